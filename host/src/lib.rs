@@ -1,0 +1,1 @@
+//! Social Channel host.
