@@ -1,0 +1,470 @@
+//! The vocabulary: plain types that stand in JSON everywhere, named as in the contract (`wit/`).
+//!
+//! Shapes only. Absent means unknown, never zero. Instants are seconds since 1970-01-01T00:00:00Z and end
+//! in `_at`; lengths of time end in `_ms`; sizes are bytes.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+macro_rules! model {
+    ($($(#[$meta:meta])* $kind:tt $name:ident $body:tt)*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        pub $kind $name $body
+    )*};
+}
+
+model! {
+/// A value the operator or the person types in; forms are drawn from these.
+struct Setting {
+    /// Kebab-case, for example `client-key`.
+    pub name: String,
+    /// What the form calls it.
+    pub label: String,
+    /// A sentence below it.
+    pub help: Option<String>,
+    /// `text`, `secret`, `url`, `choice`, `flag` (`true` or `false`), `list` (one value a line).
+    pub kind: String,
+    /// Values of a `choice`, or suggestions for a `list`.
+    pub choices: Vec<String>,
+    /// Nothing works without it.
+    pub required: bool,
+    /// Taken where nothing is set.
+    pub default_value: Option<String>,
+}
+
+/// A permission at the platform.
+struct Scope {
+    /// As the platform names it.
+    pub name: String,
+    /// Why it is needed, in words an app reviewer accepts.
+    pub purpose: String,
+    /// Abilities lost without it.
+    pub abilities: Vec<String>,
+}
+
+/// What a provider is.
+struct Descriptor {
+    /// Lower-case, stable, for example `tiktok`.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// Of the provider, semver.
+    pub version: String,
+    /// `profile`, `stats`, `list`, `publish-video`, `publish-photos`, `publish-text`.
+    pub abilities: Vec<String>,
+    /// What the operator sets.
+    pub settings: Vec<Setting>,
+    /// What the person may type in when connecting.
+    pub connect_inputs: Vec<Setting>,
+    /// Permissions it may ask for.
+    pub scopes: Vec<Scope>,
+    /// Origins it calls; the operator grants them.
+    pub origins: Vec<String>,
+}
+
+/// A named number that has no field of its own.
+#[derive(Eq)]
+struct Metric {
+    /// The platform's word.
+    pub name: String,
+    /// The number.
+    pub value: u64,
+}
+
+/// Who an account is.
+struct Profile {
+    /// The platform's stable id.
+    pub id: String,
+    /// The handle, without `@`.
+    pub username: Option<String>,
+    /// The shown name; may change.
+    pub display_name: String,
+    /// What it says of itself.
+    pub bio: Option<String>,
+    /// Its page.
+    pub url: Option<String>,
+    /// May stop working after some hours.
+    pub avatar_url: Option<String>,
+    /// Has a badge.
+    pub verified: Option<bool>,
+}
+
+/// Numbers of an account.
+struct Stats {
+    /// Accounts that follow it.
+    pub followers: Option<u64>,
+    /// Accounts it follows.
+    pub following: Option<u64>,
+    /// Over all posts.
+    pub likes: Option<u64>,
+    /// Public posts.
+    pub posts: Option<u64>,
+    /// What else the platform counts.
+    pub other: Vec<Metric>,
+}
+
+/// Numbers of a post.
+struct PostStats {
+    /// Times seen.
+    pub views: Option<u64>,
+    /// Likes.
+    pub likes: Option<u64>,
+    /// Comments.
+    pub comments: Option<u64>,
+    /// Shares.
+    pub shares: Option<u64>,
+    /// What else the platform counts.
+    pub other: Vec<Metric>,
+}
+
+/// A post, as lists show it.
+struct PostSummary {
+    /// Exact: large numeric ids stay text.
+    pub id: String,
+    /// `video`, `photos`, `text`, or the platform's own word.
+    pub kind: String,
+    /// Its title.
+    pub title: Option<String>,
+    /// Its text.
+    pub text: Option<String>,
+    /// Its page.
+    pub url: Option<String>,
+    /// A player.
+    pub embed_url: Option<String>,
+    /// May stop working after some hours.
+    pub cover_url: Option<String>,
+    /// When it was posted.
+    pub created_at: Option<u64>,
+    /// Milliseconds.
+    #[serde(rename = "duration_ms")]
+    pub duration: Option<u64>,
+    /// Pixels.
+    pub width: Option<u32>,
+    /// Pixels.
+    pub height: Option<u32>,
+    /// Its numbers.
+    pub stats: PostStats,
+}
+
+/// Which posts to list.
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// At most this many; the provider lowers it to what the platform allows.
+    pub limit: u32,
+    /// `next_cursor` of the page before.
+    #[serde(default)]
+    pub cursor: Option<String>,
+}
+
+/// One page of posts, newest first.
+struct PostPage {
+    /// May be fewer than asked for.
+    pub posts: Vec<PostSummary>,
+    /// Absent on the last page, and only there.
+    pub next_cursor: Option<String>,
+}
+
+/// The value of an option or a form field.
+#[serde(untagged)]
+enum OptionValue {
+    /// A switch.
+    Flag(bool),
+    /// A whole number.
+    Number(i64),
+    /// Text, or the value of a choice.
+    Text(String),
+    /// Several texts.
+    Texts(Vec<String>),
+}
+
+/// What to publish, besides the media.
+#[serde(deny_unknown_fields)]
+struct Post {
+    /// `video`, `photos`, `text`.
+    pub kind: String,
+    /// Where the platform has titles.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Caption or text.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// A choice of the form's `visibility` field.
+    #[serde(default)]
+    pub visibility: Option<String>,
+    /// By the names of the form's other fields.
+    #[serde(default)]
+    pub options: BTreeMap<String, OptionValue>,
+}
+
+/// A kind of post, and the media it takes. Absent means no limit is known.
+struct PostKind {
+    /// As in [`Post::kind`].
+    pub name: String,
+    /// For people.
+    pub label: String,
+    /// Fewest media items.
+    pub min_media: u32,
+    /// Most media items.
+    pub max_media: u32,
+    /// For example `video/mp4`.
+    pub content_types: Vec<String>,
+    /// Bytes, of each item.
+    pub max_size: Option<u64>,
+    /// Milliseconds.
+    #[serde(rename = "max_duration_ms")]
+    pub max_duration: Option<u64>,
+    /// The platform fetches the bytes: every item must have a `public_url`.
+    pub needs_public_url: bool,
+}
+
+/// One choice of a field.
+struct Choice {
+    /// What is sent.
+    pub value: String,
+    /// What is shown.
+    pub label: String,
+}
+
+/// How long a text may be.
+struct TextLimit {
+    /// In units.
+    pub maximum: u32,
+    /// `utf-16` (code units), `characters` (code points), `graphemes`, `bytes`, or the platform's own.
+    pub unit: String,
+}
+
+/// A field of the publish form.
+struct FormField {
+    /// `title`, `text` and `visibility` fill these members of [`Post`]; any other name is an option.
+    pub name: String,
+    /// For people.
+    pub label: String,
+    /// A sentence below it.
+    pub help: Option<String>,
+    /// `flag`, `number`, `text`, `texts`, `choice`, `url`.
+    pub kind: String,
+    /// Of a `choice`.
+    pub choices: Vec<Choice>,
+    /// Must be filled in.
+    pub required: bool,
+    /// Absent: unticked, empty, nothing chosen.
+    pub default_value: Option<OptionValue>,
+    /// Of a text.
+    pub max_length: Option<TextLimit>,
+    /// Kinds of post it belongs to.
+    pub applies_to: Vec<String>,
+}
+
+/// Holds while `field` has one of `values`.
+struct Condition {
+    /// A field's name, or `kind`.
+    pub field: String,
+    /// A flag reads `true` or `false`; a field without a value the empty text.
+    pub values: Vec<String>,
+}
+
+/// What is greyed out, and why.
+struct Restriction {
+    /// The field.
+    pub field: String,
+    /// One choice of it; absent: all of it.
+    pub choice: Option<String>,
+    /// Shown with it, in exactly these words.
+    pub because: String,
+}
+
+/// A link inside a notice.
+struct Link {
+    /// A part of the notice's text.
+    pub text: String,
+    /// `https`.
+    pub url: String,
+}
+
+/// To be shown in exactly these words.
+struct Notice {
+    /// The field it belongs to; absent: next to the publish button.
+    pub field: Option<String>,
+    /// The words.
+    pub text: String,
+    /// Parts of the text that are links.
+    pub links: Vec<Link>,
+}
+
+/// What a rule does to the form.
+#[serde(rename_all = "snake_case")]
+enum Consequence {
+    /// Leave the field out; it has no value.
+    Hide(String),
+    /// Grey it out; it has no value.
+    Disable(Restriction),
+    /// Show these words.
+    Notice(Notice),
+    /// Grey out the publish button, and why.
+    Block(String),
+}
+
+/// Applies while all conditions hold, and always if there are none.
+struct Rule {
+    /// All must hold.
+    pub conditions: Vec<Condition>,
+    /// What follows.
+    pub consequence: Consequence,
+}
+
+/// An allowance.
+struct Quota {
+    /// What is counted.
+    pub name: String,
+    /// So far.
+    pub used: u64,
+    /// Of.
+    pub maximum: u64,
+    /// When it starts anew.
+    pub resets_at: Option<u64>,
+}
+
+/// What an account may post now.
+struct PublishForm {
+    /// Who will be seen as the author.
+    pub account_name: String,
+    /// May stop working after some hours.
+    pub account_avatar_url: Option<String>,
+    /// What may be posted.
+    pub kinds: Vec<PostKind>,
+    /// In the order in which they are shown.
+    pub fields: Vec<FormField>,
+    /// Taken in order.
+    pub rules: Vec<Rule>,
+    /// Allowances.
+    pub quotas: Vec<Quota>,
+    /// The account cannot post at present, and why.
+    pub blocked: Option<BlockedForm>,
+}
+
+/// How serious a finding is.
+#[derive(Copy, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Severity {
+    /// Checked, and good.
+    Ok,
+    /// Good to know.
+    Info,
+    /// Works, and may not be what was meant.
+    Warning,
+    /// Will not work.
+    Error,
+}
+
+/// One result of a check.
+struct Finding {
+    /// Only `error` stops a post.
+    pub severity: Severity,
+    /// What was checked: a setting, a post field or a topic.
+    pub subject: String,
+    /// One plain sentence.
+    pub message: String,
+    /// What to do.
+    pub remedy: Option<String>,
+    /// The platform's own code.
+    pub code: Option<String>,
+}
+
+/// What came of a publish.
+struct Publication {
+    /// Absent while the platform has not made it public or does not tell.
+    pub post_id: Option<String>,
+    /// Its page.
+    pub url: Option<String>,
+}
+
+/// What the host knows of a media item. Absent means unknown, not zero.
+struct MediaInfo {
+    /// Bytes.
+    pub size: u64,
+    /// For example `video/mp4`.
+    pub content_type: String,
+    /// The last part of its path.
+    pub file_name: Option<String>,
+    /// What it shows, for people who cannot see it.
+    pub alt_text: Option<String>,
+    /// Milliseconds.
+    #[serde(rename = "duration_ms")]
+    pub duration: Option<u64>,
+    /// Pixels.
+    pub width: Option<u32>,
+    /// Pixels.
+    pub height: Option<u32>,
+    /// Frames per second.
+    pub frame_rate: Option<f64>,
+    /// For example `h264`.
+    pub codec: Option<String>,
+    /// Where the platform itself can fetch the bytes until the publish has ended.
+    pub public_url: Option<String>,
+}
+}
+
+/// Why a form is blocked: an [`Error`], compared by its text only.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct BlockedForm(pub Error);
+
+impl PartialEq for BlockedForm {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0.kind, &self.0.code, &self.0.message) == (other.0.kind, &other.0.code, &other.0.message)
+    }
+}
+
+/// Bytes to publish, as a caller names them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Media {
+    /// Where the bytes are.
+    #[serde(flatten)]
+    pub source: MediaSource,
+    /// What it shows, for people who cannot see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alt_text: Option<String>,
+    /// Where the platform itself can fetch the bytes until the publish has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// Instead of what name and bytes say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+}
+
+/// Where bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaSource {
+    /// A file of this machine, by its absolute path. For embedding programs and the command line only.
+    File(std::path::PathBuf),
+    /// An `https` address, read by ranges.
+    Url(String),
+}
+
+impl Media {
+    /// A file of this machine.
+    pub fn file(path: impl Into<std::path::PathBuf>) -> Self {
+        Media {
+            source: MediaSource::File(path.into()),
+            alt_text: None,
+            public_url: None,
+            content_type: None,
+        }
+    }
+
+    /// An `https` address.
+    pub fn url(url: impl Into<String>) -> Self {
+        Media {
+            source: MediaSource::Url(url.into()),
+            alt_text: None,
+            public_url: None,
+            content_type: None,
+        }
+    }
+}
