@@ -10,17 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-macro_rules! model {
-    ($($(#[$meta:meta])* $kind:tt $name:ident $body:tt)*) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-        pub $kind $name $body
-    )*};
-}
-
-model! {
 /// A value the operator or the person types in; forms are drawn from these.
-struct Setting {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
     /// Kebab-case, for example `client-key`.
     pub name: String,
     /// What the form calls it.
@@ -38,7 +30,8 @@ struct Setting {
 }
 
 /// A permission at the platform.
-struct Scope {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Scope {
     /// As the platform names it.
     pub name: String,
     /// Why it is needed, in words an app reviewer accepts.
@@ -48,7 +41,8 @@ struct Scope {
 }
 
 /// What a provider is.
-struct Descriptor {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Descriptor {
     /// Lower-case, stable, for example `tiktok`.
     pub id: String,
     /// For people.
@@ -68,8 +62,8 @@ struct Descriptor {
 }
 
 /// A named number that has no field of its own.
-#[derive(Eq)]
-struct Metric {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, Eq)]
+pub struct Metric {
     /// The platform's word.
     pub name: String,
     /// The number.
@@ -77,7 +71,8 @@ struct Metric {
 }
 
 /// Who an account is.
-struct Profile {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Profile {
     /// The platform's stable id.
     pub id: String,
     /// The handle, without `@`.
@@ -95,7 +90,8 @@ struct Profile {
 }
 
 /// Numbers of an account.
-struct Stats {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stats {
     /// Accounts that follow it.
     pub followers: Option<u64>,
     /// Accounts it follows.
@@ -109,7 +105,8 @@ struct Stats {
 }
 
 /// Numbers of a post.
-struct PostStats {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PostStats {
     /// Times seen.
     pub views: Option<u64>,
     /// Likes.
@@ -123,7 +120,8 @@ struct PostStats {
 }
 
 /// A post, as lists show it.
-struct PostSummary {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PostSummary {
     /// Exact: large numeric ids stay text.
     pub id: String,
     /// `video`, `photos`, `text`, or the platform's own word.
@@ -152,8 +150,9 @@ struct PostSummary {
 }
 
 /// Which posts to list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
+pub struct ListQuery {
     /// At most this many; the provider lowers it to what the platform allows.
     pub limit: u32,
     /// `next_cursor` of the page before.
@@ -162,7 +161,8 @@ struct ListQuery {
 }
 
 /// One page of posts, newest first.
-struct PostPage {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PostPage {
     /// May be fewer than asked for.
     pub posts: Vec<PostSummary>,
     /// Absent on the last page, and only there.
@@ -170,8 +170,9 @@ struct PostPage {
 }
 
 /// The value of an option or a form field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-enum OptionValue {
+pub enum OptionValue {
     /// A switch.
     Flag(bool),
     /// A whole number.
@@ -183,8 +184,9 @@ enum OptionValue {
 }
 
 /// What to publish, besides the media.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Post {
+pub struct Post {
     /// `video`, `photos`, `text`.
     pub kind: String,
     /// Where the platform has titles.
@@ -202,7 +204,8 @@ struct Post {
 }
 
 /// A kind of post, and the media it takes. Absent means no limit is known.
-struct PostKind {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PostKind {
     /// As in [`Post::kind`].
     pub name: String,
     /// For people.
@@ -223,7 +226,8 @@ struct PostKind {
 }
 
 /// One choice of a field.
-struct Choice {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Choice {
     /// What is sent.
     pub value: String,
     /// What is shown.
@@ -231,7 +235,8 @@ struct Choice {
 }
 
 /// How long a text may be.
-struct TextLimit {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TextLimit {
     /// In units.
     pub maximum: u32,
     /// `utf-16` (code units), `characters` (code points), `graphemes`, `bytes`, or the platform's own.
@@ -239,7 +244,8 @@ struct TextLimit {
 }
 
 /// A field of the publish form.
-struct FormField {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FormField {
     /// `title`, `text` and `visibility` fill these members of [`Post`]; any other name is an option.
     pub name: String,
     /// For people.
@@ -261,7 +267,8 @@ struct FormField {
 }
 
 /// Holds while `field` has one of `values`.
-struct Condition {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Condition {
     /// A field's name, or `kind`.
     pub field: String,
     /// A flag reads `true` or `false`; a field without a value the empty text.
@@ -269,7 +276,8 @@ struct Condition {
 }
 
 /// What is greyed out, and why.
-struct Restriction {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Restriction {
     /// The field.
     pub field: String,
     /// One choice of it; absent: all of it.
@@ -279,7 +287,8 @@ struct Restriction {
 }
 
 /// A link inside a notice.
-struct Link {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Link {
     /// A part of the notice's text.
     pub text: String,
     /// `https`.
@@ -287,7 +296,8 @@ struct Link {
 }
 
 /// To be shown in exactly these words.
-struct Notice {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Notice {
     /// The field it belongs to; absent: next to the publish button.
     pub field: Option<String>,
     /// The words.
@@ -297,8 +307,9 @@ struct Notice {
 }
 
 /// What a rule does to the form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Consequence {
+pub enum Consequence {
     /// Leave the field out; it has no value.
     Hide(String),
     /// Grey it out; it has no value.
@@ -310,7 +321,8 @@ enum Consequence {
 }
 
 /// Applies while all conditions hold, and always if there are none.
-struct Rule {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rule {
     /// All must hold.
     pub conditions: Vec<Condition>,
     /// What follows.
@@ -318,7 +330,8 @@ struct Rule {
 }
 
 /// An allowance.
-struct Quota {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Quota {
     /// What is counted.
     pub name: String,
     /// So far.
@@ -330,7 +343,8 @@ struct Quota {
 }
 
 /// What an account may post now.
-struct PublishForm {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PublishForm {
     /// Who will be seen as the author.
     pub account_name: String,
     /// May stop working after some hours.
@@ -348,9 +362,9 @@ struct PublishForm {
 }
 
 /// How serious a finding is.
-#[derive(Copy, Eq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, Copy, Eq)]
 #[serde(rename_all = "snake_case")]
-enum Severity {
+pub enum Severity {
     /// Checked, and good.
     Ok,
     /// Good to know.
@@ -362,7 +376,8 @@ enum Severity {
 }
 
 /// One result of a check.
-struct Finding {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
     /// Only `error` stops a post.
     pub severity: Severity,
     /// What was checked: a setting, a post field or a topic.
@@ -376,7 +391,8 @@ struct Finding {
 }
 
 /// What came of a publish.
-struct Publication {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Publication {
     /// Absent while the platform has not made it public or does not tell.
     pub post_id: Option<String>,
     /// Its page.
@@ -384,7 +400,8 @@ struct Publication {
 }
 
 /// What the host knows of a media item. Absent means unknown, not zero.
-struct MediaInfo {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MediaInfo {
     /// Bytes.
     pub size: u64,
     /// For example `video/mp4`.
@@ -406,7 +423,6 @@ struct MediaInfo {
     pub codec: Option<String>,
     /// Where the platform itself can fetch the bytes until the publish has ended.
     pub public_url: Option<String>,
-}
 }
 
 /// Why a form is blocked: an [`Error`], compared by its text only.
@@ -450,21 +466,11 @@ pub enum MediaSource {
 impl Media {
     /// A file of this machine.
     pub fn file(path: impl Into<std::path::PathBuf>) -> Self {
-        Media {
-            source: MediaSource::File(path.into()),
-            alt_text: None,
-            public_url: None,
-            content_type: None,
-        }
+        Media { source: MediaSource::File(path.into()), alt_text: None, public_url: None, content_type: None }
     }
 
     /// An `https` address.
     pub fn url(url: impl Into<String>) -> Self {
-        Media {
-            source: MediaSource::Url(url.into()),
-            alt_text: None,
-            public_url: None,
-            content_type: None,
-        }
+        Media { source: MediaSource::Url(url.into()), alt_text: None, public_url: None, content_type: None }
     }
 }

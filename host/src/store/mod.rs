@@ -1,0 +1,178 @@
+//! The database: what must last, and the transactions that at-most-once rests on.
+//!
+//! [`Store`] speaks of accounts, jobs and leases, never of SQL, so another database is another file beside
+//! `sqlite`. It knows no keys: secrets arrive [`Sealed`](crate::vault::Sealed). Every function that touches a
+//! tenant's rows demands the [`Tenant`].
+
+mod record;
+mod sqlite;
+
+use async_trait::async_trait;
+
+pub(crate) use record::*;
+pub use record::{Health, HistoryRow, JobStatus};
+pub(crate) use sqlite::Sqlite;
+
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::tenant::Tenant;
+use crate::vault::Sealed;
+
+/// One database. Every write is one small transaction, durable when the call returns.
+pub(crate) trait Store: MetaStore + AppStore + AccountStore + JobStore + ValueStore {}
+
+impl<T: MetaStore + AppStore + AccountStore + JobStore + ValueStore> Store for T {}
+
+/// Tells whether the owner of a lease is certainly dead, so that nobody has to wait for its lease to end.
+pub(crate) type IsDead = dyn for<'a> Fn(&'a str) -> bool + Send + Sync;
+
+/// Facts about the database itself, and its keys.
+#[async_trait]
+pub(crate) trait MetaStore: Send + Sync {
+    /// The value under `key`; writes `value` first if there is none.
+    async fn meta_or_insert(&self, key: &str, value: &[u8]) -> Result<Vec<u8>>;
+    async fn set_meta(&self, key: &str, value: &[u8]) -> Result<()>;
+    async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// Every sealed value with its place, for a change of keys.
+    async fn sealed_values(&self) -> Result<Vec<SealedValue>>;
+    /// Replaces one sealed value if it still is what was read.
+    async fn reseal(&self, value: &SealedValue, with: &Sealed) -> Result<bool>;
+}
+
+/// Components by digest, apps, and the consents they began.
+#[async_trait]
+pub(crate) trait AppStore: Send + Sync {
+    async fn put_component(&self, component: &ComponentRow, bytes: &[u8]) -> Result<()>;
+    async fn component_bytes(&self, digest: &Digest) -> Result<Option<Vec<u8>>>;
+    async fn components(&self) -> Result<Vec<ComponentRow>>;
+    /// Makes this the component that new apps of its provider run, and moves `apps` to it, at once.
+    async fn install_component(
+        &self,
+        provider: &str,
+        digest: &Digest,
+        apps: &[String],
+        now: i64,
+    ) -> Result<()>;
+    async fn installed_component(&self, provider: &str) -> Result<Option<Digest>>;
+    /// Forgets a provider. Returns the apps and open jobs that still need it, and then does nothing.
+    async fn uninstall_provider(&self, provider: &str) -> Result<Vec<String>>;
+
+    async fn apps(&self) -> Result<Vec<AppRow>>;
+    async fn app(&self, id: &str) -> Result<Option<AppRow>>;
+    /// Inserts (`revision` 0) or replaces the row that still has `revision`. False: somebody else wrote.
+    async fn put_app(&self, app: &AppRow) -> Result<bool>;
+    /// Returns how many accounts still belong to it, and then does nothing.
+    async fn delete_app(&self, id: &str) -> Result<u64>;
+
+    async fn insert_session(&self, session: &SessionRow) -> Result<()>;
+    /// Spends it: whoever asks next gets nothing. `owner` as in the row.
+    async fn take_session(&self, tenant: &Tenant, id: &str, owner: &str) -> Result<TakeSession>;
+    async fn delete_expired_sessions(&self, now: i64) -> Result<()>;
+}
+
+/// Connected accounts.
+#[async_trait]
+pub(crate) trait AccountStore: Send + Sync {
+    async fn accounts(&self, tenant: &Tenant) -> Result<Vec<AccountRow>>;
+    /// Over all tenants, for the sweep that refreshes idle accounts.
+    async fn accounts_to_refresh(&self, before: i64) -> Result<Vec<(Tenant, String)>>;
+    async fn account(&self, tenant: &Tenant, channel: &str) -> Result<Option<AccountRow>>;
+    async fn account_by_id(&self, tenant: &Tenant, app: &str, account: &str) -> Result<Option<AccountRow>>;
+    /// In all tenants of the app: the accounts that end together with this one.
+    async fn accounts_of_grant(
+        &self,
+        app: &str,
+        grant: Option<&str>,
+        account: &str,
+    ) -> Result<Vec<(Tenant, String)>>;
+    /// Inserts, or replaces everything but the channel's id and its first connection.
+    async fn put_account(&self, tenant: &Tenant, account: &AccountRow) -> Result<()>;
+    /// Stores refreshed credentials, if `lease` still holds the account, and frees it.
+    async fn store_credentials(&self, tenant: &Tenant, account: &AccountRow, lease: &Lease) -> Result<bool>;
+    async fn set_account_health(
+        &self,
+        tenant: &Tenant,
+        channel: &str,
+        health: Health,
+        detail: Option<&str>,
+        credentials_revision: i64,
+        now: i64,
+    ) -> Result<bool>;
+    async fn delete_account(&self, tenant: &Tenant, channel: &str) -> Result<()>;
+    /// Takes the account for one refresh. None: somebody else holds it until the instant returned.
+    async fn lease_account(
+        &self,
+        tenant: &Tenant,
+        channel: &str,
+        owner: &str,
+        until: i64,
+        now: i64,
+        dead: &IsDead,
+    ) -> Result<Option<Lease>>;
+    async fn extend_account_lease(
+        &self,
+        tenant: &Tenant,
+        channel: &str,
+        lease: &Lease,
+        until: i64,
+    ) -> Result<bool>;
+    async fn release_account(&self, tenant: &Tenant, channel: &str, lease: &Lease) -> Result<()>;
+}
+
+/// Publish jobs.
+#[async_trait]
+pub(crate) trait JobStore: Send + Sync {
+    /// Inserts the job, unless its idempotency key is taken: then the job that has it.
+    async fn insert_job(&self, tenant: &Tenant, job: &JobRow) -> Result<Option<JobRow>>;
+    async fn job(&self, tenant: &Tenant, id: &str) -> Result<Option<JobRow>>;
+    async fn jobs(&self, tenant: &Tenant, filter: &JobFilter) -> Result<Vec<JobRow>>;
+    /// The next due job that nobody holds, leased; `only` names one job.
+    async fn lease_job(
+        &self,
+        owner: &str,
+        until: i64,
+        now: i64,
+        only: Option<(&Tenant, &str)>,
+        dead: &IsDead,
+    ) -> Result<Option<(Tenant, JobRow, Lease)>>;
+    /// Prolongs the lease; also says whether somebody asked to cancel. None: the lease is gone.
+    async fn extend_job_lease(&self, id: &str, lease: &Lease, until: i64) -> Result<Option<JobSignals>>;
+    /// Stores what a call came to, if `lease` still holds the job. False: it does not, nothing was written.
+    async fn store_step(&self, id: &str, lease: &Lease, update: &JobUpdate, now: i64) -> Result<bool>;
+    /// Asks to cancel. False: it has ended.
+    async fn request_cancel(&self, tenant: &Tenant, id: &str, now: i64) -> Result<bool>;
+    /// Makes a paused or waiting job due now. False: it has ended.
+    async fn wake_job(&self, tenant: &Tenant, id: &str, now: i64) -> Result<bool>;
+    /// Makes the channel's paused jobs due again.
+    async fn wake_paused_jobs(&self, tenant: &Tenant, channel: &str, now: i64) -> Result<()>;
+    /// Moves an open job to another component, when the operator repaired a provider.
+    async fn move_job(&self, tenant: &Tenant, id: &str, digest: &Digest, now: i64) -> Result<bool>;
+    /// When the next job wants to be looked at.
+    async fn next_wake(&self) -> Result<Option<i64>>;
+    async fn job_history(&self, tenant: &Tenant, id: &str) -> Result<Vec<HistoryRow>>;
+}
+
+/// What providers remember, by app.
+#[async_trait]
+pub(crate) trait ValueStore: Send + Sync {
+    async fn value(&self, app: &str, key: &str, now: i64) -> Result<Option<ValueRow>>;
+    /// Writes if `if_version` matches. The value's seal does not depend on its version.
+    async fn set_value(
+        &self,
+        app: &str,
+        key: &str,
+        value: &Sealed,
+        if_version: Option<u64>,
+        expires_at: Option<i64>,
+        now: i64,
+    ) -> Result<SetValue>;
+    async fn delete_value(&self, app: &str, key: &str) -> Result<()>;
+    async fn value_keys(
+        &self,
+        app: &str,
+        prefix: &str,
+        after: Option<&str>,
+        now: i64,
+        limit: u32,
+    ) -> Result<Vec<String>>;
+}

@@ -1,0 +1,261 @@
+//! Rows, as the rest of the library sees them. Instants are milliseconds since 1970, unless they come from
+//! or go to a provider: those are seconds and end in `_at_s`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::vault::Sealed;
+
+/// A component that is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct ComponentRow {
+    pub(crate) digest: Digest,
+    pub(crate) provider: String,
+    pub(crate) version: String,
+    pub(crate) size: i64,
+    pub(crate) added_at: i64,
+    /// New apps of its provider run it.
+    pub(crate) installed: bool,
+}
+
+/// A provider with one registration at the platform.
+#[derive(Clone, Debug)]
+pub(crate) struct AppRow {
+    pub(crate) id: String,
+    /// None: serves all tenants.
+    pub(crate) tenant: Option<String>,
+    pub(crate) provider: String,
+    pub(crate) digest: Digest,
+    /// A JSON object of setting names and values.
+    pub(crate) settings: Sealed,
+    /// Origins that the operator granted, as JSON.
+    pub(crate) grants: String,
+    pub(crate) redirect_uri: Option<String>,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+    pub(crate) revision: i64,
+}
+
+/// A consent that was begun, or whose accounts wait for a choice.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionRow {
+    /// A hash of the state: the state itself is not kept.
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    pub(crate) app: String,
+    /// A hash of the reference of whoever began it.
+    pub(crate) owner: String,
+    pub(crate) payload: Sealed,
+    pub(crate) expires_at: i64,
+}
+
+/// What became of an attempt to use a consent.
+#[derive(Clone, Debug)]
+pub(crate) enum TakeSession {
+    Taken(SessionRow),
+    Spent,
+    BegunByAnother,
+    Missing,
+}
+
+/// What an account can do at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// All asked-for permissions are there.
+    Active,
+    /// Some permissions were not granted; see `missing_scopes`.
+    Limited,
+    /// The person must connect it again.
+    NeedsReconnect,
+}
+
+/// A connected account.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountRow {
+    /// Our own id of it.
+    pub(crate) channel: String,
+    pub(crate) app: String,
+    pub(crate) account: String,
+    pub(crate) display_name: String,
+    pub(crate) avatar_url: Option<String>,
+    pub(crate) grant: Option<String>,
+    pub(crate) credentials: Sealed,
+    /// Grows with every write of the credentials.
+    pub(crate) credentials_revision: i64,
+    /// When the credentials were made.
+    pub(crate) issued_at: i64,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) missing_scopes: Vec<String>,
+    pub(crate) expires_at_s: Option<i64>,
+    pub(crate) refresh_expires_at_s: Option<i64>,
+    /// When an idle account is refreshed all the same.
+    pub(crate) refresh_due_at: Option<i64>,
+    pub(crate) health: Health,
+    pub(crate) health_detail: Option<String>,
+    pub(crate) connected_at: i64,
+    pub(crate) updated_at: i64,
+    pub(crate) lease_until: i64,
+}
+
+/// The right to act for an account or a job, until it expires or somebody else takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub(crate) fence: i64,
+}
+
+/// Where a publish job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    /// Going on, or waiting for its time.
+    Active,
+    /// Waits for a person; `error` says for what.
+    Paused,
+    /// It is out.
+    Published,
+    /// Nothing was posted.
+    Failed,
+    /// Whether it was posted is not known; `error` says where to look.
+    Unknown,
+    /// Ended on request; nothing was posted.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// No call will follow, but for a published job that waits to learn its id.
+    pub fn has_ended(self) -> bool {
+        !matches!(self, JobStatus::Active | JobStatus::Paused)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            JobStatus::Active => "active",
+            JobStatus::Paused => "paused",
+            JobStatus::Published => "published",
+            JobStatus::Failed => "failed",
+            JobStatus::Unknown => "unknown",
+            JobStatus::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A publish job.
+#[derive(Clone, Debug)]
+pub(crate) struct JobRow {
+    pub(crate) id: String,
+    pub(crate) app: String,
+    pub(crate) channel: String,
+    pub(crate) digest: Digest,
+    /// The post and the media references.
+    pub(crate) request: Sealed,
+    pub(crate) request_hash: String,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) retry_of: Option<String>,
+    pub(crate) consent: Option<String>,
+    /// None: not begun.
+    pub(crate) state: Option<Sealed>,
+    /// The next call is announced as not to be repeated.
+    pub(crate) once: bool,
+    /// A call for this step was begun, and no answer of it is stored.
+    pub(crate) interrupted: bool,
+    /// Any `once` call was ever begun.
+    pub(crate) once_begun: bool,
+    pub(crate) status: JobStatus,
+    pub(crate) phase: String,
+    pub(crate) bytes_sent: i64,
+    pub(crate) bytes_total: i64,
+    /// None: nobody has to look at it.
+    pub(crate) wake_at: Option<i64>,
+    pub(crate) attempts: i64,
+    pub(crate) deadline_at: i64,
+    pub(crate) cancel_requested: bool,
+    pub(crate) post_id: Option<String>,
+    pub(crate) url: Option<String>,
+    /// As JSON.
+    pub(crate) error: Option<String>,
+    pub(crate) references: Vec<String>,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+    pub(crate) ended_at: Option<i64>,
+}
+
+/// What others said about a job while it is worked on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct JobSignals {
+    pub(crate) cancel_requested: bool,
+}
+
+/// What a call came to.
+#[derive(Clone, Debug)]
+pub(crate) struct JobUpdate {
+    /// None: the state stays.
+    pub(crate) state: Option<Sealed>,
+    pub(crate) reference: Option<String>,
+    pub(crate) once: bool,
+    pub(crate) interrupted: bool,
+    pub(crate) once_begun: bool,
+    pub(crate) status: JobStatus,
+    pub(crate) phase: String,
+    pub(crate) bytes_sent: i64,
+    pub(crate) bytes_total: i64,
+    pub(crate) wake_at: Option<i64>,
+    pub(crate) attempts: i64,
+    pub(crate) post_id: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) error: Option<String>,
+    /// Give the job back in the same transaction.
+    pub(crate) release: bool,
+    pub(crate) history: Option<HistoryRow>,
+}
+
+/// One attempt of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryRow {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// What the job was doing.
+    pub phase: String,
+    /// `step`, or the kind of the error.
+    pub result: String,
+    /// The platform's own code.
+    pub code: Option<String>,
+    /// The platform's reference for its support.
+    pub trace_id: Option<String>,
+}
+
+/// Which jobs to list, newest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JobFilter {
+    pub(crate) channel: Option<String>,
+    pub(crate) status: Option<JobStatus>,
+    pub(crate) limit: u32,
+}
+
+/// A value that a provider remembers.
+#[derive(Clone, Debug)]
+pub(crate) struct ValueRow {
+    pub(crate) value: Sealed,
+    pub(crate) version: u64,
+}
+
+/// What came of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SetValue {
+    Written(u64),
+    Conflict,
+    /// The provider's allowance is used up.
+    Full,
+}
+
+/// A sealed value with its place.
+#[derive(Clone, Debug)]
+pub(crate) struct SealedValue {
+    pub(crate) table: &'static str,
+    pub(crate) column: &'static str,
+    pub(crate) row: String,
+    /// The row in SQL's own terms.
+    pub(crate) rowid: i64,
+    pub(crate) sealed: Sealed,
+}
