@@ -205,6 +205,8 @@ pub(crate) struct JobUpdate {
     pub(crate) post_id: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) error: Option<String>,
+    /// The wish to cancel was put to the provider.
+    pub(crate) cancel_answered: bool,
     /// Give the job back in the same transaction.
     pub(crate) release: bool,
     pub(crate) history: Option<HistoryRow>,
