@@ -185,6 +185,7 @@ impl State {
         }
         self.enter(Stage::Init, now);
         (self.publish_id, self.upload_url, self.next_chunk) = (None, None, 0);
+        (self.last_begun, self.sent_all) = (false, false);
         self.step(NextStep::Proceed(StepEffect::Repeatable))
     }
 
@@ -506,7 +507,7 @@ impl<E: Environment> Publish<'_, E> {
         }
     }
 
-    async fn upload(&self, mut state: State) -> Result<PublishStep, Error> {
+    async fn upload(&self, state: State) -> Result<PublishStep, Error> {
         let now = self.now();
         let (Some(plan), Some(url)) = (state.plan, state.upload_url.clone()) else {
             return Ok(state.again(now));
@@ -532,17 +533,13 @@ impl<E: Environment> Publish<'_, E> {
             .media(item, first, length);
         let answer = self.environment.send(request).await;
         let now = self.now();
-        let last = plan.is_last(index);
         match answer {
             Ok(response) => self.chunk_answered(state, plan, &response).await,
             Err(SendError::Media(reason)) => {
                 let error = SendError::Media(reason).of_effect("TikTok");
                 match error.kind {
                     ErrorKind::Unavailable => Err(error),
-                    _ => {
-                        state.last_begun |= last && state.last_begun;
-                        Ok(give_up(state, error.field("media"), now))
-                    }
+                    _ => Ok(give_up(state, error.field("media"), now)),
                 }
             }
             Err(error) => Err(error.of_effect("TikTok")),
@@ -785,3 +782,6 @@ fn progress(response: &Response) -> Option<u64> {
 fn trace(response: &Response) -> Option<String> {
     response.header("x-tt-logid").map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests;
