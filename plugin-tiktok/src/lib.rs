@@ -9,9 +9,11 @@ mod check;
 mod chunks;
 mod creator;
 mod credentials;
+mod diagnosis;
 mod draft;
 mod errors;
 mod form;
+mod guide;
 mod oauth;
 mod profile;
 mod publish;
@@ -27,7 +29,9 @@ use social_channel_provider::channel::{
     ConnectRequest, ConnectStep, Connection, Descriptor, Guest, ListQuery, Post, PostPage, PostSummary,
     Profile, PublishForm, PublishStep, Resume, Scope, Stats,
 };
-use social_channel_provider::{Account, Error, Finding, HostEnvironment, Media, Severity, webhooks};
+use social_channel_provider::{
+    Account, Error, Finding, HostEnvironment, Media, Severity, diagnostics, webhooks,
+};
 
 /// The provider.
 pub struct Tiktok;
@@ -106,13 +110,24 @@ impl webhooks::Guest for Tiktok {
     }
 }
 
+impl diagnostics::Guest for Tiktok {
+    async fn check_settings(addresses: diagnostics::Addresses) -> Result<Vec<Finding>, Error> {
+        Ok(diagnosis::check_settings(&HostEnvironment, &addresses).await)
+    }
+
+    fn guide(addresses: diagnostics::Addresses) -> Vec<diagnostics::GuideStep> {
+        guide::guide(&HostEnvironment, &addresses)
+    }
+}
+
 /// The component's own symbols; a native library has no use for them.
 #[cfg(target_family = "wasm")]
 mod component {
     use super::Tiktok;
-    use social_channel_provider::{export_channel, export_webhooks};
+    use social_channel_provider::{export_channel, export_diagnostics, export_webhooks};
 
     export_channel!(Tiktok);
+    export_diagnostics!(Tiktok);
     export_webhooks!(Tiktok);
 }
 

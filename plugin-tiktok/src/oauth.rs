@@ -210,6 +210,21 @@ pub(crate) async fn revoke<E: Environment>(environment: &E, account: &Account) -
     })
 }
 
+/// Does TikTok know this key and secret? It judges them before the token, so a made-up token tells.
+pub(crate) async fn probe<E: Environment>(environment: &E, settings: &Settings) -> Result<(), Error> {
+    let fields = vec![
+        ("client_key", settings.client_key.as_str()),
+        ("client_secret", settings.client_secret.reveal()),
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "rft.settings-check"),
+    ];
+    match token(environment, fields).await {
+        Err(error) if error.code.as_deref() == Some("invalid_grant") => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => Ok(()),
+    }
+}
+
 /// One request to the token endpoint. Form only: it refuses JSON.
 async fn token<E: Environment>(environment: &E, fields: Vec<(&str, &str)>) -> Result<TokenAnswer, Error> {
     let request = Request::new(Method::Post, format!("{API}/v2/oauth/token/"))

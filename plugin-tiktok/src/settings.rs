@@ -47,32 +47,51 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads and checks them all; the first that is wrong is named.
     pub(crate) fn read<E: Environment>(environment: &E) -> Result<Self, Error> {
-        let client_key = required(environment, "client-key", "client key")?;
-        let client_secret = Secret::new(required(environment, "client-secret", "client secret")?);
-        let sandbox = choice(environment, "mode", "live", "sandbox")?;
-        let desktop = choice(environment, "kind", "web", "desktop")?;
-        let audited = match optional(environment, "audited")?.as_deref() {
-            None => None,
-            Some("true") => Some(true),
-            Some("false") => Some(false),
-            Some(_) => return Err(wrong("audited", "is neither `true` nor `false`")),
-        };
-        let daily_users = match optional(environment, "daily-users")? {
-            None => None,
-            Some(text) => Some(text.parse().map_err(|_| wrong("daily-users", "is not a whole number"))?),
-        };
-        Ok(Self {
-            client_key,
-            client_secret,
-            previous_client_secret: optional(environment, "previous-client-secret")?.map(Secret::new),
-            sandbox,
-            desktop,
-            scopes: scopes(optional(environment, "scopes")?.as_deref())?,
-            // A sandbox is never audited: it posts to private accounts only (D-SB).
-            audited: if sandbox { Some(false) } else { audited },
-            daily_users,
-            verified_urls: lines(optional(environment, "verified-urls")?.as_deref()),
-        })
+        Self::examine(environment).map_err(|mut errors| errors.swap_remove(0))
+    }
+
+    /// Reads and checks them all, and names all that are wrong; the list is never empty.
+    pub(crate) fn examine<E: Environment>(environment: &E) -> Result<Self, Vec<Error>> {
+        let mut errors = Vec::new();
+        let client_key = keep(required(environment, "client-key", "client key"), &mut errors);
+        let client_secret = keep(required(environment, "client-secret", "client secret"), &mut errors);
+        let previous = keep(optional(environment, "previous-client-secret"), &mut errors).flatten();
+        let sandbox = keep(choice(environment, "mode", "live", "sandbox"), &mut errors);
+        let desktop = keep(choice(environment, "kind", "web", "desktop"), &mut errors);
+        let scopes = optional(environment, "scopes").and_then(|text| scopes(text.as_deref()));
+        let scopes = keep(scopes, &mut errors);
+        let audited = optional(environment, "audited").and_then(|text| match text.as_deref() {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(wrong("audited", "is neither `true` nor `false`")),
+        });
+        let audited = keep(audited, &mut errors).flatten();
+        let daily_users = optional(environment, "daily-users").and_then(|text| match text {
+            None => Ok(None),
+            Some(text) => text.parse().map(Some).map_err(|_| wrong("daily-users", "is not a whole number")),
+        });
+        let daily_users = keep(daily_users, &mut errors).flatten();
+        let verified = keep(optional(environment, "verified-urls"), &mut errors).flatten();
+        match (client_key, client_secret, sandbox, desktop, scopes) {
+            (Some(client_key), Some(secret), Some(sandbox), Some(desktop), Some(scopes))
+                if errors.is_empty() =>
+            {
+                Ok(Self {
+                    client_key,
+                    client_secret: Secret::new(secret),
+                    previous_client_secret: previous.map(Secret::new),
+                    sandbox,
+                    desktop,
+                    scopes,
+                    // A sandbox is never audited: it posts to private accounts only (D-SB).
+                    audited: if sandbox { Some(false) } else { audited },
+                    daily_users,
+                    verified_urls: lines(verified.as_deref()),
+                })
+            }
+            _ => Err(errors),
+        }
     }
 
     /// Is this address below a domain or prefix that the operator has verified? None: none is named.
@@ -87,6 +106,10 @@ impl Settings {
     pub(crate) fn active_user_cap(&self) -> Option<u64> {
         if self.audited == Some(false) { Some(5) } else { self.daily_users }
     }
+}
+
+fn keep<T>(result: Result<T, Error>, errors: &mut Vec<Error>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
 }
 
 /// Domains cover their subdomains, prefixes exactly what starts with them (D-MTG).
@@ -293,6 +316,14 @@ pub(crate) mod tests {
         refused("client-secret", "<secret>");
         refused("client-key", "two words");
         refused("client-key", "  ");
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_named() {
+        let environment = FakeEnvironment::new().with_setting("mode", "x").with_setting("scopes", "x");
+        let errors = Settings::examine(&environment).unwrap_err();
+        let fields: Vec<_> = errors.iter().filter_map(|error| error.field.as_deref()).collect();
+        assert_eq!(fields, ["client-key", "client-secret", "mode", "scopes"]);
     }
 
     #[test]
