@@ -23,7 +23,7 @@ use crate::check::{UNAUDITED, check, media_type};
 use crate::chunks::{Plan, plan};
 use crate::creator::{self, PUBLIC};
 use crate::credentials::Credentials;
-use crate::draft::Kind;
+use crate::draft::{Kind, option};
 use crate::errors;
 use crate::quota;
 use crate::secret::Secret;
@@ -46,6 +46,10 @@ const GIVE_UP: u64 = 24 * 3600;
 
 /// How long a lost init of a pull waits for a webhook that names it.
 const WAIT_FOR_EVIDENCE: u64 = 10 * 60;
+
+/// An init that comes later than this after the last look at what the account may do looks again first: a
+/// publish can pause for hours, and TikTok counts posts with stale choices against the app.
+const CHECK_AGAIN_AFTER: u64 = 5 * 60;
 
 /// Right after init TikTok may not know the id yet everywhere.
 const UNKNOWN_ID_GRACE: u64 = 10 * 60;
@@ -85,6 +89,9 @@ struct State {
     begun_at: u64,
     /// When the present stage began, unix seconds.
     since: u64,
+    /// When TikTok last said what the account may do, unix seconds.
+    #[serde(default)]
+    checked_at: u64,
     #[serde(default)]
     publish_id: Option<String>,
     /// A credential by itself.
@@ -239,6 +246,7 @@ pub(crate) async fn begin<E: Environment>(
         username: creator.username,
         begun_at: now,
         since: now,
+        checked_at: now,
         publish_id: None,
         upload_url: None,
         upload_until: 0,
@@ -347,6 +355,9 @@ impl<E: Environment> Publish<'_, E> {
 
     async fn init_upload(&self, mut state: State) -> Result<PublishStep, Error> {
         let Some(plan) = state.plan else { return Ok(state.again(self.now())) };
+        if let Some(error) = self.no_longer_offered(&mut state).await? {
+            return Ok(state.step(NextStep::Failed(error)));
+        }
         let body = json!({
             "post_info": state.post_info,
             "source_info": {
@@ -384,6 +395,9 @@ impl<E: Environment> Publish<'_, E> {
 
     /// Waits for a free place before the one request that must not be repeated.
     async fn reserve_pull(&self, mut state: State) -> Result<PublishStep, Error> {
+        if let Some(error) = self.no_longer_offered(&mut state).await? {
+            return Ok(state.step(NextStep::Failed(error)));
+        }
         let limit = if state.photos { &quota::PHOTO_INIT } else { &quota::VIDEO_INIT };
         if let Err(wait) = quota::take(self.environment, limit, &self.account.id).await {
             return Ok(state.step(NextStep::Wait(wait)));
@@ -439,6 +453,37 @@ impl<E: Environment> Publish<'_, E> {
         state.publish_id = Some(publish_id);
         self.count_post().await;
         Ok(state.watch(self.now()))
+    }
+
+    /// What the person chose and the account meanwhile no longer offers.
+    async fn no_longer_offered(&self, state: &mut State) -> Result<Option<Error>, Error> {
+        let now = self.now();
+        if now < state.checked_at + CHECK_AGAIN_AFTER {
+            return Ok(None);
+        }
+        let creator = creator::query(self.environment, self.account).await?;
+        state.checked_at = now;
+        let offered = |level: &str| creator.privacy.iter().any(|known| known == level);
+        let wants = |name: &str| json::flag(&state.post_info, name) == Some(false);
+        let longest = self.media.iter().filter_map(|item| item.info().duration).max();
+        let field = if !json::text(&state.post_info, "privacy_level").is_some_and(|level| offered(&level)) {
+            "visibility"
+        } else if creator.comment_disabled && wants("disable_comment") {
+            option::COMMENT
+        } else if creator.duet_disabled && wants("disable_duet") {
+            option::DUET
+        } else if creator.stitch_disabled && wants("disable_stitch") {
+            option::STITCH
+        } else if !state.photos && longest > creator.max_seconds.map(|seconds| seconds * 1000).or(longest) {
+            "media"
+        } else {
+            return Ok(None);
+        };
+        let error = Error::new(
+            ErrorKind::InvalidRequest,
+            "The account's TikTok settings changed since this was chosen, and nothing was posted.",
+        );
+        Ok(Some(error.remedy("Open the form again and choose anew.").field(field)))
     }
 
     async fn count_post(&self) {

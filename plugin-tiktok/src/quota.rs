@@ -35,7 +35,8 @@ const fn reads(name: &'static str) -> Limit {
 }
 
 pub(crate) const USER_INFO: Limit = reads("user-info");
-pub(crate) const VIDEO_LIST: Limit = reads("video-list");
+/// Counted one by one, because its pages keep a distance ([`space`]).
+pub(crate) const VIDEO_LIST: Limit = a_minute("video-list", 600);
 pub(crate) const VIDEO_QUERY: Limit = reads("video-query");
 pub(crate) const CREATOR_INFO: Limit = a_minute("creator-info", 20);
 pub(crate) const VIDEO_INIT: Limit = a_minute("video-init", 6);
@@ -111,6 +112,18 @@ pub(crate) async fn take<E: Environment>(environment: &E, limit: &Limit, account
     })
     .await;
     taken.unwrap_or(Ok(()))
+}
+
+/// Waits until the last counted call is so many milliseconds ago.
+pub(crate) async fn space<E: Environment>(environment: &E, limit: &Limit, account: &str, distance: u64) {
+    let now = environment.now_ms();
+    let entry = environment.storage_get(&key(limit, account)).await.ok().flatten();
+    let ledger = Ledger::read(entry.as_ref().map(|entry| entry.value.as_slice()), limit, now);
+    // Another process's clock may be ahead; then one distance is still enough.
+    let wait = ledger.calls.last().map_or(0, |(at, _)| (at + distance).saturating_sub(now)).min(distance);
+    if wait > 0 {
+        environment.sleep_ms(wait).await;
+    }
 }
 
 /// TikTok refused: nothing more for so many milliseconds.

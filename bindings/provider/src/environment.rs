@@ -22,6 +22,9 @@ pub trait Environment {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     fn now_ms(&self) -> u64;
 
+    /// Waits. For pauses of seconds within a call; longer ones belong to the host (`next-step.wait`).
+    async fn sleep_ms(&self, milliseconds: u64);
+
     /// Bytes fit for secrets.
     fn random(&self, length: usize) -> Vec<u8>;
 

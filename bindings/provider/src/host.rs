@@ -3,7 +3,7 @@
 
 use crate::bindings::social::channel::media::{Item, MediaError, MediaInfo};
 use crate::bindings::social::channel::storage::{self, Entry, SetOptions, StorageError};
-use crate::bindings::wasi::clocks::system_clock;
+use crate::bindings::wasi::clocks::{monotonic_clock, system_clock};
 use crate::bindings::wasi::config::store;
 use crate::bindings::wasi::http::client;
 use crate::bindings::wasi::http::types::{self as wasi, ErrorCode, Fields, Scheme};
@@ -34,6 +34,10 @@ impl Environment for HostEnvironment {
         let now = system_clock::now();
         // A clock before 1970 is a broken clock; 0 then is as good as any answer.
         u64::try_from(now.seconds).unwrap_or(0) * 1000 + u64::from(now.nanoseconds / 1_000_000)
+    }
+
+    async fn sleep_ms(&self, milliseconds: u64) {
+        monotonic_clock::wait_for(milliseconds.saturating_mul(1_000_000)).await;
     }
 
     fn random(&self, length: usize) -> Vec<u8> {

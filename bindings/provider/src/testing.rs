@@ -171,6 +171,10 @@ impl Environment for FakeEnvironment {
         self.now_ms.get()
     }
 
+    async fn sleep_ms(&self, milliseconds: u64) {
+        self.advance_ms(milliseconds);
+    }
+
     fn random(&self, length: usize) -> Vec<u8> {
         (0..length)
             .map(|_| {

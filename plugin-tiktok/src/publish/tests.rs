@@ -236,6 +236,24 @@ fn refusals_of_init_end_it_or_wait_by_their_code() {
 }
 
 #[test]
+fn a_publish_that_paused_looks_again_what_the_account_offers() {
+    let changed =
+        ok(json!({"creator_username": "demo", "privacy_level_options": ["FOLLOWER_OF_CREATOR", "SELF_ONLY"],
+        "comment_disabled": false, "duet_disabled": true, "stitch_disabled": true}));
+    let mut drive = Drive::video(1000);
+    drive.environment.advance_ms(CHECK_AGAIN_AFTER * 1000);
+    drive.json(200, &changed);
+    assert!(matches!(drive.go(), NextStep::Failed(error) if error.field.as_deref() == Some("visibility")));
+    assert_eq!(drive.paths(), ["/publish/creator_info/query/"], "TikTok counts such inits against the app");
+
+    let mut drive = Drive::video(1000);
+    drive.environment.advance_ms(CHECK_AGAIN_AFTER * 1000);
+    drive.json(200, &creator_info()).json(200, &init_answer("pub-1"));
+    drive.go();
+    assert_eq!(drive.step.reference.as_deref(), Some("pub-1"));
+}
+
+#[test]
 fn the_ledger_waits_before_a_seventh_init() {
     let mut drive = Drive::video(1000);
     for n in 0..6 {
