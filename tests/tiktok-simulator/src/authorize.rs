@@ -27,7 +27,7 @@ struct Asked {
 /// `GET /v2/auth/authorize/`
 pub(crate) fn show(state: &mut State, call: &Call, notes: &mut Notes) -> Result<Reply, Reply> {
     let query: HashMap<String, String> = call.query_pairs().into_iter().collect();
-    let asked = check(state, &query, notes)?;
+    let asked = check(state, &query, notes).map_err(|error| error.reply(state, &query))?;
     let signed_in = signed_in(state, call);
     let auto = state.world.switches.auto_consent.clone();
     if auto.enabled {
@@ -54,12 +54,12 @@ pub(crate) fn show(state: &mut State, call: &Call, notes: &mut Notes) -> Result<
 /// `POST /v2/auth/authorize/`: the form of the consent page. The query still holds the request.
 pub(crate) fn decide(state: &mut State, call: &Call, notes: &mut Notes) -> Result<Reply, Reply> {
     let query: HashMap<String, String> = call.query_pairs().into_iter().collect();
-    let asked = check(state, &query, notes)?;
+    let asked = check(state, &query, notes).map_err(|error| error.reply(state, &query))?;
     let form: Vec<(String, String)> = form_urlencoded::parse(&call.body).into_owned().collect();
     let value = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let account = value("account").unwrap_or_default().to_string();
     if state.world.account(&account).is_none() {
-        return Err(error_page(400, "server_error", "account", "3", "no such account"));
+        return Err(page_of(400, "server_error", "account", "3", "no such account"));
     }
     let ticked: BTreeSet<&str> =
         form.iter().filter(|(key, _)| key == "scope").map(|(_, value)| value.as_str()).collect();
@@ -76,13 +76,13 @@ pub(crate) fn decide(state: &mut State, call: &Call, notes: &mut Notes) -> Resul
     Ok(reply.header("set-cookie", cookie))
 }
 
-fn check(state: &State, query: &HashMap<String, String>, notes: &mut Notes) -> Result<Asked, Reply> {
+fn check(state: &State, query: &HashMap<String, String>, notes: &mut Notes) -> Result<Asked, PageError> {
     let given = |name: &str| query.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let scope_text = given("scope").unwrap_or_default();
     if scope_text.split([',', ' ']).any(|scope| scope == "video.upload") {
         notes.violations.push("the authorize request asks for video.upload".into());
         let text = "video.upload is out of scope for this project and must never be asked for";
-        return Err(error_page(403, "invalid_scope", "scope", "2, 19.13", text));
+        return Err(PageError::new(403, "invalid_scope", "scope", "2, 19.13", text));
     }
     let Some(key) = given("client_key") else {
         let (rule, text) = if query.contains_key("client_id") {
@@ -90,51 +90,51 @@ fn check(state: &State, query: &HashMap<String, String>, notes: &mut Notes) -> R
         } else {
             ("3", "client_key is missing")
         };
-        return Err(error_page(400, "unauthorized_client", "client_key", rule, text));
+        return Err(PageError::new(400, "unauthorized_client", "client_key", rule, text));
     };
     let Some(app) = state.world.app(key) else {
         let text = "no app has this client_key; are sandbox and production keys mixed up?";
-        return Err(error_page(400, "unauthorized_client", "client_key", "3.3, trap 50", text));
+        return Err(PageError::new(400, "unauthorized_client", "client_key", "3.3, trap 50", text));
     };
     notes.client_key = Some(app.client_key.clone());
     if app.stage == Stage::Unapproved {
         let text = "this production app is not approved; nobody can authorize it";
-        return Err(error_page(400, "unauthorized_client", "client_key", "13.1", text));
+        return Err(PageError::new(400, "unauthorized_client", "client_key", "13.1", text));
     }
     let Some(redirect_uri) = given("redirect_uri") else {
-        return Err(error_page(400, "invalid_request", "redirect_uri", "3", "redirect_uri is missing"));
+        return Err(PageError::new(400, "invalid_request", "redirect_uri", "3", "redirect_uri is missing"));
     };
     if !app.allows_redirect(redirect_uri) {
         let text = format!(
             "{redirect_uri} is not registered for {key}; registered are {} (exact, trailing slash included)",
             app.redirect_uris.join(", ")
         );
-        return Err(error_page(400, "invalid_request", "redirect_uri", "3.1, trap 15", &text));
+        return Err(PageError::new(400, "invalid_request", "redirect_uri", "3.1, trap 15", &text));
     }
     match given("response_type") {
         Some("code") => {}
         other => {
             let text = format!("response_type must be code, it is {}", other.unwrap_or("absent"));
-            return Err(error_page(400, "unsupported_response_type", "response_type", "3", &text));
+            return Err(PageError::new(400, "unsupported_response_type", "response_type", "3", &text));
         }
     }
     let Some(state_value) = given("state") else {
         let text = "state is missing; without it anybody can finish a connect";
-        return Err(error_page(400, "invalid_request", "state", "3", text));
+        return Err(PageError::new(400, "invalid_request", "state", "3", text));
     };
-    let scopes = scopes(app, scope_text)?;
+    let scopes = scopes(app, scope_text, state.world.switches.accept_space_separated_scopes)?;
     let challenge = given("code_challenge");
     let needs_pkce = app.kind == AppKind::Desktop || state.world.switches.web_requires_pkce;
     match (challenge, given("code_challenge_method")) {
         (None, None) if !needs_pkce => {}
         (None, _) => {
             let text = "a desktop app must send code_challenge and code_challenge_method=S256";
-            return Err(error_page(400, "invalid_request", "code_challenge", "3.2", text));
+            return Err(PageError::new(400, "invalid_request", "code_challenge", "3.2", text));
         }
         (Some(_), Some("S256")) => {}
         (Some(_), other) => {
             let text = format!("code_challenge_method must be S256, it is {}", other.unwrap_or("absent"));
-            return Err(error_page(400, "invalid_request", "code_challenge", "3.2", &text));
+            return Err(PageError::new(400, "invalid_request", "code_challenge", "3.2", &text));
         }
     }
     if let Some(challenge) = challenge
@@ -148,7 +148,7 @@ fn check(state: &State, query: &HashMap<String, String>, notes: &mut Notes) -> R
         Some("1") => true,
         Some(other) => {
             let text = format!("disable_auto_auth must be 0 or 1, it is {other}");
-            return Err(error_page(400, "invalid_request", "disable_auto_auth", "3", &text));
+            return Err(PageError::new(400, "invalid_request", "disable_auto_auth", "3", &text));
         }
     };
     Ok(Asked {
@@ -161,11 +161,12 @@ fn check(state: &State, query: &HashMap<String, String>, notes: &mut Notes) -> R
     })
 }
 
-fn scopes(app: &App, text: &str) -> Result<Vec<String>, Reply> {
-    let refuse = |text: &str| Err(error_page(400, "invalid_scope", "scope", "2", text));
+fn scopes(app: &App, text: &str, spaces: bool) -> Result<Vec<String>, PageError> {
+    let refuse = |text: &str| Err(PageError::new(400, "invalid_scope", "scope", "2", text));
     if text.is_empty() {
         return refuse("scope is missing");
     }
+    let text = if spaces { text.replace(' ', ",") } else { text.to_string() };
     if text.contains(' ') {
         return refuse("scopes are separated by commas, without spaces");
     }
@@ -184,8 +185,46 @@ fn scopes(app: &App, text: &str) -> Result<Vec<String>, Reply> {
     Ok(scopes)
 }
 
+/// What is wrong with an authorize request.
+struct PageError {
+    status: u16,
+    error: &'static str,
+    error_type: &'static str,
+    rule: String,
+    text: String,
+}
+
+impl PageError {
+    fn new(status: u16, error: &'static str, error_type: &'static str, rule: &str, text: &str) -> Self {
+        Self { status, error, error_type, rule: rule.to_string(), text: text.to_string() }
+    }
+
+    /// Which errors redirect and which stay on TikTok's page is unknown (question 4). By default all stay; with
+    /// the switch they go to the redirect URI, once that can be trusted.
+    fn reply(self, state: &State, query: &HashMap<String, String>) -> Reply {
+        let given = |name: &str| query.get(name).map_or("", String::as_str);
+        let uri = given("redirect_uri");
+        let trusted = state.world.app(given("client_key")).is_some_and(|app| app.allows_redirect(uri));
+        if trusted
+            && state.world.switches.authorize_errors_redirect
+            && let Ok(mut target) = Url::parse(uri)
+        {
+            let mut pairs = target.query_pairs_mut();
+            pairs.append_pair("error", self.error).append_pair("error_type", self.error_type);
+            pairs.append_pair("error_description", "Something is wrong with the app settings.");
+            if query.contains_key("state") {
+                pairs.append_pair("state", given("state"));
+            }
+            drop(pairs);
+            let reply = Reply::nothing(302).header("location", target.into());
+            return reply.because(&self.rule, self.text);
+        }
+        page_of(self.status, self.error, self.error_type, &self.rule, &self.text)
+    }
+}
+
 /// TikTok's own error page: nothing goes to the redirect, which is not trusted yet.
-fn error_page(status: u16, error: &'static str, error_type: &str, rule: &str, text: &str) -> Reply {
+fn page_of(status: u16, error: &str, error_type: &str, rule: &str, text: &str) -> Reply {
     let page = format!(
         "<!doctype html><meta charset=utf-8><title>Something went wrong</title>\
          <h1>Something went wrong</h1><p>We couldn't log in with TikTok. This may be due to specific app \
@@ -258,7 +297,7 @@ fn answer(
     pairs.push(("state", asked.state.clone()));
     let mut target = match Url::parse(&asked.redirect_uri) {
         Ok(url) => url,
-        Err(error) => return error_page(400, "invalid_request", "redirect_uri", "3.1", &error.to_string()),
+        Err(error) => return page_of(400, "invalid_request", "redirect_uri", "3.1", &error.to_string()),
     };
     target.query_pairs_mut().extend_pairs(pairs);
     let reply = Reply::nothing(302).header("location", target.into());

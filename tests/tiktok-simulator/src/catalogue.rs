@@ -1,5 +1,6 @@
-//! Every error code the simulator may answer with, where, and under which HTTP status (contract sections 7, 8.5,
-//! 9.1, 9.2, 11.1, 12, 14 and 18). Handlers take status and message from here, so the list is complete.
+//! Every error code of the simulated endpoints, where, and under which HTTP status (contract sections 7, 8.5,
+//! 9.1, 9.2, 11.1, 12, 14 and 18). Handlers take status and message from here, so the list is complete. Two codes never come by themselves: `invalid_file_upload` and `spam_risk_too_many_pending_share` (drafts);
+//! faults can play them.
 
 use serde::Serialize;
 
@@ -57,6 +58,8 @@ pub const CODES: &[CodeEntry] = &[
     ),
     entry("publish_not_cancellable", "posting", 400, "The post can no longer be cancelled."),
     entry("app_version_check_failed", "posting", 400, "The user's TikTok app is too old for this feature."),
+    entry("invalid_file_upload", "all", 400, "The uploaded file does not meet the API specifications."),
+    entry("spam_risk_too_many_pending_share", "posting", 403, GUIDELINES),
     entry("access_denied", "oauth", 302, "The user or the server denied the request."),
     entry("invalid_client", "oauth", 400, "Client key or secret is incorrect."),
     entry("invalid_grant", "oauth", 400, "Authorization code is expired."),

@@ -194,6 +194,9 @@ pub(crate) fn video_query(state: &mut State, call: &Call, notes: &mut Notes) -> 
         videos.extend(post.map(|post| video(state, &session, post, &asked, call.now_ms)));
     }
     notes.refuse_if_asked(state)?;
+    if state.world.switches.query_carries_cursor {
+        return Ok(Reply::data(json!({ "videos": videos, "cursor": 0, "has_more": false })));
+    }
     Ok(Reply::data(json!({ "videos": videos })))
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::catalogue;
 use crate::log::Refusal;
-use crate::switches::FailureData;
+use crate::switches::{FailureData, Switches};
 
 /// What a handler answers. `Err(Reply)` is a refusal.
 #[derive(Clone, Debug)]
@@ -133,15 +133,16 @@ impl Reply {
     }
 
     /// Content type and bytes.
-    pub(crate) fn render(&self, log_id: &str, failure_data: FailureData) -> (Option<&'static str>, Bytes) {
+    pub(crate) fn render(&self, log_id: &str, switches: &Switches) -> (Option<&'static str>, Bytes) {
         const JSON: &str = "application/json; charset=utf-8";
-        let ok = json!({"code": "ok", "message": "", "log_id": log_id});
+        let id = if switches.log_id_as_logid { "logid" } else { "log_id" };
+        let ok = json!({"code": "ok", "message": "", (id): log_id});
         let value = match &self.payload {
             Payload::Data(data) => json!({"data": data, "error": ok}),
             Payload::Done => json!({"error": ok}),
             Payload::Failure { code, message, data } => {
-                let error = json!({"code": code, "message": message, "log_id": log_id});
-                let data = match (failure_data, data) {
+                let error = json!({"code": code, "message": message, (id): log_id});
+                let data = match (switches.failure_data, data) {
                     (FailureData::Object, _) | (FailureData::AsShown, true) => Some(json!({})),
                     (FailureData::Null, _) => Some(Value::Null),
                     (FailureData::Absent, _) | (FailureData::AsShown, false) => None,
@@ -153,7 +154,7 @@ impl Reply {
             }
             Payload::Flat(body) => body.clone(),
             Payload::OauthFailure { error, description } => {
-                json!({"error": error, "error_description": description, "log_id": log_id})
+                json!({"error": error, "error_description": description, (id): log_id})
             }
             Payload::Html(page) => return (Some("text/html; charset=utf-8"), Bytes::from(page.clone())),
             Payload::Bytes { content_type, bytes } => return (Some(content_type), bytes.clone()),

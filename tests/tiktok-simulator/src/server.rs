@@ -458,11 +458,12 @@ fn code_of(answer: &Answer) -> Option<String> {
 }
 
 fn render(shared: &Shared, call: &Call, reply: &Reply, findings: &[crate::log::Finding]) -> Answer {
-    let (log_id, failure_data) = {
+    let (log_id, content_type, body) = {
         let mut state = shared.state();
-        (state.log_id(call.now_ms), state.world.switches.failure_data)
+        let log_id = state.log_id(call.now_ms);
+        let (content_type, body) = reply.render(&log_id, &state.world.switches);
+        (log_id, content_type, body)
     };
-    let (content_type, body) = reply.render(&log_id, failure_data);
     let mut headers: Vec<(String, String)> =
         reply.headers.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect();
     headers.push(("x-tt-logid".into(), log_id));

@@ -85,6 +85,7 @@ impl Simulator {
     }
 
     /// Changes apps, accounts or switches while running. Videos of accounts are made at the start only.
+    /// `change` must not call the simulator itself, which waits for it to end.
     pub fn edit(&self, change: impl FnOnce(&mut World)) {
         let now_ms = self.shared.clock.now_ms();
         let mut state = self.shared.state();

@@ -124,6 +124,10 @@ pub struct Switches {
     pub oauth_error_status: u16,
     /// Web apps must use PKCE too.
     pub web_requires_pkce: bool,
+    /// Wrong authorize requests come back to a redirect URI that is registered; false: they stay on TikTok's page.
+    pub authorize_errors_redirect: bool,
+    /// Scopes may be separated by spaces (one note claims it).
+    pub accept_space_separated_scopes: bool,
     /// Revoke also accepts an expired access token.
     pub revoke_accepts_expired: bool,
     /// Revoke answers `{}`; false: an empty body.
@@ -133,6 +137,10 @@ pub struct Switches {
     pub missing_scope: MissingScope,
     /// Spelling for bad parameters on posting endpoints.
     pub param_code: ParamCode,
+    /// The log id is called `logid`, as several tables print it.
+    pub log_id_as_logid: bool,
+    /// Video query answers `cursor` and `has_more` too, as one example shows.
+    pub query_carries_cursor: bool,
     /// `data` in refusals.
     pub failure_data: FailureData,
     /// Rate limits are divided by this; 0 switches them off.
@@ -154,11 +162,17 @@ pub struct Switches {
     pub refuse_private_branded: bool,
     /// Both brand toggles must be sent (the table says so, the examples omit them).
     pub require_brand_toggles: bool,
+    /// Caps and bans are refused with status 200 at init too (some say so).
+    pub init_caps_with_status_200: bool,
     /// A refused init counts towards 6 a minute.
     pub refused_init_counts: bool,
     /// Findings (harmless at TikTok, or unknown) become 400 refusals.
     pub refuse_findings: bool,
 
+    /// One chunk may be announced with a smaller `chunk_size` (tolerated before August 2026).
+    pub accept_small_single_chunk: bool,
+    /// Status of the answer to the last chunk: 201, or 200, which some clients take.
+    pub final_upload_status: u16,
     /// Meaning of MB.
     pub megabyte: Megabyte,
     /// Origin of `upload_url`; `self`: the simulator's own.
@@ -226,10 +240,14 @@ impl Default for Switches {
             reuse_ends_grant: false,
             oauth_error_status: 400,
             web_requires_pkce: false,
+            authorize_errors_redirect: false,
+            accept_space_separated_scopes: false,
             revoke_accepts_expired: false,
             revoke_answers_object: true,
             missing_scope: MissingScope::ByShare,
             param_code: ParamCode::InvalidParams,
+            log_id_as_logid: false,
+            query_carries_cursor: false,
             failure_data: FailureData::AsShown,
             rate_limit_divisor: 1,
             list_burst_per_10_seconds: None,
@@ -240,8 +258,11 @@ impl Default for Switches {
             unaudited_options_self_only: false,
             refuse_private_branded: false,
             require_brand_toggles: false,
+            init_caps_with_status_200: false,
             refused_init_counts: true,
             refuse_findings: false,
+            accept_small_single_chunk: false,
+            final_upload_status: 201,
             megabyte: Megabyte::Intersection,
             upload_origin: "https://open-upload-sg.tiktokapis.com".into(),
             upload_path: "/upload".into(),

@@ -136,7 +136,8 @@ fn begin(state: &mut State, call: &Call, notes: &mut Notes) -> Result<Begin, Rep
             && first == (upload.chunks - 1) * upload.chunk_size
             && last + 1 == upload.received;
         if repeat && state.world.switches.accept_repeated_chunk {
-            let status = if upload.received == upload.size { 201 } else { 206 };
+            let whole = state.world.switches.final_upload_status;
+            let status = if upload.received == upload.size { whole } else { 206 };
             return Ok(Begin::Again(Reply::nothing(status).header("content-range", progress)));
         }
         let (rule, text) = if upload.received == upload.size {
@@ -242,7 +243,7 @@ async fn store(
     }
     notes.effect = true;
     tracing::trace!(id = ticket.id, path = call.path, received, "chunk stored");
-    let status = if ticket.is_last { 201 } else { 206 };
+    let status = if ticket.is_last { state.world.switches.final_upload_status } else { 206 };
     (Reply::nothing(status).header("content-range", progress(&state, received, size)), read)
 }
 

@@ -15,5 +15,6 @@ mod over_time;
 mod posting;
 mod program;
 mod support;
+mod switches;
 mod traps;
 mod upload;
