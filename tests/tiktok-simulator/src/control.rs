@@ -68,6 +68,8 @@ pub(crate) fn handle(shared: &Shared, call: &Call) -> Result<Reply, Reply> {
             state.settle(now_ms);
             to_value(serde_json::to_value(inspect(&state, now_ms)))
         }
+        #[cfg(feature = "proxy")]
+        ("GET", "/ca.pem") => Ok(Reply::bytes("application/x-pem-file", shared.authority.pem.clone())),
         ("GET", "/codes") => to_value(serde_json::to_value(catalogue::CODES)),
         ("GET", "/switches") => to_value(serde_json::to_value(&shared.state().world.switches)),
         ("PATCH", "/switches") => {

@@ -40,6 +40,8 @@ mod outbound;
 mod page;
 mod plan;
 mod post;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod publish;
 mod pull;
 mod random;

@@ -37,6 +37,10 @@ struct Flags {
     /// Maps an origin for pulls and webhooks: https://media.example.com=http://127.0.0.1:8000. May be given again.
     #[arg(long, value_name = "FROM=TO")]
     connect_to: Vec<String>,
+    /// Writes the certificate that a client must trust to use the printed origin as its HTTPS proxy.
+    #[cfg(feature = "proxy")]
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Prints the world as JSON, to start a file of your own from, and ends.
     #[arg(long)]
     print_world: bool,
@@ -52,6 +56,11 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let simulator = Simulator::start_at(world, SocketAddr::new(flags.listen, flags.port)).await?;
+        #[cfg(feature = "proxy")]
+        if let Some(path) = &flags.ca_file {
+            fs::write(path, simulator.ca_pem())
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
         // One line, so that a script can wait for it and read it.
         println!("{}", simulator.origin());
         tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")

@@ -18,6 +18,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+#[cfg(feature = "proxy")]
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::call::{Call, Notes};
@@ -49,7 +51,15 @@ pub(crate) struct Shared {
     /// Wakes the scheduler.
     pub(crate) wake: Notify,
     pub(crate) origin: String,
+    #[cfg(feature = "proxy")]
+    pub(crate) authority: crate::proxy::Authority,
+    #[cfg(feature = "proxy")]
+    tunnels: mpsc::UnboundedSender<Tunnel>,
 }
+
+/// A task that outlives the request that began it and must end with the simulator.
+#[cfg(feature = "proxy")]
+pub(crate) type Tunnel = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,6 +112,8 @@ pub(crate) async fn start(
     }
     let origin = format!("http://{bound}");
     let clock = Clock::start();
+    #[cfg(feature = "proxy")]
+    let (authority, (sender, tunnels)) = (crate::proxy::Authority::new(&world)?, mpsc::unbounded_channel());
     let state = State::new(world, origin.clone(), clock.now_ms());
     let shared = Arc::new(Shared {
         clock,
@@ -111,17 +123,37 @@ pub(crate) async fn start(
         last_answers: Mutex::new(HashMap::new()),
         wake: Notify::new(),
         origin,
+        #[cfg(feature = "proxy")]
+        authority,
+        #[cfg(feature = "proxy")]
+        tunnels: sender,
     });
-    let task = tokio::spawn(accept(Arc::clone(&shared), listener));
+    let task = tokio::spawn(accept(
+        Arc::clone(&shared),
+        listener,
+        #[cfg(feature = "proxy")]
+        tunnels,
+    ));
     Ok((shared, task))
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+async fn accept(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    #[cfg(feature = "proxy")] mut tunnels: mpsc::UnboundedReceiver<Tunnel>,
+) {
     // All tasks live in this set, so that dropping the simulator ends them together.
     let mut tasks = JoinSet::new();
     tasks.spawn(schedule(Arc::clone(&shared)));
     loop {
+        #[cfg(feature = "proxy")]
+        let tunnel = tunnels.recv();
+        #[cfg(not(feature = "proxy"))]
+        let tunnel = std::future::pending::<Option<std::future::Ready<()>>>();
         tokio::select! {
+            Some(tunnel) = tunnel => {
+                tasks.spawn(tunnel);
+            }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     tasks.spawn(connection(Arc::clone(&shared), stream));
@@ -142,8 +174,17 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let io = TokioIo::new(Socket::new(stream, Arc::clone(&reset)));
+    converse(shared, io, reset).await;
+}
+
+/// Answers the requests of one connection, whatever carries it.
+pub(crate) async fn converse<T>(shared: Arc<Shared>, io: T, reset: Arc<AtomicBool>)
+where
+    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| serve(Arc::clone(&shared), request, Arc::clone(&reset)));
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+    let served =
+        hyper::server::conn::http1::Builder::new().serve_connection(io, service).with_upgrades().await;
     if let Err(error) = served {
         tracing::debug!("connection: {error}");
     }
@@ -221,6 +262,25 @@ async fn serve(
     request: Request<Incoming>,
     reset: Arc<AtomicBool>,
 ) -> Result<Response<Script>, Aborted> {
+    #[cfg(feature = "proxy")]
+    if request.method() == hyper::Method::CONNECT {
+        let reply = match crate::proxy::tunnel(Arc::clone(&shared), request, reset) {
+            Ok(tunnel) => {
+                // The receiver lives as long as the accept task, which owns this one.
+                let _ = shared.tunnels.send(tunnel);
+                return Ok(Response::new(Script::whole(Bytes::new())));
+            }
+            Err(reply) => reply,
+        };
+        let mut response = Response::new(Script::whole(Bytes::new()));
+        *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or_default();
+        if let Some(refusal) = reply.refusal
+            && let Ok(value) = HeaderValue::try_from(format!("{}: {}", refusal.rule, refusal.text))
+        {
+            response.headers_mut().insert("x-simulator-reason", value);
+        }
+        return Ok(response);
+    }
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_string();
     let query = parts.uri.query().unwrap_or_default().to_string();

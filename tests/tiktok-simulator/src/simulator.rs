@@ -50,6 +50,13 @@ impl Simulator {
         self.shared.origin.clone()
     }
 
+    /// The certificate (PEM) that a client must trust to use the simulator as its HTTPS proxy. Made anew at
+    /// every start; its key is never written anywhere.
+    #[cfg(feature = "proxy")]
+    pub fn ca_pem(&self) -> &str {
+        &self.shared.authority.pem
+    }
+
     /// The virtual clock.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock

@@ -14,6 +14,8 @@ mod oauth;
 mod over_time;
 mod posting;
 mod program;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod support;
 mod switches;
 mod traps;
