@@ -131,14 +131,19 @@ pub(crate) fn handle(shared: &Shared, call: &Call) -> Result<Reply, Reply> {
             shared.wake.notify_one();
             done()
         }
-        ("POST", path) if path.starts_with("/posts/") && path.ends_with("/hide") => {
-            let id = path.trim_start_matches("/posts/").trim_end_matches("/hide").parse().unwrap_or(0);
+        ("POST", path) if path.starts_with("/posts/") => {
+            let (id, verb) = path.trim_start_matches("/posts/").split_once('/').unwrap_or_default();
+            let id = id.parse().unwrap_or(0);
             let mut state = shared.state();
             state.settle(now_ms);
-            let hidden = state.hide_post(id, now_ms);
+            let changed = match verb {
+                "hide" => state.hide_post(id, now_ms),
+                "show" => state.show_post(id, now_ms),
+                _ => return Err(wrong(404, "posts can be hidden (hide) and shown (show)")),
+            };
             drop(state);
             shared.wake.notify_one();
-            if hidden { done() } else { Err(wrong(404, "no such post")) }
+            if changed { done() } else { Err(wrong(404, "no such post")) }
         }
         _ => Err(wrong(404, "no such control; see the README")),
     }

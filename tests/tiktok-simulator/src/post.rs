@@ -245,9 +245,8 @@ impl State {
         let Some(publish) = self.publishes.get(id) else { return };
         let (client_key, username) = (publish.client_key.clone(), publish.username.clone());
         let open_account = self.world.account(&username).is_some_and(|account| !account.private);
-        let public_ms =
-            (publish.privacy == "PUBLIC_TO_EVERYONE" && open_account && !switches.public_id_never)
-                .then(|| at_ms + i64::from(switches.moderation_ms));
+        let public_ms = (publish.privacy == "PUBLIC_TO_EVERYONE" && open_account)
+            .then(|| at_ms + i64::from(switches.moderation_ms));
         let mut post = Post {
             id: 0,
             account: username.clone(),
@@ -283,7 +282,8 @@ impl State {
         let publish_type = &switches.webhook_publish_type;
         let content = json!({ "publish_id": id, "publish_type": publish_type });
         self.send_event(&client_key, "post.publish.complete", &open_id, &content, at_ms);
-        if let Some(public_ms) = public_ms {
+        // Where the id never comes, the post is still there to be found in the list (14.2).
+        if let Some(public_ms) = public_ms.filter(|_| !switches.public_id_never) {
             for post_id in ids {
                 let content = json!({
                     "publish_id": id,
@@ -294,6 +294,28 @@ impl State {
                 self.send_event(&client_key, event, &open_id, &content, public_ms);
             }
         }
+    }
+
+    /// The owner makes a post public, which sends `publicly_available` (17.3). Answers whether there was one.
+    pub(crate) fn show_post(&mut self, id: u64, now_ms: i64) -> bool {
+        let switches = self.world.switches.clone();
+        let Some(post) = self.posts.iter_mut().find(|post| post.id == id && !post.is_public(now_ms)) else {
+            return false;
+        };
+        post.hidden = false;
+        post.public_ms = Some(now_ms);
+        post.privacy = "PUBLIC_TO_EVERYONE".to_string();
+        let post = post.clone();
+        if let (Some(publish_id), Some(client_key)) = (&post.publish_id, &post.client_key) {
+            let content = json!({
+                "publish_id": publish_id,
+                "post_id": id_value(id, switches.webhook_post_id_form),
+                "publish_type": switches.webhook_publish_type,
+            });
+            let open_id = State::open_id(client_key, &post.account);
+            self.send_event(client_key, "post.publish.publicly_available", &open_id, &content, now_ms);
+        }
+        true
     }
 
     /// The owner hides or removes a post. Answers whether it existed and was visible.

@@ -127,6 +127,18 @@ impl Simulator {
         found.is_some()
     }
 
+    /// The owner makes a post public (or shows a hidden one again); `post.publish.publicly_available` goes out.
+    /// Answers whether there was one to show.
+    pub fn show_post(&self, id: u64) -> bool {
+        let now_ms = self.shared.clock.now_ms();
+        let mut state = self.shared.state();
+        state.settle(now_ms);
+        let shown = state.show_post(id, now_ms);
+        drop(state);
+        self.shared.wake.notify_one();
+        shown
+    }
+
     /// The owner hides or deletes a post. Answers whether there was one to hide.
     pub fn hide_post(&self, id: u64) -> bool {
         let now_ms = self.shared.clock.now_ms();

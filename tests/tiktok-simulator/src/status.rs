@@ -22,12 +22,11 @@ pub(crate) fn fetch(state: &mut State, call: &Call, notes: &mut Notes) -> Result
     let (mut status, mut reason) = (processing, String::new());
     match &publish.end {
         Some(End::Failed { reason: why, .. }) => (status, reason) = ("FAILED", why.clone()),
-        Some(End::Complete { at_ms, posts }) if told => {
+        Some(End::Complete { posts, .. }) if told => {
             status = "PUBLISH_COMPLETE";
-            let public = publish.privacy == "PUBLIC_TO_EVERYONE" && !switches.public_id_never;
-            let moderated = at_ms + i64::from(switches.moderation_ms);
-            let account = state.world.account(&publish.username);
-            if public && call.now_ms >= moderated && account.is_some_and(|account| !account.private) {
+            // Public and moderated now; never for a post that is not public.
+            let first = state.posts.iter().find(|post| posts.first() == Some(&post.id));
+            if !switches.public_id_never && first.is_some_and(|post| post.is_public(call.now_ms)) {
                 ids.clone_from(posts);
             }
         }

@@ -77,6 +77,21 @@ async fn a_private_post_never_gets_an_id_and_is_never_listed() {
 }
 
 #[tokio::test]
+async fn a_private_post_made_public_by_hand_gets_its_id() {
+    let simulator = demo().await;
+    let client = connect(&simulator, "demo.kitchen").await;
+    let id = client.publish(1000, "SELF_ONLY").await;
+    advance(&simulator, 60);
+    client.status(&id).await.ok();
+    let post = simulator.world().published()[0].id;
+    assert!(simulator.show_post(post));
+    assert_eq!(client.status(&id).await.ok()["publicaly_available_post_id"], json!([post]));
+    assert!(!simulator.show_post(post));
+    assert!(simulator.hide_post(post));
+    assert_eq!(client.status(&id).await.ok()["publicaly_available_post_id"], json!([]));
+}
+
+#[tokio::test]
 async fn switches_play_the_odd_statuses() {
     let simulator = demo().await;
     let client = connect(&simulator, "demo.kitchen").await;
@@ -92,6 +107,9 @@ async fn switches_play_the_odd_statuses() {
     assert_eq!(data["fail_reason"], "");
     simulator.edit(|world| world.switches.public_id_never = true);
     assert_eq!(client.status(&id).await.ok()["publicaly_available_post_id"], json!([]));
+    // Found by its caption all the same.
+    let listed = client.post("/v2/video/list/?fields=title", &json!({"max_count": 1})).await.ok();
+    assert_eq!(listed["videos"][0]["title"], "Leek soup in 40 seconds #soup");
     simulator.edit(|world| world.switches.status_word = Some("PROCESSING_MAGIC".into()));
     assert_eq!(client.status(&id).await.ok()["status"], "PROCESSING_MAGIC");
     simulator.edit(|world| {
@@ -311,6 +329,9 @@ async fn events_are_signed_and_follow_the_post() {
     simulator.hide_post(post);
     let (body, _) = opened(&receiver.received.recv().await.unwrap());
     assert_eq!(body["event"], "post.publish.no_longer_publicaly_available");
+    assert!(simulator.show_post(post));
+    let (body, _) = opened(&receiver.received.recv().await.unwrap());
+    assert_eq!(body["event"], "post.publish.publicly_available");
     simulator.remove_grant("simkey-desktop", "demo.kitchen", 4);
     let (body, content) = opened(&receiver.received.recv().await.unwrap());
     assert_eq!((&body["event"], &content), (&json!("authorization.removed"), &json!({"reason": 4})));
