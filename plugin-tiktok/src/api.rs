@@ -67,7 +67,7 @@ pub(crate) fn envelope(response: &Response, scope: &str, effect: Effect) -> Resu
         _ => &answer,
     };
     let code = match answer.get("error") {
-        Some(Value::String(code)) => Some(code.clone()),
+        Some(Value::String(code)) if code != "ok" => Some(code.clone()),
         _ => json::text(failure, "code"),
     };
     let trace = log_id(failure).or_else(|| log_id(&answer)).or(header_id);

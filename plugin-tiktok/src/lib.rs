@@ -16,6 +16,8 @@ mod form;
 mod guide;
 mod oauth;
 mod profile;
+#[cfg(test)]
+mod properties;
 mod publish;
 mod quota;
 mod secret;

@@ -533,10 +533,15 @@ impl<E: Environment> Publish<'_, E> {
             (Outcome::Processing, Some(uploaded)) => {
                 match state.plan.and_then(|plan| plan.next_after(uploaded)) {
                     Some(index) => {
-                        state.next_chunk = index;
                         // All bytes are not there, so whatever was begun did not arrive.
                         state.last_begun = false;
-                        self.upload(state).await
+                        // Another chunk than was announced is a step of its own: it may be the last one,
+                        // and the announcement of this call may have been `repeatable`.
+                        if index == state.next_chunk {
+                            self.upload(state).await
+                        } else {
+                            Ok(state.send_chunk(index, self.now()))
+                        }
                     }
                     None => {
                         state.sent_all = true;

@@ -152,7 +152,7 @@ fn removal(reason: Option<u64>) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use social_channel_provider::testing::FakeEnvironment;
 
@@ -174,11 +174,15 @@ mod tests {
     }
 
     /// Signs, to make deliveries beyond the one known vector.
+    pub(crate) fn sign(secret: &str, at: u64, body: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(format!("{at}.").as_bytes());
+        mac.update(body);
+        format!("t={at},s={}", hex::encode(mac.finalize().into_bytes()))
+    }
+
     fn signed(body: &str, at: u64) -> Request {
-        let mut mac = Hmac::<Sha256>::new_from_slice(b"sim-client-secret-0001").unwrap();
-        mac.update(format!("{at}.{body}").as_bytes());
-        let signature = format!("t={at},s={}", hex::encode(mac.finalize().into_bytes()));
-        request(&signature, body, at)
+        request(&sign("sim-client-secret-0001", at, body.as_bytes()), body, at)
     }
 
     fn one(body: &str) -> Delivery {

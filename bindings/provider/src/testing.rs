@@ -82,6 +82,9 @@ struct Stored {
     expires: Option<u64>,
 }
 
+/// Plays a server: the answer to each request.
+type Responder = Box<dyn FnMut(&SentRequest) -> Result<Response, SendError>>;
+
 /// An environment under a test's control.
 #[derive(Default)]
 pub struct FakeEnvironment {
@@ -89,6 +92,7 @@ pub struct FakeEnvironment {
     now_ms: Cell<u64>,
     random: Cell<u8>,
     answers: RefCell<VecDeque<Result<Response, SendError>>>,
+    responder: RefCell<Option<Responder>>,
     sent: RefCell<Vec<SentRequest>>,
     stored: RefCell<BTreeMap<String, Stored>>,
     next_version: Cell<u64>,
@@ -131,6 +135,11 @@ impl FakeEnvironment {
     pub fn answer_header(&self, status: u16, name: &str, value: &str) -> &Self {
         let headers = vec![(name.to_owned(), value.to_owned())];
         self.answer(Ok(Response { status, headers, ..Response::default() }))
+    }
+
+    /// Answers every request for which no answer was prepared.
+    pub fn respond(&self, server: impl FnMut(&SentRequest) -> Result<Response, SendError> + 'static) {
+        self.responder.replace(Some(Box::new(server)));
     }
 
     /// Takes the requests sent so far.
@@ -197,9 +206,13 @@ impl Environment for FakeEnvironment {
         let sent =
             SentRequest { method: request.method, url: request.url, headers: request.headers, body, media };
         let answer = self.answers.borrow_mut().pop_front();
-        let description = format!("{:?} {}", sent.method, sent.url);
+        let answer = match (answer, self.responder.borrow_mut().as_mut()) {
+            (Some(answer), _) => answer,
+            (None, Some(server)) => server(&sent),
+            (None, None) => panic!("no answer was prepared for {:?} {}", sent.method, sent.url),
+        };
         self.sent.borrow_mut().push(sent);
-        answer.unwrap_or_else(|| panic!("no answer was prepared for {description}"))
+        answer
     }
 
     async fn storage_get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
