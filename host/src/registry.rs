@@ -142,7 +142,7 @@ fn info(provider: &Provider, size: u64, installed: bool, apps: Vec<String>) -> P
         descriptor: provider.descriptor().clone(),
         digest: provider.digest().clone(),
         size,
-        interfaces: provider.interfaces().to_vec(),
+        interfaces: provider.exports().to_vec(),
         imports: provider.imports().to_vec(),
         installed,
         apps,

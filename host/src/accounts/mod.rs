@@ -8,7 +8,6 @@ mod refresh;
 
 use std::sync::Arc;
 
-use base64::Engine as _;
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -282,9 +281,10 @@ impl Inner {
 mod bytes {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use super::{SecretBytes, base64};
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
+
+    use super::SecretBytes;
 
     pub(super) fn serialize<S: Serializer>(bytes: &SecretBytes, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&STANDARD.encode(bytes.expose()))

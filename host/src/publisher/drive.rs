@@ -15,7 +15,7 @@ use super::*;
 use crate::accounts::open_json;
 use crate::lease::LeaseGate;
 use crate::process;
-use crate::provider::{NextStep, Provider, PublishStep, Resume};
+use crate::provider::{Gate, NextStep, Provider, PublishStep, Resume};
 use crate::store::{JobUpdate, Lease};
 
 /// How long a worker may be silent before another takes over. Its calls open no request after that.
@@ -287,7 +287,7 @@ impl Work {
             let state = Arc::new(self.inner.vault.open_sealed(place(&key, "state"), sealed)?);
             let account = self.inner.account_row(&self.tenant, &self.row.channel).await?;
             let app = self.inner.live_app(&self.tenant, &account.app).await?;
-            let call = Some((&provider, self.gate.clone() as Arc<dyn crate::provider::Gate>));
+            let call = Some((&provider, self.gate.clone() as Arc<dyn Gate>));
             self.inner
                 .call_account_with(&self.tenant, account, &app, call, &|provider, mut context, account| {
                     let (state, media) = (state.clone(), media.clone());

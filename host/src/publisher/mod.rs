@@ -7,6 +7,8 @@ mod decide;
 mod drive;
 mod work;
 
+pub use work::Worked;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -55,7 +57,7 @@ pub struct PublishRequest {
 }
 
 /// A publish job, as it is shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     /// Its name.
     pub id: String,
