@@ -425,6 +425,26 @@ pub struct MediaInfo {
     pub public_url: Option<String>,
 }
 
+/// A value to copy into the platform's portal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Copyable {
+    /// What the portal calls it.
+    pub label: String,
+    /// The value.
+    pub value: String,
+}
+
+/// One step on the way through the platform's portal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuideStep {
+    /// What it is about.
+    pub title: String,
+    /// Markdown, a few sentences.
+    pub body: String,
+    /// Values to copy into the portal.
+    pub copy: Vec<Copyable>,
+}
+
 /// Why a form is blocked: an [`Error`], compared by its text only.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

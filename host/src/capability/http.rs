@@ -1,0 +1,338 @@
+//! `wasi:http/client`: a provider's requests, through the app's egress.
+//!
+//! Grants and addresses are [`crate::egress`]'s part. Here every request is opened only while the call may
+//! still act, is counted, is bounded in both directions, and is broken off rather than ended when its body
+//! fails: a platform must never take half a video for a whole one.
+//!
+//! `connect-timeout` cannot be told apart from the wait for the answer, so it counts towards that; the
+//! client's own ten seconds to connect hold in any case.
+
+use std::error::Error as StdError;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderMap, Method};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use url::Url;
+use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
+
+use crate::call::Call;
+use crate::egress::{Refusal, is_private_address};
+
+/// How the host answers `wasi:http`.
+pub(super) struct Hooks {
+    call: Arc<Call>,
+}
+
+impl Hooks {
+    pub(super) fn new(call: Arc<Call>) -> Self {
+        Hooks { call }
+    }
+}
+
+type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>);
+
+impl WasiHttpHooks for Hooks {
+    /// The client writes `Host` itself, and the egress where a mapping holds. A guest's own is refused by
+    /// `wasi:http`.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: Box<dyn Future<Output = Result<()>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Sent>> + Send> {
+        let call = Arc::clone(&self.call);
+        Box::new(async move {
+            let response = send(call, request, options.unwrap_or_default()).await?;
+            // The client drives the request by itself, so there is nothing left to drive.
+            Ok((response, Box::new(std::future::ready(Ok(()))) as Box<dyn Future<Output = _> + Send>))
+        })
+    }
+}
+
+async fn send(
+    call: Arc<Call>,
+    request: http::Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<http::Response<WasiBody>> {
+    let (parts, body) = request.into_parts();
+    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+        return Err(Error::HttpRequestMethodInvalid);
+    }
+    let url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let route = call.egress.route(&url).map_err(|refusal| {
+        let error = match &refusal {
+            Refusal::NotGranted(_) => Error::HttpRequestDenied,
+            Refusal::Private(_) => Error::DestinationIpProhibited,
+            Refusal::Malformed => Error::HttpRequestUriInvalid,
+            Refusal::NoClient(why) => Error::InternalError(Some(why.clone())),
+        };
+        if !matches!(refusal, Refusal::Malformed) {
+            call.refuse(refusal);
+        }
+        error
+    })?;
+
+    let fixed_length = parts.headers.contains_key(CONTENT_LENGTH);
+    let activity = Arc::new(Activity(Mutex::new(Instant::now())));
+    let body = Outgoing::new(body, fixed_length, Arc::clone(&call), Arc::clone(&activity)).await?;
+    let mut outgoing = reqwest::Request::new(parts.method, route.url);
+    *outgoing.headers_mut() = parts.headers;
+    if let Some(host) = route.host {
+        outgoing.headers_mut().insert(HOST, host);
+    }
+    *outgoing.body_mut() = body.map(reqwest::Body::wrap);
+
+    // The last moment at which nothing has left this process.
+    if !call.may_send() {
+        return Err(Error::InternalError(Some("this call may not send any more".to_owned())));
+    }
+    call.opened();
+    let sending = route.client.execute(outgoing);
+    let answer = match options.first_byte_timeout {
+        None => sending.await,
+        Some(patience) => {
+            let patience = patience.saturating_add(options.connect_timeout.unwrap_or_default());
+            tokio::select! {
+                biased;
+                answer = sending => answer,
+                () = activity.idle_for(patience) => return Err(Error::ConnectionReadTimeout),
+            }
+        }
+    };
+    call.progressed();
+    let response = answer.map_err(|error| {
+        if error.is_connect() {
+            call.not_opened();
+        }
+        if is_private_address(&error) {
+            call.refuse(Refusal::Private(url.host_str().unwrap_or_default().to_owned()));
+            return Error::DestinationIpProhibited;
+        }
+        wasi_error(error)
+    })?;
+
+    let response = http::Response::<reqwest::Body>::from(response);
+    let size = header_size(response.headers());
+    if size > call.limits.response_headers {
+        return Err(Error::HttpResponseHeaderSectionSize(u32::try_from(size).ok()));
+    }
+    let left = call.limits.response_body;
+    if response.body().size_hint().lower() > left {
+        return Err(Error::HttpResponseBodySize(Some(response.body().size_hint().lower())));
+    }
+    Ok(response.map(|body| {
+        let between = options.between_bytes_timeout.map(|patience| (patience, None));
+        Incoming { body: Box::pin(body), left, call, between }.boxed_unsync()
+    }))
+}
+
+fn header_size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+/// When the last part of a request left. An upload's answer comes only after all of it.
+struct Activity(Mutex<Instant>);
+
+impl Activity {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    async fn idle_for(&self, patience: Duration) {
+        loop {
+            let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match patience.checked_sub(last.elapsed()) {
+                Some(rest) if !rest.is_zero() => tokio::time::sleep(rest).await,
+                _ => return,
+            }
+        }
+    }
+}
+
+/// A request's body on its way out.
+struct Outgoing {
+    first: Option<Frame<Bytes>>,
+    /// Only ever reached through `&mut`; the mutex makes it `Sync`, as the client wants it.
+    rest: Mutex<WasiBody>,
+    /// The length is in the headers, so an early end is noticed below.
+    fixed_length: bool,
+    call: Arc<Call>,
+    activity: Arc<Activity>,
+}
+
+impl Outgoing {
+    /// None for a body that is known to be empty, so that no empty chunk is sent for it.
+    async fn new(
+        mut body: WasiBody,
+        fixed_length: bool,
+        call: Arc<Call>,
+        activity: Arc<Activity>,
+    ) -> Result<Option<Self>> {
+        if body.is_end_stream() {
+            return Ok(None);
+        }
+        let first = std::future::poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
+            Poll::Ready(first) => Poll::Ready(Some(first)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        let first = match first.await {
+            Some(None) => return Ok(None),
+            Some(Some(first)) => Some(first?),
+            None => None,
+        };
+        Ok(Some(Outgoing { first, rest: Mutex::new(body), fixed_length, call, activity }))
+    }
+
+    fn rest(&mut self) -> &mut WasiBody {
+        self.rest.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        // The call is over: what is still under way is broken off, not ended.
+        if self.call.ended() {
+            return Poll::Ready(Some(Err(Error::ConnectionTerminated)));
+        }
+        let frame = match self.first.take() {
+            Some(first) => Some(Ok(first)),
+            None => ready!(Pin::new(self.rest()).poll_frame(cx)),
+        };
+        self.call.progressed();
+        self.activity.note();
+        // Without a length an early end would look like the end. The media it was made of has failed.
+        if frame.is_none() && !self.fixed_length && self.call.has_failed_media() {
+            return Poll::Ready(Some(Err(Error::ConnectionTerminated)));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
+        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner).size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(first));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(first));
+        }
+        hint
+    }
+}
+
+/// An answer's body on its way in.
+struct Incoming {
+    body: Pin<Box<reqwest::Body>>,
+    left: u64,
+    call: Arc<Call>,
+    between: Option<(Duration, Option<Pin<Box<tokio::time::Sleep>>>)>,
+}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let Poll::Ready(frame) = self.body.as_mut().poll_frame(cx) else {
+            if let Some((patience, sleep)) = &mut self.between {
+                let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(*patience)));
+                ready!(sleep.as_mut().poll(cx));
+                return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
+            }
+            return Poll::Pending;
+        };
+        self.call.progressed();
+        if let Some((_, sleep)) = &mut self.between {
+            *sleep = None;
+        }
+        let frame = match frame {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(wasi_error(error)))),
+            Some(Ok(frame)) => frame,
+        };
+        if let Some(data) = frame.data_ref() {
+            let length = data.len() as u64;
+            match self.left.checked_sub(length) {
+                Some(left) => self.left = left,
+                None => {
+                    return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(
+                        self.call.limits.response_body,
+                    )))));
+                }
+            }
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What a provider is told of a failed request. Never the address, which may hold a token.
+fn wasi_error(error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    if error.is_timeout() {
+        return if error.is_connect() { Error::ConnectionTimeout } else { Error::ConnectionReadTimeout };
+    }
+    if error.is_dns() {
+        return Error::DnsError { rcode: None, info_code: None };
+    }
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
+    while let Some(this) = cause {
+        if let Some(io) = this.downcast_ref::<std::io::Error>() {
+            match io.kind() {
+                std::io::ErrorKind::ConnectionRefused => return Error::ConnectionRefused,
+                std::io::ErrorKind::ConnectionReset
+                | std::io::ErrorKind::ConnectionAborted
+                | std::io::ErrorKind::BrokenPipe
+                | std::io::ErrorKind::UnexpectedEof => return Error::ConnectionTerminated,
+                std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => {
+                    return Error::DestinationUnavailable;
+                }
+                _ => {}
+            }
+            // TLS errors come wrapped in an io error that has no source.
+            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+                return Error::TlsCertificateError;
+            }
+        }
+        if this.is::<rustls::Error>() {
+            return Error::TlsCertificateError;
+        }
+        cause = this.source();
+    }
+    if error.is_connect() {
+        return Error::DestinationUnavailable;
+    }
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(this) = cause {
+        text = this.to_string();
+        cause = this.source();
+    }
+    match text.as_str() {
+        text if text.contains("connection closed before message completed")
+            || text.contains("end of file before message length reached") =>
+        {
+            Error::HttpResponseIncomplete
+        }
+        _ => Error::InternalError(Some(text)),
+    }
+}
