@@ -35,6 +35,7 @@ mod html;
 mod inspect;
 mod limits;
 mod log;
+mod media;
 mod oauth;
 mod outbound;
 mod page;

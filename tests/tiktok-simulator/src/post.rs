@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::Sha256;
 
+use crate::media::Scanner;
 use crate::random::stable_id;
 use crate::state::State;
 use crate::switches::IdForm;
@@ -58,8 +59,8 @@ pub(crate) struct Upload {
     pub(crate) chunks: u64,
     pub(crate) expires_ms: i64,
     pub(crate) hasher: Option<Sha256>,
-    /// First bytes of the file, for the format check.
-    pub(crate) head: Vec<u8>,
+    /// Reads the facts of the video, under `check_video`.
+    pub(crate) scanner: Option<Scanner>,
     /// Counts the PUTs that began; a newer one makes an older one's bytes worthless.
     pub(crate) attempt: u64,
 }

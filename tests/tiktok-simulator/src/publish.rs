@@ -119,7 +119,7 @@ fn accept(
             chunks: 0,
             expires_ms: call.now_ms + HOUR_MS,
             hasher: switches.hash_uploads.then(Default::default),
-            head: Vec::new(),
+            scanner: switches.check_video.then(Default::default),
             attempt: 0,
         }
     });

@@ -7,20 +7,10 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
+use crate::media::Scanner;
 use crate::outbound;
 use crate::post::Kind;
 use crate::server::Shared;
-
-/// MP4 and MOV have a box type at byte 4; WebM is EBML.
-pub(crate) fn looks_like_video(head: &[u8]) -> bool {
-    let box_type = head.get(4..8);
-    matches!(box_type, Some(b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free"))
-        || head.starts_with(&[0x1A, 0x45, 0xDF, 0xA3])
-}
-
-fn looks_like_photo(head: &[u8]) -> bool {
-    head.starts_with(&[0xFF, 0xD8, 0xFF]) || (head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP"))
-}
 
 /// Fetches all URLs of one publish and then lets it process or fail.
 pub(crate) async fn run(shared: Arc<Shared>, id: String) {
@@ -68,9 +58,9 @@ async fn fetch(
     url: &str,
     hash: &mut Sha256,
 ) -> Result<Option<&'static str>, String> {
-    let (connect_to, switches) = {
+    let (connect_to, switches, max_seconds) = {
         let state = shared.state();
-        (state.world.connect_to.clone(), state.world.switches.clone())
+        (state.world.connect_to.clone(), state.world.switches.clone(), state.max_seconds(id))
     };
     let sizes = switches.megabyte.sizes();
     let agent = [("user-agent", "tiktok-simulator".to_string())];
@@ -84,14 +74,12 @@ async fn fetch(
     let announced =
         answer.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let mut body = answer.into_body();
-    let (mut head, mut read) = (Vec::new(), 0_u64);
+    let (mut scanner, mut read) = (Scanner::default(), 0_u64);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| format!("broke after {read} bytes: {error}"))?;
         let Some(data) = frame.data_ref() else { continue };
         read += data.len() as u64;
-        if head.len() < 16 {
-            head.extend_from_slice(&data[..data.len().min(16)]);
-        }
+        scanner.update(data);
         hash.update(data);
         let mut state = shared.state();
         let Some(publish) = state.publishes.get_mut(id) else { return Err("gone".into()) };
@@ -109,11 +97,9 @@ async fn fetch(
         return Err(format!("{read} bytes came"));
     }
     Ok(match kind {
-        Kind::Photo if !looks_like_photo(&head) => Some("file_format_check_failed"),
+        Kind::Photo if !scanner.looks_like_photo() => Some("file_format_check_failed"),
         Kind::Photo if read > sizes.max_photo => Some("picture_size_check_failed"),
-        Kind::VideoUrl if switches.check_video_format && !looks_like_video(&head) => {
-            Some("file_format_check_failed")
-        }
+        Kind::VideoUrl if switches.check_video => scanner.verdict(max_seconds),
         _ => None,
     })
 }

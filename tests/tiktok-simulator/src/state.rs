@@ -140,6 +140,12 @@ impl State {
         stable_id(&["union", developer, username])
     }
 
+    /// `max_video_post_duration_sec` of the account that a publish belongs to.
+    pub(crate) fn max_seconds(&self, publish_id: &str) -> u32 {
+        let username = self.publishes.get(publish_id).map(|publish| publish.username.as_str());
+        username.and_then(|name| self.world.account(name)).map_or(0, |account| account.max_video_seconds)
+    }
+
     /// Username a bearer token belongs to, valid or not; for faults and the log.
     pub(crate) fn owner_of(&self, token: &str) -> Option<&Grant> {
         self.access.get(token).and_then(|access| self.grants.get(access.grant))

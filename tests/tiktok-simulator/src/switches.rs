@@ -185,8 +185,9 @@ pub struct Switches {
     pub uploaded_bytes: UploadedBytes,
     /// Sending the last accepted chunk again is accepted (unknown); false: 416.
     pub accept_repeated_chunk: bool,
-    /// The upload must look like MP4, MOV or WebM, or the post ends in `file_format_check_failed`.
-    pub check_video_format: bool,
+    /// Videos must be MP4, MOV or WebM, and what MP4 and MOV say of codec, duration, frame rate and picture must be
+    /// within the limits, or the post ends with the reason. Off, because tests like to upload zeros.
+    pub check_video: bool,
     /// Cancel also ends a FILE_UPLOAD whose bytes are not all there (unknown).
     pub cancel_ends_upload: bool,
     /// An upload URL that expired unused turns the post to FAILED `internal` (unknown); false: it stays processing.
@@ -269,7 +270,7 @@ impl Default for Switches {
             hash_uploads: true,
             uploaded_bytes: UploadedBytes::Count,
             accept_repeated_chunk: false,
-            check_video_format: false,
+            check_video: false,
             cancel_ends_upload: true,
             expired_upload_fails: false,
             processing_ms: 1500,

@@ -7,12 +7,10 @@ use sha2::{Digest, Sha256};
 
 use crate::call::{Call, Notes};
 use crate::envelope::Reply;
+use crate::media::Scanner;
 use crate::server::Shared;
 use crate::state::State;
 use crate::switches::UploadedBytes;
-
-/// Bytes of the file kept for the format check.
-const HEAD: usize = 64;
 
 /// A refused body is read to its end up to here, so that the client gets to read the answer; what is
 /// longer than any allowed chunk is cut off.
@@ -26,7 +24,7 @@ struct Ticket {
     length: u64,
     is_last: bool,
     hasher: Option<Sha256>,
-    head: Vec<u8>,
+    scanner: Option<Scanner>,
 }
 
 enum Begin {
@@ -164,13 +162,13 @@ fn begin(state: &mut State, call: &Call, notes: &mut Notes) -> Result<Begin, Rep
         let text = format!("{why}: {due} bytes, not {length}");
         return Err(Reply::refused(400, rule, text).header("content-range", progress));
     }
-    let (id, hasher, head) = (publish.id.clone(), upload.hasher.clone(), upload.head.clone());
+    let (id, hasher, scanner) = (publish.id.clone(), upload.hasher.clone(), upload.scanner.clone());
     let mut attempt = 0;
     if let Some(upload) = state.publishes.get_mut(&id).and_then(|publish| publish.upload.as_mut()) {
         upload.attempt += 1;
         attempt = upload.attempt;
     }
-    Ok(Begin::Store(Box::new(Ticket { id, attempt, first, length, is_last, hasher, head })))
+    Ok(Begin::Store(Box::new(Ticket { id, attempt, first, length, is_last, hasher, scanner })))
 }
 
 async fn store(
@@ -188,8 +186,8 @@ async fn store(
         };
         let Some(data) = frame.data_ref() else { continue };
         read += data.len() as u64;
-        if ticket.head.len() < HEAD {
-            ticket.head.extend_from_slice(&data[..data.len().min(HEAD - ticket.head.len())]);
+        if let Some(scanner) = &mut ticket.scanner {
+            scanner.update(data);
         }
         if let Some(hasher) = &mut ticket.hasher {
             hasher.update(data);
@@ -203,7 +201,7 @@ async fn store(
     let now_ms = shared.clock.now_ms();
     let mut state = shared.state();
     state.settle(now_ms);
-    let check = state.world.switches.check_video_format;
+    let max_seconds = state.max_seconds(&ticket.id);
     let Some(publish) = state.publishes.get_mut(&ticket.id) else {
         return (Reply::refused(404, "9.3", "no such upload task"), read);
     };
@@ -228,18 +226,16 @@ async fn store(
     }
     upload.received += ticket.length;
     upload.chunks += 1;
-    upload.head = ticket.head;
+    upload.scanner = ticket.scanner;
     upload.hasher = ticket.hasher;
     let (received, size) = (upload.received, upload.size);
     if ticket.is_last {
         let hasher = upload.hasher.take();
-        let suspect = check && !crate::pull::looks_like_video(&upload.head);
+        let verdict = upload.scanner.take().and_then(|scanner| scanner.verdict(max_seconds));
         publish.sha256 = hasher.map(|hasher| hex::encode(hasher.finalize()));
         publish.bytes = size;
         publish.received_ms = Some(now_ms);
-        if suspect {
-            publish.doomed = Some("file_format_check_failed".into());
-        }
+        publish.doomed = verdict.map(ToString::to_string);
     }
     notes.effect = true;
     tracing::trace!(id = ticket.id, path = call.path, received, "chunk stored");

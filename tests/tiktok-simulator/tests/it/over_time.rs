@@ -123,7 +123,7 @@ async fn switches_play_the_odd_statuses() {
     assert_eq!((&data["status"], &data["fail_reason"]), (&json!("FAILED"), &json!("spam_risk_text")));
     simulator.edit(|world| {
         world.switches.fail_reason = None;
-        world.switches.check_video_format = true;
+        world.switches.check_video = true;
     });
     let id = client.publish(1000, "PUBLIC_TO_EVERYONE").await;
     advance(&simulator, 10);
