@@ -275,3 +275,205 @@ async fn quotas<E: Environment>(environment: &E, account: &Account, settings: &S
     }
     quotas
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::tests::environment;
+    use serde_json::{Value, json};
+    use social_channel_provider::ErrorKind;
+    use social_channel_provider::testing::{FakeEnvironment, run};
+    use std::collections::BTreeMap;
+
+    fn account() -> Account {
+        Account {
+            id: "open-1".to_owned(),
+            credentials: br#"{"access_token":"act.1"}"#.to_vec(),
+            scopes: vec!["video.publish".to_owned()],
+        }
+    }
+
+    fn info(options: &[&str]) -> Value {
+        json!({"data": {"creator_nickname": "Demo Kitchen", "creator_username": "demo",
+            "creator_avatar_url": "https://p.example/a", "privacy_level_options": options,
+            "comment_disabled": false, "duet_disabled": false, "stitch_disabled": true,
+            "max_video_post_duration_sec": 3600}, "error": {"code": "ok", "message": "", "log_id": "L"}})
+    }
+
+    fn form(environment: &FakeEnvironment) -> PublishForm {
+        environment.answer_json(200, &info(&["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY"]));
+        run(get(environment, &account())).unwrap()
+    }
+
+    /// What a page shows after a person's choices, by the contract's rules of rules.
+    #[derive(Default, Debug)]
+    struct Page {
+        hidden: Vec<String>,
+        /// Field, choice, reason.
+        grey: Vec<(String, Option<String>, String)>,
+        /// Field and text.
+        notices: Vec<(Option<String>, String)>,
+        blocked: Vec<String>,
+    }
+
+    impl Page {
+        fn draw(form: &PublishForm, kind: &str, choices: &[(&str, &str)]) -> Self {
+            let mut values: BTreeMap<String, String> =
+                choices.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+            values.insert("kind".to_owned(), kind.to_owned());
+            let mut page = Self::default();
+            for rule in &form.rules {
+                let holds = rule.conditions.iter().all(|condition| {
+                    let flag = form.fields.iter().any(|f| f.name == condition.field && f.kind == "flag");
+                    let value = values.get(&condition.field).cloned();
+                    let value = value.unwrap_or_else(|| if flag { "false" } else { "" }.to_owned());
+                    condition.values.contains(&value)
+                });
+                if !holds {
+                    continue;
+                }
+                match &rule.consequence {
+                    Consequence::Hide(field) => {
+                        values.remove(field);
+                        page.hidden.push(field.clone());
+                    }
+                    Consequence::Disable(off) => {
+                        if off.choice.is_none() || values.get(&off.field) == off.choice.as_ref() {
+                            values.remove(&off.field);
+                        }
+                        page.grey.push((off.field.clone(), off.choice.clone(), off.because.clone()));
+                    }
+                    Consequence::Notice(notice) => {
+                        assert!(notice.links.iter().all(|link| notice.text.contains(&link.text)));
+                        page.notices.push((notice.field.clone(), notice.text.clone()));
+                    }
+                    Consequence::Block(why) => page.blocked.push(why.clone()),
+                }
+            }
+            page
+        }
+
+        fn is_grey(&self, field: &str, choice: Option<&str>) -> bool {
+            self.grey.iter().any(|(f, c, _)| f == field && c.as_deref() == choice)
+        }
+
+        fn says(&self, text: &str) -> bool {
+            self.notices.iter().any(|(_, shown)| shown == text)
+        }
+    }
+
+    const MUSIC: &str = "By posting, you agree to TikTok's Music Usage Confirmation";
+    const BRANDED: &str =
+        "By posting, you agree to TikTok's Branded Content Policy and Music Usage Confirmation";
+    const PROMOTIONAL: &str = "Your photo/video will be labeled as 'Promotional content'";
+    const PAID: &str = "Your photo/video will be labeled as 'Paid partnership'";
+
+    #[test]
+    fn nothing_is_chosen_for_the_person() {
+        let form = form(&environment());
+        assert_eq!(form.account_name, "Demo Kitchen");
+        assert!(form.fields.iter().all(|field| field.default_value.is_none()), "traps 32 and 35");
+        let visibility = form.fields.iter().find(|field| field.name == "visibility").unwrap();
+        assert!(visibility.required);
+        let offered: Vec<_> = visibility.choices.iter().map(|choice| choice.value.as_str()).collect();
+        assert_eq!(offered, ["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY"], "trap 33");
+        assert_eq!(form.kinds[0].max_duration, Some(3_600_000));
+    }
+
+    #[test]
+    fn what_the_creator_forbids_is_grey_and_photos_only_take_comments() {
+        let form = form(&environment());
+        let page = Page::draw(&form, "video", &[]);
+        assert!(page.is_grey("allow-stitch", None) && !page.is_grey("allow-duet", None));
+        let of_photos = |name: &str| {
+            form.fields
+                .iter()
+                .any(|field| field.name == name && field.applies_to.contains(&"photos".to_owned()))
+        };
+        assert!(of_photos("allow-comment"));
+        assert!(
+            !of_photos("allow-duet") && !of_photos("allow-stitch") && !of_photos("ai-generated"),
+            "trap 37"
+        );
+    }
+
+    #[test]
+    fn disclosure_goes_through_the_five_points_in_order() {
+        let form = form(&environment());
+        let draw = |choices: &[(&str, &str)]| Page::draw(&form, "video", choices);
+        // Off: no checkboxes, no labels, the plain consent.
+        let page = draw(&[("visibility", "PUBLIC_TO_EVERYONE")]);
+        assert_eq!(page.hidden, ["your-brand", "branded-content"]);
+        assert!(page.says(MUSIC) && !page.says(BRANDED) && !page.says(PROMOTIONAL) && !page.says(PAID));
+        assert!(page.blocked.is_empty());
+        // On, and nothing chosen: the button is grey, and still no label.
+        let page = draw(&[("disclosure", "true")]);
+        assert_eq!(
+            page.blocked,
+            ["You need to indicate if your content promotes yourself, a third party, or both."]
+        );
+        assert!(page.hidden.is_empty() && !page.says(PROMOTIONAL) && !page.says(PAID));
+        // Your brand.
+        let page = draw(&[("disclosure", "true"), ("your-brand", "true")]);
+        assert!(page.says(PROMOTIONAL) && page.says(MUSIC) && !page.says(PAID) && page.blocked.is_empty());
+        // Branded content, alone and with it.
+        for own in ["false", "true"] {
+            let page = draw(&[("disclosure", "true"), ("your-brand", own), ("branded-content", "true")]);
+            assert!(page.says(PAID) && page.says(BRANDED) && !page.says(PROMOTIONAL) && !page.says(MUSIC));
+            assert!(page.is_grey("visibility", Some("SELF_ONLY")), "{page:?}");
+            assert!(
+                page.grey
+                    .iter()
+                    .any(|(_, _, why)| why == "Branded content visibility cannot be set to private.")
+            );
+        }
+        // Only me was chosen first.
+        let page = draw(&[("disclosure", "true"), ("visibility", "SELF_ONLY")]);
+        assert!(page.is_grey("branded-content", None));
+        // A switch that was turned off again leaves nothing behind.
+        let page = draw(&[("disclosure", "false"), ("branded-content", "true")]);
+        assert!(page.says(MUSIC) && !page.says(PAID) && !page.is_grey("visibility", Some("SELF_ONLY")));
+    }
+
+    #[test]
+    fn refusals_with_status_200_block_the_form() {
+        for code in
+            ["spam_risk_too_many_posts", "spam_risk_user_banned_from_posting", "reached_active_user_cap"]
+        {
+            let environment = environment();
+            environment.answer_json(200, &json!({"data": {}, "error": {"code": code, "log_id": "L"}}));
+            let form = run(get(&environment, &account())).unwrap();
+            assert_eq!(form.blocked.unwrap().code.as_deref(), Some(code));
+        }
+        let environment = environment();
+        environment.answer_json(401, &json!({"error": {"code": "access_token_invalid"}}));
+        assert_eq!(run(get(&environment, &account())).unwrap_err().kind, ErrorKind::CredentialsExpired);
+    }
+
+    #[test]
+    fn an_unaudited_app_says_that_the_account_must_be_private() {
+        let unaudited = environment().with_setting("audited", "false");
+        let blocked = form(&unaudited).blocked.unwrap();
+        assert!(blocked.remedy.unwrap().contains("Make the account itself private"), "trap 31");
+        // A private account may post, for itself alone.
+        let private = environment().with_setting("mode", "sandbox");
+        private.answer_json(200, &info(&["FOLLOWER_OF_CREATOR", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY"]));
+        let form = run(get(&private, &account())).unwrap();
+        assert_eq!(form.blocked, None);
+        let page = Page::draw(&form, "video", &[]);
+        assert!(page.is_grey("visibility", Some("FOLLOWER_OF_CREATOR")));
+        assert!(!page.is_grey("visibility", Some("SELF_ONLY")));
+        let users = form.quotas.iter().find(|quota| quota.name == "active-users-per-day").unwrap();
+        assert_eq!((users.used, users.maximum), (0, 5));
+    }
+
+    #[test]
+    fn quotas_show_what_was_used() {
+        let environment = environment();
+        let used = |form: &PublishForm, name: &str| form.quotas.iter().find(|q| q.name == name).unwrap().used;
+        assert_eq!(used(&form(&environment), "creator-info"), 1);
+        run(quota::take(&environment, &quota::POSTS, "open-1")).unwrap();
+        let form = form(&environment);
+        assert_eq!((used(&form, "creator-info"), used(&form, "posts-per-day")), (2, 1));
+    }
+}

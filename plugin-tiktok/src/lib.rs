@@ -23,6 +23,8 @@ mod quota;
 mod secret;
 mod settings;
 mod status;
+#[cfg(test)]
+mod traps;
 mod videos;
 mod webhook;
 
