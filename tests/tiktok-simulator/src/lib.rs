@@ -47,6 +47,7 @@ mod publish;
 mod pull;
 mod random;
 mod route;
+mod schedule;
 mod server;
 mod simulator;
 mod state;

@@ -120,6 +120,32 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_accepted_covers_the_file_within_the_limits() {
+        let mut random = crate::random::Random::new(10);
+        let mut draw = |most: u64| i64::try_from(1 + random.below(most)).unwrap();
+        let mut accepted = 0;
+        for _ in 0..20_000 {
+            let size = draw(400_000_000);
+            let chunk = if size % 3 == 0 { size } else { draw(70_000_000) };
+            // Around the right count, so that many are accepted and many are not.
+            let count = (size / chunk + draw(3) - 2).max(0);
+            for reading in [Megabyte::Intersection, Megabyte::Decimal, Megabyte::Binary] {
+                let sizes = reading.sizes();
+                let Ok((size, chunk, count)) = judge(size, chunk, count, sizes) else { continue };
+                accepted += 1;
+                let last = size - (count - 1) * chunk;
+                assert!(count == size / chunk && last >= chunk && last < 2 * chunk);
+                assert!(count == 1 || (sizes.min_chunk..=sizes.max_chunk).contains(&chunk));
+                assert!(last <= sizes.max_last_chunk && (count > 1 || size <= sizes.max_chunk));
+            }
+            // The algorithm of 10.2 is always accepted.
+            let (chunk, count) = if size <= 64_000_000 { (size, 1) } else { (10_000_000, size / 10_000_000) };
+            assert_eq!(strict(size, chunk, count), Ok(()));
+        }
+        assert!(accepted > 1000, "only {accepted} plans were accepted");
+    }
+
+    #[test]
     fn both_readings_of_a_megabyte_can_be_played() {
         let judge_as =
             |reading: Megabyte, video, chunk, count| judge(video, chunk, count, reading.sizes()).is_ok();

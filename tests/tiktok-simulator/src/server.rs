@@ -1,5 +1,5 @@
-//! The server: accepts connections, takes each request through faults, handler and recorder, and looks
-//! after what falls due by time. Rules of endpoints are not here.
+//! The server: accepts connections and takes each request through faults, handler and recorder. Rules of
+//! endpoints are not here, nor what happens without a request (`schedule`).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,17 +29,14 @@ use crate::envelope::Reply;
 use crate::faults::{Action, Fault, Faults, Target, When};
 use crate::log::{Exchange, Recorder, masked_form, shown_body};
 use crate::route;
+use crate::schedule;
 use crate::state::State;
 use crate::upload;
 use crate::wire::{Script, Socket};
 use crate::world::World;
-use crate::{pull, webhooks};
 
 /// JSON and form bodies are far smaller; more is refused with 413.
 const MAX_BODY: usize = 1_048_576;
-
-/// Longest real-time sleep of the scheduler; it is woken earlier when anything changes.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// What all tasks share.
 pub(crate) struct Shared {
@@ -144,7 +141,7 @@ async fn accept(
 ) {
     // All tasks live in this set, so that dropping the simulator ends them together.
     let mut tasks = JoinSet::new();
-    tasks.spawn(schedule(Arc::clone(&shared)));
+    tasks.spawn(schedule::run(Arc::clone(&shared)));
     loop {
         #[cfg(feature = "proxy")]
         let tunnel = tunnels.recv();
@@ -187,50 +184,6 @@ where
         hyper::server::conn::http1::Builder::new().serve_connection(io, service).with_upgrades().await;
     if let Err(error) = served {
         tracing::debug!("connection: {error}");
-    }
-}
-
-/// Lets time pass: processing, pulls, webhooks.
-async fn schedule(shared: Arc<Shared>) {
-    let mut tasks = JoinSet::new();
-    loop {
-        let now_ms = shared.clock.now_ms();
-        let (pulls, due, next) = {
-            let mut state = shared.state();
-            state.settle(now_ms);
-            let mut pulls = Vec::new();
-            if !state.world.switches.pull_hangs {
-                let open: Vec<String> = state.open.iter().cloned().collect();
-                for id in open {
-                    if let Some(pull) = state.publishes.get_mut(&id).and_then(|publish| publish.pull.as_mut())
-                        && !pull.started
-                    {
-                        pull.started = true;
-                        pulls.push(id);
-                    }
-                }
-            }
-            let due = state.due_deliveries(now_ms);
-            let next = [state.next_change_ms(), state.next_delivery_ms()].into_iter().flatten().min();
-            (pulls, due, next)
-        };
-        for id in pulls {
-            tasks.spawn(pull::run(Arc::clone(&shared), id));
-        }
-        if !due.is_empty() {
-            tasks.spawn(webhooks::attempt_all(Arc::clone(&shared), due));
-        }
-        let wait = next.map_or(LONGEST_SLEEP, |next| {
-            let left = u64::try_from(next - shared.clock.now_ms()).unwrap_or(0);
-            // Never zero: with a frozen clock a due time may not come.
-            Duration::from_millis(left.max(5)).min(LONGEST_SLEEP)
-        });
-        tokio::select! {
-            () = shared.clock.changed() => {}
-            () = shared.wake.notified() => {}
-            () = tokio::time::sleep(wait) => {}
-            Some(_) = tasks.join_next() => {}
-        }
     }
 }
 
