@@ -256,6 +256,14 @@ fn photos(settings: &Settings, draft: &Draft, media: &[MediaInfo], findings: &mu
                 "Make it smaller.",
             ));
         }
+        let sides = item.width.zip(item.height);
+        if sides.is_some_and(|(width, height)| width.min(height) > 1080 || width.max(height) > 1920) {
+            findings.push(warning(
+                "media",
+                "A photo is larger than the 1080p that TikTok names as its limit, and may be refused later.",
+                "Scale it to 1080 x 1920 pixels or less.",
+            ));
+        }
         pulled(settings, item, findings);
     }
 }

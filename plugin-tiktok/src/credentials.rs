@@ -20,6 +20,12 @@ pub(crate) struct Credentials {
     /// Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_expires_at: Option<u64>,
+    /// As at the last connect: a refresh has to name the account and must not use the new token before the
+    /// host has stored it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) display_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) avatar_url: Option<String>,
 }
 
 impl Credentials {
@@ -59,6 +65,8 @@ impl TokenAnswer {
                 refresh_token: json::text(answer, "refresh_token").map(Secret::new),
                 expires_at: instant("expires_in"),
                 refresh_expires_at: instant("refresh_expires_in"),
+                display_name: None,
+                avatar_url: None,
             },
             scopes: answer.get("scope").and_then(Value::as_str).map(scope_list),
         })

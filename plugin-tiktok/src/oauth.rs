@@ -146,10 +146,11 @@ pub(crate) async fn complete<E: Environment>(
         .scopes
         .or_else(|| parameter("scopes").map(scope_list))
         .unwrap_or_else(|| session.scopes.clone());
-    let account = Account { id: answer.open_id, credentials: answer.credentials.to_bytes(), scopes: granted };
+    let mut credentials = answer.credentials;
     // The account is connected now, whatever becomes of this: its tokens must not be lost for a name.
-    let shown = profile::summary(environment, &account, &answer.credentials).await;
-    Ok(vec![connection(account, answer.credentials, shown, &session.scopes)])
+    let shown = profile::summary(environment, &answer.open_id, &credentials).await;
+    (credentials.display_name, credentials.avatar_url) = (shown.display_name, shown.avatar_url);
+    Ok(vec![connection(answer.open_id, credentials, granted, &session.scopes)])
 }
 
 /// New tokens for old ones. TikTok gives both anew and forgets the old ones at that moment.
@@ -166,21 +167,21 @@ pub(crate) async fn refresh<E: Environment>(environment: &E, account: Account) -
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh_token.reveal()),
     ];
-    let mut answer = token(environment, fields).await?;
+    let answer = token(environment, fields).await?;
     if answer.open_id != account.id {
         return Err(Error::new(ErrorKind::Other, "TikTok answered for another account than was asked for.")
             .remedy("Connect the account again."));
     }
     // The older rules let the refresh token stay as it is.
-    if answer.credentials.refresh_token.is_none() {
-        answer.credentials.refresh_token = old.refresh_token;
-        answer.credentials.refresh_expires_at =
-            answer.credentials.refresh_expires_at.or(old.refresh_expires_at);
+    let mut credentials = answer.credentials;
+    if credentials.refresh_token.is_none() {
+        credentials.refresh_token = old.refresh_token;
+        credentials.refresh_expires_at = credentials.refresh_expires_at.or(old.refresh_expires_at);
     }
+    // Nothing more is asked here: the new token must be stored before anything uses it (trap 2).
+    (credentials.display_name, credentials.avatar_url) = (old.display_name, old.avatar_url);
     let scopes = answer.scopes.unwrap_or(account.scopes);
-    let account = Account { id: account.id, credentials: answer.credentials.to_bytes(), scopes };
-    let shown = profile::summary(environment, &account, &answer.credentials).await;
-    Ok(connection(account, answer.credentials, shown, &settings.scopes))
+    Ok(connection(account.id, credentials, scopes, &settings.scopes))
 }
 
 /// Takes the app out of the account's list of connected apps.
@@ -295,22 +296,16 @@ fn callback_error(error: &str, error_type: Option<&str>, description: Option<&st
     }
 }
 
-fn connection(
-    account: Account,
-    credentials: Credentials,
-    shown: profile::Summary,
-    asked: &[String],
-) -> Connection {
-    let missing_scopes = asked.iter().filter(|scope| !account.scopes.contains(scope)).cloned().collect();
+fn connection(id: String, credentials: Credentials, scopes: Vec<String>, asked: &[String]) -> Connection {
     Connection {
-        account,
-        display_name: shown.display_name,
-        avatar_url: shown.avatar_url,
+        missing_scopes: asked.iter().filter(|scope| !scopes.contains(scope)).cloned().collect(),
+        account: Account { id, credentials: credentials.to_bytes(), scopes },
+        display_name: credentials.display_name.unwrap_or_else(|| "TikTok account".to_owned()),
+        avatar_url: credentials.avatar_url,
         // One consent gives one account.
         grant: None,
         expires_at: credentials.expires_at,
         refresh_expires_at: credentials.refresh_expires_at,
-        missing_scopes,
     }
 }
 
@@ -359,7 +354,7 @@ mod tests {
     fn account() -> Account {
         Account {
             id: "open-1".to_owned(),
-            credentials: br#"{"access_token":"act.0","refresh_token":"rft.0","expires_at":1795000100}"#
+            credentials: br#"{"access_token":"act.0","refresh_token":"rft.0","expires_at":1795000100,"display_name":"Demo Kitchen"}"#
                 .to_vec(),
             scopes: vec!["user.info.basic".to_owned()],
         }
@@ -518,11 +513,14 @@ mod tests {
     #[test]
     fn a_refresh_returns_the_new_pair_and_the_shrunken_scopes() {
         let environment = environment();
-        environment.answer_json(200, &tokens()).answer_json(200, &user());
+        environment.answer_json(200, &tokens());
         let made = run(refresh(&environment, account())).unwrap();
         assert_eq!(Credentials::of(&made.account).unwrap().refresh_token.unwrap().reveal(), "rft.1");
         assert_eq!(made.account.scopes, ["video.publish", "user.info.basic"]);
-        assert!(!environment.take_sent()[0].text().contains("redirect_uri"));
+        assert_eq!(made.display_name, "Demo Kitchen");
+        let sent = environment.take_sent();
+        assert_eq!(sent.len(), 1, "the new token is not used before the host has stored it");
+        assert!(!sent[0].text().contains("redirect_uri"));
     }
 
     #[test]

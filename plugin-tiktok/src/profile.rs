@@ -11,23 +11,24 @@ use crate::oauth::may_read_handle;
 use crate::quota;
 use crate::settings::{SCOPE_BASIC, SCOPE_STATS};
 
-/// What a freshly connected account is called.
+/// What a freshly connected account is called, as far as TikTok tells.
+#[derive(Default)]
 pub(crate) struct Summary {
-    pub(crate) display_name: String,
+    pub(crate) display_name: Option<String>,
     pub(crate) avatar_url: Option<String>,
 }
 
-/// Name and picture; a stand-in if TikTok does not tell now.
 pub(crate) async fn summary<E: Environment>(
     environment: &E,
-    account: &Account,
+    open_id: &str,
     credentials: &Credentials,
 ) -> Summary {
-    let user = user(environment, account, credentials, "open_id,display_name,avatar_url", SCOPE_BASIC).await;
-    let user = user.unwrap_or_default();
-    Summary {
-        display_name: json::text(&user, "display_name").unwrap_or_else(|| "TikTok account".to_owned()),
-        avatar_url: https(json::text(&user, "avatar_url")),
+    match user(environment, open_id, credentials, "open_id,display_name,avatar_url", SCOPE_BASIC).await {
+        Ok(user) => Summary {
+            display_name: json::text(&user, "display_name"),
+            avatar_url: https(json::text(&user, "avatar_url")),
+        },
+        Err(_) => Summary::default(),
     }
 }
 
@@ -38,10 +39,10 @@ pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> R
     let credentials = Credentials::of(account)?;
     require_scope(account, SCOPE_BASIC)?;
     let fields = if may_read_handle(account) { ALL } else { BASIC };
-    let user = match user(environment, account, &credentials, fields, SCOPE_BASIC).await {
+    let user = match user(environment, &account.id, &credentials, fields, SCOPE_BASIC).await {
         // The grant shrank behind our back: what is left still makes a profile.
         Err(error) if error.kind == ErrorKind::Forbidden && fields != BASIC => {
-            user(environment, account, &credentials, BASIC, SCOPE_BASIC).await?
+            user(environment, &account.id, &credentials, BASIC, SCOPE_BASIC).await?
         }
         other => other?,
     };
@@ -64,7 +65,7 @@ pub(crate) async fn stats<E: Environment>(environment: &E, account: &Account) ->
     let credentials = Credentials::of(account)?;
     require_scope(account, SCOPE_STATS)?;
     let fields = "follower_count,following_count,likes_count,video_count";
-    let user = user(environment, account, &credentials, fields, SCOPE_STATS).await?;
+    let user = user(environment, &account.id, &credentials, fields, SCOPE_STATS).await?;
     Ok(Stats {
         followers: json::number(&user, "follower_count"),
         following: json::number(&user, "following_count"),
@@ -77,7 +78,7 @@ pub(crate) async fn stats<E: Environment>(environment: &E, account: &Account) ->
 
 async fn user<E: Environment>(
     environment: &E,
-    account: &Account,
+    open_id: &str,
     credentials: &Credentials,
     fields: &str,
     scope: &str,
@@ -85,7 +86,7 @@ async fn user<E: Environment>(
     let asked =
         Call { path: "/v2/user/info/", scope, effect: Effect::None, fields: Some(fields), body: None };
     let data =
-        quota::limited(environment, &quota::USER_INFO, &account.id, || call(environment, credentials, asked))
+        quota::limited(environment, &quota::USER_INFO, open_id, || call(environment, credentials, asked))
             .await?;
     Ok(data.get("user").cloned().unwrap_or_default())
 }

@@ -374,7 +374,10 @@ impl<E: Environment> Publish<'_, E> {
         .await;
         let data = match answer {
             Ok(data) => data,
-            Err(error) => return refused(state, error),
+            Err(error) => {
+                self.note_cap(&error).await;
+                return refused(state, error);
+            }
         };
         let (Some(publish_id), Some(upload_url)) =
             (json::text(&data, "publish_id"), json::text(&data, "upload_url"))
@@ -440,6 +443,7 @@ impl<E: Environment> Publish<'_, E> {
                     let wait = error.retry_after.unwrap_or(60_000);
                     quota::close(self.environment, limit, &self.account.id, wait).await;
                 }
+                self.note_cap(&error).await;
                 return refused(state, error);
             }
         };
@@ -453,6 +457,14 @@ impl<E: Environment> Publish<'_, E> {
         state.publish_id = Some(publish_id);
         self.count_post().await;
         Ok(state.watch(self.now()))
+    }
+
+    /// TikTok counts other apps' posts too, so its refusal corrects what the form shows.
+    async fn note_cap(&self, error: &Error) {
+        if error.code.as_deref() == Some("spam_risk_too_many_posts") {
+            let wait = error.retry_after.unwrap_or(3_600_000);
+            quota::close(self.environment, &quota::POSTS, &self.account.id, wait).await;
+        }
     }
 
     /// What the person chose and the account meanwhile no longer offers.

@@ -254,6 +254,15 @@ fn a_publish_that_paused_looks_again_what_the_account_offers() {
 }
 
 #[test]
+fn a_cap_that_tiktok_names_shows_in_the_ledger() {
+    let mut drive = Drive::video(1000);
+    drive.json(403, &failure("spam_risk_too_many_posts")).go();
+    let (used, resets_at) = run(quota::used(&drive.environment, &quota::POSTS, "open-1"));
+    assert_eq!(used, 15);
+    assert!(resets_at.is_some_and(|at| at > drive.environment.now()));
+}
+
+#[test]
 fn the_ledger_waits_before_a_seventh_init() {
     let mut drive = Drive::video(1000);
     for n in 0..6 {
