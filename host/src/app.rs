@@ -203,8 +203,11 @@ impl Inner {
         row.settings = self.seal_settings(id, &settings)?;
         row.updated_at = now;
         if !self.store.put_app(&row).await? {
-            return Err(Error::new(ErrorKind::Unavailable, format!("somebody else changed the app {id} just now"))
-                .with_remedy("look at it again and repeat the change"));
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("somebody else changed the app {id} just now"),
+            )
+            .with_remedy("look at it again and repeat the change"));
         }
         self.show_app(&row, descriptor, &settings)
     }
@@ -237,7 +240,16 @@ impl Inner {
         if row.tenant.as_deref().is_some_and(|own| own != tenant.as_str()) {
             return Err(no_app(id));
         }
-        let cached = self.apps.lock().ok().and_then(|apps| apps.get(id).cloned());
+        self.live(row).await
+    }
+
+    /// The app for a call that belongs to no tenant: the platform's own.
+    pub(crate) async fn app_for_webhooks(&self, id: &str) -> Result<Arc<LiveApp>> {
+        self.live(self.store.app(id).await?.ok_or_else(|| no_app(id))?).await
+    }
+
+    async fn live(&self, row: AppRow) -> Result<Arc<LiveApp>> {
+        let cached = self.apps.lock().ok().and_then(|apps| apps.get(&row.id).cloned());
         if let Some(app) = cached.filter(|app| app.revision == row.revision) {
             return Ok(app);
         }
@@ -255,7 +267,9 @@ impl Inner {
             revision: row.revision,
             provider,
             redirect_uri: row.redirect_uri.clone(),
-            settings: Arc::new(settings.into_iter().map(|(name, value)| (name, SecretText::new(value))).collect()),
+            settings: Arc::new(
+                settings.into_iter().map(|(name, value)| (name, SecretText::new(value))).collect(),
+            ),
             egress: Arc::new(Egress::new(policy, &self.clients)?),
             storage: Arc::new(AppStorage {
                 store: self.store.clone(),
@@ -357,9 +371,10 @@ fn check_setting(descriptor: &Descriptor, name: &str, value: &str) -> Result<()>
         return wrong(format!("{name} is longer than {SETTING_LENGTH} bytes"), "shorten it".to_owned());
     }
     match setting.kind.as_str() {
-        "choice" if !setting.choices.iter().any(|choice| choice == value) => {
-            wrong(format!("{name} cannot be {value}"), format!("choose one of {}", setting.choices.join(", ")))
-        }
+        "choice" if !setting.choices.iter().any(|choice| choice == value) => wrong(
+            format!("{name} cannot be {value}"),
+            format!("choose one of {}", setting.choices.join(", ")),
+        ),
         "flag" if !matches!(value, "true" | "false") => {
             wrong(format!("{name} is neither true nor false"), "write `true` or `false`".to_owned())
         }

@@ -28,6 +28,7 @@ use crate::registry::{Loaded, ProviderInfo};
 use crate::store::{HistoryRow, JobStatus, Sqlite, Store};
 use crate::tenant::TenantId;
 use crate::vault::{KeySource, Place, Vault, wrong_key};
+use crate::webhook::{Webhook, WebhookAnswer};
 
 /// How a host is to be.
 #[derive(Debug)]
@@ -235,7 +236,9 @@ impl Host {
         self.inner.work_added.notify_waiters();
         self.inner.tasks.close();
         if tokio::time::timeout(longest, self.inner.tasks.wait()).await.is_err() {
-            tracing::warn!("calls were still under way when the time was up; their jobs will find out what came of them");
+            tracing::warn!(
+                "calls were still under way when the time was up; their jobs will find out what came of them"
+            );
         }
     }
 
@@ -306,6 +309,15 @@ impl Host {
     /// Encrypts everything anew under the first key. Returns how many values were changed.
     pub async fn rotate_keys(&self) -> Result<usize> {
         self.inner.rotate_keys().await
+    }
+
+    /// Takes a platform's call to an app's webhook address. When this returns, what it said is stored.
+    ///
+    /// # Errors
+    /// `Forbidden` for what the platform did not send, `Unsupported` where the provider takes no webhooks;
+    /// `Unavailable` and the like are ours: answer 503, so that it comes again.
+    pub async fn receive_webhook(&self, app: &str, webhook: Webhook) -> Result<WebhookAnswer> {
+        self.inner.receive_webhook(app, webhook).await
     }
 
     /// What the operator allowed.
@@ -439,7 +451,10 @@ impl Tenant {
         for one in media {
             items.push(Arc::new(MediaItem::open(one, &app.egress).await?));
         }
-        let call = |provider: Provider, mut context: crate::provider::CallContext, account| -> futures::future::BoxFuture<'static, _> {
+        let call = |provider: Provider,
+                    mut context: crate::provider::CallContext,
+                    account|
+         -> futures::future::BoxFuture<'static, _> {
             context.media.clone_from(&items);
             let post = post.clone();
             Box::pin(async move { provider.check_post(context, &account, &post).await })
@@ -454,7 +469,12 @@ impl Tenant {
     }
 
     /// Jobs, newest first.
-    pub async fn jobs(&self, channel: Option<&str>, status: Option<JobStatus>, limit: u32) -> Result<Vec<Job>> {
+    pub async fn jobs(
+        &self,
+        channel: Option<&str>,
+        status: Option<JobStatus>,
+        limit: u32,
+    ) -> Result<Vec<Job>> {
         self.inner.jobs(&self.id, channel, status, limit).await
     }
 

@@ -1,7 +1,6 @@
 //! Providers: loaded, replaced and listed while the host runs. Components are kept in the database by digest,
 //! so every process sees a swap at its next call, and any process can still drive an older job.
 
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -58,8 +57,11 @@ impl Inner {
             return Ok(provider.clone());
         }
         let bytes = self.store.component_bytes(digest).await?.ok_or_else(|| {
-            Error::new(ErrorKind::LoadFailed, format!("the component {} is not kept any more", digest.short()))
-                .with_remedy("load that provider again")
+            Error::new(
+                ErrorKind::LoadFailed,
+                format!("the component {} is not kept any more", digest.short()),
+            )
+            .with_remedy("load that provider again")
         })?;
         let provider = self.engine.load(&bytes).await?;
         providers.insert(digest.clone(), provider.clone());
@@ -102,7 +104,12 @@ impl Inner {
         self.store.put_component(&row, bytes).await?;
         self.store.install_component(&descriptor.id, provider.digest(), &moved, now).await?;
         self.providers.lock().await.insert(provider.digest().clone(), provider.clone());
-        tracing::info!(provider = descriptor.id, version = descriptor.version, digest = provider.digest().short(), "provider loaded");
+        tracing::info!(
+            provider = descriptor.id,
+            version = descriptor.version,
+            digest = provider.digest().short(),
+            "provider loaded"
+        );
         Ok(Loaded { provider: info(&provider, bytes.len() as u64, true, moved), waiting })
     }
 

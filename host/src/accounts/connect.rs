@@ -143,11 +143,12 @@ impl Inner {
             choose_account: options.choose_account,
             inputs: options.inputs.into_iter().collect(),
         };
-        let step = app.provider.begin_connect(app.context(None, None), request).await.map_err(never_expired)?;
+        let step =
+            app.provider.begin_connect(app.context(None, None), request).await.map_err(never_expired)?;
         match step {
-            ConnectStep::Connected(connections) => {
-                Ok(Connect::Done(self.connected(tenant, &app, &options.owner, connections, options.reconnect).await?))
-            }
+            ConnectStep::Connected(connections) => Ok(Connect::Done(
+                self.connected(tenant, &app, &options.owner, connections, options.reconnect).await?,
+            )),
             ConnectStep::Redirect { url, session, expires_in } => {
                 let url = self.browser_url(&app, &url)?;
                 let pending = Pending {
@@ -294,8 +295,11 @@ impl Inner {
     /// Where tests and sandboxes map an origin elsewhere, the person's browser goes there too.
     fn browser_url(&self, app: &LiveApp, url: &str) -> Result<String> {
         let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https").ok_or_else(|| {
-            Error::new(ErrorKind::ProviderFault, "the provider sends the browser to an address that is not https")
-                .during(&app.provider.descriptor().id, "begin-connect")
+            Error::new(
+                ErrorKind::ProviderFault,
+                "the provider sends the browser to an address that is not https",
+            )
+            .during(&app.provider.descriptor().id, "begin-connect")
         })?;
         let mapped = app.egress.map_url(&parsed);
         // Byte for byte where nothing is mapped: a parser may spell a query anew.
@@ -337,7 +341,9 @@ impl Inner {
             TakeSession::Spent => {
                 return Err(Error::new(ErrorKind::InvalidRequest, "this consent was used already")
                     .with_field("state")
-                    .with_remedy("look whether the channel is connected; if it is not, begin again with Connect"));
+                    .with_remedy(
+                        "look whether the channel is connected; if it is not, begin again with Connect",
+                    ));
             }
             TakeSession::BegunByAnother => {
                 return Err(Error::new(

@@ -234,7 +234,10 @@ impl Inner {
                 .map(|end| now.saturating_add(end.saturating_mul(1000).saturating_sub(now).max(0) / 4 * 3)),
             health: if missing.is_empty() { Health::Active } else { Health::Limited },
             health_detail: (!missing.is_empty()).then(|| {
-                format!("Not granted: {}. Connect the account again and leave these ticked.", missing.join(", "))
+                format!(
+                    "Not granted: {}. Connect the account again and leave these ticked.",
+                    missing.join(", ")
+                )
             }),
             connected_at: now,
             updated_at: now,
@@ -243,7 +246,11 @@ impl Inner {
     }
 
     /// Ends the account's jobs, tells the platform if nothing else hangs on the grant, and forgets it.
-    pub(crate) async fn disconnect(self: &Arc<Self>, tenant: &TenantId, channel: &str) -> Result<Disconnected> {
+    pub(crate) async fn disconnect(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        channel: &str,
+    ) -> Result<Disconnected> {
         let row = self.account_row(tenant, channel).await?;
         let open = JobFilter { channel: Some(channel.to_owned()), status: None, limit: u32::MAX };
         for job in self.store.jobs(tenant, &open).await?.iter().filter(|job| job.ended_at.is_none()) {
@@ -314,6 +321,7 @@ pub(crate) fn open_json<T: serde::de::DeserializeOwned>(
     sealed: &Sealed,
 ) -> Result<T> {
     let plain = vault.open_sealed(place, sealed)?;
-    serde_json::from_slice(plain.expose())
-        .map_err(|error| Error::internal(format!("a stored {} cannot be read", place.column)).with_source(error))
+    serde_json::from_slice(plain.expose()).map_err(|error| {
+        Error::internal(format!("a stored {} cannot be read", place.column)).with_source(error)
+    })
 }

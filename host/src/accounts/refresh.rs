@@ -21,7 +21,11 @@ const AHEAD_MS: i64 = 15 * 60_000;
 
 impl Inner {
     /// The row itself, or a refreshed one if its credentials are about to expire.
-    pub(super) async fn fresh_credentials(self: &Arc<Self>, tenant: &TenantId, row: AccountRow) -> Result<AccountRow> {
+    pub(super) async fn fresh_credentials(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        row: AccountRow,
+    ) -> Result<AccountRow> {
         if row.health == Health::NeedsReconnect {
             return Err(needs_reconnect(&row));
         }
@@ -42,14 +46,24 @@ impl Inner {
     }
 
     /// The account with credentials newer than `stale`: somebody's, or refreshed now.
-    pub(crate) async fn refresh(self: &Arc<Self>, tenant: &TenantId, channel: &str, stale: i64) -> Result<AccountRow> {
+    pub(crate) async fn refresh(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        channel: &str,
+        stale: i64,
+    ) -> Result<AccountRow> {
         let (inner, tenant, channel) = (self.clone(), tenant.clone(), channel.to_owned());
         // A task of its own: it goes on when its caller goes away.
         let task = self.tasks.spawn(async move { inner.refresh_alone(&tenant, &channel, stale).await });
         task.await.map_err(|error| Error::internal("a refresh broke off").with_source(error))?
     }
 
-    async fn refresh_alone(self: &Arc<Self>, tenant: &TenantId, channel: &str, stale: i64) -> Result<AccountRow> {
+    async fn refresh_alone(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        channel: &str,
+        stale: i64,
+    ) -> Result<AccountRow> {
         let turn = self.refresh_turn(channel);
         let _turn = turn.lock().await;
         let started = tokio::time::Instant::now();
@@ -121,9 +135,12 @@ impl Inner {
             Err(CallError::Failed(error)) => return Err(error),
         };
         if connection.account.id != row.account {
-            return Err(Error::new(ErrorKind::ProviderFault, "the provider refreshed one account into another")
-                .with_remedy("replace the provider")
-                .during(&app.provider.descriptor().id, "refresh-credentials"));
+            return Err(Error::new(
+                ErrorKind::ProviderFault,
+                "the provider refreshed one account into another",
+            )
+            .with_remedy("replace the provider")
+            .during(&app.provider.descriptor().id, "refresh-credentials"));
         }
         let now = self.clock.now_ms();
         let fresh = self.sealed_connection(tenant, &row.app, &row.channel, &connection, now)?;

@@ -25,8 +25,8 @@ pub(super) struct Position {
     pub(super) interrupted: bool,
     /// A `once` call was begun, this one or an earlier one.
     pub(super) once_begun: bool,
-    /// It is out already; only its id is looked for.
-    pub(super) published: bool,
+    /// It has ended already; only `published` counts, which may tell more.
+    pub(super) ended: Option<JobStatus>,
     pub(super) attempts: i64,
 }
 
@@ -64,9 +64,9 @@ pub(super) fn after_step(position: Position, next: &NextStep) -> Decision {
         error,
         take_step: true,
     };
-    if position.published && !matches!(next, NextStep::Published { .. }) {
-        // It stays published, whatever else is said.
-        return Decision { take_step: false, ..step(JobStatus::Published, Then::Never, None) };
+    if let Some(status) = position.ended.filter(|_| !matches!(next, NextStep::Published { .. })) {
+        // It stays as it is, whatever else is said.
+        return Decision { take_step: false, ..step(status, Then::Never, None) };
     }
     match next {
         NextStep::Proceed(effect) => {
@@ -96,20 +96,16 @@ pub(super) fn after_error(position: Position, error: &Error, spread: f64) -> Dec
         error: Some(error.clone()),
         take_step: false,
     };
-    if position.published {
+    if let Some(status) = position.ended {
         let then = if attempts >= FAILED_LOOKS { Then::Never } else { Then::After(pause) };
-        return Decision { status: JobStatus::Published, error: None, ..active(false, then) };
+        return Decision { status, error: None, ..active(false, then) };
     }
     match error.kind {
         ErrorKind::RateLimited | ErrorKind::QuotaExceeded | ErrorKind::Unavailable | ErrorKind::Internal => {
             active(position.interrupted, Then::After(pause))
         }
         ErrorKind::OutcomeUnknown | ErrorKind::ProviderFault | ErrorKind::LimitExceeded => {
-            if attempts >= LOST_ANSWERS {
-                ended(position, error)
-            } else {
-                active(true, Then::After(pause))
-            }
+            if attempts >= LOST_ANSWERS { ended(position, error) } else { active(true, Then::After(pause)) }
         }
         ErrorKind::Unauthorized
         | ErrorKind::Forbidden
@@ -144,14 +140,16 @@ pub(super) fn unchanged(position: Position) -> Decision {
 
 /// Ends a job that cannot go on.
 pub(super) fn ended(position: Position, error: &Error) -> Decision {
-    let (status, error) = if position.published {
-        (JobStatus::Published, None)
+    let (status, error) = if let Some(status) = position.ended {
+        (status, None)
     } else if position.once_begun {
         let mut unknown = error.clone();
         unknown.kind = ErrorKind::OutcomeUnknown;
         unknown.message = format!("whether it was posted is not known: {}", error.message);
-        unknown.remedy =
-            Some("look at the account's newest posts before you publish it again, then say what you found".to_owned());
+        unknown.remedy = Some(
+            "look at the account's newest posts before you publish it again, then say what you found"
+                .to_owned(),
+        );
         (JobStatus::Unknown, Some(unknown))
     } else {
         (JobStatus::Failed, Some(error.clone()))
@@ -181,13 +179,13 @@ mod tests {
 
     fn positions() -> Vec<Position> {
         let mut all = Vec::new();
-        for bits in 0..16 {
+        for bits in 0..24 {
             for attempts in [0, LOST_ANSWERS - 1] {
                 let position = Position {
                     once: bits & 1 != 0,
                     interrupted: bits & 2 != 0,
                     once_begun: bits & 4 != 0 || bits & 1 != 0,
-                    published: bits & 8 != 0,
+                    ended: [None, Some(JobStatus::Published), Some(JobStatus::Unknown), None][bits >> 3 & 3],
                     attempts,
                 };
                 all.push(position);
@@ -203,8 +201,9 @@ mod tests {
                 let decision = after_error(position, &Error::new(kind, "x"), 0.5);
                 let at = format!("{position:?} {kind}: {decision:?}");
                 assert!(!decision.take_step, "an error leaves the state as it was: {at}");
-                if position.published {
-                    assert_eq!(decision.status, JobStatus::Published, "{at}");
+                if let Some(status) = position.ended {
+                    assert_eq!(decision.status, status, "{at}");
+                    assert!(decision.error.is_none(), "{at}");
                     continue;
                 }
                 match decision.status {
@@ -223,13 +222,19 @@ mod tests {
                     JobStatus::Unknown => assert!(position.once_begun, "{at}"),
                     JobStatus::Published | JobStatus::Cancelled => panic!("{at}"),
                 }
-                let lost =
-                    matches!(kind, ErrorKind::OutcomeUnknown | ErrorKind::ProviderFault | ErrorKind::LimitExceeded);
+                let lost = matches!(
+                    kind,
+                    ErrorKind::OutcomeUnknown | ErrorKind::ProviderFault | ErrorKind::LimitExceeded
+                );
                 if lost && decision.status == JobStatus::Active {
                     assert!(decision.interrupted, "{at}");
                 }
                 if lost {
-                    assert_eq!(decision.status == JobStatus::Active, position.attempts + 1 < LOST_ANSWERS, "{at}");
+                    assert_eq!(
+                        decision.status == JobStatus::Active,
+                        position.attempts + 1 < LOST_ANSWERS,
+                        "{at}"
+                    );
                 }
                 if kind.is_retryable() {
                     assert_eq!(decision.status, JobStatus::Active, "{at}");
@@ -254,8 +259,8 @@ mod tests {
             ] {
                 let decision = after_step(position, &next);
                 let published = matches!(next, NextStep::Published { .. });
-                if position.published {
-                    assert_eq!(decision.status, JobStatus::Published);
+                if let Some(status) = position.ended {
+                    assert_eq!(decision.status, if published { JobStatus::Published } else { status });
                     assert_eq!(decision.take_step, published);
                 } else {
                     assert!(decision.take_step);
@@ -271,7 +276,7 @@ mod tests {
 
     #[test]
     fn the_platforms_own_wait_is_obeyed_and_pauses_grow() {
-        let start = Position { once: false, interrupted: false, once_begun: false, published: false, attempts: 0 };
+        let start = Position { once: false, interrupted: false, once_begun: false, ended: None, attempts: 0 };
         let told = Error::new(ErrorKind::RateLimited, "x").with_retry_after(Duration::from_secs(61));
         assert_eq!(after_error(start, &told, 0.0).then, Then::After(Duration::from_secs(61)));
         let mut last = Duration::ZERO;

@@ -14,7 +14,6 @@ use super::decide::{Decision, Position, Then, after_error, after_step, ended, un
 use super::*;
 use crate::accounts::open_json;
 use crate::lease::LeaseGate;
-use crate::process;
 use crate::provider::{Gate, NextStep, Provider, PublishStep, Resume};
 use crate::store::{JobUpdate, Lease};
 
@@ -55,6 +54,8 @@ struct Work {
     media: Vec<Arc<MediaItem>>,
     /// The intent of the coming `once` call is on disk.
     armed: bool,
+    /// What a webhook said, on its way with the present call.
+    event: Option<i64>,
 }
 
 impl Inner {
@@ -68,8 +69,14 @@ impl Inner {
             jobs.insert(id.clone(), driven.clone());
         }
         let around = watch::Sender::new(Around { lost: false, cancel: row.cancel_requested });
-        let heart =
-            tokio::spawn(heartbeat(self.clone(), id.clone(), lease, gate.clone(), driven.clone(), around.clone()));
+        let heart = tokio::spawn(heartbeat(
+            self.clone(),
+            id.clone(),
+            lease,
+            gate.clone(),
+            driven.clone(),
+            around.clone(),
+        ));
         let key = row_key(&tenant, &id);
         let request = open_json::<StoredRequest>(&self.vault, place(&key, "request"), &row.request);
         let laid = match request {
@@ -77,6 +84,7 @@ impl Inner {
                 let armed = row.once && row.interrupted;
                 let work = Work {
                     armed,
+                    event: None,
                     inner: self.clone(),
                     tenant,
                     row,
@@ -192,8 +200,9 @@ impl Work {
                 Then::After(_) | Then::Person | Then::Never => return Ok(Laid::Down),
             }
         }
-        let error = Error::new(ErrorKind::ProviderFault, format!("the provider took {STEPS} steps without an end"))
-            .with_remedy("replace the provider");
+        let error =
+            Error::new(ErrorKind::ProviderFault, format!("the provider took {STEPS} steps without an end"))
+                .with_remedy("replace the provider");
         let decision = ended(self.position(), &error);
         self.store(decision, None, false).await.map(|_| Laid::Down)
     }
@@ -203,7 +212,7 @@ impl Work {
             once: self.row.once,
             interrupted: self.row.interrupted,
             once_begun: self.row.once_begun,
-            published: self.row.status == JobStatus::Published,
+            ended: self.row.status.has_ended().then_some(self.row.status),
             attempts: self.row.attempts,
         }
     }
@@ -229,28 +238,43 @@ impl Work {
         let (inner, tenant, channel) = (self.inner.clone(), self.tenant.clone(), self.row.channel.clone());
         let (request, gate, driven) = (self.request.clone(), self.gate.clone(), self.driven.clone());
         let interrupted = position.interrupted;
+        let evidence = match self.inner.store.waiting_event(&self.row.id).await? {
+            Some(waiting) if state.is_some() => {
+                let place = Place { table: "events", row: &waiting.row, column: "evidence" };
+                self.event = Some(waiting.rowid);
+                Some(self.inner.vault.open_sealed(place, &waiting.evidence)?)
+            }
+            _ => None,
+        };
         // A task of its own: only its limits end a `once` call.
         let mut task = self.inner.tasks.spawn(async move {
             let account = inner.account_row(&tenant, &channel).await?;
             let app = inner.live_app(&tenant, &account.app).await?;
             inner
-                .call_account_with(&tenant, account, &app, Some((&provider, gate)), &|provider, mut context, account| {
-                    let (request, state, media, driven) =
-                        (request.clone(), state.clone(), media.clone(), driven.clone());
-                    Box::pin(async move {
-                        context.media = media;
-                        context.progress = Some(Arc::new(move |moved| {
-                            driven.bytes_sent.store(base.saturating_add(moved), Ordering::Relaxed);
-                        }));
-                        match &state {
-                            None => provider.begin_publish(context, &account, &request.post).await,
-                            Some(state) => {
-                                let resume = Resume { interrupted, evidence: None };
-                                provider.continue_publish(context, &account, state, resume).await
+                .call_account_with(
+                    &tenant,
+                    account,
+                    &app,
+                    Some((&provider, gate)),
+                    &|provider, mut context, account| {
+                        let (request, state, media, driven) =
+                            (request.clone(), state.clone(), media.clone(), driven.clone());
+                        let evidence = evidence.clone();
+                        Box::pin(async move {
+                            context.media = media;
+                            context.progress = Some(Arc::new(move |moved| {
+                                driven.bytes_sent.store(base.saturating_add(moved), Ordering::Relaxed);
+                            }));
+                            match &state {
+                                None => provider.begin_publish(context, &account, &request.post).await,
+                                Some(state) => {
+                                    let resume = Resume { interrupted, evidence };
+                                    provider.continue_publish(context, &account, state, resume).await
+                                }
                             }
-                        }
-                    })
-                })
+                        })
+                    },
+                )
                 .await
         });
         let mut around = self.around.subscribe();
@@ -313,15 +337,33 @@ impl Work {
         if self.media.is_empty() && !self.request.media.is_empty() {
             let account = self.inner.account_row(&self.tenant, &self.row.channel).await?;
             let app = self.inner.live_app(&self.tenant, &account.app).await?;
+            let mut media = Vec::new();
             for reference in &self.request.media {
-                self.media.push(Arc::new(MediaItem::reopen(reference, &app.egress).await?));
+                media.push(Arc::new(match MediaItem::reopen(reference, &app.egress).await {
+                    Ok(item) => item,
+                    Err(error) if self.row.state.is_none() => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(job = self.row.id, %error, "the media cannot be opened again");
+                        MediaItem::lost(reference, &error)
+                    }
+                }));
             }
+            if media.iter().any(|item| item.is_lost()) {
+                // Not kept: it may be there again at the next call.
+                return Ok((provider, media));
+            }
+            self.media = media;
         }
         Ok((provider, self.media.clone()))
     }
 
     /// Stores what a call came to. False: the lease is gone, and nothing was written.
-    async fn store(&mut self, decision: Decision, step: Option<PublishStep>, cancel_answered: bool) -> Result<bool> {
+    async fn store(
+        &mut self,
+        decision: Decision,
+        step: Option<PublishStep>,
+        cancel_answered: bool,
+    ) -> Result<bool> {
         let now = self.inner.clock.now_ms();
         let step = step.filter(|_| decision.take_step);
         let goes_on = matches!(decision.then, Then::Now)
@@ -358,13 +400,23 @@ impl Work {
             attempts: decision.attempts,
             post_id: publication.as_ref().and_then(|publication| publication.post_id.clone()),
             url: publication.as_ref().and_then(|publication| publication.url.clone()),
-            error: error.map(to_json).transpose()?,
+            error: match error {
+                Some(error) => Some(to_json(error)?),
+                // An ended job keeps its reason until more is known.
+                None if self.row.status.has_ended() && decision.status == self.row.status => {
+                    self.row.error.clone()
+                }
+                None => None,
+            },
+            // Taken when the call's step is stored; a call that failed takes it again.
+            event_taken: self.event.take().filter(|_| decision.error.is_none()),
             cancel_answered,
             release: !goes_on,
             history: Some(HistoryRow {
                 at_ms: now,
                 phase: step.as_ref().map_or_else(|| self.row.phase.clone(), |step| step.phase.clone()),
-                result: error.map_or_else(|| decision.status.name().to_owned(), |error| error.kind.to_string()),
+                result: error
+                    .map_or_else(|| decision.status.name().to_owned(), |error| error.kind.to_string()),
                 code: error.and_then(|error| error.code.clone()),
                 trace_id: error.and_then(|error| error.trace_id.clone()),
             }),
@@ -437,6 +489,7 @@ impl Work {
             post_id: None,
             url: None,
             error: row.error.clone(),
+            event_taken: None,
             cancel_answered: false,
             release: false,
             history: None,

@@ -29,7 +29,7 @@ use crate::media::{MediaItem, MediaReference};
 use crate::model::{Media, Post};
 use crate::store::{Health, HistoryRow, JobFilter, JobRow, JobStatus};
 use crate::tenant::TenantId;
-use crate::vault::{Place, Sealed};
+use crate::vault::Place;
 
 /// A job that has not ended by then is given up. Two days hold a whole day's allowance, used up at noon.
 const DEADLINE: Duration = Duration::from_secs(48 * 3600);
@@ -215,17 +215,30 @@ impl Inner {
 
     /// A new job for what an ended one did not publish. After `unknown`, `looked` says that the person has
     /// looked and found nothing.
-    pub(crate) async fn retry_job(self: &Arc<Self>, tenant: &TenantId, id: &str, looked: bool) -> Result<Job> {
+    pub(crate) async fn retry_job(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        id: &str,
+        looked: bool,
+    ) -> Result<Job> {
         let row = self.job_row(tenant, id).await?;
         match row.status {
             JobStatus::Failed | JobStatus::Cancelled => {}
             JobStatus::Unknown if looked => {}
             JobStatus::Unknown => {
-                return Err(Error::new(ErrorKind::InvalidRequest, "whether this job has posted is not known")
-                    .with_remedy("look at the account's posts; if it is not there, retry and say that you have looked"));
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    "whether this job has posted is not known",
+                )
+                .with_remedy(
+                    "look at the account's posts; if it is not there, retry and say that you have looked",
+                ));
             }
             JobStatus::Published => {
-                return Err(Error::new(ErrorKind::InvalidRequest, "this job has published; nothing is to be repeated"));
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    "this job has published; nothing is to be repeated",
+                ));
             }
             JobStatus::Active | JobStatus::Paused => {
                 return Err(Error::new(ErrorKind::InvalidRequest, "this job has not ended")
@@ -293,7 +306,10 @@ impl Inner {
             Some(first) => {
                 return Err(Error::new(
                     ErrorKind::InvalidRequest,
-                    format!("the idempotency key already belongs to {}, which publishes something else", first.id),
+                    format!(
+                        "the idempotency key already belongs to {}, which publishes something else",
+                        first.id
+                    ),
                 )
                 .with_field("idempotency_key")
                 .with_remedy("use a new key for a new post, or send exactly the first request again"));
@@ -310,7 +326,8 @@ impl Inner {
         let mut job = Job::new(self.job_row(tenant, id).await?);
         if !job.has_ended() {
             if let Some(driven) = self.driven(id) {
-                job.bytes_sent = job.bytes_sent.max(driven.bytes_sent.load(Ordering::Relaxed)).min(job.bytes_total);
+                job.bytes_sent =
+                    job.bytes_sent.max(driven.bytes_sent.load(Ordering::Relaxed)).min(job.bytes_total);
             }
         }
         Ok(job)
@@ -322,7 +339,8 @@ impl Inner {
 
     async fn job_row(&self, tenant: &TenantId, id: &str) -> Result<JobRow> {
         self.store.job(tenant, id).await?.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("there is no job {id}")).with_remedy("see the list of jobs")
+            Error::new(ErrorKind::NotFound, format!("there is no job {id}"))
+                .with_remedy("see the list of jobs")
         })
     }
 
@@ -366,7 +384,12 @@ impl Inner {
     }
 
     /// Waits until the job ends, pauses, or the time is up; returns how it then stands.
-    pub(crate) async fn wait_for_job(self: &Arc<Self>, tenant: &TenantId, id: &str, longest: Duration) -> Result<Job> {
+    pub(crate) async fn wait_for_job(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        id: &str,
+        longest: Duration,
+    ) -> Result<Job> {
         // Another process may drive it: the store is asked as well.
         const LOOK: Duration = Duration::from_millis(200);
         let end = tokio::time::Instant::now() + longest;

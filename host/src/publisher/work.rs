@@ -57,7 +57,8 @@ impl Inner {
             let Ok(row) = self.job_row(tenant, id).await else { return };
             // A published job's id is looked for by workers; nobody waits for it here.
             let Some(wake_at) = row.wake_at.filter(|_| !row.status.has_ended()) else { return };
-            let wait = u64::try_from(wake_at.saturating_sub(self.clock.now_ms())).map_or(LOOK, Duration::from_millis);
+            let wait = u64::try_from(wake_at.saturating_sub(self.clock.now_ms()))
+                .map_or(LOOK, Duration::from_millis);
             if until_idle && wait > LOOK {
                 return;
             }
@@ -99,7 +100,8 @@ impl Inner {
             while !self.is_stopping() && running.len() < AT_ONCE && (!time_is_up || worked.jobs == 0) {
                 let now = self.clock.now_ms();
                 let until = now.saturating_add(millis(LEASE));
-                let leased = self.store.lease_job(process::owner(), until, now, None, &process::is_dead).await?;
+                let leased =
+                    self.store.lease_job(process::owner(), until, now, None, &process::is_dead).await?;
                 let Some((tenant, row, lease)) = leased else { break };
                 taken = true;
                 worked.jobs += 1;

@@ -19,9 +19,12 @@ use crate::tenant::TenantId;
 use crate::vault::Sealed;
 
 /// One database. Every write is one small transaction, durable when the call returns.
-pub(crate) trait Store: MetaStore + AppStore + AccountStore + JobStore + ValueStore {}
+pub(crate) trait Store:
+    MetaStore + AppStore + AccountStore + JobStore + EventStore + ValueStore
+{
+}
 
-impl<T: MetaStore + AppStore + AccountStore + JobStore + ValueStore> Store for T {}
+impl<T: MetaStore + AppStore + AccountStore + JobStore + EventStore + ValueStore> Store for T {}
 
 /// Tells whether the owner of a lease is certainly dead, so that nobody has to wait for its lease to end.
 pub(crate) type IsDead = dyn for<'a> Fn(&'a str) -> bool + Send + Sync;
@@ -88,7 +91,8 @@ pub(crate) trait AccountStore: Send + Sync {
     /// Inserts, or replaces everything but the channel's id and its first connection.
     async fn put_account(&self, tenant: &TenantId, account: &AccountRow) -> Result<()>;
     /// Stores refreshed credentials, if `lease` still holds the account, and frees it.
-    async fn store_credentials(&self, tenant: &TenantId, account: &AccountRow, lease: &Lease) -> Result<bool>;
+    async fn store_credentials(&self, tenant: &TenantId, account: &AccountRow, lease: &Lease)
+    -> Result<bool>;
     async fn set_account_health(
         &self,
         tenant: &TenantId,
@@ -148,6 +152,17 @@ pub(crate) trait JobStore: Send + Sync {
     /// When the next job wants to be looked at.
     async fn next_wake(&self) -> Result<Option<i64>>;
     async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>>;
+}
+
+/// What webhooks said.
+#[async_trait]
+pub(crate) trait EventStore: Send + Sync {
+    /// Stores an event, matches it with a job and wakes that. False: its id is known already.
+    async fn insert_event(&self, event: &EventRow) -> Result<bool>;
+    /// The oldest event of a job that no call has taken.
+    async fn waiting_event(&self, job: &str) -> Result<Option<WaitingEvent>>;
+    /// Marks the account's channels of all tenants that were connected before `at`. Returns how many.
+    async fn remove_account(&self, app: &str, account: &str, at: i64, detail: &str, now: i64) -> Result<u64>;
 }
 
 /// What providers remember, by app.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use social_channel::model::{Media, OptionValue, Post};
 use social_channel::{
-    AppConfig, Channel, Connect, ConnectOptions, Connected, Host, HostBuilder, Job, KeySource, Policy, PublishRequest,
-    Tenant, TenantId,
+    AppConfig, Channel, Connect, ConnectOptions, Connected, Host, HostBuilder, Job, KeySource, Policy,
+    PublishRequest, Tenant, TenantId,
 };
 use tiktok_simulator::{Simulator, World};
 
@@ -34,7 +34,8 @@ pub fn component(name: &str) -> Result<Vec<u8>> {
         .map(Path::to_owned)
         .ok_or_else(|| anyhow!("no component was built: run `cargo xtask guests` first"))?;
     let path = target.join("wasm32-wasip2/guest").join(format!("{name}.wasm"));
-    std::fs::read(&path).with_context(|| format!("{} is missing: run `cargo xtask guests` first", path.display()))
+    std::fs::read(&path)
+        .with_context(|| format!("{} is missing: run `cargo xtask guests` first", path.display()))
 }
 
 /// The world of the simulator's demo, whose browser consents by itself.
@@ -216,7 +217,8 @@ pub async fn consent(tenant: &Tenant, reconnect: Option<String>) -> Result<Vec<(
 /// When the page does not lead there.
 pub async fn browse(url: &str) -> Result<Vec<(String, String)>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
+    let browser =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
     let mut url = url::Url::parse(url)?;
     for _ in 0..5 {
         if url.as_str().starts_with(CALLBACK) {

@@ -49,7 +49,8 @@ async fn an_account_is_connected_read_and_published_to() {
     let gone = stage.tenant.disconnect(&channel.id).await.unwrap();
     assert!(gone.revoked, "{gone:?}");
     assert_eq!(stage.tenant.profile(&channel.id).await.unwrap_err().kind, ErrorKind::NotFound);
-    let findings: Vec<_> = stage.simulator.log().into_iter().filter(|exchange| !exchange.findings.is_empty()).collect();
+    let findings: Vec<_> =
+        stage.simulator.log().into_iter().filter(|exchange| !exchange.findings.is_empty()).collect();
     assert!(findings.is_empty(), "{findings:?}");
 }
 

@@ -152,7 +152,12 @@ impl AccountStore for Sqlite {
         })
     }
 
-    async fn store_credentials(&self, tenant: &TenantId, account: &AccountRow, lease: &Lease) -> Result<bool> {
+    async fn store_credentials(
+        &self,
+        tenant: &TenantId,
+        account: &AccountRow,
+        lease: &Lease,
+    ) -> Result<bool> {
         write!(self, db => {
             let done = sqlx::query(
                 "UPDATE accounts SET display_name = ?, avatar_url = coalesce(?, avatar_url), credentials = ?,

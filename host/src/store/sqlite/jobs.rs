@@ -240,11 +240,35 @@ impl JobStore for Sqlite {
             let Some(app) = app else { return Ok(false) };
             if let Some(reference) = &update.reference {
                 sqlx::query("INSERT OR IGNORE INTO job_references (app, reference, job) VALUES (?, ?, ?)")
-                    .bind(app)
+                    .bind(&app)
                     .bind(reference)
                     .bind(id)
                     .execute(&mut *db)
                     .await?;
+                // A webhook may have been faster than the answer that told us this reference.
+                sqlx::query(
+                    "UPDATE events SET job = ?1 WHERE app = ?2 AND reference = ?3 AND job IS NULL
+                     AND (account IS NULL OR account = (SELECT a.account FROM accounts a
+                     JOIN jobs j ON j.channel = a.channel WHERE j.id = ?1))",
+                )
+                .bind(id)
+                .bind(&app)
+                .bind(reference)
+                .execute(&mut *db)
+                .await?;
+            }
+            if let Some(event) = update.event_taken {
+                sqlx::query("UPDATE events SET taken = 1 WHERE rowid = ?").bind(event).execute(&mut *db).await?;
+            }
+            if update.release {
+                sqlx::query(
+                    "UPDATE jobs SET wake_at = ?1 WHERE id = ?2 AND status IN ('active', 'published', 'unknown')
+                     AND EXISTS (SELECT 1 FROM events WHERE job = ?2 AND taken = 0)",
+                )
+                .bind(now)
+                .bind(id)
+                .execute(&mut *db)
+                .await?;
             }
             if let Some(row) = &update.history {
                 sqlx::query(
