@@ -392,7 +392,10 @@ impl<E: Environment> Publish<'_, E> {
         state.upload_url = Some(Secret::new(upload_url));
         state.upload_until = asked_at + UPLOAD_WITHIN;
         state.inits += 1;
-        self.count_post().await;
+        // An upload that begins anew is the same post.
+        if state.inits == 1 {
+            self.count_post().await;
+        }
         Ok(state.send_chunk(0, self.now()))
     }
 

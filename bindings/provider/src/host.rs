@@ -176,7 +176,8 @@ async fn receive(response: wasi::Response, max_answer: usize) -> Response {
     answer
 }
 
-/// Which failures prove that the platform never saw the request.
+/// Which failures prove that the platform never saw the request. Those that can also break a connection in
+/// use (an unreachable network, TLS alerts) prove nothing.
 fn send_error(code: &ErrorCode) -> SendError {
     let text = match code {
         ErrorCode::InternalError(Some(text)) => text.clone(),
@@ -189,18 +190,35 @@ fn send_error(code: &ErrorCode) -> SendError {
         ErrorCode::DnsTimeout
         | ErrorCode::DnsError(_)
         | ErrorCode::DestinationNotFound
-        | ErrorCode::DestinationUnavailable
-        | ErrorCode::DestinationIpUnroutable
         | ErrorCode::ConnectionRefused
         | ErrorCode::ConnectionTimeout
         | ErrorCode::ConnectionLimitReached
-        | ErrorCode::TlsProtocolError
-        | ErrorCode::TlsCertificateError
-        | ErrorCode::TlsAlertReceived(_)
-        | ErrorCode::HttpRequestLengthRequired
         | ErrorCode::HttpRequestMethodInvalid
         | ErrorCode::HttpRequestUriInvalid
         | ErrorCode::HttpRequestUriTooLong => SendError::NotSent(text),
         _ => SendError::Lost(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_precedes_a_connection_proves_that_nothing_was_sent() {
+        for code in [ErrorCode::ConnectionRefused, ErrorCode::ConnectionTimeout, ErrorCode::DnsTimeout] {
+            assert!(matches!(send_error(&code), SendError::NotSent(_)), "{code:?}");
+        }
+        for code in [
+            ErrorCode::ConnectionTerminated,
+            ErrorCode::ConnectionReadTimeout,
+            ErrorCode::DestinationUnavailable,
+            ErrorCode::TlsProtocolError,
+            ErrorCode::HttpResponseIncomplete,
+            ErrorCode::InternalError(None),
+        ] {
+            assert!(matches!(send_error(&code), SendError::Lost(_)), "{code:?}");
+        }
+        assert!(matches!(send_error(&ErrorCode::HttpRequestDenied), SendError::Denied(_)));
     }
 }
