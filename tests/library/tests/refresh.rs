@@ -6,13 +6,9 @@ use library_tests::Stage;
 use social_channel::{ErrorKind, Health};
 use tiktok_simulator::{Action, Fault};
 
+/// Every request for a token but the first, which exchanged the code.
 fn refreshes(stage: &Stage) -> usize {
-    let log = stage.simulator.log();
-    let refreshes = log.iter().filter(|exchange| {
-        exchange.path == "/v2/oauth/token/"
-            && exchange.body.as_deref().is_some_and(|body| body.contains("grant_type=refresh_token"))
-    });
-    refreshes.count()
+    stage.requests("/v2/oauth/token/") - 1
 }
 
 fn refused(stage: &Stage) -> Vec<String> {
