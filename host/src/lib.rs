@@ -31,3 +31,6 @@ pub use provider::Provider;
 pub use store::{Health, HistoryRow, JobStatus};
 pub use tenant::TenantId;
 pub use vault::{KEY_VARIABLE, KeySource, default_key_file, new_key};
+
+#[cfg(test)]
+mod tests;

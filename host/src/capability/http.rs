@@ -8,6 +8,7 @@
 //! client's own ten seconds to connect hold in any case.
 
 use std::error::Error as StdError;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -94,7 +95,8 @@ async fn send(
 
     // The last moment at which nothing has left this process.
     if !call.may_send() {
-        return Err(Error::InternalError(Some("this call may not send any more".to_owned())));
+        // One of the codes that say that nothing was sent.
+        return Err(Error::DestinationUnavailable);
     }
     call.opened();
     let sending = route.client.execute(outgoing);
@@ -294,31 +296,30 @@ fn wasi_error(error: reqwest::Error) -> Error {
     if error.is_dns() {
         return Error::DnsError { rcode: None, info_code: None };
     }
+    // Whether the connection stood decides what a provider may take for sent.
+    let connecting = error.is_connect();
     let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(this) = cause {
-        if let Some(io) = this.downcast_ref::<std::io::Error>() {
-            match io.kind() {
-                std::io::ErrorKind::ConnectionRefused => return Error::ConnectionRefused,
-                std::io::ErrorKind::ConnectionReset
-                | std::io::ErrorKind::ConnectionAborted
-                | std::io::ErrorKind::BrokenPipe
-                | std::io::ErrorKind::UnexpectedEof => return Error::ConnectionTerminated,
-                std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => {
-                    return Error::DestinationUnavailable;
-                }
-                _ => {}
-            }
-            // TLS errors come wrapped in an io error that has no source.
-            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-                return Error::TlsCertificateError;
-            }
-        }
-        if this.is::<rustls::Error>() {
+        let io = this.downcast_ref::<io::Error>();
+        // TLS errors come wrapped in an io error that has no source.
+        if this.is::<rustls::Error>()
+            || io.and_then(io::Error::get_ref).is_some_and(|it| it.is::<rustls::Error>())
+        {
             return Error::TlsCertificateError;
+        }
+        match io.map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return Error::ConnectionRefused,
+            Some(
+                io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof,
+            ) if !connecting => return Error::ConnectionTerminated,
+            _ => {}
         }
         cause = this.source();
     }
-    if error.is_connect() {
+    if connecting {
         return Error::DestinationUnavailable;
     }
     let mut text = error.to_string();
