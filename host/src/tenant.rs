@@ -9,8 +9,6 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TenantId(String);
 
-pub(crate) use TenantId as Tenant;
-
 impl TenantId {
     /// The name.
     pub fn as_str(&self) -> &str {

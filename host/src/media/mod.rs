@@ -86,10 +86,12 @@ pub(crate) struct MediaItem {
     source: Source,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Source {
     File(Arc<file::FileSource>),
     Url(Arc<url::UrlSource>),
+    /// The bytes are not there now, and nobody may need them any more.
+    Lost(ReadError),
 }
 
 impl MediaItem {
@@ -159,6 +161,21 @@ impl MediaItem {
         Ok(MediaItem { reference: reference.clone(), source })
     }
 
+    /// What is known of bytes that cannot be opened again: a publish whose bytes are all sent goes on
+    /// without them, and any other fails at its next read, for `error`'s reason.
+    pub(crate) fn lost(reference: &MediaReference, error: &Error) -> MediaItem {
+        let read = match error.kind {
+            ErrorKind::InvalidRequest => ReadError::Changed,
+            _ => ReadError::Unavailable,
+        };
+        MediaItem { reference: reference.clone(), source: Source::Lost(read) }
+    }
+
+    /// See [`MediaItem::lost`].
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.source, Source::Lost(_))
+    }
+
     /// What the job's row keeps.
     pub(crate) fn reference(&self) -> &MediaReference {
         &self.reference
@@ -200,6 +217,7 @@ impl MediaItem {
         let end = end.ok_or(ReadError::OutOfRange)?;
         Ok(match &self.source {
             _ if length == 0 => Box::pin(futures::stream::empty()),
+            Source::Lost(error) => Box::pin(futures::stream::iter([Err(*error)])),
             Source::File(file) => Box::pin(file::read(Arc::clone(file), offset, end)),
             Source::Url(source) => Box::pin(url::read(Arc::clone(source), offset, end)),
         })

@@ -33,11 +33,11 @@ pub(super) struct Found {
 
 /// Looks at media.
 pub(super) async fn probe(item: &MediaItem) -> Result<Found> {
-    let source = match &item.source {
-        Source::File(file) => Source::File(Arc::clone(file)),
-        Source::Url(url) => Source::Url(Arc::clone(url)),
+    let bytes = Bytes {
+        source: item.source.clone(),
+        size: item.reference.size,
+        runtime: tokio::runtime::Handle::current(),
     };
-    let bytes = Bytes { source, size: item.reference.size, runtime: tokio::runtime::Handle::current() };
     let task = tokio::task::spawn_blocking(move || {
         let head = bytes.read(0, HEAD.min(bytes.size))?;
         // A parser that panics has told us nothing, and that is all.
@@ -78,6 +78,7 @@ impl Bytes {
                 }
                 io::Result::Ok(())
             })?,
+            Source::Lost(error) => return Err(io::Error::other(format!("{error:?}"))),
         }
         Ok(buffer)
     }

@@ -2,7 +2,7 @@
 //!
 //! [`Store`] speaks of accounts, jobs and leases, never of SQL, so another database is another file beside
 //! `sqlite`. It knows no keys: secrets arrive [`Sealed`](crate::vault::Sealed). Every function that touches a
-//! tenant's rows demands the [`Tenant`].
+//! tenant's rows demands the [`TenantId`].
 
 mod record;
 mod sqlite;
@@ -15,13 +15,16 @@ pub(crate) use sqlite::Sqlite;
 
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::tenant::Tenant;
+use crate::tenant::TenantId;
 use crate::vault::Sealed;
 
 /// One database. Every write is one small transaction, durable when the call returns.
-pub(crate) trait Store: MetaStore + AppStore + AccountStore + JobStore + ValueStore {}
+pub(crate) trait Store:
+    MetaStore + AppStore + AccountStore + JobStore + EventStore + ValueStore
+{
+}
 
-impl<T: MetaStore + AppStore + AccountStore + JobStore + ValueStore> Store for T {}
+impl<T: MetaStore + AppStore + AccountStore + JobStore + EventStore + ValueStore> Store for T {}
 
 /// Tells whether the owner of a lease is certainly dead, so that nobody has to wait for its lease to end.
 pub(crate) type IsDead = dyn for<'a> Fn(&'a str) -> bool + Send + Sync;
@@ -66,43 +69,44 @@ pub(crate) trait AppStore: Send + Sync {
 
     async fn insert_session(&self, session: &SessionRow) -> Result<()>;
     /// Spends it: whoever asks next gets nothing. `owner` as in the row.
-    async fn take_session(&self, tenant: &Tenant, id: &str, owner: &str) -> Result<TakeSession>;
+    async fn take_session(&self, tenant: &TenantId, id: &str, owner: &str) -> Result<TakeSession>;
     async fn delete_expired_sessions(&self, now: i64) -> Result<()>;
 }
 
 /// Connected accounts.
 #[async_trait]
 pub(crate) trait AccountStore: Send + Sync {
-    async fn accounts(&self, tenant: &Tenant) -> Result<Vec<AccountRow>>;
+    async fn accounts(&self, tenant: &TenantId) -> Result<Vec<AccountRow>>;
     /// Over all tenants, for the sweep that refreshes idle accounts.
-    async fn accounts_to_refresh(&self, before: i64) -> Result<Vec<(Tenant, String)>>;
-    async fn account(&self, tenant: &Tenant, channel: &str) -> Result<Option<AccountRow>>;
-    async fn account_by_id(&self, tenant: &Tenant, app: &str, account: &str) -> Result<Option<AccountRow>>;
+    async fn accounts_to_refresh(&self, before: i64) -> Result<Vec<(TenantId, String)>>;
+    async fn account(&self, tenant: &TenantId, channel: &str) -> Result<Option<AccountRow>>;
+    async fn account_by_id(&self, tenant: &TenantId, app: &str, account: &str) -> Result<Option<AccountRow>>;
     /// In all tenants of the app: the accounts that end together with this one.
     async fn accounts_of_grant(
         &self,
         app: &str,
         grant: Option<&str>,
         account: &str,
-    ) -> Result<Vec<(Tenant, String)>>;
+    ) -> Result<Vec<(TenantId, String)>>;
     /// Inserts, or replaces everything but the channel's id and its first connection.
-    async fn put_account(&self, tenant: &Tenant, account: &AccountRow) -> Result<()>;
+    async fn put_account(&self, tenant: &TenantId, account: &AccountRow) -> Result<()>;
     /// Stores refreshed credentials, if `lease` still holds the account, and frees it.
-    async fn store_credentials(&self, tenant: &Tenant, account: &AccountRow, lease: &Lease) -> Result<bool>;
+    async fn store_credentials(&self, tenant: &TenantId, account: &AccountRow, lease: &Lease)
+    -> Result<bool>;
     async fn set_account_health(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantId,
         channel: &str,
         health: Health,
         detail: Option<&str>,
         credentials_revision: i64,
         now: i64,
     ) -> Result<bool>;
-    async fn delete_account(&self, tenant: &Tenant, channel: &str) -> Result<()>;
+    async fn delete_account(&self, tenant: &TenantId, channel: &str) -> Result<()>;
     /// Takes the account for one refresh. None: somebody else holds it until the instant returned.
     async fn lease_account(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantId,
         channel: &str,
         owner: &str,
         until: i64,
@@ -111,45 +115,54 @@ pub(crate) trait AccountStore: Send + Sync {
     ) -> Result<Option<Lease>>;
     async fn extend_account_lease(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantId,
         channel: &str,
         lease: &Lease,
         until: i64,
     ) -> Result<bool>;
-    async fn release_account(&self, tenant: &Tenant, channel: &str, lease: &Lease) -> Result<()>;
+    async fn release_account(&self, tenant: &TenantId, channel: &str, lease: &Lease) -> Result<()>;
 }
 
 /// Publish jobs.
 #[async_trait]
 pub(crate) trait JobStore: Send + Sync {
     /// Inserts the job, unless its idempotency key is taken: then the job that has it.
-    async fn insert_job(&self, tenant: &Tenant, job: &JobRow) -> Result<Option<JobRow>>;
-    async fn job(&self, tenant: &Tenant, id: &str) -> Result<Option<JobRow>>;
-    async fn jobs(&self, tenant: &Tenant, filter: &JobFilter) -> Result<Vec<JobRow>>;
+    async fn insert_job(&self, tenant: &TenantId, job: &JobRow) -> Result<Option<JobRow>>;
+    async fn job(&self, tenant: &TenantId, id: &str) -> Result<Option<JobRow>>;
+    async fn jobs(&self, tenant: &TenantId, filter: &JobFilter) -> Result<Vec<JobRow>>;
     /// The next due job that nobody holds, leased; `only` names one job.
     async fn lease_job(
         &self,
         owner: &str,
         until: i64,
         now: i64,
-        only: Option<(&Tenant, &str)>,
+        only: Option<(&TenantId, &str)>,
         dead: &IsDead,
-    ) -> Result<Option<(Tenant, JobRow, Lease)>>;
+    ) -> Result<Option<(TenantId, JobRow, Lease)>>;
     /// Prolongs the lease; also says whether somebody asked to cancel. None: the lease is gone.
     async fn extend_job_lease(&self, id: &str, lease: &Lease, until: i64) -> Result<Option<JobSignals>>;
     /// Stores what a call came to, if `lease` still holds the job. False: it does not, nothing was written.
     async fn store_step(&self, id: &str, lease: &Lease, update: &JobUpdate, now: i64) -> Result<bool>;
     /// Asks to cancel. False: it has ended.
-    async fn request_cancel(&self, tenant: &Tenant, id: &str, now: i64) -> Result<bool>;
+    async fn request_cancel(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool>;
     /// Makes a paused or waiting job due now. False: it has ended.
-    async fn wake_job(&self, tenant: &Tenant, id: &str, now: i64) -> Result<bool>;
+    async fn wake_job(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool>;
     /// Makes the channel's paused jobs due again.
-    async fn wake_paused_jobs(&self, tenant: &Tenant, channel: &str, now: i64) -> Result<()>;
-    /// Moves an open job to another component, when the operator repaired a provider.
-    async fn move_job(&self, tenant: &Tenant, id: &str, digest: &Digest, now: i64) -> Result<bool>;
+    async fn wake_paused_jobs(&self, tenant: &TenantId, channel: &str, now: i64) -> Result<()>;
     /// When the next job wants to be looked at.
     async fn next_wake(&self) -> Result<Option<i64>>;
-    async fn job_history(&self, tenant: &Tenant, id: &str) -> Result<Vec<HistoryRow>>;
+    async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>>;
+}
+
+/// What webhooks said.
+#[async_trait]
+pub(crate) trait EventStore: Send + Sync {
+    /// Stores an event, matches it with a job and wakes that. False: its id is known already.
+    async fn insert_event(&self, event: &EventRow) -> Result<bool>;
+    /// The oldest event of a job that no call has taken.
+    async fn waiting_event(&self, job: &str) -> Result<Option<WaitingEvent>>;
+    /// Marks the account's channels of all tenants that were connected before `at`. Returns how many.
+    async fn remove_account(&self, app: &str, account: &str, at: i64, detail: &str, now: i64) -> Result<u64>;
 }
 
 /// What providers remember, by app.

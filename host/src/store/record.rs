@@ -205,6 +205,10 @@ pub(crate) struct JobUpdate {
     pub(crate) post_id: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) error: Option<String>,
+    /// The event that the call took with it.
+    pub(crate) event_taken: Option<i64>,
+    /// The wish to cancel was put to the provider.
+    pub(crate) cancel_answered: bool,
     /// Give the job back in the same transaction.
     pub(crate) release: bool,
     pub(crate) history: Option<HistoryRow>,
@@ -223,6 +227,27 @@ pub struct HistoryRow {
     pub code: Option<String>,
     /// The platform's reference for its support.
     pub trace_id: Option<String>,
+}
+
+/// What a webhook said of a publish.
+#[derive(Clone, Debug)]
+pub(crate) struct EventRow {
+    pub(crate) app: String,
+    /// The same for every redelivery.
+    pub(crate) id: String,
+    pub(crate) reference: Option<String>,
+    pub(crate) account: Option<String>,
+    pub(crate) evidence: Sealed,
+    pub(crate) received_at: i64,
+}
+
+/// An event that waits for its job's next call.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitingEvent {
+    pub(crate) rowid: i64,
+    /// The row's name in its [`crate::vault::Place`].
+    pub(crate) row: String,
+    pub(crate) evidence: Sealed,
 }
 
 /// Which jobs to list, newest first.

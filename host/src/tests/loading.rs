@@ -52,7 +52,7 @@ async fn a_later_version_of_our_line_is_taken() {
 async fn an_import_we_lack_is_named() {
     // Another package, and another interface of a package we have.
     for (from, to) in [
-        ("wasi:random/random@0.3.0", "wasi:secret/random@0.3.0"),
+        ("wasi:clocks/monotonic-clock@0.3.0", "wasi:clacks/monotonic-clock@0.3.0"),
         ("social:channel/storage@0.1.0", "social:channel/forages@0.1.0"),
     ] {
         let error = refused(&patched(from, to)).await;

@@ -75,7 +75,8 @@ async fn every_byte_arrives_by_every_way() {
         assert_eq!(publication.post_id.as_deref(), Some("took 3000001"), "{behaviour}");
         let [seen] = server.seen().try_into().unwrap();
         assert!(seen.body.as_ref().unwrap() == &bytes, "{behaviour}");
-        let length = if behaviour.ends_with("length") { None } else { Some("3000001") };
+        // A stream that is handed on as it is brings its length with it.
+        let length = (behaviour != "upload-copied-without-length").then_some("3000001");
         assert_eq!(seen.header("content-length"), length);
         assert_eq!(seen.header("transfer-encoding"), length.is_none().then_some("chunked"));
     }
@@ -372,15 +373,15 @@ async fn a_redirect_to_the_inner_network_is_refused() {
 #[tokio::test]
 async fn a_fetch_that_breaks_off_is_not_whole() {
     let server = Server::start(|seen| {
-        let mut response = by_ranges(&pattern(100_000), "\"1\"", seen);
-        if seen.header("range") == Some("bytes=0-99999") {
-            // Says 100,000 and sends fewer.
+        let mut response = by_ranges(&pattern(500_000), "\"1\"", seen);
+        if seen.header("range") == Some("bytes=0-499999") {
+            // Says 500,000 and sends fewer.
             *response.body_mut() = Full::from(pattern(50_000));
         }
         response
     })
     .await;
     let item = MediaItem::open(&Media::url("https://cdn.example.com/a"), &cdn(server.port)).await.unwrap();
-    let chunks: Vec<_> = item.read(0, 100_000).unwrap().collect().await;
+    let chunks: Vec<_> = item.read(0, 500_000).unwrap().collect().await;
     assert_eq!(chunks.last().unwrap().as_ref().unwrap_err(), &ReadError::Unavailable);
 }

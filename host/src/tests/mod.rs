@@ -37,10 +37,10 @@ fn guest(name: &str) -> Vec<u8> {
 /// The limits of [`patient`], but for those that a test must be able to reach.
 fn short_limits() -> Limits {
     Limits {
-        idle: Duration::from_millis(400),
-        total: Duration::from_secs(3),
+        idle: Duration::from_millis(1_500),
+        total: Duration::from_secs(6),
         memory: 8 << 20,
-        response_body: 100_000,
+        response_body: 50_000,
         ..Limits::default()
     }
 }

@@ -50,7 +50,7 @@ fn account_row(row: &SqliteRow) -> AccountRow {
 
 #[async_trait]
 impl AccountStore for Sqlite {
-    async fn accounts(&self, tenant: &Tenant) -> Result<Vec<AccountRow>> {
+    async fn accounts(&self, tenant: &TenantId) -> Result<Vec<AccountRow>> {
         let rows = sqlx::query("SELECT * FROM accounts WHERE tenant = ? ORDER BY app, connected_at")
             .bind(tenant.as_str())
             .fetch_all(&self.readers)
@@ -59,7 +59,7 @@ impl AccountStore for Sqlite {
         Ok(rows.iter().map(account_row).collect())
     }
 
-    async fn accounts_to_refresh(&self, before: i64) -> Result<Vec<(Tenant, String)>> {
+    async fn accounts_to_refresh(&self, before: i64) -> Result<Vec<(TenantId, String)>> {
         let rows = sqlx::query(
             "SELECT tenant, channel FROM accounts WHERE refresh_due_at <= ? AND health <> 'needs_reconnect'",
         )
@@ -70,7 +70,7 @@ impl AccountStore for Sqlite {
         rows.iter().map(|row| Ok((row.get::<String, _>(0).parse()?, row.get(1)))).collect()
     }
 
-    async fn account(&self, tenant: &Tenant, channel: &str) -> Result<Option<AccountRow>> {
+    async fn account(&self, tenant: &TenantId, channel: &str) -> Result<Option<AccountRow>> {
         let row = sqlx::query("SELECT * FROM accounts WHERE tenant = ? AND channel = ?")
             .bind(tenant.as_str())
             .bind(channel)
@@ -80,7 +80,7 @@ impl AccountStore for Sqlite {
         Ok(row.as_ref().map(account_row))
     }
 
-    async fn account_by_id(&self, tenant: &Tenant, app: &str, account: &str) -> Result<Option<AccountRow>> {
+    async fn account_by_id(&self, tenant: &TenantId, app: &str, account: &str) -> Result<Option<AccountRow>> {
         let row = sqlx::query("SELECT * FROM accounts WHERE tenant = ? AND app = ? AND account = ?")
             .bind(tenant.as_str())
             .bind(app)
@@ -96,7 +96,7 @@ impl AccountStore for Sqlite {
         app: &str,
         grant: Option<&str>,
         account: &str,
-    ) -> Result<Vec<(Tenant, String)>> {
+    ) -> Result<Vec<(TenantId, String)>> {
         let rows = sqlx::query(
             "SELECT tenant, channel FROM accounts
              WHERE app = ?1 AND (CASE WHEN ?2 IS NULL THEN account = ?3 ELSE consent_group = ?2 END)",
@@ -110,7 +110,7 @@ impl AccountStore for Sqlite {
         rows.iter().map(|row| Ok((row.get::<String, _>(0).parse()?, row.get(1)))).collect()
     }
 
-    async fn put_account(&self, tenant: &Tenant, account: &AccountRow) -> Result<()> {
+    async fn put_account(&self, tenant: &TenantId, account: &AccountRow) -> Result<()> {
         write!(self, db => {
             // A refresh that is under way holds older credentials: the fence makes its answer worthless.
             sqlx::query(
@@ -152,7 +152,12 @@ impl AccountStore for Sqlite {
         })
     }
 
-    async fn store_credentials(&self, tenant: &Tenant, account: &AccountRow, lease: &Lease) -> Result<bool> {
+    async fn store_credentials(
+        &self,
+        tenant: &TenantId,
+        account: &AccountRow,
+        lease: &Lease,
+    ) -> Result<bool> {
         write!(self, db => {
             let done = sqlx::query(
                 "UPDATE accounts SET display_name = ?, avatar_url = coalesce(?, avatar_url), credentials = ?,
@@ -184,7 +189,7 @@ impl AccountStore for Sqlite {
 
     async fn set_account_health(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantId,
         channel: &str,
         health: Health,
         detail: Option<&str>,
@@ -208,7 +213,7 @@ impl AccountStore for Sqlite {
         })
     }
 
-    async fn delete_account(&self, tenant: &Tenant, channel: &str) -> Result<()> {
+    async fn delete_account(&self, tenant: &TenantId, channel: &str) -> Result<()> {
         write!(self, db => {
             sqlx::query("DELETE FROM accounts WHERE tenant = ? AND channel = ?")
                 .bind(tenant.as_str())
@@ -221,7 +226,7 @@ impl AccountStore for Sqlite {
 
     async fn lease_account(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantId,
         channel: &str,
         owner: &str,
         until: i64,
@@ -256,7 +261,7 @@ impl AccountStore for Sqlite {
 
     async fn extend_account_lease(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantId,
         channel: &str,
         lease: &Lease,
         until: i64,
@@ -275,7 +280,7 @@ impl AccountStore for Sqlite {
         })
     }
 
-    async fn release_account(&self, tenant: &Tenant, channel: &str, lease: &Lease) -> Result<()> {
+    async fn release_account(&self, tenant: &TenantId, channel: &str, lease: &Lease) -> Result<()> {
         write!(self, db => {
             sqlx::query(
                 "UPDATE accounts SET lease_owner = NULL, lease_until = 0

@@ -216,7 +216,7 @@ impl AppStore for Sqlite {
         })
     }
 
-    async fn take_session(&self, tenant: &Tenant, id: &str, owner: &str) -> Result<TakeSession> {
+    async fn take_session(&self, tenant: &TenantId, id: &str, owner: &str) -> Result<TakeSession> {
         write!(self, db => {
             let row = sqlx::query("SELECT * FROM sessions WHERE tenant = ? AND id = ?")
                 .bind(tenant.as_str())

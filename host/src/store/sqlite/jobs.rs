@@ -58,7 +58,7 @@ macro_rules! select {
 
 #[async_trait]
 impl JobStore for Sqlite {
-    async fn insert_job(&self, tenant: &Tenant, job: &JobRow) -> Result<Option<JobRow>> {
+    async fn insert_job(&self, tenant: &TenantId, job: &JobRow) -> Result<Option<JobRow>> {
         let existing: Result<Option<SqliteRow>> = write!(self, db => {
             if let Some(key) = &job.idempotency_key {
                 let taken = sqlx::query(select!("WHERE j.tenant = ? AND j.idempotency_key = ?"))
@@ -100,7 +100,7 @@ impl JobStore for Sqlite {
         existing?.as_ref().map(job_row).transpose()
     }
 
-    async fn job(&self, tenant: &Tenant, id: &str) -> Result<Option<JobRow>> {
+    async fn job(&self, tenant: &TenantId, id: &str) -> Result<Option<JobRow>> {
         let row = sqlx::query(select!("WHERE j.tenant = ? AND j.id = ?"))
             .bind(tenant.as_str())
             .bind(id)
@@ -110,7 +110,7 @@ impl JobStore for Sqlite {
         row.as_ref().map(job_row).transpose()
     }
 
-    async fn jobs(&self, tenant: &Tenant, filter: &JobFilter) -> Result<Vec<JobRow>> {
+    async fn jobs(&self, tenant: &TenantId, filter: &JobFilter) -> Result<Vec<JobRow>> {
         let rows = sqlx::query(select!(
             "WHERE j.tenant = ?1 AND (?2 IS NULL OR j.channel = ?2) AND (?3 IS NULL OR j.status = ?3)
              ORDER BY j.created_at DESC, j.id LIMIT ?4"
@@ -130,9 +130,9 @@ impl JobStore for Sqlite {
         owner: &str,
         until: i64,
         now: i64,
-        only: Option<(&Tenant, &str)>,
+        only: Option<(&TenantId, &str)>,
         dead: &IsDead,
-    ) -> Result<Option<(Tenant, JobRow, Lease)>> {
+    ) -> Result<Option<(TenantId, JobRow, Lease)>> {
         let leased: Result<Option<(String, SqliteRow, i64)>> = write!(self, db => {
             let held: Vec<String> = sqlx::query_scalar(
                 "SELECT DISTINCT lease_owner FROM jobs WHERE wake_at IS NOT NULL AND lease_until > ?",
@@ -208,9 +208,10 @@ impl JobStore for Sqlite {
         write!(self, db => {
             let app: Option<String> = sqlx::query_scalar(
                 "UPDATE jobs SET state = coalesce(?, state), once = ?, interrupted = ?,
-                 once_begun = once_begun OR ?, status = ?, phase = ?, bytes_sent = ?, bytes_total = ?, wake_at = ?,
+                 once_begun = ?, status = ?, phase = ?, bytes_sent = ?, bytes_total = ?, wake_at = ?,
                  attempts = ?, post_id = coalesce(?, post_id), url = coalesce(?, url), error = ?, updated_at = ?,
                  ended_at = CASE WHEN ? THEN coalesce(ended_at, ?) END,
+                 cancel_requested = cancel_requested AND NOT ?,
                  lease_owner = CASE WHEN ? THEN NULL ELSE lease_owner END
                  WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL RETURNING app",
             )
@@ -230,6 +231,7 @@ impl JobStore for Sqlite {
             .bind(now)
             .bind(update.status.has_ended())
             .bind(now)
+            .bind(update.cancel_answered)
             .bind(update.release)
             .bind(id)
             .bind(lease.fence)
@@ -238,11 +240,35 @@ impl JobStore for Sqlite {
             let Some(app) = app else { return Ok(false) };
             if let Some(reference) = &update.reference {
                 sqlx::query("INSERT OR IGNORE INTO job_references (app, reference, job) VALUES (?, ?, ?)")
-                    .bind(app)
+                    .bind(&app)
                     .bind(reference)
                     .bind(id)
                     .execute(&mut *db)
                     .await?;
+                // A webhook may have been faster than the answer that told us this reference.
+                sqlx::query(
+                    "UPDATE events SET job = ?1 WHERE app = ?2 AND reference = ?3 AND job IS NULL
+                     AND (account IS NULL OR account = (SELECT a.account FROM accounts a
+                     JOIN jobs j ON j.channel = a.channel WHERE j.id = ?1))",
+                )
+                .bind(id)
+                .bind(&app)
+                .bind(reference)
+                .execute(&mut *db)
+                .await?;
+            }
+            if let Some(event) = update.event_taken {
+                sqlx::query("UPDATE events SET taken = 1 WHERE rowid = ?").bind(event).execute(&mut *db).await?;
+            }
+            if update.release {
+                sqlx::query(
+                    "UPDATE jobs SET wake_at = ?1 WHERE id = ?2 AND status IN ('active', 'published', 'unknown')
+                     AND EXISTS (SELECT 1 FROM events WHERE job = ?2 AND taken = 0)",
+                )
+                .bind(now)
+                .bind(id)
+                .execute(&mut *db)
+                .await?;
             }
             if let Some(row) = &update.history {
                 sqlx::query(
@@ -261,7 +287,7 @@ impl JobStore for Sqlite {
         })
     }
 
-    async fn request_cancel(&self, tenant: &Tenant, id: &str, now: i64) -> Result<bool> {
+    async fn request_cancel(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool> {
         write!(self, db => {
             let done = sqlx::query(
                 "UPDATE jobs SET cancel_requested = 1, wake_at = ?, status = 'active', updated_at = ?
@@ -277,7 +303,7 @@ impl JobStore for Sqlite {
         })
     }
 
-    async fn wake_job(&self, tenant: &Tenant, id: &str, now: i64) -> Result<bool> {
+    async fn wake_job(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool> {
         write!(self, db => {
             let done = sqlx::query(
                 "UPDATE jobs SET wake_at = min(coalesce(wake_at, ?), ?), status = 'active', error = NULL,
@@ -295,7 +321,7 @@ impl JobStore for Sqlite {
         })
     }
 
-    async fn wake_paused_jobs(&self, tenant: &Tenant, channel: &str, now: i64) -> Result<()> {
+    async fn wake_paused_jobs(&self, tenant: &TenantId, channel: &str, now: i64) -> Result<()> {
         write!(self, db => {
             sqlx::query(
                 "UPDATE jobs SET wake_at = ?, status = 'active', error = NULL, updated_at = ?
@@ -311,23 +337,6 @@ impl JobStore for Sqlite {
         })
     }
 
-    async fn move_job(&self, tenant: &Tenant, id: &str, digest: &Digest, now: i64) -> Result<bool> {
-        write!(self, db => {
-            let done = sqlx::query(
-                "UPDATE jobs SET digest = ?, wake_at = ?, status = 'active', error = NULL, updated_at = ?
-                 WHERE tenant = ? AND id = ? AND ended_at IS NULL",
-            )
-            .bind(digest.as_str())
-            .bind(now)
-            .bind(now)
-            .bind(tenant.as_str())
-            .bind(id)
-            .execute(&mut *db)
-            .await?;
-            Ok(done.rows_affected() == 1)
-        })
-    }
-
     async fn next_wake(&self) -> Result<Option<i64>> {
         sqlx::query_scalar("SELECT min(max(wake_at, coalesce(CASE WHEN lease_owner IS NOT NULL THEN lease_until END, 0))) FROM jobs WHERE wake_at IS NOT NULL")
             .fetch_one(&self.readers)
@@ -335,7 +344,7 @@ impl JobStore for Sqlite {
             .map_err(failure)
     }
 
-    async fn job_history(&self, tenant: &Tenant, id: &str) -> Result<Vec<HistoryRow>> {
+    async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>> {
         let rows = sqlx::query(
             "SELECT h.at_ms, h.phase, h.result, h.code, h.trace_id FROM job_history h
              JOIN jobs j ON j.id = h.job WHERE j.tenant = ? AND j.id = ? ORDER BY h.rowid",

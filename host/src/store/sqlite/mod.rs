@@ -21,6 +21,7 @@ macro_rules! write {
 
 mod accounts;
 mod apps;
+mod events;
 mod jobs;
 mod values;
 
@@ -270,7 +271,13 @@ struct SealedColumn {
     update: &'static str,
 }
 
-const SEALED: [SealedColumn; 6] = [
+const SEALED: [SealedColumn; 7] = [
+    SealedColumn {
+        table: "events",
+        column: "evidence",
+        select: "SELECT rowid, app || '/' || id, evidence FROM events",
+        update: "UPDATE events SET evidence = ? WHERE rowid = ? AND evidence = ?",
+    },
     SealedColumn {
         table: "apps",
         column: "settings",

@@ -133,3 +133,18 @@ CREATE TABLE provider_values (
 ) STRICT;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO counters VALUES ('provider_values', 0);
+
+-- What webhooks said. Each id once; kept unmatched for the job that gets that reference a moment later.
+CREATE TABLE events (
+  app TEXT NOT NULL,
+  id TEXT NOT NULL,
+  reference TEXT,
+  account TEXT,
+  evidence BLOB,
+  received_at INTEGER NOT NULL,
+  job TEXT,
+  taken INTEGER NOT NULL,
+  PRIMARY KEY (app, id)
+) STRICT;
+CREATE INDEX events_unmatched ON events (app, reference) WHERE job IS NULL;
+CREATE INDEX events_waiting ON events (job) WHERE taken = 0;

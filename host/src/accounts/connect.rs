@@ -1,0 +1,382 @@
+//! Bringing accounts in: the host makes the state, and only whoever began a consent can complete it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use super::*;
+use crate::clock::millis;
+use crate::id;
+use crate::provider::{ConnectRequest, ConnectStep};
+use crate::secret::SecretText;
+use crate::store::{SessionRow, TakeSession};
+
+/// A consent that takes longer was left alone; a page reloaded after that starts anew.
+const LONGEST_SESSION: Duration = Duration::from_secs(3600);
+/// For the person to pick one of several accounts.
+const CHOICE_TIME: Duration = Duration::from_secs(900);
+
+/// How to begin.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// Whoever begins: a reference that must be given again to complete, such as a hash of the browser's
+    /// session cookie. Anybody else is refused, or a stranger's account would land in the wrong workspace.
+    pub owner: String,
+    /// Instead of the app's own callback URL; needed where that has a port of `*`.
+    pub redirect_uri: Option<String>,
+    /// Let the person pick another account even if the browser is signed in to one.
+    pub choose_account: bool,
+    /// By the names of the provider's connect inputs.
+    pub inputs: BTreeMap<String, String>,
+    /// The channel that is to be connected again. Another account is then refused.
+    pub reconnect: Option<String>,
+}
+
+/// What comes next.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Connect {
+    /// Send the person's browser there.
+    Redirect {
+        /// The platform's page.
+        url: String,
+        /// Comes back in the callback.
+        state: String,
+        /// Seconds since 1970.
+        expires_at: i64,
+    },
+    /// No browser was needed.
+    Done(Connected),
+}
+
+/// What a consent brought.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Connected {
+    /// One account, connected.
+    Channel(Channel),
+    /// Several accounts: the person picks one.
+    Choose {
+        /// To be given back with the choice.
+        choice: String,
+        /// What there is.
+        candidates: Vec<Candidate>,
+    },
+}
+
+/// One of several accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Candidate {
+    /// The platform's stable id.
+    pub account_id: String,
+    /// For people.
+    pub display_name: String,
+    /// May stop working after some hours.
+    pub avatar_url: Option<String>,
+}
+
+/// What waits, sealed, for the browser to come back.
+#[derive(Serialize, Deserialize)]
+struct Pending {
+    /// None: accounts wait for a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<Session>,
+    #[serde(default)]
+    connections: Vec<StoredConnection>,
+    reconnect: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Session(#[serde(with = "bytes")] SecretBytes);
+
+#[derive(Serialize, Deserialize)]
+struct StoredConnection {
+    id: String,
+    #[serde(with = "bytes")]
+    credentials: SecretBytes,
+    scopes: Vec<String>,
+    display_name: String,
+    avatar_url: Option<String>,
+    grant: Option<String>,
+    expires_at: Option<u64>,
+    refresh_expires_at: Option<u64>,
+    missing_scopes: Vec<String>,
+}
+
+impl Inner {
+    pub(crate) async fn begin_connect(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        app: &str,
+        options: ConnectOptions,
+    ) -> Result<Connect> {
+        let app = self.live_app(tenant, app).await?;
+        if let Some(channel) = &options.reconnect {
+            self.account_row(tenant, channel).await?;
+        }
+        let redirect_uri = options.redirect_uri.or_else(|| app.redirect_uri.clone()).ok_or_else(|| {
+            Error::new(ErrorKind::Misconfigured, format!("the app {} has no callback URL", app.id))
+                .with_field("redirect-uri")
+                .with_remedy("set the callback URL that is registered at the platform")
+        })?;
+        if redirect_uri.contains(":*") {
+            return Err(Error::new(ErrorKind::InvalidRequest, "the callback URL has no port yet")
+                .with_field("redirect-uri")
+                .with_remedy("give the address at which the callback is awaited, with its port"));
+        }
+        let descriptor = app.provider.descriptor();
+        for name in options.inputs.keys() {
+            if !descriptor.connect_inputs.iter().any(|input| input.name == *name) {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    format!("the provider {} has no input {name}", descriptor.id),
+                )
+                .with_field(name.clone()));
+            }
+        }
+        let state = id::secret()?;
+        let request = ConnectRequest {
+            state: SecretText::new(state.as_str()),
+            redirect_uri,
+            choose_account: options.choose_account,
+            inputs: options.inputs.into_iter().collect(),
+        };
+        let step =
+            app.provider.begin_connect(app.context(None, None), request).await.map_err(never_expired)?;
+        match step {
+            ConnectStep::Connected(connections) => Ok(Connect::Done(
+                self.connected(tenant, &app, &options.owner, connections, options.reconnect).await?,
+            )),
+            ConnectStep::Redirect { url, session, expires_in } => {
+                let url = self.browser_url(&app, &url)?;
+                let pending = Pending {
+                    session: Some(Session(session)),
+                    connections: Vec::new(),
+                    reconnect: options.reconnect,
+                };
+                let life = expires_in.min(LONGEST_SESSION);
+                let expires_at = self.keep(tenant, &app.id, &options.owner, &state, &pending, life).await?;
+                Ok(Connect::Redirect { url, state, expires_at: expires_at / 1000 })
+            }
+        }
+    }
+
+    /// `callback`: the query of the address the browser came back to, decoded once.
+    pub(crate) async fn complete_connect(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        owner: &str,
+        callback: Vec<(String, String)>,
+    ) -> Result<Connected> {
+        let state = callback.iter().find(|(name, _)| name == "state").map(|(_, value)| value.as_str());
+        let state = state.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidRequest, "the callback came without its state")
+                .with_remedy("begin again with Connect; do not open the callback address by hand")
+        })?;
+        let (app, pending) = self.spend(tenant, owner, state).await?;
+        let session = pending.session.ok_or_else(unknown_session)?;
+        let connections = app
+            .provider
+            .complete_connect(app.context(None, None), &session.0, callback)
+            .await
+            .map_err(never_expired)?;
+        self.connected(tenant, &app, owner, connections, pending.reconnect).await
+    }
+
+    /// One of several accounts that a consent brought.
+    pub(crate) async fn choose_account(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        owner: &str,
+        choice: &str,
+        account_id: &str,
+    ) -> Result<Channel> {
+        let (app, pending) = self.spend(tenant, owner, choice).await?;
+        let mut connections = pending.connections.into_iter();
+        let chosen = connections.find(|connection| connection.id == account_id).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidRequest, "that account is not one of those offered")
+                .with_field("account_id")
+                .with_remedy("begin again with Connect and pick one of the list")
+        })?;
+        let connection = Connection {
+            account: Account { id: chosen.id, credentials: chosen.credentials, scopes: chosen.scopes },
+            display_name: chosen.display_name,
+            avatar_url: chosen.avatar_url,
+            grant: chosen.grant,
+            expires_at: chosen.expires_at,
+            refresh_expires_at: chosen.refresh_expires_at,
+            missing_scopes: chosen.missing_scopes,
+        };
+        self.store_connection(tenant, &app, connection, pending.reconnect).await
+    }
+
+    async fn connected(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        app: &LiveApp,
+        owner: &str,
+        mut connections: Vec<Connection>,
+        reconnect: Option<String>,
+    ) -> Result<Connected> {
+        if connections.len() <= 1 {
+            let connection = connections.pop().ok_or_else(|| {
+                Error::new(ErrorKind::AuthorizationDenied, "the consent brought no account")
+                    .with_remedy("connect again and choose an account")
+            })?;
+            return Ok(Connected::Channel(self.store_connection(tenant, app, connection, reconnect).await?));
+        }
+        let candidates = connections
+            .iter()
+            .map(|connection| Candidate {
+                account_id: connection.account.id.clone(),
+                display_name: connection.display_name.clone(),
+                avatar_url: connection.avatar_url.clone(),
+            })
+            .collect();
+        let pending = Pending {
+            session: None,
+            connections: connections
+                .into_iter()
+                .map(|connection| StoredConnection {
+                    id: connection.account.id,
+                    credentials: connection.account.credentials,
+                    scopes: connection.account.scopes,
+                    display_name: connection.display_name,
+                    avatar_url: connection.avatar_url,
+                    grant: connection.grant,
+                    expires_at: connection.expires_at,
+                    refresh_expires_at: connection.refresh_expires_at,
+                    missing_scopes: connection.missing_scopes,
+                })
+                .collect(),
+            reconnect,
+        };
+        let choice = id::secret()?;
+        self.keep(tenant, &app.id, owner, &choice, &pending, CHOICE_TIME).await?;
+        Ok(Connected::Choose { choice, candidates })
+    }
+
+    async fn store_connection(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        app: &LiveApp,
+        connection: Connection,
+        reconnect: Option<String>,
+    ) -> Result<Channel> {
+        let known = self.store.account_by_id(tenant, &app.id, &connection.account.id).await?;
+        if let Some(wanted) = reconnect {
+            let wanted = self.account_row(tenant, &wanted).await?;
+            if wanted.account != connection.account.id || wanted.app != app.id {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    format!(
+                        "the browser connected {} ({}), but this channel is {} ({}); nothing was changed",
+                        connection.display_name, connection.account.id, wanted.display_name, wanted.account
+                    ),
+                )
+                .with_remedy("sign in to the right account at the platform and connect again, or add the other one as a new channel"));
+            }
+        }
+        let channel = match known {
+            Some(row) => row.channel,
+            None => id::new("ch")?,
+        };
+        let now = self.clock.now_ms();
+        let row = self.sealed_connection(tenant, &app.id, &channel, &connection, now)?;
+        self.store.put_account(tenant, &row).await?;
+        self.store.wake_paused_jobs(tenant, &channel, now).await?;
+        self.wake_workers();
+        tracing::info!(%tenant, app = app.id, channel, "connected");
+        self.channel(tenant, &channel).await
+    }
+
+    /// Where tests and sandboxes map an origin elsewhere, the person's browser goes there too.
+    fn browser_url(&self, app: &LiveApp, url: &str) -> Result<String> {
+        let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https").ok_or_else(|| {
+            Error::new(
+                ErrorKind::ProviderFault,
+                "the provider sends the browser to an address that is not https",
+            )
+            .during(&app.provider.descriptor().id, "begin-connect")
+        })?;
+        let mapped = app.egress.map_url(&parsed);
+        // Byte for byte where nothing is mapped: a parser may spell a query anew.
+        Ok(if mapped == parsed { url.to_owned() } else { mapped.into() })
+    }
+
+    async fn keep(
+        &self,
+        tenant: &TenantId,
+        app: &str,
+        owner: &str,
+        state: &str,
+        pending: &Pending,
+        life: Duration,
+    ) -> Result<i64> {
+        let now = self.clock.now_ms();
+        self.store.delete_expired_sessions(now.saturating_sub(millis(LONGEST_SESSION))).await?;
+        let id = id::hash(state);
+        let key = row_key(tenant, &id);
+        let place = Place { table: "sessions", row: &key, column: "payload" };
+        let expires_at = now.saturating_add(millis(life));
+        let row = SessionRow {
+            payload: seal_json(&self.vault, place, pending)?,
+            id,
+            tenant: tenant.as_str().to_owned(),
+            app: app.to_owned(),
+            owner: id::hash(owner),
+            expires_at,
+        };
+        self.store.insert_session(&row).await?;
+        Ok(expires_at)
+    }
+
+    async fn spend(&self, tenant: &TenantId, owner: &str, state: &str) -> Result<(Arc<LiveApp>, Pending)> {
+        let id = id::hash(state);
+        let again = "begin again with Connect";
+        let row = match self.store.take_session(tenant, &id, &id::hash(owner)).await? {
+            TakeSession::Taken(row) => row,
+            TakeSession::Spent => {
+                return Err(Error::new(ErrorKind::InvalidRequest, "this consent was used already")
+                    .with_field("state")
+                    .with_remedy(
+                        "look whether the channel is connected; if it is not, begin again with Connect",
+                    ));
+            }
+            TakeSession::BegunByAnother => {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    "this consent was begun in another browser or by another user",
+                )
+                .with_field("state")
+                .with_remedy("begin again with Connect, and finish in the same browser"));
+            }
+            TakeSession::Missing => return Err(unknown_session()),
+        };
+        if row.expires_at <= self.clock.now_ms() {
+            return Err(Error::new(ErrorKind::InvalidRequest, "this consent has expired")
+                .with_field("state")
+                .with_remedy(again));
+        }
+        let key = row_key(tenant, &row.id);
+        let place = Place { table: "sessions", row: &key, column: "payload" };
+        let pending = open_json(&self.vault, place, &row.payload)?;
+        Ok((self.live_app(tenant, &row.app).await?, pending))
+    }
+}
+
+fn unknown_session() -> Error {
+    Error::new(ErrorKind::InvalidRequest, "the callback's state is unknown here")
+        .with_field("state")
+        .with_remedy("begin again with Connect; the address may be old, or meant for another server")
+}
+
+/// Nothing was connected yet, so nothing can have expired: such an answer breaks the contract.
+fn never_expired(error: CallError) -> Error {
+    match error {
+        CallError::Failed(error) => error,
+        CallError::CredentialsExpired(error) => Error { kind: ErrorKind::ProviderFault, ..error },
+    }
+}

@@ -1,0 +1,511 @@
+//! [`Host`]: what a program opens, and the calls users make.
+//!
+//! Front doors translate these calls and decide nothing. What is shared behind them is [`Inner`].
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accounts::{Channel, Connect, ConnectOptions, Connected, Disconnected};
+use crate::app::{App, AppConfig, LiveApp};
+use crate::clock::{Clock, SystemClock};
+use crate::digest::Digest;
+use crate::egress::Clients;
+use crate::engine::{Engine, EngineOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
+use crate::media::MediaItem;
+use crate::model::{Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Stats};
+use crate::policy::Policy;
+use crate::provider::Provider;
+use crate::publisher::{DrivenJobs, Job, PublishRequest, Worked};
+use crate::registry::{Loaded, ProviderInfo};
+use crate::store::{HistoryRow, JobStatus, Sqlite, Store};
+use crate::tenant::TenantId;
+use crate::vault::{KeySource, Place, Vault, wrong_key};
+use crate::webhook::{Webhook, WebhookAnswer};
+
+/// How a host is to be.
+#[derive(Debug)]
+pub struct HostBuilder {
+    database: Option<PathBuf>,
+    key: KeySource,
+    policy: Policy,
+    cache: Option<PathBuf>,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    background: bool,
+}
+
+impl Default for HostBuilder {
+    fn default() -> Self {
+        HostBuilder {
+            database: None,
+            key: KeySource::Default,
+            policy: Policy::default(),
+            cache: None,
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            background: true,
+        }
+    }
+}
+
+impl HostBuilder {
+    /// The SQLite file. Without it everything ends with the process.
+    #[must_use]
+    pub fn database(mut self, path: impl Into<PathBuf>) -> Self {
+        self.database = Some(path.into());
+        self
+    }
+
+    /// Where the master key comes from.
+    #[must_use]
+    pub fn key(mut self, key: KeySource) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// What the operator allows all apps: private networks, mapped origins. Origins are granted by app.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// A folder for compiled components. Without it they are compiled at every start.
+    #[must_use]
+    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = Some(folder.into());
+        self
+    }
+
+    /// Limits of every call.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Another clock, for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Whether publish jobs are driven in the background as soon as they are stored. Where processes are
+    /// killed at will (PHP under FPM), say no and run a worker ([`Host::work`]).
+    #[must_use]
+    pub fn background(mut self, background: bool) -> Self {
+        self.background = background;
+        self
+    }
+
+    /// Opens the host.
+    ///
+    /// # Errors
+    /// `Misconfigured` for a wrong or unreadable master key and for a database that must not be used,
+    /// `Unavailable` for one that cannot be.
+    pub async fn open(self) -> Result<Host> {
+        self.policy.check()?;
+        let vault = Vault::open(&self.key, self.database.as_deref())?;
+        let store: Arc<dyn Store> = match &self.database {
+            Some(path) => Arc::new(Sqlite::open(path).await?),
+            None => Arc::new(Sqlite::in_memory().await?),
+        };
+        check_key(&*store, &vault).await?;
+        for mapping in &self.policy.connect_to {
+            // It sends real tokens elsewhere: never silently.
+            tracing::warn!(from = %mapping.from, to = %mapping.to, "an origin is mapped");
+        }
+        let engine = Engine::new(EngineOptions {
+            cache_dir: self.cache,
+            cache_key: Some(vault.derive("compiled-code cache")),
+            limits: self.limits,
+        })?;
+        Ok(Host {
+            inner: Arc::new(Inner {
+                store,
+                vault: Arc::new(vault),
+                clock: self.clock,
+                engine,
+                policy: self.policy,
+                clients: Clients::default(),
+                background: self.background,
+                providers: AsyncMutex::default(),
+                apps: Mutex::default(),
+                refreshing: Mutex::default(),
+                driven_jobs: Mutex::default(),
+                followed_jobs: Mutex::default(),
+                job_changed: Notify::new(),
+                work_added: Notify::new(),
+                tasks: TaskTracker::new(),
+                stop: CancellationToken::new(),
+            }),
+        })
+    }
+}
+
+/// A wrong key must be found out before anything is written under it.
+async fn check_key(store: &dyn Store, vault: &Vault) -> Result<()> {
+    const CHECK: &[u8] = b"social-channel";
+    let place = Place { table: "meta", row: "key-check", column: "value" };
+    let fresh = vault.seal(place, CHECK)?;
+    let stored = store.meta_or_insert("key-check", &fresh.0).await?;
+    let opened = vault.open_sealed(place, &crate::vault::Sealed(stored))?;
+    if opened.expose() == CHECK { Ok(()) } else { Err(wrong_key()) }
+}
+
+/// Social Channel, opened. Cheap to clone; usable from many tasks.
+///
+/// Dropping it leaves jobs as they are stored; [`Host::shutdown`] lays them down properly.
+#[derive(Clone)]
+pub struct Host {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("policy", &self.inner.policy).finish_non_exhaustive()
+    }
+}
+
+/// What everything behind [`Host`] shares.
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) engine: Engine,
+    pub(crate) policy: Policy,
+    pub(crate) clients: Clients,
+    pub(crate) background: bool,
+    /// Loaded components. The lock is held while one is compiled, so that it is compiled once.
+    pub(crate) providers: AsyncMutex<HashMap<Digest, Provider>>,
+    pub(crate) apps: Mutex<HashMap<String, Arc<LiveApp>>>,
+    refreshing: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
+    pub(crate) driven_jobs: DrivenJobs,
+    pub(crate) followed_jobs: Mutex<HashSet<String>>,
+    pub(crate) job_changed: Notify,
+    pub(crate) work_added: Notify,
+    /// What must end before the process does.
+    pub(crate) tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Inner {
+    /// Refreshes of one account queue here before they ask the store.
+    pub(crate) fn refresh_turn(&self, channel: &str) -> Arc<AsyncMutex<()>> {
+        match self.refreshing.lock() {
+            Ok(mut turns) => {
+                // Nobody waits for a turn that only this map holds.
+                turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+                turns.entry(channel.to_owned()).or_default().clone()
+            }
+            Err(_) => Arc::default(),
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    pub(crate) async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
+    pub(crate) fn wake_workers(&self) {
+        self.work_added.notify_waiters();
+    }
+}
+
+impl Host {
+    /// Begins to say how a host is to be.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Lays jobs down: calls that may be repeated are dropped, others are waited for, at most `longest`.
+    pub async fn shutdown(&self, longest: Duration) {
+        self.inner.stop.cancel();
+        self.inner.work_added.notify_waiters();
+        self.inner.tasks.close();
+        if tokio::time::timeout(longest, self.inner.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                "calls were still under way when the time was up; their jobs will find out what came of them"
+            );
+        }
+    }
+
+    // ---- providers ----------------------------------------------------------------------------------
+
+    /// Installs a component: new apps of its provider run it, and existing apps too, unless it asks for
+    /// origins they were not granted. Calls in flight and open jobs stay with what they began with. On
+    /// failure everything stays as it was.
+    ///
+    /// # Errors
+    /// `LoadFailed` for what is no provider, `Incompatible` for one of another version of the contract.
+    pub async fn load_provider(&self, component: &[u8]) -> Result<Loaded> {
+        self.inner.load_provider(component).await
+    }
+
+    /// Looks at a component without installing it.
+    ///
+    /// # Errors
+    /// As [`Host::load_provider`].
+    pub async fn inspect_provider(&self, component: &[u8]) -> Result<ProviderInfo> {
+        self.inner.inspect_provider(component).await
+    }
+
+    /// The installed providers, and components that open jobs still need.
+    pub async fn providers(&self) -> Result<Vec<ProviderInfo>> {
+        self.inner.list_providers().await
+    }
+
+    /// Forgets a provider.
+    ///
+    /// # Errors
+    /// `NotFound`, or `InvalidRequest` naming the apps and open jobs that still need it.
+    pub async fn unload_provider(&self, id: &str) -> Result<()> {
+        self.inner.unload_provider(id).await
+    }
+
+    // ---- apps ---------------------------------------------------------------------------------------
+
+    /// Makes an app, or changes what `config` names.
+    pub async fn put_app(&self, id: &str, config: AppConfig) -> Result<App> {
+        self.inner.put_app(id, config).await
+    }
+
+    /// All apps; secrets are masked.
+    pub async fn apps(&self) -> Result<Vec<App>> {
+        self.inner.show_apps().await
+    }
+
+    /// One app; secrets are masked.
+    pub async fn app(&self, id: &str) -> Result<App> {
+        let found = self.inner.show_apps().await?.into_iter().find(|app| app.id == id);
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no app {id}")))
+    }
+
+    /// Forgets an app that has no channels.
+    pub async fn delete_app(&self, id: &str) -> Result<()> {
+        self.inner.delete_app(id).await
+    }
+
+    // ---- work ---------------------------------------------------------------------------------------
+
+    /// Drives all tenants' due jobs and refreshes idle accounts: for `longest`, or until
+    /// [`Host::shutdown`]. `Some(Duration::ZERO)` does what is due now and returns when that is laid down.
+    pub async fn work(&self, longest: Option<Duration>) -> Result<Worked> {
+        self.inner.work(longest).await
+    }
+
+    /// Encrypts everything anew under the first key. Returns how many values were changed.
+    pub async fn rotate_keys(&self) -> Result<usize> {
+        self.inner.rotate_keys().await
+    }
+
+    /// Takes a platform's call to an app's webhook address. When this returns, what it said is stored.
+    ///
+    /// # Errors
+    /// `Forbidden` for what the platform did not send, `Unsupported` where the provider takes no webhooks;
+    /// `Unavailable` and the like are ours: answer 503, so that it comes again.
+    pub async fn receive_webhook(&self, app: &str, webhook: Webhook) -> Result<WebhookAnswer> {
+        self.inner.receive_webhook(app, webhook).await
+    }
+
+    /// What the operator allowed.
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    /// A tenant's view: nothing of another tenant can be reached through it.
+    pub fn tenant(&self, id: TenantId) -> Tenant {
+        Tenant { inner: self.inner.clone(), id }
+    }
+}
+
+impl Inner {
+    async fn rotate_keys(&self) -> Result<usize> {
+        let mut changed = 0;
+        for value in self.store.sealed_values().await? {
+            if !self.vault.is_outdated(&value.sealed) {
+                continue;
+            }
+            let place = Place { table: value.table, row: &value.row, column: value.column };
+            let plain = self.vault.open_sealed(place, &value.sealed)?;
+            let sealed = self.vault.seal(place, plain.expose())?;
+            // Somebody who wrote meanwhile wrote under the newest key.
+            changed += usize::from(self.store.reseal(&value, &sealed).await?);
+        }
+        let place = Place { table: "meta", row: "key-check", column: "value" };
+        self.store.set_meta("key-check", &self.vault.seal(place, b"social-channel")?.0).await?;
+        Ok(changed)
+    }
+}
+
+/// The calls of one tenant.
+#[derive(Clone)]
+pub struct Tenant {
+    inner: Arc<Inner>,
+    id: TenantId,
+}
+
+impl std::fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tenant").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Tenant {
+    // ---- connect ------------------------------------------------------------------------------------
+
+    /// Begins a consent: returns where to send the person's browser.
+    pub async fn begin_connect(&self, app: &str, options: ConnectOptions) -> Result<Connect> {
+        self.inner.begin_connect(&self.id, app, options).await
+    }
+
+    /// Completes a consent with the query of the callback, each parameter decoded once. `owner` as it was
+    /// given to [`Tenant::begin_connect`].
+    pub async fn complete_connect(&self, owner: &str, callback: Vec<(String, String)>) -> Result<Connected> {
+        self.inner.complete_connect(&self.id, owner, callback).await
+    }
+
+    /// Picks one of several accounts that a consent brought.
+    pub async fn choose_account(&self, owner: &str, choice: &str, account_id: &str) -> Result<Channel> {
+        self.inner.choose_account(&self.id, owner, choice, account_id).await
+    }
+
+    /// All channels.
+    pub async fn channels(&self) -> Result<Vec<Channel>> {
+        self.inner.channels(&self.id).await
+    }
+
+    /// One channel.
+    pub async fn channel(&self, channel: &str) -> Result<Channel> {
+        self.inner.channel(&self.id, channel).await
+    }
+
+    /// Cancels the channel's jobs, tells the platform, and forgets it.
+    pub async fn disconnect(&self, channel: &str) -> Result<Disconnected> {
+        self.inner.disconnect(&self.id, channel).await
+    }
+
+    // ---- read ---------------------------------------------------------------------------------------
+
+    /// Who the account is.
+    pub async fn profile(&self, channel: &str) -> Result<Profile> {
+        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
+            Box::pin(async move { provider.get_profile(context, &account).await })
+        };
+        self.inner.call_account(&self.id, channel, &call).await
+    }
+
+    /// The account's numbers.
+    pub async fn stats(&self, channel: &str) -> Result<Stats> {
+        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
+            Box::pin(async move { provider.get_stats(context, &account).await })
+        };
+        self.inner.call_account(&self.id, channel, &call).await
+    }
+
+    /// One page of the account's posts, newest first.
+    pub async fn list_posts(&self, channel: &str, query: &ListQuery) -> Result<PostPage> {
+        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
+            let query = query.clone();
+            Box::pin(async move { provider.list_posts(context, &account, &query).await })
+        };
+        self.inner.call_account(&self.id, channel, &call).await
+    }
+
+    /// Posts by id, with fresh numbers and covers. Ids that are gone, private or someone else's are left out.
+    pub async fn get_posts(&self, channel: &str, ids: &[String]) -> Result<Vec<PostSummary>> {
+        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
+            let ids = ids.to_vec();
+            Box::pin(async move { provider.get_posts(context, &account, &ids).await })
+        };
+        self.inner.call_account(&self.id, channel, &call).await
+    }
+
+    // ---- publish ------------------------------------------------------------------------------------
+
+    /// What the account may post now. Ask anew for every form shown.
+    pub async fn publish_form(&self, channel: &str) -> Result<PublishForm> {
+        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
+            Box::pin(async move { provider.get_publish_form(context, &account).await })
+        };
+        self.inner.call_account(&self.id, channel, &call).await
+    }
+
+    /// Everything that can be known without posting. Only findings of severity `error` stop a post.
+    pub async fn check_post(&self, channel: &str, post: &Post, media: &[Media]) -> Result<Vec<Finding>> {
+        let account = self.inner.account_row(&self.id, channel).await?;
+        let app = self.inner.live_app(&self.id, &account.app).await?;
+        let mut items = Vec::new();
+        for one in media {
+            items.push(Arc::new(MediaItem::open(one, &app.egress).await?));
+        }
+        let call = |provider: Provider,
+                    mut context: crate::provider::CallContext,
+                    account|
+         -> futures::future::BoxFuture<'static, _> {
+            context.media.clone_from(&items);
+            let post = post.clone();
+            Box::pin(async move { provider.check_post(context, &account, &post).await })
+        };
+        self.inner.call_account(&self.id, channel, &call).await
+    }
+
+    /// Stores a publish job. It is on disk when this returns; in a host with background work it begins at
+    /// once.
+    pub async fn publish(&self, channel: &str, request: PublishRequest) -> Result<Job> {
+        self.inner.publish(&self.id, channel, request).await
+    }
+
+    /// Jobs, newest first.
+    pub async fn jobs(
+        &self,
+        channel: Option<&str>,
+        status: Option<JobStatus>,
+        limit: u32,
+    ) -> Result<Vec<Job>> {
+        self.inner.jobs(&self.id, channel, status, limit).await
+    }
+
+    /// One job; where this process drives it, with its live figures.
+    pub async fn job(&self, id: &str) -> Result<Job> {
+        self.inner.job(&self.id, id).await
+    }
+
+    /// Every attempt of a job.
+    pub async fn job_history(&self, id: &str) -> Result<Vec<HistoryRow>> {
+        self.inner.job_history(&self.id, id).await
+    }
+
+    /// Waits until the job ends, pauses, or the time is up; returns how it then stands.
+    pub async fn wait_for_job(&self, id: &str, longest: Duration) -> Result<Job> {
+        self.inner.wait_for_job(&self.id, id, longest).await
+    }
+
+    /// Asks to cancel a job. What was sent already may still be posted; the job's end says.
+    pub async fn cancel_job(&self, id: &str) -> Result<Job> {
+        self.inner.cancel_job(&self.id, id).await
+    }
+
+    /// Goes on with a job now: after a crash, a pause, or a change that a person made.
+    pub async fn resume_job(&self, id: &str) -> Result<Job> {
+        self.inner.resume_job(&self.id, id).await
+    }
+
+    /// A new job for what an ended one did not publish. After `unknown`, `looked` says that the person has
+    /// looked and found nothing.
+    pub async fn retry_job(&self, id: &str, looked: bool) -> Result<Job> {
+        self.inner.retry_job(&self.id, id, looked).await
+    }
+}

@@ -1,0 +1,513 @@
+//! The calls of one job, under its lease.
+//!
+//! One call at a time. A step is stored before the next call; the intent of a `once` step is on disk before
+//! its call (in the same transaction as the step that announced it). A `once` call is waited for, whatever
+//! happens around it; a repeatable one is dropped when somebody cancels, the process ends or the lease is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::decide::{Decision, Position, Then, after_error, after_step, ended, unchanged};
+use super::*;
+use crate::accounts::open_json;
+use crate::lease::LeaseGate;
+use crate::provider::{Gate, NextStep, Provider, PublishStep, Resume};
+use crate::store::{JobUpdate, Lease};
+
+/// How long a worker may be silent before another takes over. Its calls open no request after that.
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+/// Often enough that two failures in a row lose nothing.
+const HEARTBEAT: Duration = Duration::from_secs(8);
+/// Shorter waits are spent under the lease: giving the job back and taking it again costs two writes.
+const SHORT_WAIT: Duration = Duration::from_secs(2);
+/// Steps of one job without a pause between them. A 4 GB upload takes a thousand chunks at most.
+const STEPS: u32 = 10_000;
+
+/// Why a job was laid down.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Laid {
+    /// It has ended, or waits for its time or for a person.
+    Down,
+    /// The lease is gone, or the process ends: somebody else goes on.
+    Away,
+}
+
+/// What happens around a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Around {
+    lost: bool,
+    cancel: bool,
+}
+
+struct Work {
+    inner: Arc<Inner>,
+    tenant: TenantId,
+    row: JobRow,
+    lease: Lease,
+    gate: Arc<LeaseGate>,
+    driven: Arc<Driven>,
+    around: watch::Sender<Around>,
+    request: Arc<StoredRequest>,
+    media: Vec<Arc<MediaItem>>,
+    /// The intent of the coming `once` call is on disk.
+    armed: bool,
+    /// What a webhook said, on its way with the present call.
+    event: Option<i64>,
+}
+
+impl Inner {
+    /// Works on a leased job until it can be laid down.
+    pub(super) async fn drive(self: &Arc<Self>, tenant: TenantId, row: JobRow, lease: Lease) -> Result<Laid> {
+        let id = row.id.clone();
+        let gate = Arc::new(LeaseGate::new(LEASE));
+        let driven = Arc::new(Driven::default());
+        driven.bytes_sent.store(row.bytes_sent.cast_unsigned(), Ordering::Relaxed);
+        if let Ok(mut jobs) = self.driven_jobs.lock() {
+            jobs.insert(id.clone(), driven.clone());
+        }
+        let around = watch::Sender::new(Around { lost: false, cancel: row.cancel_requested });
+        let heart = tokio::spawn(heartbeat(
+            self.clone(),
+            id.clone(),
+            lease,
+            gate.clone(),
+            driven.clone(),
+            around.clone(),
+        ));
+        let key = row_key(&tenant, &id);
+        let request = open_json::<StoredRequest>(&self.vault, place(&key, "request"), &row.request);
+        let laid = match request {
+            Ok(request) => {
+                let armed = row.once && row.interrupted;
+                let work = Work {
+                    armed,
+                    event: None,
+                    inner: self.clone(),
+                    tenant,
+                    row,
+                    lease,
+                    gate,
+                    driven,
+                    around,
+                    request: Arc::new(request),
+                    media: Vec::new(),
+                };
+                work.run().await
+            }
+            Err(error) => Err(error),
+        };
+        heart.abort();
+        if let Ok(mut jobs) = self.driven_jobs.lock() {
+            jobs.remove(&id);
+        }
+        self.job_changed.notify_waiters();
+        laid
+    }
+}
+
+/// Prolongs the lease, and passes on what others want.
+async fn heartbeat(
+    inner: Arc<Inner>,
+    id: String,
+    lease: Lease,
+    gate: Arc<LeaseGate>,
+    driven: Arc<Driven>,
+    tell: watch::Sender<Around>,
+) {
+    loop {
+        let cancelled = tokio::select! {
+            () = tokio::time::sleep(HEARTBEAT) => false,
+            () = driven.cancel.notified() => true,
+        };
+        if cancelled {
+            tell.send_modify(|around| around.cancel = true);
+            continue;
+        }
+        let since = Instant::now();
+        let until = inner.clock.now_ms().saturating_add(millis(LEASE));
+        match inner.store.extend_job_lease(&id, &lease, until).await {
+            Ok(Some(signals)) => {
+                gate.prolonged(since, LEASE);
+                if signals.cancel_requested {
+                    tell.send_modify(|around| around.cancel = true);
+                }
+            }
+            Ok(None) => {
+                gate.lose();
+                tell.send_modify(|around| around.lost = true);
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(job = id, %error, "the job's lease could not be prolonged");
+                if !gate.may_send() {
+                    gate.lose();
+                    tell.send_modify(|around| around.lost = true);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Work {
+    async fn run(mut self) -> Result<Laid> {
+        for _ in 0..STEPS {
+            if self.around.borrow().lost || self.inner.is_stopping() {
+                return self.hand_back().await;
+            }
+            let now = self.inner.clock.now_ms();
+            if now > self.row.deadline_at && !self.row.status.has_ended() {
+                let error = Error::new(ErrorKind::Unavailable, "the job's time is up")
+                    .with_remedy("publish it again as a new job");
+                let decision = ended(self.position(), &error);
+                return self.store(decision, None, false).await.map(|_| Laid::Down);
+            }
+            let cancel = self.around.borrow().cancel && !self.row.status.has_ended();
+            if cancel && self.row.state.is_none() {
+                let decision = after_step(self.position(), &NextStep::Cancelled);
+                return self.store(decision, None, true).await.map(|_| Laid::Down);
+            }
+            let (decision, step) = if cancel {
+                self.around.send_modify(|around| around.cancel = false);
+                self.cancel().await
+            } else {
+                if self.row.once && !self.armed && !self.arm().await? {
+                    return Ok(Laid::Away);
+                }
+                match self.call().await? {
+                    Some(answer) => answer,
+                    // Dropped: somebody wants something else.
+                    None => continue,
+                }
+            };
+            let then = decision.then;
+            if !self.store(decision, step, cancel).await? {
+                return Ok(Laid::Away);
+            }
+            match then {
+                Then::Now => {}
+                Then::After(wait) if wait <= SHORT_WAIT => {
+                    let mut around = self.around.subscribe();
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        _ = around.changed() => {}
+                        () = self.inner.stopping() => {}
+                    }
+                }
+                Then::After(_) | Then::Person | Then::Never => return Ok(Laid::Down),
+            }
+        }
+        let error =
+            Error::new(ErrorKind::ProviderFault, format!("the provider took {STEPS} steps without an end"))
+                .with_remedy("replace the provider");
+        let decision = ended(self.position(), &error);
+        self.store(decision, None, false).await.map(|_| Laid::Down)
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            once: self.row.once,
+            interrupted: self.row.interrupted,
+            once_begun: self.row.once_begun,
+            ended: self.row.status.has_ended().then_some(self.row.status),
+            attempts: self.row.attempts,
+        }
+    }
+
+    /// The next call. None: it was dropped, and nothing is to be concluded from it.
+    async fn call(&mut self) -> Result<Option<(Decision, Option<PublishStep>)>> {
+        let position = self.position();
+        let prepared = self.prepare().await;
+        let (provider, media) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Ok(Some((after_error(position, &error, spread()), None))),
+        };
+        let base = self.row.bytes_sent.cast_unsigned();
+        let state = match &self.row.state {
+            None => None,
+            Some(sealed) => {
+                let key = row_key(&self.tenant, &self.row.id);
+                Some(Arc::new(self.inner.vault.open_sealed(place(&key, "state"), sealed)?))
+            }
+        };
+        self.row.once_begun |= self.row.once;
+        let position = self.position();
+        let (inner, tenant, channel) = (self.inner.clone(), self.tenant.clone(), self.row.channel.clone());
+        let (request, gate, driven) = (self.request.clone(), self.gate.clone(), self.driven.clone());
+        let interrupted = position.interrupted;
+        let evidence = match self.inner.store.waiting_event(&self.row.id).await? {
+            Some(waiting) if state.is_some() => {
+                let place = Place { table: "events", row: &waiting.row, column: "evidence" };
+                self.event = Some(waiting.rowid);
+                Some(self.inner.vault.open_sealed(place, &waiting.evidence)?)
+            }
+            _ => None,
+        };
+        // A task of its own: only its limits end a `once` call.
+        let mut task = self.inner.tasks.spawn(async move {
+            let account = inner.account_row(&tenant, &channel).await?;
+            let app = inner.live_app(&tenant, &account.app).await?;
+            inner
+                .call_account_with(
+                    &tenant,
+                    account,
+                    &app,
+                    Some((&provider, gate)),
+                    &|provider, mut context, account| {
+                        let (request, state, media, driven) =
+                            (request.clone(), state.clone(), media.clone(), driven.clone());
+                        let evidence = evidence.clone();
+                        Box::pin(async move {
+                            context.media = media;
+                            context.progress = Some(Arc::new(move |moved| {
+                                driven.bytes_sent.store(base.saturating_add(moved), Ordering::Relaxed);
+                            }));
+                            match &state {
+                                None => provider.begin_publish(context, &account, &request.post).await,
+                                Some(state) => {
+                                    let resume = Resume { interrupted, evidence };
+                                    provider.continue_publish(context, &account, state, resume).await
+                                }
+                            }
+                        })
+                    },
+                )
+                .await
+        });
+        let mut around = self.around.subscribe();
+        let answer = loop {
+            let droppable = !self.row.once;
+            tokio::select! {
+                answer = &mut task => break answer,
+                changed = around.changed(), if droppable => {
+                    let now = *around.borrow();
+                    if changed.is_err() || now.lost || now.cancel {
+                        return drop_call(task).await;
+                    }
+                }
+                () = self.inner.stopping(), if droppable => return drop_call(task).await,
+            }
+        };
+        let answer = answer.map_err(|error| Error::internal("a call broke off").with_source(error))?;
+        Ok(Some(match answer {
+            Ok(step) => (after_step(position, &step.next), Some(step)),
+            Err(error) => {
+                tracing::info!(job = self.row.id, %error, kind = %error.kind, "a publish call failed");
+                (after_error(position, &error, spread()), None)
+            }
+        }))
+    }
+
+    /// Puts the wish to cancel to the provider. After an error the publish goes on.
+    async fn cancel(&mut self) -> (Decision, Option<PublishStep>) {
+        let position = self.position();
+        let asked = async {
+            let (provider, media) = self.prepare().await?;
+            let key = row_key(&self.tenant, &self.row.id);
+            let sealed = self.row.state.as_ref().ok_or_else(|| Error::internal("nothing to cancel"))?;
+            let state = Arc::new(self.inner.vault.open_sealed(place(&key, "state"), sealed)?);
+            let account = self.inner.account_row(&self.tenant, &self.row.channel).await?;
+            let app = self.inner.live_app(&self.tenant, &account.app).await?;
+            let call = Some((&provider, self.gate.clone() as Arc<dyn Gate>));
+            self.inner
+                .call_account_with(&self.tenant, account, &app, call, &|provider, mut context, account| {
+                    let (state, media) = (state.clone(), media.clone());
+                    Box::pin(async move {
+                        context.media = media;
+                        provider.cancel_publish(context, &account, &state).await
+                    })
+                })
+                .await
+        };
+        match asked.await {
+            Ok(step) => (after_step(position, &step.next), Some(step)),
+            Err(error) => {
+                tracing::warn!(job = self.row.id, %error, "cancelling failed; the publish goes on");
+                (unchanged(position), None)
+            }
+        }
+    }
+
+    /// The component the job began with, and its media.
+    async fn prepare(&mut self) -> Result<(Provider, Vec<Arc<MediaItem>>)> {
+        let provider = self.inner.provider(&self.row.digest).await?;
+        if self.media.is_empty() && !self.request.media.is_empty() {
+            let account = self.inner.account_row(&self.tenant, &self.row.channel).await?;
+            let app = self.inner.live_app(&self.tenant, &account.app).await?;
+            let mut media = Vec::new();
+            for reference in &self.request.media {
+                media.push(Arc::new(match MediaItem::reopen(reference, &app.egress).await {
+                    Ok(item) => item,
+                    Err(error) if self.row.state.is_none() => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(job = self.row.id, %error, "the media cannot be opened again");
+                        MediaItem::lost(reference, &error)
+                    }
+                }));
+            }
+            if media.iter().any(|item| item.is_lost()) {
+                // Not kept: it may be there again at the next call.
+                return Ok((provider, media));
+            }
+            self.media = media;
+        }
+        Ok((provider, self.media.clone()))
+    }
+
+    /// Stores what a call came to. False: the lease is gone, and nothing was written.
+    async fn store(
+        &mut self,
+        decision: Decision,
+        step: Option<PublishStep>,
+        cancel_answered: bool,
+    ) -> Result<bool> {
+        let now = self.inner.clock.now_ms();
+        let step = step.filter(|_| decision.take_step);
+        let goes_on = matches!(decision.then, Then::Now)
+            || matches!(decision.then, Then::After(wait) if wait <= SHORT_WAIT);
+        // Going on at once with a `once` step: the intent is stored together with the step.
+        let intent = decision.once && decision.then == Then::Now;
+        let state = match &step {
+            Some(step) => {
+                let key = row_key(&self.tenant, &self.row.id);
+                Some(self.inner.vault.seal(place(&key, "state"), step.state.expose())?)
+            }
+            None => None,
+        };
+        let publication = match step.as_ref().map(|step| &step.next) {
+            Some(NextStep::Published { publication, .. }) => Some(publication.clone()),
+            _ => None,
+        };
+        let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let error = decision.error.as_ref();
+        let update = JobUpdate {
+            reference: step.as_ref().and_then(|step| step.reference.clone()),
+            once: decision.once,
+            interrupted: decision.interrupted || intent,
+            once_begun: self.row.once_begun || intent,
+            status: decision.status,
+            phase: step.as_ref().map_or_else(|| self.row.phase.clone(), |step| step.phase.clone()),
+            bytes_sent: step.as_ref().map_or(self.row.bytes_sent, |step| signed(step.bytes_sent)),
+            bytes_total: step.as_ref().map_or(self.row.bytes_total, |step| signed(step.bytes_total)),
+            wake_at: match decision.then {
+                Then::Now => Some(now),
+                Then::After(wait) => Some(now.saturating_add(millis(wait))),
+                Then::Person | Then::Never => None,
+            },
+            attempts: decision.attempts,
+            post_id: publication.as_ref().and_then(|publication| publication.post_id.clone()),
+            url: publication.as_ref().and_then(|publication| publication.url.clone()),
+            error: match error {
+                Some(error) => Some(to_json(error)?),
+                // An ended job keeps its reason until more is known.
+                None if self.row.status.has_ended() && decision.status == self.row.status => {
+                    self.row.error.clone()
+                }
+                None => None,
+            },
+            // Taken when the call's step is stored; a call that failed takes it again.
+            event_taken: self.event.take().filter(|_| decision.error.is_none()),
+            cancel_answered,
+            release: !goes_on,
+            history: Some(HistoryRow {
+                at_ms: now,
+                phase: step.as_ref().map_or_else(|| self.row.phase.clone(), |step| step.phase.clone()),
+                result: error
+                    .map_or_else(|| decision.status.name().to_owned(), |error| error.kind.to_string()),
+                code: error.and_then(|error| error.code.clone()),
+                trace_id: error.and_then(|error| error.trace_id.clone()),
+            }),
+            state,
+        };
+        let mut pause = Duration::from_millis(50);
+        let held = loop {
+            match self.inner.store.store_step(&self.row.id, &self.lease, &update, now).await {
+                Ok(held) => break held,
+                // The call has had its effect: only the loss of the lease ends the attempts to note it.
+                Err(error) if !self.gate.is_lost() && pause < LEASE => {
+                    tracing::error!(job = self.row.id, %error, "a step is not stored yet");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        if held {
+            let row = &mut self.row;
+            if update.state.is_some() {
+                row.state = update.state;
+            }
+            row.once = update.once;
+            // What the next call is told: an intent stored for a call yet to come is no interruption.
+            row.interrupted = decision.interrupted;
+            self.armed = intent || update.once && decision.interrupted;
+            row.status = update.status;
+            row.phase = update.phase;
+            row.bytes_sent = update.bytes_sent;
+            row.bytes_total = update.bytes_total;
+            row.attempts = update.attempts;
+            row.wake_at = update.wake_at;
+            row.error = update.error;
+            self.driven.bytes_sent.store(row.bytes_sent.cast_unsigned(), Ordering::Relaxed);
+            self.inner.job_changed.notify_waiters();
+        }
+        Ok(held)
+    }
+
+    /// Notes for good that the coming call must not be repeated blindly.
+    async fn arm(&mut self) -> Result<bool> {
+        let update = JobUpdate { interrupted: true, once_begun: true, ..self.as_it_stands() };
+        let now = self.inner.clock.now_ms();
+        self.armed = self.inner.store.store_step(&self.row.id, &self.lease, &update, now).await?;
+        Ok(self.armed)
+    }
+
+    /// Gives the job back. An intent whose call was never made is taken back.
+    async fn hand_back(self) -> Result<Laid> {
+        let update = JobUpdate { release: true, ..self.as_it_stands() };
+        self.inner.store.store_step(&self.row.id, &self.lease, &update, self.inner.clock.now_ms()).await?;
+        Ok(Laid::Away)
+    }
+
+    fn as_it_stands(&self) -> JobUpdate {
+        let row = &self.row;
+        JobUpdate {
+            state: None,
+            reference: None,
+            once: row.once,
+            interrupted: row.interrupted,
+            once_begun: row.once_begun,
+            status: row.status,
+            phase: row.phase.clone(),
+            bytes_sent: row.bytes_sent,
+            bytes_total: row.bytes_total,
+            wake_at: row.wake_at,
+            attempts: row.attempts,
+            post_id: None,
+            url: None,
+            error: row.error.clone(),
+            event_taken: None,
+            cancel_answered: false,
+            release: false,
+            history: None,
+        }
+    }
+}
+
+/// Ends a repeatable call, and is sure that it has ended: there is one call of a job at a time.
+async fn drop_call<T>(task: tokio::task::JoinHandle<Result<PublishStep>>) -> Result<Option<T>> {
+    task.abort();
+    let _ = task.await;
+    Ok(None)
+}
+
+/// Random, between 0 and 1.
+fn spread() -> f64 {
+    let mut byte = [0; 1];
+    // Without random numbers jobs come back together, which is no fault.
+    let _ = getrandom::fill(&mut byte);
+    f64::from(byte[0]) / 255.0
+}

@@ -1,0 +1,126 @@
+//! Finds due jobs and drives them: in the background of a program, or as a worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::drive::{LEASE, Laid};
+use super::*;
+use crate::process;
+
+/// Jobs that one process drives at once. Uploads share the line, so more would only make each slower.
+const AT_ONCE: usize = 16;
+/// Other processes add jobs without telling: how often a worker looks.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often idle accounts are looked at. Their terms are weeks.
+const SWEEP: Duration = Duration::from_secs(3600);
+
+/// What a round of work came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Worked {
+    /// Times a job was taken up.
+    pub jobs: usize,
+    /// Idle accounts that were refreshed.
+    pub accounts: usize,
+}
+
+impl Inner {
+    /// Drives one job until it ends, waits for a person, or the process ends.
+    pub(super) fn drive_in_background(self: &Arc<Self>, tenant: &TenantId, id: &str) {
+        if !self.background {
+            return;
+        }
+        let (inner, tenant, id) = (self.clone(), tenant.clone(), id.to_owned());
+        if let Ok(mut followed) = self.followed_jobs.lock()
+            && !followed.insert(id.clone())
+        {
+            self.work_added.notify_waiters();
+            return;
+        }
+        self.tasks.spawn(async move {
+            inner.follow(&tenant, &id, false).await;
+            if let Ok(mut followed) = inner.followed_jobs.lock() {
+                followed.remove(&id);
+            }
+        });
+    }
+
+    /// Drives one job as far as it goes without waiting.
+    pub(crate) async fn drive_until_idle(self: &Arc<Self>, tenant: &TenantId, id: &str) {
+        self.follow(tenant, id, true).await;
+    }
+
+    async fn follow(self: &Arc<Self>, tenant: &TenantId, id: &str, until_idle: bool) {
+        while !self.is_stopping() {
+            if let Err(error) = self.take_up(Some((tenant, id))).await {
+                tracing::error!(job = id, %error, "a job could not be worked on; trying again");
+            }
+            let Ok(row) = self.job_row(tenant, id).await else { return };
+            // A published job's id is looked for by workers; nobody waits for it here.
+            let Some(wake_at) = row.wake_at.filter(|_| !row.status.has_ended()) else { return };
+            let wait = u64::try_from(wake_at.saturating_sub(self.clock.now_ms()))
+                .map_or(LOOK, Duration::from_millis);
+            if until_idle && wait > LOOK {
+                return;
+            }
+            tokio::select! {
+                // In slices, because clocks are set and other processes wake jobs.
+                () = tokio::time::sleep(wait.clamp(Duration::from_millis(20), LOOK)) => {}
+                () = self.work_added.notified() => {}
+                () = self.stopping() => {}
+            }
+        }
+    }
+
+    /// Takes up one due job, if there is one.
+    async fn take_up(self: &Arc<Self>, only: Option<(&TenantId, &str)>) -> Result<bool> {
+        let now = self.clock.now_ms();
+        let until = now.saturating_add(millis(LEASE));
+        let leased = self.store.lease_job(process::owner(), until, now, only, &process::is_dead).await?;
+        let Some((tenant, row, lease)) = leased else { return Ok(false) };
+        let id = row.id.clone();
+        if self.drive(tenant, row, lease).await? == Laid::Away {
+            tracing::debug!(job = id, "laid down for somebody else");
+        }
+        Ok(true)
+    }
+
+    /// Drives all due jobs and those that fall due within `longest`; None: until the host is shut down.
+    pub(crate) async fn work(self: &Arc<Self>, longest: Option<Duration>) -> Result<Worked> {
+        let end = longest.map(|longest| tokio::time::Instant::now() + longest);
+        let mut worked = Worked::default();
+        let mut running = tokio::task::JoinSet::new();
+        let mut swept: Option<tokio::time::Instant> = None;
+        loop {
+            if swept.is_none_or(|at| at.elapsed() > SWEEP) {
+                worked.accounts += self.refresh_idle_accounts().await?;
+                swept = Some(tokio::time::Instant::now());
+            }
+            let time_is_up = end.is_some_and(|end| tokio::time::Instant::now() >= end);
+            let mut taken = false;
+            while !self.is_stopping() && running.len() < AT_ONCE && (!time_is_up || worked.jobs == 0) {
+                let now = self.clock.now_ms();
+                let until = now.saturating_add(millis(LEASE));
+                let leased =
+                    self.store.lease_job(process::owner(), until, now, None, &process::is_dead).await?;
+                let Some((tenant, row, lease)) = leased else { break };
+                taken = true;
+                worked.jobs += 1;
+                let inner = self.clone();
+                running.spawn(async move {
+                    let id = row.id.clone();
+                    if let Err(error) = inner.drive(tenant, row, lease).await {
+                        tracing::error!(job = id, %error, "a job could not be worked on");
+                    }
+                });
+            }
+            if running.is_empty() && (self.is_stopping() || time_is_up) && !taken {
+                return Ok(worked);
+            }
+            tokio::select! {
+                Some(_) = running.join_next(), if !running.is_empty() => {}
+                () = self.work_added.notified(), if !self.is_stopping() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What an account may post now (D-CI). Asked for whenever a form is drawn, and again before a post; never
+//! kept, since TikTok counts posts with stale choices against the app.
+
+use serde_json::{Value, json};
+use social_channel_provider::{Account, Environment, Error, json};
+
+use crate::api::{Call, Effect, call};
+use crate::credentials::{Credentials, require_scope};
+use crate::profile::https;
+use crate::settings::SCOPE_PUBLISH;
+use crate::{errors, quota};
+
+pub(crate) const PUBLIC: &str = "PUBLIC_TO_EVERYONE";
+pub(crate) const ONLY_ME: &str = "SELF_ONLY";
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Creator {
+    pub(crate) nickname: Option<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) avatar_url: Option<String>,
+    pub(crate) privacy: Vec<String>,
+    pub(crate) comment_disabled: bool,
+    pub(crate) duet_disabled: bool,
+    pub(crate) stitch_disabled: bool,
+    pub(crate) max_seconds: Option<u64>,
+}
+
+impl Creator {
+    pub(crate) fn parse(data: &Value) -> Self {
+        let is = |name| json::flag(data, name) == Some(true);
+        let privacy = json::list(data, "privacy_level_options").iter().filter_map(Value::as_str);
+        Self {
+            nickname: json::text(data, "creator_nickname"),
+            username: json::text(data, "creator_username"),
+            avatar_url: https(json::text(data, "creator_avatar_url")),
+            privacy: privacy.map(str::to_owned).collect(),
+            comment_disabled: is("comment_disabled"),
+            duet_disabled: is("duet_disabled"),
+            stitch_disabled: is("stitch_disabled"),
+            max_seconds: json::number(data, "max_video_post_duration_sec").filter(|&seconds| seconds > 0),
+        }
+    }
+
+    /// The options follow the account's privacy: only public accounts may post to everyone.
+    pub(crate) fn is_public_account(&self) -> bool {
+        self.privacy.iter().any(|level| level == PUBLIC)
+    }
+}
+
+pub(crate) async fn query<E: Environment>(environment: &E, account: &Account) -> Result<Creator, Error> {
+    let credentials = Credentials::of(account)?;
+    require_scope(account, SCOPE_PUBLISH)?;
+    let asked = Call {
+        path: "/v2/post/publish/creator_info/query/",
+        scope: SCOPE_PUBLISH,
+        effect: Effect::None,
+        fields: None,
+        body: Some(json!({})),
+    };
+    let data = quota::limited(environment, &quota::CREATOR_INFO, &account.id, || {
+        call(environment, &credentials, asked)
+    })
+    .await?;
+    Ok(Creator::parse(&data))
+}
+
+/// Does this refusal mean that the account cannot post at present?
+pub(crate) fn is_blocking(error: &Error) -> bool {
+    error.code.as_deref().is_some_and(|code| errors::BLOCKING.contains(&code))
+}
+
+/// An audience in words.
+pub(crate) fn privacy_label(level: &str) -> String {
+    match level {
+        PUBLIC => "Everyone",
+        "MUTUAL_FOLLOW_FRIENDS" => "Friends (followers you follow back)",
+        "FOLLOWER_OF_CREATOR" => "Followers",
+        ONLY_ME => "Only me",
+        other => other,
+    }
+    .to_owned()
+}

@@ -1,0 +1,208 @@
+//! Checks the settings as far as that can be done without a person.
+
+use social_channel_provider::diagnostics::Addresses;
+use social_channel_provider::{Environment, Error, ErrorKind, Finding, Severity};
+
+use crate::draft::finding;
+use crate::oauth;
+use crate::settings::{SCOPES, Settings};
+
+/// Everything that can be said about the settings, good and bad.
+pub(crate) async fn check_settings<E: Environment>(environment: &E, addresses: &Addresses) -> Vec<Finding> {
+    let settings = match Settings::examine(environment) {
+        Ok(settings) => settings,
+        Err(errors) => {
+            return errors.into_iter().map(|error| of_error(Severity::Error, "settings", error)).collect();
+        }
+    };
+    let mut findings = Vec::new();
+    findings.push(key_and_secret(environment, &settings).await);
+    mode(&settings, &mut findings);
+    findings.push(match oauth::check_redirect(&settings, &addresses.redirect_uri) {
+        Ok(()) => finding(
+            Severity::Ok,
+            "redirect-uri",
+            "The redirect address has the form that TikTok takes.",
+            Some("TikTok compares it byte for byte with the one that is registered."),
+        ),
+        Err(error) => of_error(Severity::Error, "redirect-uri", error),
+    });
+    webhook(addresses, &mut findings);
+    media(&settings, addresses, &mut findings);
+    for scope in SCOPES.iter().filter(|scope| !settings.scopes.iter().any(|asked| asked == *scope)) {
+        findings.push(finding(
+            Severity::Info,
+            "scopes",
+            &format!("The permission `{scope}` is not asked for, so what needs it is missing."),
+            Some("Accounts that are connected already must connect again after it is added."),
+        ));
+    }
+    findings
+}
+
+fn of_error(severity: Severity, subject: &str, error: Error) -> Finding {
+    Finding {
+        severity,
+        subject: error.field.unwrap_or_else(|| subject.to_owned()),
+        message: error.message,
+        remedy: error.remedy,
+        code: error.code,
+    }
+}
+
+async fn key_and_secret<E: Environment>(environment: &E, settings: &Settings) -> Finding {
+    match oauth::probe(environment, settings).await {
+        Ok(()) => {
+            finding(Severity::Ok, "client-secret", "TikTok knows the client key with this secret.", None)
+        }
+        Err(error) if error.kind == ErrorKind::Misconfigured => {
+            of_error(Severity::Error, "client-secret", error)
+        }
+        Err(error) => {
+            let mut finding = of_error(Severity::Warning, "client-secret", error);
+            finding.message =
+                format!("It could not be found out whether key and secret are right. {}", finding.message);
+            finding
+        }
+    }
+}
+
+fn mode(settings: &Settings, findings: &mut Vec<Finding>) {
+    // Seen on all sandbox keys, and documented nowhere: so it is only a hint.
+    let looks_like_sandbox = settings.client_key.starts_with("sb");
+    if looks_like_sandbox != settings.sandbox {
+        let (is, set) = if settings.sandbox { ("a live", "sandbox") } else { ("a sandbox", "live") };
+        findings.push(finding(
+            Severity::Warning,
+            "mode",
+            &format!("The client key looks like {is} key, and the mode is `{set}`."),
+            Some("Check that key, secret and mode belong together."),
+        ));
+    }
+    findings.push(match settings.audited {
+        Some(true) => finding(Severity::Ok, "audited", "The app is audited for posting.", None),
+        Some(false) => finding(
+            Severity::Info,
+            "audited",
+            "The app is not audited: posts are for \"Only me\", for private accounts, and for 5 accounts a day.",
+            Some("Apply for the audit when the posting page is ready to be shown."),
+        ),
+        None => finding(
+            Severity::Info,
+            "audited",
+            "Whether the app is audited for posting is not set, so refusals cannot be foretold.",
+            Some("Set `audited` to what TikTok has told you."),
+        ),
+    });
+}
+
+fn webhook(addresses: &Addresses, findings: &mut Vec<Finding>) {
+    findings.push(match addresses.webhook_url.as_deref() {
+        None => finding(
+            Severity::Info,
+            "webhook-url",
+            "There is no address for webhooks: results are asked for, and withdrawn permissions are noticed late.",
+            Some("Give the host a public https address."),
+        ),
+        Some(url) if !url.starts_with("https://") => finding(
+            Severity::Error,
+            "webhook-url",
+            "TikTok sends webhooks to https addresses only.",
+            Some("Give the host a public https address."),
+        ),
+        Some(_) => finding(Severity::Ok, "webhook-url", "The address for webhooks has the form that TikTok takes.", None),
+    });
+}
+
+fn media(settings: &Settings, addresses: &Addresses, findings: &mut Vec<Finding>) {
+    let Some(prefix) = addresses.media_prefix.as_deref() else {
+        findings.push(finding(
+            Severity::Info,
+            "media-prefix",
+            "The host does not serve media, so photos can only be posted from addresses of your own.",
+            Some("Give the host a public https address if photos are to be posted."),
+        ));
+        return;
+    };
+    findings.push(match settings.is_verified(prefix) {
+        _ if !prefix.starts_with("https://") || !prefix.ends_with('/') => finding(
+            Severity::Error,
+            "media-prefix",
+            "TikTok verifies only https prefixes that end in a slash.",
+            Some("Give the host a public https address."),
+        ),
+        Some(true) => finding(Severity::Ok, "verified-urls", "The host's media lies below a verified address.", None),
+        Some(false) => finding(
+            Severity::Error,
+            "verified-urls",
+            "The host's media does not lie below the verified addresses that are set, so TikTok will not fetch photos.",
+            Some("Verify the media prefix under \"URL properties\" of the app, and add it to `verified-urls`."),
+        ),
+        None => finding(
+            Severity::Warning,
+            "verified-urls",
+            "No verified address is set; TikTok fetches photos only from verified ones.",
+            Some("Verify the media prefix under \"URL properties\" of the app, and add it to `verified-urls`."),
+        ),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::tests::environment;
+    use social_channel_provider::testing::{FakeEnvironment, run};
+
+    fn addresses() -> Addresses {
+        Addresses {
+            redirect_uri: "https://app.example.com/callback/".to_owned(),
+            webhook_url: Some("https://app.example.com/hook".to_owned()),
+            media_prefix: Some("https://app.example.com/media/".to_owned()),
+        }
+    }
+
+    fn subjects(environment: &FakeEnvironment, addresses: &Addresses, severity: Severity) -> Vec<String> {
+        let findings = run(check_settings(environment, addresses)).into_iter();
+        findings.filter(|finding| finding.severity == severity).map(|finding| finding.subject).collect()
+    }
+
+    #[test]
+    fn good_settings_have_only_good_findings() {
+        let environment =
+            environment().with_setting("audited", "true").with_setting("verified-urls", "app.example.com");
+        environment.answer_text(400, r#"{"error":"invalid_grant","error_description":"x","log_id":"L"}"#);
+        let findings = run(check_settings(&environment, &addresses()));
+        assert!(findings.iter().all(|finding| finding.severity == Severity::Ok), "{findings:?}");
+        assert_eq!(findings.len(), 5);
+    }
+
+    #[test]
+    fn a_wrong_secret_is_found_by_asking() {
+        let environment = environment();
+        environment.answer_text(401, r#"{"error":"invalid_client"}"#);
+        assert_eq!(subjects(&environment, &addresses(), Severity::Error), ["client-secret"]);
+        // An outage says nothing about the secret.
+        environment.answer_text(502, "<html>");
+        assert!(subjects(&environment, &addresses(), Severity::Error).is_empty());
+    }
+
+    #[test]
+    fn missing_settings_are_named_without_asking() {
+        let environment = FakeEnvironment::new();
+        assert_eq!(subjects(&environment, &addresses(), Severity::Error), ["client-key", "client-secret"]);
+        assert!(environment.take_sent().is_empty());
+    }
+
+    #[test]
+    fn addresses_are_judged() {
+        let environment = environment().with_setting("verified-urls", "other.example");
+        environment.answer_text(400, r#"{"error":"invalid_grant"}"#);
+        let bad = Addresses {
+            redirect_uri: "http://127.0.0.1:7777/callback".to_owned(),
+            webhook_url: Some("http://127.0.0.1/hook".to_owned()),
+            ..addresses()
+        };
+        let errors = subjects(&environment, &bad, Severity::Error);
+        assert_eq!(errors, ["redirect-uri", "webhook-url", "verified-urls"]);
+    }
+}

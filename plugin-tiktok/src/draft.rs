@@ -1,0 +1,199 @@
+//! A post as TikTok understands it: the generic post, read option by option.
+//!
+//! Reading never guesses: an option that TikTok lacks, or of the wrong type, is a finding by its name.
+
+use serde_json::{Value, json};
+use social_channel_provider::channel::{OptionValue, Post};
+use social_channel_provider::{Finding, Severity};
+
+/// A kind of post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Video,
+    Photos,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) kind: Kind,
+    pub(crate) title: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) visibility: Option<String>,
+    pub(crate) allow_comment: bool,
+    pub(crate) allow_duet: bool,
+    pub(crate) allow_stitch: bool,
+    /// None: not said.
+    pub(crate) disclosure: Option<bool>,
+    pub(crate) your_brand: bool,
+    pub(crate) branded_content: bool,
+    pub(crate) ai_generated: bool,
+    pub(crate) auto_music: bool,
+    pub(crate) cover_timestamp_ms: Option<i64>,
+    pub(crate) cover_index: i64,
+    /// TikTok fetches the video itself.
+    pub(crate) pull: bool,
+}
+
+/// Names of the options, here and in the form.
+pub(crate) mod option {
+    pub(crate) const COMMENT: &str = "allow-comment";
+    pub(crate) const DUET: &str = "allow-duet";
+    pub(crate) const STITCH: &str = "allow-stitch";
+    pub(crate) const DISCLOSURE: &str = "disclosure";
+    pub(crate) const YOUR_BRAND: &str = "your-brand";
+    pub(crate) const BRANDED: &str = "branded-content";
+    pub(crate) const AI: &str = "ai-generated";
+    pub(crate) const MUSIC: &str = "auto-music";
+    pub(crate) const COVER_TIME: &str = "cover-timestamp-ms";
+    pub(crate) const COVER_INDEX: &str = "cover-index";
+    pub(crate) const TRANSFER: &str = "transfer";
+}
+
+pub(crate) fn finding(severity: Severity, subject: &str, message: &str, remedy: Option<&str>) -> Finding {
+    Finding {
+        severity,
+        subject: subject.to_owned(),
+        message: message.to_owned(),
+        remedy: remedy.map(str::to_owned),
+        code: None,
+    }
+}
+
+fn refused(subject: &str, message: &str) -> Finding {
+    finding(Severity::Error, subject, message, None)
+}
+
+impl Draft {
+    /// Reads a post; the draft is None only if its kind is unknown.
+    pub(crate) fn read(post: &Post) -> (Option<Self>, Vec<Finding>) {
+        let mut findings = Vec::new();
+        let kind = match post.kind.as_str() {
+            "video" => Kind::Video,
+            "photos" => Kind::Photos,
+            other => {
+                let message = format!("TikTok has no posts of the kind `{other}`, only videos and photos.");
+                return (None, vec![refused("kind", &message)]);
+            }
+        };
+        let not_empty = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let mut draft = Self {
+            kind,
+            title: not_empty(&post.title),
+            text: not_empty(&post.text),
+            visibility: not_empty(&post.visibility),
+            allow_comment: false,
+            allow_duet: false,
+            allow_stitch: false,
+            disclosure: None,
+            your_brand: false,
+            branded_content: false,
+            ai_generated: false,
+            auto_music: false,
+            cover_timestamp_ms: None,
+            cover_index: 0,
+            pull: kind == Kind::Photos,
+        };
+        if kind == Kind::Video && draft.title.is_some() {
+            findings.push(refused(
+                "title",
+                "A TikTok video has no title beside its caption: put it into the text.",
+            ));
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for entry in &post.options {
+            let name = entry.name.as_str();
+            if seen.contains(&name) {
+                findings.push(refused(name, &format!("The option `{name}` is given twice.")));
+            }
+            seen.push(name);
+            if let Err(message) = draft.set(name, &entry.value) {
+                findings.push(refused(name, &message));
+            }
+        }
+        (Some(draft), findings)
+    }
+
+    fn set(&mut self, name: &str, value: &OptionValue) -> Result<(), String> {
+        let video = self.kind == Kind::Video;
+        let flag = || match value {
+            OptionValue::Flag(flag) => Ok(*flag),
+            _ => Err(format!("The option `{name}` must be true or false.")),
+        };
+        let number = || match value {
+            OptionValue::Number(number) if *number >= 0 && *number <= i64::from(i32::MAX) => Ok(*number),
+            _ => Err(format!("The option `{name}` must be a whole number, not below 0.")),
+        };
+        // False for a switch that this kind of post lacks says nothing, so it does no harm.
+        let only = |offered: bool, on: bool, kind: &str| {
+            if offered || !on { Ok(on) } else { Err(format!("TikTok offers `{name}` for {kind} only.")) }
+        };
+        match name {
+            option::COMMENT => self.allow_comment = flag()?,
+            option::DUET => self.allow_duet = only(video, flag()?, "videos")?,
+            option::STITCH => self.allow_stitch = only(video, flag()?, "videos")?,
+            option::DISCLOSURE => self.disclosure = Some(flag()?),
+            option::YOUR_BRAND => self.your_brand = flag()?,
+            option::BRANDED => self.branded_content = flag()?,
+            option::AI => self.ai_generated = only(video, flag()?, "videos")?,
+            option::MUSIC => self.auto_music = only(!video, flag()?, "photos")?,
+            option::COVER_TIME => {
+                let milliseconds = number()?;
+                only(video, true, "videos")?;
+                self.cover_timestamp_ms = Some(milliseconds);
+            }
+            option::COVER_INDEX => {
+                let index = number()?;
+                only(!video, true, "photos")?;
+                self.cover_index = index;
+            }
+            option::TRANSFER => {
+                self.pull = match value {
+                    OptionValue::Text(text) if text == "pull" => true,
+                    OptionValue::Text(text) if text == "upload" && video => false,
+                    OptionValue::Text(text) if text == "upload" => {
+                        return Err("TikTok takes photos only from an address, not by upload.".to_owned());
+                    }
+                    _ => return Err("The option `transfer` must be `upload` or `pull`.".to_owned()),
+                };
+            }
+            other => return Err(format!("TikTok does not offer the option `{other}`.")),
+        }
+        Ok(())
+    }
+
+    /// `post_info` of the init request. The interface says "allow", TikTok "disable", and a missing member
+    /// means allowed, so all of them are always sent; so are both brand toggles, as the table demands.
+    pub(crate) fn post_info(&self) -> Value {
+        let mut info = json!({
+            "privacy_level": self.visibility,
+            "disable_comment": !self.allow_comment,
+            "brand_content_toggle": self.branded_content,
+            "brand_organic_toggle": self.your_brand,
+        });
+        let Some(members) = info.as_object_mut() else { return info };
+        let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+        match self.kind {
+            Kind::Video => {
+                put("disable_duet", (!self.allow_duet).into());
+                put("disable_stitch", (!self.allow_stitch).into());
+                put("is_aigc", self.ai_generated.into());
+                if let Some(text) = &self.text {
+                    put("title", text.as_str().into());
+                }
+                if let Some(milliseconds) = self.cover_timestamp_ms {
+                    put("video_cover_timestamp_ms", milliseconds.into());
+                }
+            }
+            Kind::Photos => {
+                put("auto_add_music", self.auto_music.into());
+                if let Some(title) = &self.title {
+                    put("title", title.as_str().into());
+                }
+                if let Some(text) = &self.text {
+                    put("description", text.as_str().into());
+                }
+            }
+        }
+        info
+    }
+}

@@ -1,0 +1,159 @@
+//! The account's profile and numbers (D-UI). Asks only for fields whose permission was granted; what
+//! does not come back is unknown, never zero.
+
+use serde_json::Value;
+use social_channel_provider::channel::{Profile, Stats};
+use social_channel_provider::{Account, Environment, Error, ErrorKind, json};
+
+use crate::api::{Call, Effect, call};
+use crate::credentials::{Credentials, require_scope};
+use crate::oauth::may_read_handle;
+use crate::quota;
+use crate::settings::{SCOPE_BASIC, SCOPE_STATS};
+
+/// What a freshly connected account is called, as far as TikTok tells.
+#[derive(Default)]
+pub(crate) struct Summary {
+    pub(crate) display_name: Option<String>,
+    pub(crate) avatar_url: Option<String>,
+}
+
+pub(crate) async fn summary<E: Environment>(
+    environment: &E,
+    open_id: &str,
+    credentials: &Credentials,
+) -> Summary {
+    match user(environment, open_id, credentials, "open_id,display_name,avatar_url", SCOPE_BASIC).await {
+        Ok(user) => Summary {
+            display_name: json::text(&user, "display_name"),
+            avatar_url: https(json::text(&user, "avatar_url")),
+        },
+        Err(_) => Summary::default(),
+    }
+}
+
+pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> Result<Profile, Error> {
+    const BASIC: &str = "open_id,display_name,avatar_url";
+    const ALL: &str =
+        "open_id,display_name,avatar_url,username,bio_description,profile_deep_link,is_verified";
+    let credentials = Credentials::of(account)?;
+    require_scope(account, SCOPE_BASIC)?;
+    let fields = if may_read_handle(account) { ALL } else { BASIC };
+    let user = match user(environment, &account.id, &credentials, fields, SCOPE_BASIC).await {
+        // The grant shrank behind our back: what is left still makes a profile.
+        Err(error) if error.kind == ErrorKind::Forbidden && fields != BASIC => {
+            user(environment, &account.id, &credentials, BASIC, SCOPE_BASIC).await?
+        }
+        other => other?,
+    };
+    let username = json::text(&user, "username");
+    let link = username.as_deref().map(|name| format!("https://www.tiktok.com/@{name}"));
+    Ok(Profile {
+        id: account.id.clone(),
+        display_name: json::text(&user, "display_name")
+            .or_else(|| username.clone())
+            .unwrap_or_else(|| "TikTok account".to_owned()),
+        bio: json::text(&user, "bio_description"),
+        url: link.or_else(|| https(json::text(&user, "profile_deep_link"))),
+        avatar_url: https(json::text(&user, "avatar_url")),
+        verified: json::flag(&user, "is_verified"),
+        username,
+    })
+}
+
+pub(crate) async fn stats<E: Environment>(environment: &E, account: &Account) -> Result<Stats, Error> {
+    let credentials = Credentials::of(account)?;
+    require_scope(account, SCOPE_STATS)?;
+    let fields = "follower_count,following_count,likes_count,video_count";
+    let user = user(environment, &account.id, &credentials, fields, SCOPE_STATS).await?;
+    Ok(Stats {
+        followers: json::number(&user, "follower_count"),
+        following: json::number(&user, "following_count"),
+        likes: json::number(&user, "likes_count"),
+        // TikTok counts the public ones only.
+        posts: json::number(&user, "video_count"),
+        other: Vec::new(),
+    })
+}
+
+async fn user<E: Environment>(
+    environment: &E,
+    open_id: &str,
+    credentials: &Credentials,
+    fields: &str,
+    scope: &str,
+) -> Result<Value, Error> {
+    let asked =
+        Call { path: "/v2/user/info/", scope, effect: Effect::None, fields: Some(fields), body: None };
+    let data =
+        quota::limited(environment, &quota::USER_INFO, open_id, || call(environment, credentials, asked))
+            .await?;
+    Ok(data.get("user").cloned().unwrap_or_default())
+}
+
+/// Hosts open https links only.
+pub(crate) fn https(url: Option<String>) -> Option<String> {
+    url.filter(|url| url.starts_with("https://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::tests::environment;
+    use serde_json::json;
+    use social_channel_provider::testing::run;
+
+    fn account(scopes: &[&str]) -> Account {
+        Account {
+            id: "open-1".to_owned(),
+            credentials: br#"{"access_token":"act.1"}"#.to_vec(),
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+        }
+    }
+
+    fn user(fields: Value) -> Value {
+        json!({"data": {"user": fields}, "error": {"code": "ok", "message": "", "log_id": "l"}})
+    }
+
+    #[test]
+    fn only_granted_fields_are_asked_for() {
+        let environment = environment();
+        environment.answer_json(200, &user(json!({"open_id": "open-1", "display_name": "D"})));
+        let profile = run(get(&environment, &account(&["user.info.basic"]))).unwrap();
+        assert_eq!((profile.username, profile.verified, profile.url), (None, None, None));
+        let sent = environment.take_sent();
+        assert_eq!(
+            sent[0].url,
+            "https://open.tiktokapis.com/v2/user/info/?fields=open_id%2Cdisplay_name%2Cavatar_url"
+        );
+        assert_eq!(sent[0].header("authorization"), Some("Bearer act.1"));
+    }
+
+    #[test]
+    fn a_grant_that_shrank_still_gives_a_profile() {
+        let environment = environment();
+        environment.answer_json(
+            400,
+            &json!({"data": {}, "error": {"code": "scope_permission_missed", "message": "m", "log_id": "l"}}),
+        );
+        environment.answer_json(200, &user(json!({"open_id": "open-1", "display_name": "D"})));
+        let profile = run(get(&environment, &account(&["user.info.basic", "user.info.profile"]))).unwrap();
+        assert_eq!(profile.display_name, "D");
+    }
+
+    #[test]
+    fn numbers_that_do_not_come_back_are_unknown() {
+        let environment = environment();
+        environment.answer_json(200, &user(json!({"follower_count": 0, "likes_count": "88123"})));
+        let stats = run(stats(&environment, &account(&["user.info.stats"]))).unwrap();
+        assert_eq!((stats.followers, stats.following, stats.likes), (Some(0), None, Some(88123)));
+    }
+
+    #[test]
+    fn numbers_without_permission_are_not_asked_for() {
+        let environment = environment();
+        let error = run(super::stats(&environment, &account(&["user.info.basic"]))).unwrap_err();
+        assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::Forbidden, Some("user.info.stats")));
+        assert!(environment.take_sent().is_empty());
+    }
+}

@@ -1,0 +1,277 @@
+//! TikTok's allowances, counted in the host's storage so that all processes agree: whether to wait is
+//! decided before a request is sent, and the form shows what is left.
+//!
+//! TikTok counts by access token; this ledger counts by account, so that a refresh is no way around a
+//! limit (that would look like abuse). Its own 429 always corrects the ledger. Where storage is out of
+//! order the ledger lets everything through: TikTok is the judge.
+
+use std::future::Future;
+
+use serde::{Deserialize, Serialize};
+use social_channel_provider::storage::{Change, update};
+use social_channel_provider::{Environment, Error, ErrorKind};
+
+const MINUTE: u64 = 60_000;
+const DAY: u64 = 24 * 60 * MINUTE;
+
+/// An allowance in a sliding window.
+pub(crate) struct Limit {
+    /// As shown in the form and in keys.
+    pub(crate) name: &'static str,
+    pub(crate) maximum: u64,
+    window: u64,
+    /// One call in so many is counted, with that weight.
+    sample: u8,
+}
+
+const fn a_minute(name: &'static str, maximum: u64) -> Limit {
+    Limit { name, maximum, window: MINUTE, sample: 1 }
+}
+
+/// Reading is allowed 600 times a minute. A write to the database for each read would cost more than the
+/// read; one in ten, picked at random and counted tenfold, keeps the sum right to a few percent.
+const fn reads(name: &'static str) -> Limit {
+    Limit { name, maximum: 600, window: MINUTE, sample: 10 }
+}
+
+pub(crate) const USER_INFO: Limit = reads("user-info");
+/// Counted one by one, because its pages keep a distance ([`space`]).
+pub(crate) const VIDEO_LIST: Limit = a_minute("video-list", 600);
+pub(crate) const VIDEO_QUERY: Limit = reads("video-query");
+pub(crate) const CREATOR_INFO: Limit = a_minute("creator-info", 20);
+pub(crate) const VIDEO_INIT: Limit = a_minute("video-init", 6);
+pub(crate) const PHOTO_INIT: Limit = a_minute("photo-init", 6);
+pub(crate) const STATUS: Limit = a_minute("status", 30);
+
+/// Posts of a creator in 24 hours: "typically about 15", shared with all other apps (D-CSG). So it is
+/// shown and never decides.
+pub(crate) const POSTS: Limit = Limit { name: "posts-per-day", maximum: 15, window: DAY, sample: 1 };
+
+#[derive(Default, Serialize, Deserialize)]
+struct Ledger {
+    /// Instants in milliseconds, oldest first, and how many calls each stands for.
+    #[serde(default)]
+    calls: Vec<(u64, u64)>,
+    /// TikTok said so: nothing before this instant.
+    #[serde(default)]
+    closed_until: u64,
+}
+
+impl Ledger {
+    fn read(bytes: Option<&[u8]>, limit: &Limit, now: u64) -> Self {
+        let mut ledger: Self = bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+        ledger.calls.retain(|(at, _)| at + limit.window > now);
+        ledger
+    }
+
+    fn used(&self) -> u64 {
+        self.calls.iter().map(|(_, count)| count).sum()
+    }
+
+    /// How long until one more fits; 0 means now.
+    fn wait(&self, limit: &Limit, now: u64) -> u64 {
+        let closed = self.closed_until.saturating_sub(now);
+        if self.used() < limit.maximum {
+            return closed;
+        }
+        let oldest = self.calls.first().map_or(now, |(at, _)| *at);
+        closed.max((oldest + limit.window).saturating_sub(now)).max(1)
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    fn ttl(&self, limit: &Limit, now: u64) -> Option<u64> {
+        Some(limit.window.max(self.closed_until.saturating_sub(now)))
+    }
+}
+
+fn key(limit: &Limit, account: &str) -> String {
+    // Storage takes keys of 512 bytes; account ids are TikTok's and so of unknown length.
+    let account: String = account.chars().take(100).collect();
+    format!("quota/{}/{account}", limit.name)
+}
+
+/// Takes one call out of the allowance, or says how many milliseconds to wait.
+pub(crate) async fn take<E: Environment>(environment: &E, limit: &Limit, account: &str) -> Result<(), u64> {
+    let sample = u64::from(limit.sample);
+    if limit.sample > 1 && environment.random(1).first().is_some_and(|byte| byte % limit.sample != 0) {
+        return Ok(());
+    }
+    let now = environment.now_ms();
+    let taken = update(environment, &key(limit, account), |bytes| {
+        let mut ledger = Ledger::read(bytes, limit, now);
+        match ledger.wait(limit, now) {
+            0 => {
+                ledger.calls.push((now, sample));
+                Change::Write(ledger.bytes(), ledger.ttl(limit, now), Ok(()))
+            }
+            wait => Change::Keep(Err(wait)),
+        }
+    })
+    .await;
+    taken.unwrap_or(Ok(()))
+}
+
+/// Waits until the last counted call is so many milliseconds ago.
+pub(crate) async fn space<E: Environment>(environment: &E, limit: &Limit, account: &str, distance: u64) {
+    let now = environment.now_ms();
+    let entry = environment.storage_get(&key(limit, account)).await.ok().flatten();
+    let ledger = Ledger::read(entry.as_ref().map(|entry| entry.value.as_slice()), limit, now);
+    // Another process's clock may be ahead; then one distance is still enough.
+    let wait = ledger.calls.last().map_or(0, |(at, _)| (at + distance).saturating_sub(now)).min(distance);
+    if wait > 0 {
+        environment.sleep_ms(wait).await;
+    }
+}
+
+/// TikTok refused: nothing more for so many milliseconds.
+pub(crate) async fn close<E: Environment>(environment: &E, limit: &Limit, account: &str, milliseconds: u64) {
+    let now = environment.now_ms();
+    // Failing to note it costs one refused request later, no more.
+    let _ = update(environment, &key(limit, account), |bytes| {
+        let mut ledger = Ledger::read(bytes, limit, now);
+        ledger.closed_until = ledger.closed_until.max(now + milliseconds);
+        Change::Write(ledger.bytes(), ledger.ttl(limit, now), ())
+    })
+    .await;
+}
+
+/// Used so far, and when the first place becomes free again (unix seconds).
+pub(crate) async fn used<E: Environment>(
+    environment: &E,
+    limit: &Limit,
+    account: &str,
+) -> (u64, Option<u64>) {
+    let now = environment.now_ms();
+    let entry = environment.storage_get(&key(limit, account)).await.ok().flatten();
+    let ledger = Ledger::read(entry.as_ref().map(|entry| entry.value.as_slice()), limit, now);
+    if ledger.closed_until > now {
+        return (ledger.used().max(limit.maximum), Some(ledger.closed_until.div_ceil(1000)));
+    }
+    (ledger.used(), ledger.calls.first().map(|(at, _)| (at + limit.window).div_ceil(1000)))
+}
+
+/// Makes a call within an allowance.
+pub(crate) async fn limited<E, T, F>(
+    environment: &E,
+    limit: &Limit,
+    account: &str,
+    call: impl FnOnce() -> F,
+) -> Result<T, Error>
+where
+    E: Environment,
+    F: Future<Output = Result<T, Error>>,
+{
+    if let Err(wait) = take(environment, limit, account).await {
+        return Err(Error::new(
+            ErrorKind::RateLimited,
+            format!(
+                "TikTok allows this account {} such requests in a minute, and they are used up.",
+                limit.maximum
+            ),
+        )
+        .remedy("Wait a minute; it goes on by itself where it can.")
+        .retry_after_ms(wait));
+    }
+    let result = call().await;
+    if let Err(error) = &result
+        && error.kind == ErrorKind::RateLimited
+    {
+        close(environment, limit, account, error.retry_after.unwrap_or(MINUTE)).await;
+    }
+    result
+}
+
+/// Counts an account among those that posted through this app in the last 24 hours.
+pub(crate) async fn count_user<E: Environment>(environment: &E, account: &str) {
+    let now = environment.now_ms();
+    let _ = update(environment, USERS, |bytes| {
+        let mut users = read_users(bytes, now);
+        users.retain(|(known, _)| known != account);
+        users.push((account.to_owned(), now));
+        // 64 KiB is what storage takes; so many accounts are no small app's, and the oldest go first.
+        let extra = users.len().saturating_sub(500);
+        users.drain(..extra);
+        Change::Write(serde_json::to_vec(&users).unwrap_or_default(), Some(DAY), ())
+    })
+    .await;
+}
+
+/// How many accounts posted in the last 24 hours, and when the oldest stops counting (unix seconds).
+pub(crate) async fn users<E: Environment>(environment: &E) -> (u64, Option<u64>) {
+    let entry = environment.storage_get(USERS).await.ok().flatten();
+    let users = read_users(entry.as_ref().map(|entry| entry.value.as_slice()), environment.now_ms());
+    (users.len() as u64, users.iter().map(|(_, at)| (at + DAY).div_ceil(1000)).min())
+}
+
+const USERS: &str = "quota/active-users";
+
+fn read_users(bytes: Option<&[u8]>, now: u64) -> Vec<(String, u64)> {
+    let mut users: Vec<(String, u64)> =
+        bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+    users.retain(|(_, at)| at + DAY > now);
+    users
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use social_channel_provider::testing::{FakeEnvironment, run};
+
+    #[test]
+    fn the_window_slides() {
+        let environment = FakeEnvironment::new();
+        for _ in 0..6 {
+            run(take(&environment, &VIDEO_INIT, "a")).unwrap();
+            environment.advance_ms(5_000);
+        }
+        assert_eq!(run(take(&environment, &VIDEO_INIT, "a")), Err(30_000));
+        run(take(&environment, &VIDEO_INIT, "b")).unwrap();
+        environment.advance_ms(30_000);
+        run(take(&environment, &VIDEO_INIT, "a")).unwrap();
+        assert_eq!(run(take(&environment, &VIDEO_INIT, "a")), Err(5_000));
+    }
+
+    #[test]
+    fn tiktoks_refusal_closes_the_ledger() {
+        let environment = FakeEnvironment::new();
+        let refused =
+            || async { Err::<(), _>(Error::new(ErrorKind::RateLimited, "x").retry_after_ms(45_000)) };
+        run(limited(&environment, &STATUS, "a", refused)).unwrap_err();
+        let error = run(limited(&environment, &STATUS, "a", || async { Ok(()) })).unwrap_err();
+        assert_eq!((error.kind, error.retry_after), (ErrorKind::RateLimited, Some(45_000)));
+        environment.advance_ms(45_000);
+        run(limited(&environment, &STATUS, "a", || async { Ok(()) })).unwrap();
+    }
+
+    #[test]
+    fn broken_storage_lets_everything_through() {
+        let environment = FakeEnvironment::new();
+        environment.break_storage();
+        for _ in 0..20 {
+            run(take(&environment, &VIDEO_INIT, "a")).unwrap();
+        }
+        assert_eq!(run(used(&environment, &VIDEO_INIT, "a")), (0, None));
+    }
+
+    #[test]
+    fn sampled_reads_stay_near_their_limit() {
+        let environment = FakeEnvironment::new();
+        let allowed = (0..2000).filter(|_| run(take(&environment, &USER_INFO, "a")).is_ok()).count();
+        let refused = 2000 - allowed;
+        assert!(refused > 50, "the sampled calls find the limit: {refused}");
+    }
+
+    #[test]
+    fn an_account_counts_once_a_day() {
+        let environment = FakeEnvironment::new();
+        run(count_user(&environment, "a"));
+        run(count_user(&environment, "b"));
+        run(count_user(&environment, "a"));
+        assert_eq!(run(users(&environment)).0, 2);
+        environment.advance_ms(DAY);
+        assert_eq!(run(users(&environment)), (0, None));
+    }
+}

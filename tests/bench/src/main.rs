@@ -1,0 +1,299 @@
+//! `cargo xtask bench`: what the component costs, side by side with native code in one run.
+//!
+//! The platform is the simulator in this process; what is measured runs in child processes (memory, start) or
+//! beside it (latency, throughput), always the host first, then reqwest alone doing the same, in turns.
+
+mod native;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use library_tests::{Stage, builder, component, request, video, world};
+use social_channel::{JobStatus, TenantId};
+use tiktok_simulator::{Action, Fault, World};
+
+const GIB: u64 = 1 << 30;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "child") {
+        return child(arguments.get(1..).unwrap_or_default()).await;
+    }
+    let only = arguments.first().map(String::as_str);
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    println!("| what | host | native | goal | |\n| --- | --- | --- | --- | --- |");
+    if wanted("profile") {
+        profile().await?;
+    }
+    if wanted("upload") {
+        upload().await?;
+    }
+    if wanted("memory") {
+        memory().await?;
+    }
+    if wanted("start") {
+        start().await?;
+    }
+    if wanted("concurrent") {
+        concurrent().await?;
+    }
+    Ok(())
+}
+
+/// No limits and no waiting: the platform is not what is measured.
+fn fast_world() -> World {
+    let mut world = world();
+    world.switches.rate_limit_divisor = 0;
+    world.switches.hash_uploads = false;
+    world.switches.processing_ms = 0;
+    world.switches.processing_polls = 0;
+    world
+}
+
+fn row(what: &str, host: &str, native: &str, goal: &str, reached: bool) {
+    println!("| {what} | {host} | {native} | {goal} | {} |", if reached { "reached" } else { "NOT reached" });
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+async fn profile() -> Result<()> {
+    const ROUNDS: usize = 2_000;
+    let stage = Stage::in_world(fast_world(), |builder| builder).await?;
+    let channel = stage.connect().await?.id;
+    let native = native::Client::new(&stage.simulator.origin())?;
+    let token = native.token(&stage).await?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS + 100 {
+        let begun = Instant::now();
+        stage.tenant.profile(&channel).await?;
+        let host = begun.elapsed();
+        let begun = Instant::now();
+        native.profile(&token).await?;
+        let alone = begun.elapsed();
+        // The first hundred warm connections and caches.
+        if round >= 100 {
+            ours.push(host);
+            theirs.push(alone);
+        }
+    }
+    let (ours, theirs) = (median(ours), median(theirs));
+    let added = ours.saturating_sub(theirs);
+    row(
+        "one `profile` call, median",
+        &format!("{} µs", ours.as_micros()),
+        &format!("{} µs", theirs.as_micros()),
+        &format!("<= 100 µs added; added {} µs", added.as_micros()),
+        added <= Duration::from_micros(100),
+    );
+    Ok(())
+}
+
+async fn upload() -> Result<()> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let stage = Stage::in_world(fast_world(), |builder| builder).await?;
+    let channel = stage.connect().await?.id;
+    let native = native::Client::new(&stage.simulator.origin())?;
+    let token = native.token(&stage).await?;
+    let media = stage.video(GIB)?;
+    for _ in 0..5 {
+        let before = stage.simulator.log().len();
+        let job = stage.publish(&channel, media.clone()).await?;
+        if job.status != JobStatus::Published {
+            bail!("the upload failed: {job:?}");
+        }
+        // From the first byte to the last answer: waits for the verdict are not what is compared.
+        ours.push(native::upload_time(&stage, before)?);
+        let before = stage.simulator.log().len();
+        native.upload(&token, &stage.folder.path().join(format!("video-{GIB}.mp4")), GIB).await?;
+        theirs.push(native::upload_time(&stage, before)?);
+    }
+    let (ours, theirs) = (median(ours), median(theirs));
+    let rate = |time: Duration| GIB as f64 / time.as_secs_f64() / 1e6;
+    let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
+    row(
+        "upload of 1 GiB, each chunk's step stored",
+        &format!("{:.0} MB/s", rate(ours)),
+        &format!("{:.0} MB/s", rate(theirs)),
+        &format!(">= 0.95; is {ratio:.2}"),
+        ratio >= 0.95,
+    );
+    Ok(())
+}
+
+async fn memory() -> Result<()> {
+    let stage = Stage::in_world(fast_world(), |builder| builder).await?;
+    let channel = stage.connect().await?.id;
+    let mut peaks = Vec::new();
+    for size in [GIB, 4_000_000_000] {
+        let facts = run_child(&stage, &["publish", &channel, &size.to_string()])?;
+        peaks.push((facts.idle, facts.peak));
+    }
+    let above: Vec<u64> = peaks.iter().map(|(idle, peak)| peak.saturating_sub(*idle) / 1024).collect();
+    row(
+        "peak memory above idle, upload of 1 GiB / 4 GB",
+        &format!("{} / {} MiB", above.first().unwrap_or(&0), above.get(1).unwrap_or(&0)),
+        "-",
+        "<= 64 MiB, flat",
+        above.iter().all(|mib| *mib <= 64),
+    );
+    Ok(())
+}
+
+async fn start() -> Result<()> {
+    let stage = Stage::in_world(fast_world(), |builder| builder).await?;
+    let channel = stage.connect().await?.id;
+    run_child(&stage, &["profile", &channel])?;
+    let mut times = Vec::new();
+    for _ in 0..11 {
+        times.push(run_child(&stage, &["profile", &channel])?.first_answer);
+    }
+    let time = median(times);
+    row(
+        "process start to first answer, code cache warm",
+        &format!("{:.1} ms", time.as_secs_f64() * 1e3),
+        "-",
+        "<= 50 ms",
+        time <= Duration::from_millis(50),
+    );
+    Ok(())
+}
+
+async fn concurrent() -> Result<()> {
+    const CALLS: usize = 1_000;
+    let stage = Stage::in_world(fast_world(), |builder| builder).await?;
+    let channel = stage.connect().await?.id;
+    let facts = run_child(&stage, &["concurrent", &channel, &CALLS.to_string(), "0"])?;
+    stage.simulator.faults().add(Fault::new(Action::Delay { ms: 50 }).path("/v2/user/info/").times(0));
+    let facts_slow = run_child(&stage, &["concurrent", &channel, &CALLS.to_string(), "3"])?;
+    let native = native::Client::new(&stage.simulator.origin())?;
+    let token = native.token(&stage).await?;
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..CALLS {
+            let (native, token) = (native.clone(), token.clone());
+            calls.spawn(async move { native.profile(&token).await });
+        }
+        while let Some(call) = calls.join_next().await {
+            call??;
+        }
+        times.push(begun.elapsed());
+    }
+    let theirs = median(times);
+    let ratio = theirs.as_secs_f64() / facts_slow.round.as_secs_f64();
+    let each = facts_slow.peak.saturating_sub(facts.idle) / CALLS as u64;
+    row(
+        "1,000 calls at once, server takes 50 ms",
+        &format!("{:.0}/s, {each} KiB each", CALLS as f64 / facts_slow.round.as_secs_f64()),
+        &format!("{:.0}/s", CALLS as f64 / theirs.as_secs_f64()),
+        &format!(">= 0.8 and <= 256 KiB; is {ratio:.2}"),
+        ratio >= 0.8 && each <= 256,
+    );
+    Ok(())
+}
+
+/// What a child process tells of itself.
+#[derive(Debug, Default)]
+struct Facts {
+    /// Resident KiB, open and idle.
+    idle: u64,
+    /// Highest resident KiB.
+    peak: u64,
+    /// From before the process was started to its first answer.
+    first_answer: Duration,
+    /// One round of concurrent calls, median.
+    round: Duration,
+}
+
+fn run_child(stage: &Stage, what: &[&str]) -> Result<Facts> {
+    let begun = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
+    let output = Command::new(std::env::current_exe()?)
+        .arg("child")
+        .arg(stage.folder.path())
+        .arg(stage.simulator.origin())
+        .args(what)
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        bail!("the child process failed: {}", output.status);
+    }
+    let mut facts = Facts::default();
+    for line in String::from_utf8(output.stdout)?.lines() {
+        let (name, value) = line.split_once(' ').context("a child's line has a name and a value")?;
+        let value: u128 = value.parse()?;
+        match name {
+            "idle" => facts.idle = u64::try_from(value)?,
+            "peak" => facts.peak = u64::try_from(value)?,
+            "answered" => {
+                facts.first_answer = Duration::from_nanos(u64::try_from(value.saturating_sub(begun))?)
+            }
+            "round" => facts.round = Duration::from_nanos(u64::try_from(value)?),
+            other => bail!("a child says {other}"),
+        }
+    }
+    Ok(facts)
+}
+
+/// The measured process.
+async fn child(arguments: &[String]) -> Result<()> {
+    let argument = |index: usize| arguments.get(index).map(String::as_str).context("an argument is missing");
+    let folder = std::path::Path::new(argument(0)?);
+    let host = builder(folder, argument(1)?)?.open().await?;
+    let tenant = host.tenant(TenantId::default());
+    let channel = argument(3)?;
+    match argument(2)? {
+        "profile" => {
+            tenant.profile(channel).await?;
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
+            println!("answered {now}");
+        }
+        "publish" => {
+            tenant.profile(channel).await?;
+            println!("idle {}", resident("VmRSS:")?);
+            let media = video(folder, argument(4)?.parse()?)?;
+            let job = tenant.publish(channel, request("A test", media)).await?;
+            let job = tenant.wait_for_job(&job.id, Duration::from_secs(600)).await?;
+            if job.status != JobStatus::Published {
+                bail!("the upload failed: {job:?}");
+            }
+            println!("peak {}", resident("VmHWM:")?);
+        }
+        "concurrent" => {
+            let (calls, rounds): (usize, usize) = (argument(4)?.parse()?, argument(5)?.parse()?);
+            tenant.profile(channel).await?;
+            println!("idle {}", resident("VmRSS:")?);
+            let mut times = Vec::new();
+            for _ in 0..rounds {
+                let begun = Instant::now();
+                let mut all = tokio::task::JoinSet::new();
+                for _ in 0..calls {
+                    let (tenant, channel) = (tenant.clone(), channel.to_owned());
+                    all.spawn(async move { tenant.profile(&channel).await });
+                }
+                while let Some(call) = all.join_next().await {
+                    call??;
+                }
+                times.push(begun.elapsed());
+            }
+            println!("round {}", median(times).as_nanos());
+            println!("peak {}", resident("VmHWM:")?);
+        }
+        other => bail!("unknown: {other}"),
+    }
+    // The component is loaded, whatever was measured.
+    debug_assert!(component("plugin_tiktok").is_ok());
+    Ok(())
+}
+
+/// A line of this process's status, in KiB.
+fn resident(name: &str) -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}

@@ -1,0 +1,271 @@
+//! What the suites of the library share: a simulated TikTok, a host beside it, and the person's browser.
+//!
+//! The component under test is byte for byte the one in production; only the host's policy sends its
+//! requests to the simulator.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use social_channel::model::{Media, OptionValue, Post};
+use social_channel::{
+    AppConfig, Channel, Connect, ConnectOptions, Connected, Host, HostBuilder, Job, KeySource, Policy,
+    PublishRequest, Tenant, TenantId,
+};
+use tiktok_simulator::{Simulator, World};
+
+/// Who begins and completes a consent in these tests.
+pub const OWNER: &str = "browser-1";
+/// The app in these tests.
+pub const APP: &str = "tiktok-demo";
+/// Its callback; nobody listens there, the browser reads the address it is sent to.
+pub const CALLBACK: &str = "http://127.0.0.1:9123/callback";
+/// Long enough for any machine; a test that waits this long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A component that `cargo xtask guests` built.
+///
+/// # Errors
+/// When it was not built.
+pub fn component(name: &str) -> Result<Vec<u8>> {
+    let target = std::env::current_exe()?
+        .ancestors()
+        .find(|folder| folder.join("wasm32-wasip2").is_dir())
+        .map(Path::to_owned)
+        .ok_or_else(|| anyhow!("no component was built: run `cargo xtask guests` first"))?;
+    let path = target.join("wasm32-wasip2/guest").join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .with_context(|| format!("{} is missing: run `cargo xtask guests` first", path.display()))
+}
+
+/// The world of the simulator's demo, whose browser consents by itself.
+pub fn world() -> World {
+    let mut world = World::demo();
+    world.switches.auto_consent.enabled = true;
+    world
+}
+
+/// A policy that maps TikTok to the simulator at `origin`.
+///
+/// # Errors
+/// When `origin` is no origin.
+pub fn policy(origin: &str) -> Result<Policy> {
+    Ok(serde_json::from_value(serde_json::json!({
+        "connect_to": [
+            {"from": "https://open.tiktokapis.com", "to": origin},
+            {"from": "https://*.tiktokapis.com", "to": origin},
+            {"from": "https://www.tiktok.com", "to": origin},
+        ]
+    }))?)
+}
+
+/// A simulated TikTok and a host, in a folder of their own.
+pub struct Stage {
+    /// The simulated TikTok.
+    pub simulator: Simulator,
+    /// The host.
+    pub host: Host,
+    /// Its only tenant.
+    pub tenant: Tenant,
+    /// Database, keys and media.
+    pub folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// The demo's world.
+    ///
+    /// # Errors
+    /// When anything of it cannot be started.
+    pub async fn new() -> Result<Self> {
+        Self::in_world(world(), |builder| builder).await
+    }
+
+    /// A world, and a host that differs from the default.
+    ///
+    /// # Errors
+    /// As [`Stage::new`].
+    pub async fn in_world(world: World, differ: impl FnOnce(HostBuilder) -> HostBuilder) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let simulator = Simulator::start(world).await?;
+        let host = differ(builder(folder.path(), &simulator.origin())?).open().await?;
+        host.load_provider(&component("plugin_tiktok")?).await?;
+        host.put_app(APP, app_config()).await?;
+        let tenant = host.tenant(TenantId::default());
+        Ok(Stage { simulator, host, tenant, folder })
+    }
+
+    /// Connects the account that consents by itself.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub async fn connect(&self) -> Result<Channel> {
+        connect(&self.tenant, None).await
+    }
+
+    /// Opens a second host on the same database.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub async fn second_host(&self) -> Result<Host> {
+        Ok(builder(self.folder.path(), &self.simulator.origin())?.open().await?)
+    }
+
+    /// A video of so many bytes.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn video(&self, size: u64) -> Result<Media> {
+        video(self.folder.path(), size)
+    }
+
+    /// Publishes privately and waits for the end.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub async fn publish(&self, channel: &str, media: Media) -> Result<Job> {
+        let job = self.tenant.publish(channel, request("A test", media)).await?;
+        self.wait(&job.id).await
+    }
+
+    /// Waits until a job has ended or paused.
+    ///
+    /// # Errors
+    /// When it does neither.
+    pub async fn wait(&self, job: &str) -> Result<Job> {
+        let job = self.tenant.wait_for_job(job, PATIENCE).await?;
+        if job.status == social_channel::JobStatus::Active {
+            bail!("the job does not end: {job:?}");
+        }
+        Ok(job)
+    }
+
+    /// How many requests the simulator has seen at `path`.
+    pub fn requests(&self, path: &str) -> usize {
+        self.simulator.log().iter().filter(|exchange| exchange.path.starts_with(path)).count()
+    }
+}
+
+/// A host in `folder`, sent to the simulator at `origin`.
+///
+/// # Errors
+/// When `origin` is no origin.
+pub fn builder(folder: &Path, origin: &str) -> Result<HostBuilder> {
+    Ok(Host::builder()
+        .database(folder.join("social-channel.sqlite"))
+        .key(KeySource::Default)
+        .cache(cache_folder()?)
+        .policy(policy(origin)?))
+}
+
+/// Shared by all tests: compiling a component takes a debug build a while.
+fn cache_folder() -> Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let target = exe.ancestors().find(|folder| folder.join("wasm32-wasip2").is_dir());
+    Ok(target.map_or_else(std::env::temp_dir, Path::to_owned).join("compiled-components"))
+}
+
+/// The demo's desktop app.
+pub fn app_config() -> AppConfig {
+    AppConfig {
+        provider: Some("tiktok".to_owned()),
+        redirect_uri: Some("http://127.0.0.1:*/callback".to_owned()),
+        settings: [
+            ("client-key", "simkey-desktop"),
+            ("client-secret", "simsecret-desktop-0001"),
+            ("kind", "desktop"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect(),
+        ..AppConfig::default()
+    }
+}
+
+/// Begins a consent, lets the browser go through it, and completes it.
+///
+/// # Errors
+/// When any of that fails.
+pub async fn connect(tenant: &Tenant, reconnect: Option<String>) -> Result<Channel> {
+    let callback = consent(tenant, reconnect).await?;
+    match tenant.complete_connect(OWNER, callback).await? {
+        Connected::Channel(channel) => Ok(channel),
+        Connected::Choose { candidates, .. } => bail!("one account was expected, not {candidates:?}"),
+    }
+}
+
+/// Begins a consent and lets the browser go through it, up to the callback.
+///
+/// # Errors
+/// When any of that fails.
+pub async fn consent(tenant: &Tenant, reconnect: Option<String>) -> Result<Vec<(String, String)>> {
+    let options = ConnectOptions {
+        owner: OWNER.to_owned(),
+        redirect_uri: Some(CALLBACK.to_owned()),
+        choose_account: reconnect.is_some(),
+        reconnect,
+        ..ConnectOptions::default()
+    };
+    let Connect::Redirect { url, .. } = tenant.begin_connect(APP, options).await? else {
+        bail!("a browser was expected");
+    };
+    browse(&url).await
+}
+
+/// The person's browser: follows the page to the callback's address and reads its query.
+///
+/// # Errors
+/// When the page does not lead there.
+pub async fn browse(url: &str) -> Result<Vec<(String, String)>> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let browser =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
+    let mut url = url::Url::parse(url)?;
+    for _ in 0..5 {
+        if url.as_str().starts_with(CALLBACK) {
+            return Ok(url.query_pairs().into_owned().collect());
+        }
+        let answer = browser.get(url.clone()).send().await?;
+        let Some(location) = answer.headers().get("location") else {
+            bail!("the page does not go on: {} {}", answer.status(), answer.text().await?);
+        };
+        url = url.join(location.to_str()?)?;
+    }
+    bail!("the page goes round in circles")
+}
+
+/// A post for everybody, as the demo's public account may make it.
+pub fn request(text: &str, media: Media) -> PublishRequest {
+    PublishRequest {
+        post: post(text),
+        media: vec![media],
+        idempotency_key: None,
+        publish_at: None,
+        consent: None,
+    }
+}
+
+/// See [`request`].
+pub fn post(text: &str) -> Post {
+    Post {
+        kind: "video".to_owned(),
+        title: None,
+        text: Some(text.to_owned()),
+        visibility: Some("PUBLIC_TO_EVERYONE".to_owned()),
+        options: std::iter::empty::<(String, OptionValue)>().collect(),
+    }
+}
+
+/// A file of exactly `size` bytes that begins as an MP4 does. Sparse: it takes no room on disk.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn video(folder: &Path, size: u64) -> Result<Media> {
+    use std::io::Write as _;
+    let path = folder.join(format!("video-{size}.mp4"));
+    let mut file = std::fs::File::create(&path)?;
+    let head = b"\0\0\0\x14ftypisom\0\0\x02\0isom";
+    let take = usize::try_from(size).unwrap_or(usize::MAX).min(head.len());
+    file.write_all(head.get(..take).unwrap_or_default())?;
+    file.set_len(size)?;
+    Ok(Media { content_type: Some("video/mp4".to_owned()), ..Media::file(path) })
+}

@@ -1,0 +1,121 @@
+//! Credentials are refreshed by exactly one process at a time, and stored before anything uses them.
+
+use std::time::Duration;
+
+use library_tests::Stage;
+use social_channel::{ErrorKind, Health};
+use tiktok_simulator::{Action, Fault};
+
+fn refreshes(stage: &Stage) -> usize {
+    let log = stage.simulator.log();
+    let refreshes = log.iter().filter(|exchange| {
+        exchange.path == "/v2/oauth/token/"
+            && exchange.body.as_deref().is_some_and(|body| body.contains("grant_type=refresh_token"))
+    });
+    refreshes.count()
+}
+
+fn refused(stage: &Stage) -> Vec<String> {
+    let log = stage.simulator.log();
+    log.into_iter().filter_map(|exchange| exchange.refusal).map(|refusal| refusal.text).collect()
+}
+
+/// The simulator's clock runs ahead, so the platform calls the token stale before the host does.
+async fn stale(stage: &Stage) -> String {
+    let channel = stage.connect().await.unwrap();
+    stage.simulator.clock().advance(Duration::from_secs(7_300));
+    channel.id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_calls_in_two_processes_refresh_once() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stale(&stage).await;
+    let start = || {
+        tokio::process::Command::new(env!("CARGO_BIN_EXE_library-process"))
+            .arg(stage.folder.path())
+            .args([&stage.simulator.origin(), "profile", &channel, "10"])
+            .spawn()
+            .unwrap()
+    };
+    let (mut one, mut two) = (start(), start());
+    assert!(one.wait().await.unwrap().success());
+    assert!(two.wait().await.unwrap().success());
+    assert_eq!(refreshes(&stage), 1);
+    stage.tenant.profile(&channel).await.unwrap();
+    assert_eq!(refreshes(&stage), 1, "what they stored is what we use");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_before_the_effect_is_asked_for_once_more() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stale(&stage).await;
+    stage.simulator.faults().add(Fault::new(Action::Reset).path("/v2/oauth/token/"));
+    stage.tenant.profile(&channel).await.unwrap();
+    assert_eq!(refreshes(&stage), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_after_rotation_needs_the_person_and_loses_nothing_else() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stale(&stage).await;
+    stage.simulator.faults().add(Fault::new(Action::Reset).path("/v2/oauth/token/").after());
+    let error = stage.tenant.profile(&channel).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unauthorized, "{error:?}");
+    assert!(error.remedy.is_some());
+    let known = stage.tenant.channel(&channel).await.unwrap();
+    assert_eq!(known.health, Health::NeedsReconnect);
+    let before = stage.simulator.log().len();
+    let error = stage.tenant.profile(&channel).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unauthorized);
+    assert_eq!(stage.simulator.log().len(), before, "a dead token is not shown to the platform again");
+    let again = stage.connect().await.unwrap();
+    assert_eq!(again.id, channel, "the same account is the same channel");
+    stage.tenant.profile(&channel).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_out_of_order_disconnects_nobody() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stale(&stage).await;
+    let broken = Action::Status { status: 503, code: None, retry_after: None };
+    stage.simulator.faults().add(Fault::new(broken).path("/v2/oauth/token/").times(0));
+    let error = stage.tenant.profile(&channel).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable, "{error:?}");
+    assert_eq!(stage.tenant.channel(&channel).await.unwrap().health, Health::Active);
+    stage.simulator.faults().clear();
+    stage.tenant.profile(&channel).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_does_not_cut_a_refresh_off() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stale(&stage).await;
+    stage.simulator.faults().add(Fault::new(Action::Delay { ms: 300 }).path("/v2/oauth/token/"));
+    let tenant = stage.tenant.clone();
+    let id = channel.clone();
+    let call = tokio::spawn(async move { tenant.profile(&id).await });
+    while refreshes(&stage) == 0 && stage.simulator.faults().armed().iter().any(|fault| fault.times > 0) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    call.abort();
+    // Another caller waits for the refresh that nobody waits for any more.
+    stage.tenant.profile(&channel).await.unwrap();
+    assert_eq!(refreshes(&stage), 1);
+    assert!(refused(&stage).iter().all(|text| !text.contains("refresh")), "{:?}", refused(&stage));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_shrank_is_named() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stale(&stage).await;
+    let username = stage.simulator.world().grants[0].account.clone();
+    assert!(stage.simulator.shrink_grant("simkey-desktop", &username, &["user.info.basic"]));
+    let _ = stage.tenant.profile(&channel).await;
+    let known = stage.tenant.channel(&channel).await.unwrap();
+    if refreshes(&stage) == 0 {
+        panic!("the stale token was not refreshed: {known:?}");
+    }
+    assert_eq!(known.health, Health::Limited, "{known:?}");
+    assert!(known.missing_scopes.iter().any(|scope| scope == "video.publish"), "{known:?}");
+}

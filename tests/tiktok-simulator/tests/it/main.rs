@@ -1,0 +1,22 @@
+//! Drives the simulator over HTTP: as a correct client, and as each kind of wrong one. Every refusal is
+//! checked together with the rule it names, so that a test cannot pass by another refusal than it means.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests report by panicking"
+)]
+
+mod control;
+mod display;
+mod faults;
+mod oauth;
+mod over_time;
+mod posting;
+mod program;
+#[cfg(feature = "proxy")]
+mod proxy;
+mod support;
+mod switches;
+mod traps;
+mod upload;
