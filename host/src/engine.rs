@@ -117,7 +117,7 @@ impl Engine {
             let digest = Digest::of(&bytes);
             let component = engine.compiled(&digest, &bytes)?;
             let pre = engine.0.linker.instantiate_pre(&component).map_err(|error| {
-                lacking(&error.root_cause().to_string()).with_source(error.into_boxed_dyn_error())
+                lacking(&missing(&error.to_string())).with_source(error.into_boxed_dyn_error())
             })?;
             Ok((digest, interfaces, pre))
         });
@@ -180,6 +180,11 @@ impl Engine {
         store.epoch_deadline_async_yield_and_update(1);
         (store, call, stderr)
     }
+}
+
+/// The name of the import in wasmtime's message, which quotes it; the whole message where it quotes none.
+fn missing(message: &str) -> String {
+    message.split('`').nth(1).unwrap_or(message).to_owned()
 }
 
 /// A place among the running calls.

@@ -46,3 +46,6 @@ pub use store::{Health, HistoryRow, JobStatus};
 pub use tenant::TenantId;
 pub use vault::{KEY_VARIABLE, KeySource, default_key_file, new_key};
 pub use webhook::{WEBHOOK_BODY, Webhook, WebhookAnswer};
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 //! client's own ten seconds to connect hold in any case.
 
 use std::error::Error as StdError;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use url::Url;
@@ -23,6 +24,10 @@ use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks}
 
 use crate::call::Call;
 use crate::egress::{Refusal, is_private_address};
+
+/// How long a request without a length waits for its first bytes before it goes out in chunks. Some upload
+/// servers refuse chunks, an empty chunk most of all.
+const FIRST_BYTES: Duration = Duration::from_millis(50);
 
 /// How the host answers `wasi:http`.
 pub(super) struct Hooks {
@@ -84,9 +89,15 @@ async fn send(
 
     let fixed_length = parts.headers.contains_key(CONTENT_LENGTH);
     let activity = Arc::new(Activity(Mutex::new(Instant::now())));
-    let body = Outgoing::new(body, fixed_length, Arc::clone(&call), Arc::clone(&activity)).await?;
+    // What a GET carries, if anything, is not worth waiting for.
+    let framed = fixed_length || matches!(parts.method, Method::GET | Method::HEAD);
+    let body = Outgoing::new(body, fixed_length, framed, Arc::clone(&call), Arc::clone(&activity)).await?;
     let mut outgoing = reqwest::Request::new(parts.method, route.url);
     *outgoing.headers_mut() = parts.headers;
+    if body.is_none() && !framed {
+        // "No body" is said aloud where a body would be expected (RFC 9110, 8.6).
+        outgoing.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     if let Some(host) = route.host {
         outgoing.headers_mut().insert(HOST, host);
     }
@@ -94,7 +105,8 @@ async fn send(
 
     // The last moment at which nothing has left this process.
     if !call.may_send() {
-        return Err(Error::InternalError(Some("this call may not send any more".to_owned())));
+        // One of the codes that say that nothing was sent.
+        return Err(Error::DestinationUnavailable);
     }
     call.opened();
     let sending = route.client.execute(outgoing);
@@ -175,20 +187,20 @@ impl Outgoing {
     async fn new(
         mut body: WasiBody,
         fixed_length: bool,
+        framed: bool,
         call: Arc<Call>,
         activity: Arc<Activity>,
     ) -> Result<Option<Self>> {
         if body.is_end_stream() {
             return Ok(None);
         }
-        let first = std::future::poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
-            Poll::Ready(first) => Poll::Ready(Some(first)),
-            Poll::Pending => Poll::Ready(None),
-        });
-        let first = match first.await {
-            Some(None) => return Ok(None),
-            Some(Some(first)) => Some(first?),
-            None => None,
+        // An empty body without a length shows only once the guest has had its turn.
+        let patience = if framed { Duration::ZERO } else { FIRST_BYTES };
+        let first = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+        let first = match tokio::time::timeout(patience, first).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(first)) => Some(first?),
+            Err(_) => None,
         };
         Ok(Some(Outgoing { first, rest: Mutex::new(body), fixed_length, call, activity }))
     }
@@ -294,31 +306,30 @@ fn wasi_error(error: reqwest::Error) -> Error {
     if error.is_dns() {
         return Error::DnsError { rcode: None, info_code: None };
     }
+    // Whether the connection stood decides what a provider may take for sent.
+    let connecting = error.is_connect();
     let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(this) = cause {
-        if let Some(io) = this.downcast_ref::<std::io::Error>() {
-            match io.kind() {
-                std::io::ErrorKind::ConnectionRefused => return Error::ConnectionRefused,
-                std::io::ErrorKind::ConnectionReset
-                | std::io::ErrorKind::ConnectionAborted
-                | std::io::ErrorKind::BrokenPipe
-                | std::io::ErrorKind::UnexpectedEof => return Error::ConnectionTerminated,
-                std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => {
-                    return Error::DestinationUnavailable;
-                }
-                _ => {}
-            }
-            // TLS errors come wrapped in an io error that has no source.
-            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-                return Error::TlsCertificateError;
-            }
-        }
-        if this.is::<rustls::Error>() {
+        let io = this.downcast_ref::<io::Error>();
+        // TLS errors come wrapped in an io error that has no source.
+        if this.is::<rustls::Error>()
+            || io.and_then(io::Error::get_ref).is_some_and(|it| it.is::<rustls::Error>())
+        {
             return Error::TlsCertificateError;
+        }
+        match io.map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return Error::ConnectionRefused,
+            Some(
+                io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof,
+            ) if !connecting => return Error::ConnectionTerminated,
+            _ => {}
         }
         cause = this.source();
     }
-    if error.is_connect() {
+    if connecting {
         return Error::DestinationUnavailable;
     }
     let mut text = error.to_string();

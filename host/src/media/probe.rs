@@ -378,3 +378,199 @@ fn webm_codec(id: &str) -> String {
         other => other.chars().filter(char::is_ascii_graphic).take(64).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, SeekFrom, Write};
+
+    use mp4_atom::{Encode, FixedPoint, Matrix, SttsEntry};
+
+    use super::*;
+    use crate::egress::Egress;
+    use crate::model::Media;
+
+    fn boxed(kind: &[u8; 4], content: &[&[u8]]) -> Vec<u8> {
+        let content = content.concat();
+        [&(u32::try_from(content.len()).unwrap() + 8).to_be_bytes(), &kind[..], &content].concat()
+    }
+
+    fn encoded(atom: &impl Encode) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        atom.encode(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// A `moov` box of 12.5 seconds at 30000/1001 frames a second, filmed upright by a phone.
+    fn moov_box() -> Vec<u8> {
+        let header = Mvhd { timescale: 1000, duration: 12_500, ..Mvhd::default() };
+        let turned = Matrix { a: 0, b: 0x10000, u: 0, c: -0x10000, d: 0, v: 0, x: 0, y: 0, w: 0x4000_0000 };
+        let track = Tkhd {
+            matrix: turned,
+            width: FixedPoint::new(1920, 0),
+            height: FixedPoint::new(1080, 0),
+            ..Tkhd::default()
+        };
+        let media =
+            Mdhd { timescale: 30_000, duration: 375_000, language: "und".to_owned(), ..Mdhd::default() };
+        let times = Stts { entries: vec![SttsEntry { sample_count: 375, sample_delta: 1001 }] };
+        let handler = |kind: &[u8; 4]| boxed(b"hdlr", &[&[0; 8], kind, &[0; 13]]);
+        let sample = boxed(b"stsd", &[&[0; 4], &1u32.to_be_bytes(), &boxed(b"avc1", &[&[0; 78]])]);
+        let table = boxed(b"stbl", &[&sample, &encoded(&times)]);
+        let sound = boxed(b"trak", &[&encoded(&Tkhd::default()), &boxed(b"mdia", &[&handler(b"soun")])]);
+        let picture = boxed(b"mdia", &[&encoded(&media), &handler(b"vide"), &boxed(b"minf", &[&table])]);
+        boxed(b"moov", &[&encoded(&header), &sound, &boxed(b"trak", &[&encoded(&track), &picture])])
+    }
+
+    fn filmed() -> Facts {
+        Facts {
+            duration: Some(12_500),
+            width: Some(1080),
+            height: Some(1920),
+            frame_rate: Some(29.97),
+            codec: Some("h264".to_owned()),
+        }
+    }
+
+    fn ebml(id: u32, content: &[u8]) -> Vec<u8> {
+        let id = id.to_be_bytes();
+        let id = id.iter().skip_while(|byte| **byte == 0).copied().collect::<Vec<_>>();
+        let size = (u64::try_from(content.len()).unwrap() | 1 << 56).to_be_bytes();
+        [&id, &size[..], content].concat()
+    }
+
+    fn webm_file() -> Vec<u8> {
+        let header =
+            ebml(EBML_HEADER, &[ebml(0x4282, b"webm"), ebml(0x4287, &[4]), ebml(0x4285, &[2])].concat());
+        let info = [
+            ebml(0x2a_d7b1, &1_000_000u32.to_be_bytes()),
+            ebml(0x4489, &2_500.0f64.to_be_bytes()),
+            ebml(0x4d80, b"test"),
+            ebml(0x5741, b"test"),
+        ];
+        let video =
+            ebml(0xe0, &[ebml(0xb0, &640u16.to_be_bytes()), ebml(0xba, &360u16.to_be_bytes())].concat());
+        let track = [
+            ebml(0xd7, &[1]),
+            ebml(0x73c5, &[1]),
+            ebml(0x83, &[1]),
+            ebml(0x86, b"V_VP9"),
+            ebml(0x23_e383, &40_000_000u32.to_be_bytes()),
+            video,
+        ];
+        let tracks = ebml(TRACK_LIST, &ebml(0xae, &track.concat()));
+        // A cue list that points far behind the end, as in a file that was cut.
+        let seek = ebml(
+            0x114d_9b74,
+            &ebml(0x4dbb, &[ebml(0x53ab, &0x1c53_bb6bu32.to_be_bytes()), ebml(0x53ac, &[0x7f; 4])].concat()),
+        );
+        let clusters = ebml(0x1f43_b675, &[0; 1000]);
+        let segment = [seek, ebml(INFO, &info.concat()), tracks, clusters].concat();
+        [header, ebml(SEGMENT, &segment)].concat()
+    }
+
+    async fn found(name: &str, write: impl FnOnce(&mut std::fs::File)) -> crate::model::MediaInfo {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        write(&mut std::fs::File::create(&path).unwrap());
+        MediaItem::open(&Media::file(path), &Egress::closed()).await.unwrap().info()
+    }
+
+    fn facts(info: crate::model::MediaInfo) -> (String, Facts) {
+        let crate::model::MediaInfo { duration, width, height, frame_rate, codec, .. } = info;
+        (info.content_type, Facts { duration, width, height, frame_rate, codec })
+    }
+
+    #[tokio::test]
+    async fn an_mp4_tells_its_facts_wherever_they_stand() {
+        let ftyp = boxed(b"ftyp", &[b"isom\0\0\x02\0isomiso2"]);
+        let front = [&ftyp[..], &moov_box(), &boxed(b"mdat", &[&[0; 5000]])].concat();
+        assert_eq!(
+            facts(found("a.mp4", |file| file.write_all(&front).unwrap()).await),
+            ("video/mp4".to_owned(), filmed())
+        );
+        // Behind five gigabytes that nobody has time to read.
+        let behind = found("a.bin", |file| {
+            let length = 5u64 << 30;
+            file.write_all(&ftyp).unwrap();
+            file.write_all(&[&1u32.to_be_bytes()[..], b"mdat", &length.to_be_bytes()].concat()).unwrap();
+            file.seek(SeekFrom::Start(ftyp.len() as u64 + length)).unwrap();
+            file.write_all(&moov_box()).unwrap();
+        });
+        assert_eq!(facts(behind.await), ("video/mp4".to_owned(), filmed()));
+    }
+
+    #[tokio::test]
+    async fn a_webm_tells_its_facts() {
+        let (kind, facts) = facts(found("a.webm", |file| file.write_all(&webm_file()).unwrap()).await);
+        assert_eq!(kind, "video/webm");
+        let wanted = Facts {
+            duration: Some(2_500),
+            width: Some(640),
+            height: Some(360),
+            frame_rate: Some(25.0),
+            codec: Some("vp9".to_owned()),
+        };
+        assert_eq!(facts, wanted);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_lies_is_overruled_by_the_bytes() {
+        for (bytes, kind) in [
+            (&b"\xff\xd8\xff\xe0"[..], "image/jpeg"),
+            (b"GIF89a\x10\0\x10\0", "image/gif"),
+            (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+            (b"\0\0\0\x14ftypqt  ", "video/quicktime"),
+            (b"%PDF-1.7", "application/pdf"),
+            (b"<!DOCTYPE html>", "text/html"),
+            (b"#!/bin/sh", "text/x-script"),
+        ] {
+            assert_eq!(found("a.mp4", |file| file.write_all(bytes).unwrap()).await.content_type, kind);
+        }
+        assert_eq!(found("a.mp4", |file| file.write_all(b"?").unwrap()).await.content_type, "video/mp4");
+        assert_eq!(
+            found("a", |file| file.write_all(b"?").unwrap()).await.content_type,
+            "application/octet-stream"
+        );
+    }
+
+    #[tokio::test]
+    async fn garbage_is_survived() {
+        let ftyp = boxed(b"ftyp", &[b"isom\0\0\x02\0"]);
+        let huge =
+            |kind: &[u8; 4], length: u64| [&1u32.to_be_bytes()[..], kind, &length.to_be_bytes()].concat();
+        for tail in [
+            vec![0xff; 10_000],
+            vec![0; 10_000],
+            huge(b"moov", u64::MAX),
+            huge(b"moov", 1 << 40),
+            huge(b"moov", 15),
+            huge(b"mdat", u64::MAX - 4),
+            boxed(b"moov", &[&huge(b"mvhd", u64::MAX), &[0xff; 100]]),
+            boxed(b"free", &[]).repeat(10_000),
+        ] {
+            let bytes = [ftyp.clone(), tail].concat();
+            let (kind, facts) = facts(found("a.mp4", |file| file.write_all(&bytes).unwrap()).await);
+            assert_eq!((kind.as_str(), facts), ("video/mp4", Facts::default()));
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_byte_is_survived() {
+        let (moov, webm_bytes) = (moov_box(), webm_file());
+        for at in 0..moov.len() {
+            mp4(&moov[..at]);
+            let mut flipped = moov[8..].to_vec();
+            if let Some(byte) = flipped.get_mut(at) {
+                *byte ^= 0xff;
+            }
+            mp4(&flipped);
+        }
+        for at in 0..webm_bytes.len() {
+            webm(&webm_bytes[..at]);
+            let mut flipped = webm_bytes.clone();
+            flipped[at] ^= 0xff;
+            // The library may panic on what it was promised not to get; `probe` catches that.
+            let _ = catch_unwind(|| webm(&flipped));
+        }
+    }
+}

@@ -1,0 +1,512 @@
+//! A provider that behaves as badly as a setting asks it to.
+//!
+//! The setting `behaviour` names what the next call does; each host test chooses one. Requests go to the
+//! address in the setting `url`. Two marks in the data of the component can be patched by a test that wants
+//! another `describe`: the id `test-provider`, and `DESCRIBE=calm`.
+#![allow(unsafe_code, reason = "generated bindings, and one string that is no UTF-8 on purpose")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_errors_doc,
+    missing_docs,
+    reason = "a test guest, whose faults are its purpose"
+)]
+
+mod http;
+
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../wit", world: "full-provider", generate_all });
+}
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bindings::exports::social::channel::channel::Consequence;
+use bindings::exports::social::channel::channel::{
+    ConnectRequest, ConnectStep, Connection, Descriptor, Effect, Guest, Link, ListQuery, Metric, NextStep,
+    Notice, Post, PostPage, PostStats, PostSummary, Profile, Publication, PublishForm, PublishStep, Redirect,
+    Resume, Rule, Setting, Stats,
+};
+use bindings::exports::social::channel::{diagnostics, webhooks};
+use bindings::social::channel::media::{Item, MediaError};
+use bindings::social::channel::storage::{self, SetOptions, StorageError};
+use bindings::social::channel::types::{Account, Error, ErrorKind, Finding, Severity};
+use bindings::wasi::clocks::monotonic_clock;
+use bindings::wasi::config::store;
+use bindings::wasi::http::types::Fields;
+use bindings::{wit_future, wit_stream};
+
+struct TestProvider;
+
+bindings::export!(TestProvider with_types_in bindings);
+
+static DESCRIBE: &str = "DESCRIBE=calm";
+
+fn setting(name: &str) -> Option<String> {
+    store::get(name).unwrap()
+}
+
+fn behaviour() -> String {
+    setting("behaviour").unwrap_or_default()
+}
+
+fn error(kind: ErrorKind, message: impl Into<String>) -> Error {
+    Error {
+        kind,
+        message: message.into(),
+        remedy: None,
+        code: None,
+        field: None,
+        retry_after: None,
+        trace_id: None,
+    }
+}
+
+fn profile(bio: impl Into<String>) -> Profile {
+    Profile {
+        id: "1".to_owned(),
+        username: None,
+        display_name: "Test".to_owned(),
+        bio: Some(bio.into()),
+        url: None,
+        avatar_url: None,
+        verified: None,
+    }
+}
+
+fn loop_forever() -> ! {
+    let mut number = 0u64;
+    loop {
+        number = black_box(number.wrapping_add(1));
+    }
+}
+
+fn eat_memory() -> ! {
+    let mut kept = Vec::new();
+    loop {
+        kept.push(black_box(vec![1u8; 1 << 20]));
+    }
+}
+
+fn named_kind(name: &str) -> ErrorKind {
+    match name {
+        "credentials-expired" => ErrorKind::CredentialsExpired,
+        "unauthorized" => ErrorKind::Unauthorized,
+        "rate-limited" => ErrorKind::RateLimited,
+        "outcome-unknown" => ErrorKind::OutcomeUnknown,
+        _ => ErrorKind::Other,
+    }
+}
+
+/// What a runtime could learn from the machine.
+fn look_around() -> String {
+    let files = ["/", "/etc/passwd", "."].map(|path| std::fs::metadata(path).is_ok());
+    let connect = std::net::TcpStream::connect("127.0.0.1:80").is_ok();
+    let bind = std::net::TcpListener::bind("127.0.0.1:0").is_ok();
+    let resolve = std::net::ToSocketAddrs::to_socket_addrs("localhost:80").is_ok();
+    let (args, vars) = (std::env::args().count(), std::env::vars().count());
+    format!("args={args} vars={vars} files={files:?} connect={connect} bind={bind} resolve={resolve}")
+}
+
+async fn exercise_storage() -> String {
+    let options = |if_version| SetOptions { if_version, ttl: None };
+    let mut said = Vec::new();
+    let first = storage::set("a".to_owned(), b"1".to_vec(), options(Some(0))).await.unwrap();
+    let taken = storage::set("a".to_owned(), b"2".to_vec(), options(Some(0))).await;
+    said.push(format!("{}", matches!(taken, Err(StorageError::Conflict))));
+    let second = storage::set("a".to_owned(), b"2".to_vec(), options(Some(first))).await.unwrap();
+    said.push(format!("{}", second > first));
+    let entry = storage::get("a".to_owned()).await.unwrap().unwrap();
+    said.push(format!("{}", entry.value == b"2" && entry.version == second));
+    let long = storage::set("k".repeat(513), Vec::new(), options(None)).await;
+    said.push(format!("{}", matches!(long, Err(StorageError::LimitExceeded))));
+    let large = storage::set("b".to_owned(), vec![0; 65_537], options(None)).await;
+    said.push(format!("{}", matches!(large, Err(StorageError::LimitExceeded))));
+    storage::set("b".to_owned(), vec![0; 65_536], options(None)).await.unwrap();
+    said.push(storage::list_keys(String::new(), None).await.unwrap().join("+"));
+    storage::delete("a".to_owned()).await.unwrap();
+    said.push(format!("{}", storage::get("a".to_owned()).await.unwrap().is_none()));
+    said.join(" ")
+}
+
+async fn misbehave(behaviour: &str) -> Result<Profile, Error> {
+    let url = || setting("url").unwrap();
+    let said = |result: Result<http::Answer, String>| match result {
+        Ok(answer) => Ok(profile(format!("{} {}", answer.status, answer.text()))),
+        Err(code) => Err(error(ErrorKind::Unavailable, code)),
+    };
+    match behaviour {
+        "config" => {
+            let mut all = store::get_all().unwrap();
+            all.sort();
+            Ok(profile(format!("{all:?} {:?}", store::get("missing").unwrap())))
+        }
+        "loop" => loop_forever(),
+        "memory" => eat_memory(),
+        "trap" => panic!("the last words"),
+        "overflow-the-stack" => {
+            #[expect(unconditional_recursion, reason = "it is meant to run out of stack")]
+            fn deeper(number: u64) -> u64 {
+                let page = black_box([number; 512]);
+                black_box(deeper(number + 1)) + page[7]
+            }
+            Ok(profile(deeper(0).to_string()))
+        }
+        "sleep" => {
+            monotonic_clock::wait_for(3_600_000_000_000).await;
+            Ok(profile("woke up"))
+        }
+        "busy" => {
+            // Slow, but never idle for long: every request is progress.
+            for _ in 0..1_000 {
+                http::get(&url()).await.map_err(|code| error(ErrorKind::Unavailable, code))?;
+                monotonic_clock::wait_for(20_000_000).await;
+            }
+            Ok(profile("done"))
+        }
+        "long-text" => Ok(profile("x".repeat((64 << 10) + 1))),
+        "text-that-fits" => Ok(profile("x".repeat(64 << 10))),
+        "crossing" => Ok(profile("x".repeat(9 << 20))),
+        // SAFETY: undefined behaviour nowhere on the way: the text is only moved out of the guest, where
+        // the host must notice.
+        "no-utf-8" => Ok(profile(unsafe { String::from_utf8_unchecked(vec![0xff, 0xfe]) })),
+        "long-error" => Err(Error {
+            code: Some("a\u{1b}b\nc".to_owned()),
+            ..error(ErrorKind::Other, format!("\u{202e}begin {} end", "x".repeat(100_000)))
+        }),
+        "stderr" => {
+            eprintln!("first line \u{1b}[31mred");
+            for number in 0..10_000 {
+                eprintln!("line {number} of a flood that must not fill the log");
+            }
+            Ok(profile("quiet"))
+        }
+        "handles" => {
+            let kept: Vec<Fields> = (0..5_000).map(|_| Fields::new()).collect();
+            Ok(profile(kept.len().to_string()))
+        }
+        "streams" => {
+            let kept: Vec<_> = (0..5_000).map(|_| wit_stream::new::<u8>()).collect();
+            Ok(profile(kept.len().to_string()))
+        }
+        "look-around" => Ok(profile(look_around())),
+        "storage" => Ok(profile(exercise_storage().await)),
+        "get" => said(http::get(&url()).await),
+        "get-twice" => {
+            let first = http::get(&url()).await.map_err(|code| error(ErrorKind::Unavailable, code))?;
+            let second = said(http::get(&url()).await)?;
+            Ok(profile(format!("{} / {}", first.text(), second.bio.unwrap())))
+        }
+        "get-first-byte-timeout" => {
+            said(http::send("GET", &url(), &[], http::Body::None, Some(50_000_000)).await)
+        }
+        "post" => {
+            let headers = [("content-length", "5"), ("x-test", "yes")];
+            said(http::send("POST", &url(), &headers, http::Body::Bytes(b"hello".to_vec()), None).await)
+        }
+        "post-empty" => said(http::send("POST", &url(), &[], http::Body::None, None).await),
+        "host-header" => {
+            said(http::send("GET", &url(), &[("host", "evil.test")], http::Body::None, None).await)
+        }
+        "many-headers" => {
+            let value = "v".repeat(8_000);
+            let headers: Vec<(&str, &str)> = (0..20).map(|_| ("x-many", value.as_str())).collect();
+            said(http::send("GET", &url(), &headers, http::Body::None, None).await)
+        }
+        "request-then-trap" => {
+            let _ = http::get(&url()).await;
+            panic!("after the request");
+        }
+        "request-then-sleep" => {
+            let _ = http::get(&url()).await;
+            monotonic_clock::wait_for(3_600_000_000_000).await;
+            Ok(profile("woke up"))
+        }
+        "request-then-long-text" => {
+            let _ = http::get(&url()).await;
+            Ok(profile("x".repeat((64 << 10) + 1)))
+        }
+        "denied-then-unknown" => {
+            let _ = http::get(&url()).await;
+            Err(error(ErrorKind::OutcomeUnknown, "who knows"))
+        }
+        "count" => {
+            static CALLS: AtomicUsize = AtomicUsize::new(0);
+            Ok(profile((CALLS.fetch_add(1, Ordering::Relaxed) + 1).to_string()))
+        }
+        "nothing" => Ok(profile("")),
+        kind => Err(error(named_kind(kind), format!("said {kind}"))),
+    }
+}
+
+fn step(next: NextStep) -> PublishStep {
+    PublishStep {
+        state: b"state".to_vec(),
+        reference: Some("reference".to_owned()),
+        phase: "uploading".to_owned(),
+        bytes_sent: 0,
+        bytes_total: 0,
+        next,
+    }
+}
+
+/// Sends the first media item, whole or a range of it (setting `range`, `OFFSET+LENGTH`).
+async fn upload(behaviour: &str, item: &Item) -> Result<PublishStep, Error> {
+    let url = setting("url").unwrap();
+    let size = item.info().size;
+    let (offset, length) = match setting("range") {
+        Some(range) => {
+            let (offset, length) = range.split_once('+').unwrap();
+            (offset.parse().unwrap(), length.parse().unwrap())
+        }
+        None => (0, size),
+    };
+    let (stream, end) = item.read(offset, length);
+    let fixed = [("content-length".to_owned(), length.to_string())];
+    let headers: Vec<(&str, &str)> = match behaviour {
+        "upload-without-length" => Vec::new(),
+        _ => fixed.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+    };
+    let body = match behaviour {
+        "upload-copied" | "upload-copied-without-length" => http::Body::Copied(stream),
+        _ => http::Body::Stream(stream),
+    };
+    let headers = if behaviour == "upload-copied-without-length" { Vec::new() } else { headers };
+    match http::send("PUT", &url, &headers, body, None).await {
+        Ok(answer) if answer.status < 300 => {
+            let mut done = step(NextStep::Published(Publication {
+                post_id: Some(answer.text()),
+                url: None,
+                recheck_after: Some(1_000),
+            }));
+            (done.bytes_sent, done.bytes_total) = (length, size);
+            Ok(done)
+        }
+        Ok(answer) => Err(error(ErrorKind::Rejected, answer.text())),
+        Err(code) => Err(match end.await {
+            Ok(()) => error(ErrorKind::OutcomeUnknown, code),
+            Err(MediaError::Changed) => error(ErrorKind::InvalidRequest, "changed"),
+            Err(MediaError::OutOfRange) => error(ErrorKind::InvalidRequest, "out of range"),
+            Err(MediaError::Unavailable) => error(ErrorKind::Unavailable, "unavailable"),
+        }),
+    }
+}
+
+impl Guest for TestProvider {
+    fn describe() -> Descriptor {
+        match black_box(DESCRIBE).split_once('=').unwrap().1 {
+            "loop" => loop_forever(),
+            "trap" => panic!("no description"),
+            _ => {}
+        }
+        let setting = |name: &str| Setting {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            help: None,
+            kind: "text".to_owned(),
+            choices: Vec::new(),
+            required: false,
+            default_value: None,
+        };
+        Descriptor {
+            id: "test-provider".to_owned(),
+            name: "Test provider".to_owned(),
+            version: "0.1.0".to_owned(),
+            abilities: vec!["profile".to_owned()],
+            settings: ["behaviour", "url", "range"].map(setting).to_vec(),
+            connect_inputs: Vec::new(),
+            scopes: Vec::new(),
+            origins: vec!["https://*".to_owned()],
+        }
+    }
+
+    async fn begin_connect(request: ConnectRequest) -> Result<ConnectStep, Error> {
+        let session = format!("{} {}", request.state, request.redirect_uri).into_bytes();
+        Ok(ConnectStep::Redirect(Redirect {
+            url: format!("https://api.example.com/authorize?choose={}", request.choose_account),
+            session: if behaviour() == "large-state" { vec![0; (64 << 10) + 1] } else { session },
+            expires_in: 600_000,
+        }))
+    }
+
+    async fn complete_connect(
+        session: Vec<u8>,
+        callback: Vec<(String, String)>,
+    ) -> Result<Vec<Connection>, Error> {
+        let account = Account { id: format!("{callback:?}"), credentials: session, scopes: Vec::new() };
+        Ok(vec![connection(account)])
+    }
+
+    async fn refresh_credentials(account: Account) -> Result<Connection, Error> {
+        let credentials = [account.credentials.as_slice(), b"+"].concat();
+        Ok(connection(Account { credentials, ..account }))
+    }
+
+    async fn disconnect(_: Account) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn get_profile(account: Account) -> Result<Profile, Error> {
+        match behaviour().as_str() {
+            "" => Ok(profile(format!("{} {}", account.id, String::from_utf8_lossy(&account.credentials)))),
+            other => misbehave(other).await,
+        }
+    }
+
+    async fn get_stats(_: Account) -> Result<Stats, Error> {
+        let entries = if behaviour() == "many-entries" { 257 } else { 1 };
+        let other = (0..entries).map(|value| Metric { name: "metric".to_owned(), value }).collect();
+        Ok(Stats { followers: Some(u64::MAX), following: None, likes: Some(0), posts: None, other })
+    }
+
+    async fn list_posts(_: Account, query: ListQuery) -> Result<PostPage, Error> {
+        let posts = (0..query.limit).map(|number| summary(number.to_string())).collect();
+        Ok(PostPage { posts, next_cursor: query.cursor })
+    }
+
+    async fn get_posts(_: Account, ids: Vec<String>) -> Result<Vec<PostSummary>, Error> {
+        Ok(ids.into_iter().map(summary).collect())
+    }
+
+    async fn get_publish_form(_: Account) -> Result<PublishForm, Error> {
+        Ok(PublishForm {
+            account_name: "Test".to_owned(),
+            account_avatar_url: None,
+            kinds: Vec::new(),
+            fields: Vec::new(),
+            rules: vec![Rule {
+                conditions: Vec::new(),
+                consequence: Consequence::Notice(Notice {
+                    field: None,
+                    text: "See the terms".to_owned(),
+                    links: vec![Link { text: "terms".to_owned(), url: "https://example.com".to_owned() }],
+                }),
+            }],
+            quotas: Vec::new(),
+            blocked: Some(error(ErrorKind::QuotaExceeded, "full")),
+        })
+    }
+
+    async fn check_post(_: Account, post: Post, media: Vec<Item>) -> Result<Vec<Finding>, Error> {
+        let mut findings = vec![finding(format!("{} {:?}", post.kind, post.options.len()))];
+        findings.extend(media.iter().map(|item| finding(format!("{:?}", item.info()))));
+        Ok(findings)
+    }
+
+    async fn begin_publish(_: Account, _: Post, _: Vec<Item>) -> Result<PublishStep, Error> {
+        let mut first = step(NextStep::Proceed(Effect::Once));
+        if behaviour() == "large-state" {
+            first.state = vec![0; (64 << 10) + 1];
+        }
+        Ok(first)
+    }
+
+    async fn continue_publish(
+        _: Account,
+        _: Vec<u8>,
+        media: Vec<Item>,
+        resume: Resume,
+    ) -> Result<PublishStep, Error> {
+        match behaviour().as_str() {
+            upload_kind if upload_kind.starts_with("upload") => upload(upload_kind, &media[0]).await,
+            _ if resume.interrupted => {
+                let evidence = resume.evidence.map(|it| String::from_utf8_lossy(&it).into_owned());
+                Ok(step(NextStep::Unknown(error(ErrorKind::OutcomeUnknown, format!("{evidence:?}")))))
+            }
+            _ => Ok(step(NextStep::Wait(1_500))),
+        }
+    }
+
+    async fn cancel_publish(_: Account, _: Vec<u8>) -> Result<PublishStep, Error> {
+        Ok(step(NextStep::Cancelled))
+    }
+}
+
+fn connection(account: Account) -> Connection {
+    Connection {
+        account,
+        display_name: "Test".to_owned(),
+        avatar_url: None,
+        grant: Some("grant".to_owned()),
+        expires_at: Some(1),
+        refresh_expires_at: Some(2),
+        missing_scopes: Vec::new(),
+    }
+}
+
+fn summary(id: String) -> PostSummary {
+    PostSummary {
+        id,
+        kind: "video".to_owned(),
+        title: None,
+        text: None,
+        url: None,
+        embed_url: None,
+        cover_url: None,
+        created_at: None,
+        duration: Some(1),
+        width: None,
+        height: None,
+        stats: PostStats { views: None, likes: None, comments: None, shares: None, other: Vec::new() },
+    }
+}
+
+fn finding(message: String) -> Finding {
+    Finding { severity: Severity::Info, subject: "test".to_owned(), message, remedy: None, code: None }
+}
+
+impl webhooks::Guest for TestProvider {
+    async fn receive(request: webhooks::Request) -> Result<webhooks::Receipt, Error> {
+        if !request.headers.iter().any(|(name, value)| name == "x-signature" && value == "good") {
+            return Err(error(ErrorKind::Forbidden, "not signed"));
+        }
+        let events = [
+            webhooks::Event::PublishChanged(webhooks::PublishChanged {
+                reference: request.method,
+                account_id: None,
+                evidence: request.body,
+            }),
+            webhooks::Event::AccountRemoved(webhooks::AccountRemoved {
+                account_id: "1".to_owned(),
+                at: request.received_at,
+                reason: None,
+            }),
+            webhooks::Event::Ignored(format!("{:?}", request.query)),
+        ];
+        let deliveries = events.into_iter().enumerate();
+        Ok(webhooks::Receipt {
+            deliveries: deliveries
+                .map(|(id, event)| webhooks::Delivery { id: id.to_string(), event })
+                .collect(),
+            response: Some(webhooks::Response {
+                content_type: "text/plain".to_owned(),
+                body: b"ok".to_vec(),
+            }),
+        })
+    }
+}
+
+impl diagnostics::Guest for TestProvider {
+    async fn check_settings(addresses: diagnostics::Addresses) -> Result<Vec<Finding>, Error> {
+        Ok(vec![finding(addresses.redirect_uri)])
+    }
+
+    fn guide(addresses: diagnostics::Addresses) -> Vec<diagnostics::GuideStep> {
+        vec![diagnostics::GuideStep {
+            title: "Register".to_owned(),
+            body: "Copy this.".to_owned(),
+            copy: vec![diagnostics::Copyable { label: "URL".to_owned(), value: addresses.redirect_uri }],
+        }]
+    }
+}
+
+/// No trailers, no further word: what every request and answer here ends with.
+fn ended<T: 'static>(default: fn() -> T) -> wit_bindgen::FutureReader<T>
+where
+    T: bindings::wit_future::FuturePayload,
+{
+    let (writer, reader) = wit_future::new(default);
+    drop(writer);
+    reader
+}
