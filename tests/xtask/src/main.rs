@@ -1,2 +1,44 @@
-//! Developer commands. 
-fn main() {}
+//! Developer commands: one a purpose, the same on a desk and in the checks of a change.
+
+mod demo;
+mod guests;
+mod lint;
+mod run;
+mod test;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+Developer commands of Social Channel
+
+Usage: cargo xtask COMMAND
+
+  demo          connect an account, read it, publish a 70 MB video: against a simulated platform
+  test [SUITE]  every suite, or one
+  lint          format, lints, generated files
+  guests        build every component; adds the target wasm32-wasip2 if it is missing
+  bench [NAME]  measure, side by side with native code (release build)
+";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else {
+        bail!("a command is missing\n\n{HELP}");
+    };
+    match command.as_str() {
+        "demo" => demo::run(),
+        "test" => test::run(rest),
+        "lint" => lint::run(),
+        "guests" => guests::build(),
+        "bench" => {
+            guests::build()?;
+            let bench = ["run", "--release", "--package", "bench", "--"];
+            run::cargo(bench.into_iter().chain(rest.iter().map(String::as_str)))
+        }
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => bail!("there is no command {other}\n\n{HELP}"),
+    }
+}

@@ -1,0 +1,6 @@
+//! The demo.
+use anyhow::Result;
+
+pub(crate) fn run() -> Result<()> {
+    crate::guests::build()
+}
