@@ -23,7 +23,7 @@ use crate::media::MediaItem;
 use crate::model::{Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Stats};
 use crate::policy::Policy;
 use crate::provider::Provider;
-use crate::publisher::{DrivenJobs, Job, PublishRequest, Worked};
+use crate::publisher::{DrivenJobs, Job, JobChange, PublishRequest, Resolution, Worked};
 use crate::registry::{Loaded, ProviderInfo};
 use crate::store::{HistoryRow, JobStatus, Sqlite, Store};
 use crate::tenant::TenantId;
@@ -503,8 +503,26 @@ impl Tenant {
         self.inner.resume_job(&self.id, id).await
     }
 
+    /// Changes a job of which nothing can have been posted yet (another time, a visibility that is still
+    /// offered, words the person agreed to anew), and goes on with it.
+    ///
+    /// # Errors
+    /// `InvalidRequest` once it has ended or a request that may make the post was begun.
+    pub async fn change_job(&self, id: &str, change: JobChange) -> Result<Job> {
+        self.inner.change_job(&self.id, id, change).await
+    }
+
+    /// Says what a person found after a job ended `unknown`. Posted: the job is `published`. Not posted: it is
+    /// `failed`, and may be tried again.
+    ///
+    /// # Errors
+    /// `InvalidRequest` where the job is not `unknown`.
+    pub async fn resolve_job(&self, id: &str, found: Resolution) -> Result<Job> {
+        self.inner.resolve_job(&self.id, id, found).await
+    }
+
     /// A new job for what an ended one did not publish. After `unknown`, `looked` says that the person has
-    /// looked and found nothing.
+    /// looked and found nothing; better say it with [`Tenant::resolve_job`].
     pub async fn retry_job(&self, id: &str, looked: bool) -> Result<Job> {
         self.inner.retry_job(&self.id, id, looked).await
     }

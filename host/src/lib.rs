@@ -39,7 +39,7 @@ pub use error::{Error, ErrorKind, Outcome, Result};
 pub use host::{Host, HostBuilder, Tenant};
 pub use limits::Limits;
 pub use policy::{ConnectTo, OriginPattern, Policy};
-pub use publisher::{Job, PublishRequest, Worked};
+pub use publisher::{Job, JobChange, PRIORITIES, PublishRequest, Resolution, Worked};
 pub use registry::{Loaded, ProviderInfo, WaitingApp};
 pub use secret::{SecretBytes, SecretText};
 pub use store::{Health, HistoryRow, JobStatus};

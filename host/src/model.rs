@@ -184,7 +184,7 @@ pub enum OptionValue {
 }
 
 /// What to publish, besides the media.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Post {
     /// `video`, `photos`, `text`.

@@ -183,29 +183,11 @@ impl MediaItem {
 
     /// What a provider and the pages are told.
     pub(crate) fn info(&self) -> MediaInfo {
-        let MediaReference { size, content_type, facts, alt_text, public_url, .. } = &self.reference;
-        MediaInfo {
-            size: *size,
-            content_type: content_type.clone(),
-            file_name: self.file_name(),
-            alt_text: alt_text.clone(),
-            duration: facts.duration,
-            width: facts.width,
-            height: facts.height,
-            frame_rate: facts.frame_rate,
-            codec: facts.codec.clone(),
-            public_url: public_url.clone(),
-        }
+        self.reference.info()
     }
 
     fn file_name(&self) -> Option<String> {
-        let name = match &self.reference.source {
-            MediaSource::File(path) => path.file_name()?.to_string_lossy().into_owned(),
-            MediaSource::Url(address) => {
-                ::url::Url::parse(address).ok()?.path_segments()?.next_back()?.to_owned()
-            }
-        };
-        (!name.is_empty()).then_some(name)
+        self.reference.file_name()
     }
 
     /// Streams `length` bytes from `offset`. May be called again for the same range.
@@ -221,6 +203,35 @@ impl MediaItem {
             Source::File(file) => Box::pin(file::read(Arc::clone(file), offset, end)),
             Source::Url(source) => Box::pin(url::read(Arc::clone(source), offset, end)),
         })
+    }
+}
+
+impl MediaReference {
+    /// What a provider and the pages are told.
+    pub(crate) fn info(&self) -> MediaInfo {
+        let MediaReference { size, content_type, facts, alt_text, public_url, .. } = self;
+        MediaInfo {
+            size: *size,
+            content_type: content_type.clone(),
+            file_name: self.file_name(),
+            alt_text: alt_text.clone(),
+            duration: facts.duration,
+            width: facts.width,
+            height: facts.height,
+            frame_rate: facts.frame_rate,
+            codec: facts.codec.clone(),
+            public_url: public_url.clone(),
+        }
+    }
+
+    fn file_name(&self) -> Option<String> {
+        let name = match &self.source {
+            MediaSource::File(path) => path.file_name()?.to_string_lossy().into_owned(),
+            MediaSource::Url(address) => {
+                ::url::Url::parse(address).ok()?.path_segments()?.next_back()?.to_owned()
+            }
+        };
+        (!name.is_empty()).then_some(name)
     }
 }
 

@@ -56,6 +56,8 @@ struct Work {
     armed: bool,
     /// What a webhook said, on its way with the present call.
     event: Option<i64>,
+    /// What the history calls the present step.
+    asked: &'static str,
 }
 
 impl Inner {
@@ -85,6 +87,7 @@ impl Inner {
                 let work = Work {
                     armed,
                     event: None,
+                    asked: "begin_publish",
                     inner: self.clone(),
                     tenant,
                     row,
@@ -163,9 +166,15 @@ impl Work {
                 let error = Error::new(ErrorKind::Unavailable, "the job's time is up")
                     .with_remedy("publish it again as a new job");
                 let decision = ended(self.position(), &error);
+                self.asked = "deadline";
                 return self.store(decision, None, false).await.map(|_| Laid::Down);
             }
             let cancel = self.around.borrow().cancel && !self.row.status.has_ended();
+            self.asked = match &self.row.state {
+                _ if cancel => "cancel_publish",
+                None => "begin_publish",
+                Some(_) => "continue_publish",
+            };
             if cancel && self.row.state.is_none() {
                 let decision = after_step(self.position(), &NextStep::Cancelled);
                 return self.store(decision, None, true).await.map(|_| Laid::Down);
@@ -414,9 +423,11 @@ impl Work {
             release: !goes_on,
             history: Some(HistoryRow {
                 at_ms: now,
+                call: self.asked.to_owned(),
                 phase: step.as_ref().map_or_else(|| self.row.phase.clone(), |step| step.phase.clone()),
                 result: error
                     .map_or_else(|| decision.status.name().to_owned(), |error| error.kind.to_string()),
+                message: error.map(|error| error.message.clone()),
                 code: error.and_then(|error| error.code.clone()),
                 trace_id: error.and_then(|error| error.trace_id.clone()),
             }),

@@ -5,29 +5,30 @@
 
 mod decide;
 mod drive;
+mod job;
 mod work;
 
+pub use job::{Job, JobChange, PRIORITIES, PublishRequest, Resolution};
 pub use work::Worked;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 
-use crate::accounts::seal_json;
+use crate::accounts::{open_json, seal_json};
 use crate::clock::millis;
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Inner;
 use crate::id;
 use crate::media::{MediaItem, MediaReference};
-use crate::model::{Media, Post};
-use crate::store::{Health, HistoryRow, JobFilter, JobRow, JobStatus};
+use crate::model::Post;
+use crate::store::{ChangedJob, Health, HistoryRow, JobFilter, JobRow, JobStatus, ResolvedJob};
 use crate::tenant::TenantId;
 use crate::vault::Place;
 
@@ -35,106 +36,6 @@ use crate::vault::Place;
 const DEADLINE: Duration = Duration::from_secs(48 * 3600);
 /// Keys longer than this are no keys.
 const KEY_LENGTH: usize = 255;
-
-/// What to publish, and how.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PublishRequest {
-    /// The post.
-    pub post: Post,
-    /// Its media.
-    #[serde(default)]
-    pub media: Vec<Media>,
-    /// The same key and request again: the same job. Unique in the tenant.
-    #[serde(default)]
-    pub idempotency_key: Option<String>,
-    /// Not before this instant; seconds since 1970.
-    #[serde(default)]
-    pub publish_at: Option<i64>,
-    /// Who agreed, when, and to which words, if the platform wants that known.
-    #[serde(default)]
-    pub consent: Option<BTreeMap<String, String>>,
-}
-
-/// A publish job, as it is shown.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Job {
-    /// Its name.
-    pub id: String,
-    /// The channel it publishes on.
-    pub channel: String,
-    /// The app that channel was connected with.
-    pub app: String,
-    /// The component that drives it.
-    pub digest: Digest,
-    /// Where it stands.
-    pub status: JobStatus,
-    /// `waiting`, `checking`, `uploading`, `processing`, or the platform's own word.
-    pub phase: String,
-    /// Of the media.
-    pub bytes_sent: u64,
-    /// Of the media.
-    pub bytes_total: u64,
-    /// The platform's id of the post, once it tells.
-    pub post_id: Option<String>,
-    /// The post's page.
-    pub url: Option<String>,
-    /// Why it waits, or how it ended.
-    pub error: Option<Error>,
-    /// When it goes on by itself; seconds since 1970.
-    pub next_attempt_at: Option<i64>,
-    /// Failed attempts of the present step.
-    pub attempts: u32,
-    /// Somebody asked to cancel it.
-    pub cancel_requested: bool,
-    /// The caller's key.
-    pub idempotency_key: Option<String>,
-    /// The job that this one repeats.
-    pub retry_of: Option<String>,
-    /// The platform's ids of this publish.
-    pub references: Vec<String>,
-    /// Given up after this instant; seconds since 1970.
-    pub deadline_at: i64,
-    /// Seconds since 1970.
-    pub created_at: i64,
-    /// Seconds since 1970.
-    pub updated_at: i64,
-    /// Seconds since 1970.
-    pub ended_at: Option<i64>,
-}
-
-impl Job {
-    fn new(row: JobRow) -> Self {
-        Job {
-            id: row.id,
-            channel: row.channel,
-            app: row.app,
-            digest: row.digest,
-            status: row.status,
-            phase: row.phase,
-            bytes_sent: row.bytes_sent.cast_unsigned(),
-            bytes_total: row.bytes_total.cast_unsigned(),
-            post_id: row.post_id,
-            url: row.url,
-            error: row.error.and_then(|error| serde_json::from_str(&error).ok()),
-            next_attempt_at: row.wake_at.map(|at| at / 1000),
-            attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
-            cancel_requested: row.cancel_requested,
-            idempotency_key: row.idempotency_key,
-            retry_of: row.retry_of,
-            references: row.references,
-            deadline_at: row.deadline_at / 1000,
-            created_at: row.created_at / 1000,
-            updated_at: row.updated_at / 1000,
-            ended_at: row.ended_at.map(|at| at / 1000),
-        }
-    }
-
-    /// See [`JobStatus::has_ended`].
-    pub fn has_ended(&self) -> bool {
-        self.status.has_ended()
-    }
-}
 
 /// What a job keeps, sealed.
 #[derive(Serialize, Deserialize)]
@@ -179,13 +80,7 @@ impl Inner {
             )
             .with_remedy("connect the account again, then publish"));
         }
-        if request.idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_LENGTH) {
-            return Err(Error::new(
-                ErrorKind::InvalidRequest,
-                format!("an idempotency key has 1 to {KEY_LENGTH} bytes"),
-            )
-            .with_field("idempotency_key"));
-        }
+        check_request(&request)?;
         let mut media = Vec::new();
         for one in &request.media {
             media.push(MediaItem::open(one, &app.egress).await?.reference().clone());
@@ -195,9 +90,13 @@ impl Inner {
             Some(consent) => Some(to_json(consent)?),
             None => None,
         };
-        let body = to_json(&(channel, &request.post, &request.media, request.publish_at))?;
+        let body = to_json(&(
+            channel,
+            &request.post,
+            &request.media,
+            (request.publish_at, request.deadline_at, request.priority),
+        ))?;
         let now = self.clock.now_ms();
-        let begin = request.publish_at.map_or(now, |at| at.saturating_mul(1000)).max(now);
         let row = NewJob {
             app: &account.app,
             channel,
@@ -208,7 +107,9 @@ impl Inner {
             retry_of: None,
             consent,
             total,
-            begin,
+            priority: request.priority,
+            publish_at: request.publish_at,
+            times: times(request.publish_at, request.deadline_at, now)?,
         };
         self.insert_job(tenant, row).await
     }
@@ -248,8 +149,7 @@ impl Inner {
         let account = self.account_row(tenant, &row.channel).await?;
         let app = self.live_app(tenant, &account.app).await?;
         let key = row_key(tenant, id);
-        let request: StoredRequest =
-            crate::accounts::open_json(&self.vault, place(&key, "request"), &row.request)?;
+        let request: StoredRequest = open_json(&self.vault, place(&key, "request"), &row.request)?;
         let total = request.media.iter().map(|media| media.size).sum::<u64>();
         let new = NewJob {
             app: &account.app,
@@ -261,7 +161,9 @@ impl Inner {
             retry_of: Some(id.to_owned()),
             consent: row.consent.clone(),
             total,
-            begin: self.clock.now_ms(),
+            priority: row.priority,
+            publish_at: None,
+            times: times(None, None, self.clock.now_ms())?,
         };
         self.insert_job(tenant, new).await
     }
@@ -270,6 +172,7 @@ impl Inner {
         let id = id::new("job")?;
         let key = row_key(tenant, &id);
         let now = self.clock.now_ms();
+        let (begin, deadline_at) = new.times;
         let row = JobRow {
             request: seal_json(&self.vault, place(&key, "request"), &new.request)?,
             id,
@@ -280,22 +183,29 @@ impl Inner {
             idempotency_key: new.idempotency_key,
             retry_of: new.retry_of,
             consent: new.consent,
+            priority: new.priority,
+            publish_at: new.publish_at.map(|at| at.saturating_mul(1000)),
             state: None,
             once: false,
             interrupted: false,
             once_begun: false,
+            sent_at: None,
             status: JobStatus::Active,
             phase: "waiting".to_owned(),
             bytes_sent: 0,
             bytes_total: i64::try_from(new.total).unwrap_or(i64::MAX),
-            wake_at: Some(new.begin),
+            wake_at: Some(begin),
             attempts: 0,
-            deadline_at: new.begin.saturating_add(millis(DEADLINE)),
+            deadline_at,
             cancel_requested: false,
             post_id: None,
             url: None,
             error: None,
             references: Vec::new(),
+            quotas: None,
+            asked_at: None,
+            forced: false,
+            resolution: None,
             created_at: now,
             updated_at: now,
             ended_at: None,
@@ -319,11 +229,17 @@ impl Inner {
         if !row.status.has_ended() {
             self.drive_in_background(tenant, &row.id);
         }
-        Ok(Job::new(row))
+        self.show_job(tenant, row)
+    }
+
+    fn show_job(&self, tenant: &TenantId, row: JobRow) -> Result<Job> {
+        let key = row_key(tenant, &row.id);
+        let request = open_json(&self.vault, place(&key, "request"), &row.request)?;
+        Ok(Job::new(row, request))
     }
 
     pub(crate) async fn job(&self, tenant: &TenantId, id: &str) -> Result<Job> {
-        let mut job = Job::new(self.job_row(tenant, id).await?);
+        let mut job = self.show_job(tenant, self.job_row(tenant, id).await?)?;
         if !job.has_ended() {
             if let Some(driven) = self.driven(id) {
                 job.bytes_sent =
@@ -352,7 +268,7 @@ impl Inner {
         limit: u32,
     ) -> Result<Vec<Job>> {
         let filter = JobFilter { channel: channel.map(str::to_owned), status, limit };
-        Ok(self.store.jobs(tenant, &filter).await?.into_iter().map(Job::new).collect())
+        self.store.jobs(tenant, &filter).await?.into_iter().map(|row| self.show_job(tenant, row)).collect()
     }
 
     pub(crate) async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>> {
@@ -380,6 +296,102 @@ impl Inner {
         if !row.status.has_ended() {
             self.drive_in_background(tenant, id);
         }
+        self.job(tenant, id).await
+    }
+
+    /// Notes what a person found after `unknown`: the job is `published`, or `failed` and may be tried again.
+    pub(crate) async fn resolve_job(&self, tenant: &TenantId, id: &str, found: Resolution) -> Result<Job> {
+        let row = self.job_row(tenant, id).await?;
+        let resolution = to_json(&found)?;
+        if row.status != JobStatus::Unknown {
+            if row.resolution.as_ref() == Some(&resolution) {
+                return self.job(tenant, id).await;
+            }
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!("this job is {}: there is nothing to be found out", row.status.name()),
+            )
+            .with_remedy("only a job that ended `unknown` asks what you found"));
+        }
+        if !found.posted && (found.post_id.is_some() || found.url.is_some()) {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "a post that is not there has no id and no page",
+            )
+            .with_field("posted")
+            .with_remedy("say that it was posted, or leave id and page out"));
+        }
+        if found.url.as_ref().is_some_and(|url| !url.starts_with("https://")) {
+            return Err(Error::new(ErrorKind::InvalidRequest, "the post's page is no https address")
+                .with_field("url")
+                .with_remedy("copy the whole address of the post from the browser"));
+        }
+        let error = if found.posted {
+            None
+        } else {
+            let error = Error::new(ErrorKind::OutcomeUnknown, "somebody looked, and it was not posted")
+                .with_remedy("try it again as a new job (retry)");
+            Some(to_json(&error)?)
+        };
+        let resolved = ResolvedJob {
+            status: if found.posted { JobStatus::Published } else { JobStatus::Failed },
+            post_id: found.post_id,
+            url: found.url,
+            error,
+            resolution,
+        };
+        if self.store.resolve_job(tenant, id, &resolved, self.clock.now_ms()).await? {
+            tracing::info!(%tenant, job = id, posted = found.posted, "a person said what became of a job");
+            self.job_changed.notify_waiters();
+        }
+        self.job(tenant, id).await
+    }
+
+    /// Changes a job of which nothing can have been posted yet, and goes on with it.
+    pub(crate) async fn change_job(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        id: &str,
+        change: JobChange,
+    ) -> Result<Job> {
+        let row = self.job_row(tenant, id).await?;
+        check_priority(change.priority.unwrap_or_default())?;
+        let now = self.clock.now_ms();
+        let publish_at = change.publish_at.or(row.publish_at.map(|at| at / 1000));
+        let (begin, mut deadline_at) = times(publish_at, change.deadline_at, now)?;
+        if change.deadline_at.is_none() && change.publish_at.is_none() {
+            deadline_at = row.deadline_at;
+        }
+        let key = row_key(tenant, id);
+        let request = match change.post {
+            None => None,
+            Some(post) => {
+                let old: StoredRequest = open_json(&self.vault, place(&key, "request"), &row.request)?;
+                let new = StoredRequest { post, media: old.media };
+                Some(seal_json(&self.vault, place(&key, "request"), &new)?)
+            }
+        };
+        let consent = match &change.consent {
+            Some(consent) => Some(to_json(consent)?),
+            None => None,
+        };
+        let changed = ChangedJob {
+            request,
+            consent,
+            priority: change.priority,
+            publish_at: change.publish_at.map(|at| at.saturating_mul(1000)),
+            deadline_at: Some(deadline_at),
+            wake_at: begin,
+        };
+        if !self.store.change_job(tenant, id, &changed, now).await? {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "this job has ended, or is already being posted: it cannot be changed any more",
+            )
+            .with_remedy("cancel it, or wait for its end; then publish anew"));
+        }
+        self.wake_workers();
+        self.drive_in_background(tenant, id);
         self.job(tenant, id).await
     }
 
@@ -417,7 +429,45 @@ struct NewJob<'a> {
     retry_of: Option<String>,
     consent: Option<String>,
     total: u64,
-    begin: i64,
+    priority: i32,
+    /// Seconds since 1970.
+    publish_at: Option<i64>,
+    /// When it may begin, and when it is given up; milliseconds.
+    times: (i64, i64),
+}
+
+fn check_request(request: &PublishRequest) -> Result<()> {
+    if request.idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_LENGTH) {
+        return Err(Error::new(
+            ErrorKind::InvalidRequest,
+            format!("an idempotency key has 1 to {KEY_LENGTH} bytes"),
+        )
+        .with_field("idempotency_key"));
+    }
+    check_priority(request.priority)
+}
+
+fn check_priority(priority: i32) -> Result<()> {
+    if PRIORITIES.contains(&priority) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidRequest, format!("{priority} is no priority"))
+        .with_field("priority")
+        .with_remedy("choose a number from -100 to 100; 0 is usual, more goes first"))
+}
+
+/// When a job may begin, and when it is given up, in milliseconds. Given in seconds.
+fn times(publish_at: Option<i64>, deadline_at: Option<i64>, now: i64) -> Result<(i64, i64)> {
+    let begin = publish_at.map_or(now, |at| at.saturating_mul(1000)).max(now);
+    let Some(deadline) = deadline_at.map(|at| at.saturating_mul(1000)) else {
+        return Ok((begin, begin.saturating_add(millis(DEADLINE))));
+    };
+    if deadline <= begin {
+        return Err(Error::new(ErrorKind::InvalidRequest, "the job would be given up before it may begin")
+            .with_field("deadline_at")
+            .with_remedy("name a deadline that is later than now and than `publish_at`"));
+    }
+    Ok((begin, deadline))
 }
 
 fn to_json(value: &impl Serialize) -> Result<String> {

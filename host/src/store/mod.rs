@@ -149,6 +149,16 @@ pub(crate) trait JobStore: Send + Sync {
     async fn wake_job(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool>;
     /// Makes the channel's paused jobs due again.
     async fn wake_paused_jobs(&self, tenant: &TenantId, channel: &str, now: i64) -> Result<()>;
+    /// Stores what a person found. False: the job is not `unknown`.
+    async fn resolve_job(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        resolved: &ResolvedJob,
+        now: i64,
+    ) -> Result<bool>;
+    /// Changes a job. False: it has ended, or something of it may have been posted.
+    async fn change_job(&self, tenant: &TenantId, id: &str, change: &ChangedJob, now: i64) -> Result<bool>;
     /// When the next job wants to be looked at.
     async fn next_wake(&self) -> Result<Option<i64>>;
     async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>>;

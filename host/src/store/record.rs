@@ -153,7 +153,10 @@ pub(crate) struct JobRow {
     pub(crate) request_hash: String,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) retry_of: Option<String>,
+    /// As JSON.
     pub(crate) consent: Option<String>,
+    pub(crate) priority: i32,
+    pub(crate) publish_at: Option<i64>,
     /// None: not begun.
     pub(crate) state: Option<Sealed>,
     /// The next call is announced as not to be repeated.
@@ -162,6 +165,8 @@ pub(crate) struct JobRow {
     pub(crate) interrupted: bool,
     /// Any `once` call was ever begun.
     pub(crate) once_begun: bool,
+    /// When the first of them was.
+    pub(crate) sent_at: Option<i64>,
     pub(crate) status: JobStatus,
     pub(crate) phase: String,
     pub(crate) bytes_sent: i64,
@@ -176,9 +181,42 @@ pub(crate) struct JobRow {
     /// As JSON.
     pub(crate) error: Option<String>,
     pub(crate) references: Vec<String>,
+    /// The account's allowances, as JSON.
+    pub(crate) quotas: Option<String>,
+    /// When the form was last asked for.
+    pub(crate) asked_at: Option<i64>,
+    /// A person said to go on whatever the allowances are.
+    pub(crate) forced: bool,
+    /// What a person found, as JSON.
+    pub(crate) resolution: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
     pub(crate) ended_at: Option<i64>,
+}
+
+/// What a person found after `unknown`, as it is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct ResolvedJob {
+    pub(crate) status: JobStatus,
+    pub(crate) post_id: Option<String>,
+    pub(crate) url: Option<String>,
+    /// As JSON.
+    pub(crate) error: Option<String>,
+    /// As JSON.
+    pub(crate) resolution: String,
+}
+
+/// What a person changed of a job that has sent nothing. None: stays as it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ChangedJob {
+    /// With a new request the job begins anew.
+    pub(crate) request: Option<Sealed>,
+    pub(crate) consent: Option<String>,
+    pub(crate) priority: Option<i32>,
+    pub(crate) publish_at: Option<i64>,
+    pub(crate) deadline_at: Option<i64>,
+    /// When it goes on.
+    pub(crate) wake_at: i64,
 }
 
 /// What others said about a job while it is worked on.
@@ -219,10 +257,15 @@ pub(crate) struct JobUpdate {
 pub struct HistoryRow {
     /// Milliseconds since 1970.
     pub at_ms: i64,
+    /// What was called: `publish_form`, `begin_publish`, `continue_publish`, `cancel_publish`; or what else
+    /// moved the job: `deadline`, `change`, `resolve`.
+    pub call: String,
     /// What the job was doing.
     pub phase: String,
-    /// `step`, or the kind of the error.
+    /// How the job stands since (as [`JobStatus`]), or the kind of the error.
     pub result: String,
+    /// One sentence, where there is an error.
+    pub message: Option<String>,
     /// The platform's own code.
     pub code: Option<String>,
     /// The platform's reference for its support.

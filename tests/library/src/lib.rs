@@ -235,13 +235,7 @@ pub async fn browse(url: &str) -> Result<Vec<(String, String)>> {
 
 /// A post for everybody, as the demo's public account may make it.
 pub fn request(text: &str, media: Media) -> PublishRequest {
-    PublishRequest {
-        post: post(text),
-        media: vec![media],
-        idempotency_key: None,
-        publish_at: None,
-        consent: None,
-    }
+    PublishRequest::new(post(text), vec![media])
 }
 
 /// See [`request`].

@@ -23,10 +23,13 @@ fn job_row(row: &SqliteRow) -> Result<JobRow> {
         idempotency_key: row.get("idempotency_key"),
         retry_of: row.get("retry_of"),
         consent: row.get("consent"),
+        priority: row.get("priority"),
+        publish_at: row.get("publish_at"),
         state: row.get::<Option<Vec<u8>>, _>("state").map(Sealed),
         once: row.get("once"),
         interrupted: row.get("interrupted"),
         once_begun: row.get("once_begun"),
+        sent_at: row.get("sent_at"),
         status,
         phase: row.get("phase"),
         bytes_sent: row.get("bytes_sent"),
@@ -39,6 +42,10 @@ fn job_row(row: &SqliteRow) -> Result<JobRow> {
         url: row.get("url"),
         error: row.get("error"),
         references: serde_json::from_str(row.get("refs")).unwrap_or_default(),
+        quotas: row.get("quotas"),
+        asked_at: row.get("asked_at"),
+        forced: row.get("forced"),
+        resolution: row.get("resolution"),
         created_at: row.get("created_at"),
         updated_at: row.get("updated_at"),
         ended_at: row.get("ended_at"),
@@ -56,6 +63,9 @@ macro_rules! select {
     };
 }
 
+const HISTORY: &str = "INSERT INTO job_history (job, at_ms, call, phase, result, message, code, trace_id)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+
 #[async_trait]
 impl JobStore for Sqlite {
     async fn insert_job(&self, tenant: &TenantId, job: &JobRow) -> Result<Option<JobRow>> {
@@ -72,9 +82,10 @@ impl JobStore for Sqlite {
             }
             sqlx::query(
                 "INSERT INTO jobs (id, tenant, app, channel, digest, request, request_hash, idempotency_key,
-                     retry_of, consent, state, once, interrupted, once_begun, status, phase, bytes_sent, bytes_total,
-                     wake_at, attempts, deadline_at, cancel_requested, created_at, updated_at)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, 0, 0, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?)",
+                     retry_of, consent, priority, publish_at, state, once, interrupted, once_begun, status, phase,
+                     bytes_sent, bytes_total, wake_at, attempts, deadline_at, cancel_requested, created_at,
+                     updated_at)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, 0, 0, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?)",
             )
             .bind(&job.id)
             .bind(tenant.as_str())
@@ -86,6 +97,8 @@ impl JobStore for Sqlite {
             .bind(&job.idempotency_key)
             .bind(&job.retry_of)
             .bind(&job.consent)
+            .bind(job.priority)
+            .bind(job.publish_at)
             .bind(job.status.name())
             .bind(&job.phase)
             .bind(job.bytes_total)
@@ -272,12 +285,14 @@ impl JobStore for Sqlite {
             }
             if let Some(row) = &update.history {
                 sqlx::query(
-                    "INSERT INTO job_history (job, at_ms, phase, result, code, trace_id) VALUES (?, ?, ?, ?, ?, ?)",
+                    HISTORY,
                 )
                 .bind(id)
                 .bind(row.at_ms)
+                .bind(&row.call)
                 .bind(&row.phase)
                 .bind(&row.result)
+                .bind(&row.message)
                 .bind(&row.code)
                 .bind(&row.trace_id)
                 .execute(&mut *db)
@@ -337,6 +352,88 @@ impl JobStore for Sqlite {
         })
     }
 
+    async fn resolve_job(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        resolved: &ResolvedJob,
+        now: i64,
+    ) -> Result<bool> {
+        write!(self, db => {
+            // Whoever looks at it just now (late evidence) is too late: the fence makes its answer worthless.
+            let phase: Option<String> = sqlx::query_scalar(
+                "UPDATE jobs SET status = ?, post_id = coalesce(?, post_id), url = coalesce(?, url), error = ?,
+                 resolution = ?, wake_at = NULL, updated_at = ?, fence = fence + 1, lease_owner = NULL
+                 WHERE tenant = ? AND id = ? AND status = 'unknown' RETURNING phase",
+            )
+            .bind(resolved.status.name())
+            .bind(&resolved.post_id)
+            .bind(&resolved.url)
+            .bind(&resolved.error)
+            .bind(&resolved.resolution)
+            .bind(now)
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(&mut *db)
+            .await?;
+            let Some(phase) = phase else { return Ok(false) };
+            sqlx::query(HISTORY)
+                .bind(id)
+                .bind(now)
+                .bind("resolve")
+                .bind(phase)
+                .bind(resolved.status.name())
+                .bind(None::<&str>)
+                .bind(None::<&str>)
+                .bind(None::<&str>)
+                .execute(&mut *db)
+                .await?;
+            Ok(true)
+        })
+    }
+
+    async fn change_job(&self, tenant: &TenantId, id: &str, change: &ChangedJob, now: i64) -> Result<bool> {
+        write!(self, db => {
+            // A call that is under way is repeatable, for no other was begun. The fence keeps its answer out.
+            let phase: Option<String> = sqlx::query_scalar(
+                "UPDATE jobs SET request = coalesce(?1, request),
+                 state = CASE WHEN ?1 IS NULL THEN state END,
+                 once = CASE WHEN ?1 IS NULL THEN once ELSE 0 END,
+                 interrupted = CASE WHEN ?1 IS NULL THEN interrupted ELSE 0 END,
+                 bytes_sent = CASE WHEN ?1 IS NULL THEN bytes_sent ELSE 0 END,
+                 consent = coalesce(?2, consent), priority = coalesce(?3, priority),
+                 publish_at = coalesce(?4, publish_at), deadline_at = coalesce(?5, deadline_at),
+                 wake_at = ?6, status = 'active', error = NULL, attempts = 0, updated_at = ?7,
+                 fence = fence + 1, lease_owner = NULL
+                 WHERE tenant = ?8 AND id = ?9 AND ended_at IS NULL AND NOT once_begun RETURNING phase",
+            )
+            .bind(change.request.as_ref().map(|request| &request.0))
+            .bind(&change.consent)
+            .bind(change.priority)
+            .bind(change.publish_at)
+            .bind(change.deadline_at)
+            .bind(change.wake_at)
+            .bind(now)
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(&mut *db)
+            .await?;
+            let Some(phase) = phase else { return Ok(false) };
+            sqlx::query(HISTORY)
+                .bind(id)
+                .bind(now)
+                .bind("change")
+                .bind(phase)
+                .bind(JobStatus::Active.name())
+                .bind(None::<&str>)
+                .bind(None::<&str>)
+                .bind(None::<&str>)
+                .execute(&mut *db)
+                .await?;
+            Ok(true)
+        })
+    }
+
     async fn next_wake(&self) -> Result<Option<i64>> {
         sqlx::query_scalar("SELECT min(max(wake_at, coalesce(CASE WHEN lease_owner IS NOT NULL THEN lease_until END, 0))) FROM jobs WHERE wake_at IS NOT NULL")
             .fetch_one(&self.readers)
@@ -346,7 +443,7 @@ impl JobStore for Sqlite {
 
     async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>> {
         let rows = sqlx::query(
-            "SELECT h.at_ms, h.phase, h.result, h.code, h.trace_id FROM job_history h
+            "SELECT h.at_ms, h.call, h.phase, h.result, h.message, h.code, h.trace_id FROM job_history h
              JOIN jobs j ON j.id = h.job WHERE j.tenant = ? AND j.id = ? ORDER BY h.rowid",
         )
         .bind(tenant.as_str())
@@ -358,10 +455,12 @@ impl JobStore for Sqlite {
             .iter()
             .map(|row| HistoryRow {
                 at_ms: row.get(0),
-                phase: row.get(1),
-                result: row.get(2),
-                code: row.get(3),
-                trace_id: row.get(4),
+                call: row.get(1),
+                phase: row.get(2),
+                result: row.get(3),
+                message: row.get(4),
+                code: row.get(5),
+                trace_id: row.get(6),
             })
             .collect())
     }

@@ -78,10 +78,13 @@ CREATE TABLE jobs (
   idempotency_key TEXT,
   retry_of TEXT,
   consent TEXT,
+  priority INTEGER NOT NULL,
+  publish_at INTEGER,
   state BLOB,
   once INTEGER NOT NULL,
   interrupted INTEGER NOT NULL,
   once_begun INTEGER NOT NULL,
+  sent_at INTEGER,
   status TEXT NOT NULL,
   phase TEXT NOT NULL,
   bytes_sent INTEGER NOT NULL,
@@ -93,6 +96,10 @@ CREATE TABLE jobs (
   post_id TEXT,
   url TEXT,
   error TEXT,
+  quotas TEXT,
+  asked_at INTEGER,
+  forced INTEGER NOT NULL DEFAULT 0,
+  resolution TEXT,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   ended_at INTEGER,
@@ -103,6 +110,15 @@ CREATE TABLE jobs (
 ) STRICT;
 CREATE INDEX jobs_due ON jobs (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX jobs_by_channel ON jobs (tenant, channel, created_at);
+CREATE INDEX jobs_leased ON jobs (tenant, channel) WHERE lease_owner IS NOT NULL;
+
+-- When a channel last had its turn, so that one with many jobs does not hold up the others.
+CREATE TABLE turns (
+  tenant TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (tenant, channel)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE job_references (
   app TEXT NOT NULL,
@@ -115,12 +131,15 @@ CREATE INDEX job_references_by_job ON job_references (job);
 CREATE TABLE job_history (
   job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
   at_ms INTEGER NOT NULL,
+  call TEXT NOT NULL,
   phase TEXT NOT NULL,
   result TEXT NOT NULL,
+  message TEXT,
   code TEXT,
   trace_id TEXT
 ) STRICT;
 CREATE INDEX job_history_by_job ON job_history (job);
+CREATE INDEX job_history_by_age ON job_history (at_ms);
 
 -- `version` comes from one counter, so that a key's version never comes again.
 CREATE TABLE provider_values (
