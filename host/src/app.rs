@@ -77,8 +77,10 @@ pub struct App {
     pub tenant: Option<String>,
     /// Origins granted to the provider.
     pub origins: Vec<String>,
-    /// Where the platform sends the browser back to.
+    /// Where the platform sends the browser back to; without one of its own, below the host's public address.
     pub redirect_uri: Option<String>,
+    /// Where the platform sends webhooks; absent without a public address.
+    pub webhook_url: Option<String>,
     /// All settings the provider knows. Values of secrets are masked.
     pub settings: Vec<ShownSetting>,
     /// Required settings that have no value: nothing works before they are set.
@@ -266,7 +268,7 @@ impl Inner {
             id: row.id.clone(),
             revision: row.revision,
             provider,
-            redirect_uri: row.redirect_uri.clone(),
+            redirect_uri: row.redirect_uri.clone().or_else(|| self.callback_url(&row.id)),
             settings: Arc::new(
                 settings.into_iter().map(|(name, value)| (name, SecretText::new(value))).collect(),
             ),
@@ -303,7 +305,8 @@ impl Inner {
             digest: row.digest.clone(),
             tenant: row.tenant.clone(),
             origins: serde_json::from_str(&row.grants).unwrap_or_default(),
-            redirect_uri: row.redirect_uri.clone(),
+            redirect_uri: row.redirect_uri.clone().or_else(|| self.callback_url(&row.id)),
+            webhook_url: self.webhook_url(&row.id),
             missing_settings: shown
                 .iter()
                 .filter(|shown| shown.setting.required && shown.value.is_none())

@@ -138,16 +138,15 @@ impl ErrorKind {
         match self {
             ErrorKind::InvalidArgument | ErrorKind::InvalidRequest => 400,
             ErrorKind::NotFound => 404,
-            ErrorKind::Rejected => 422,
+            // What the caller sent is no provider, or one for another host: no failure of this service.
+            ErrorKind::Rejected | ErrorKind::Incompatible | ErrorKind::LoadFailed => 422,
             ErrorKind::Unauthorized
             | ErrorKind::Forbidden
             | ErrorKind::Misconfigured
-            | ErrorKind::AuthorizationDenied => 424,
+            | ErrorKind::AuthorizationDenied
+            | ErrorKind::DeniedByPolicy => 424,
             ErrorKind::RateLimited | ErrorKind::QuotaExceeded => 429,
-            ErrorKind::DeniedByPolicy
-            | ErrorKind::Incompatible
-            | ErrorKind::LoadFailed
-            | ErrorKind::Internal => 500,
+            ErrorKind::Internal => 500,
             ErrorKind::Unsupported => 501,
             ErrorKind::Other | ErrorKind::ProviderFault => 502,
             ErrorKind::Unavailable => 503,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use crate::accounts::{Channel, Connect, ConnectOptions, Connected, Disconnected};
 use crate::app::{App, AppConfig, LiveApp};
@@ -19,16 +20,21 @@ use crate::egress::Clients;
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
-use crate::media::MediaItem;
 use crate::model::{Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Stats};
 use crate::policy::Policy;
 use crate::provider::Provider;
 use crate::publisher::{DrivenJobs, Job, JobChange, PublishRequest, Resolution, Worked};
 use crate::registry::{Loaded, ProviderInfo};
+use crate::site::check_public_address;
 use crate::store::{HistoryRow, JobStatus, Sqlite, Store};
 use crate::tenant::TenantId;
 use crate::vault::{KeySource, Place, Vault, wrong_key};
 use crate::webhook::{Webhook, WebhookAnswer};
+
+/// A week: time to try a failed publish again.
+const KEEP_UPLOADS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Four points a day draw a chart; more would only cost the platform's allowance.
+const SAMPLE_EVERY: Duration = Duration::from_secs(6 * 3600);
 
 /// How a host is to be.
 #[derive(Debug)]
@@ -40,6 +46,11 @@ pub struct HostBuilder {
     limits: Limits,
     clock: Arc<dyn Clock>,
     background: bool,
+    public_address: Option<String>,
+    media_folder: Option<PathBuf>,
+    upload_folder: Option<PathBuf>,
+    keep_uploads: Duration,
+    sample_every: Duration,
 }
 
 impl Default for HostBuilder {
@@ -52,6 +63,11 @@ impl Default for HostBuilder {
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             background: true,
+            public_address: None,
+            media_folder: None,
+            upload_folder: None,
+            keep_uploads: KEEP_UPLOADS,
+            sample_every: SAMPLE_EVERY,
         }
     }
 }
@@ -107,6 +123,43 @@ impl HostBuilder {
         self
     }
 
+    /// Where the world reaches the service in front of this host: scheme, host and port. Callbacks, webhooks
+    /// and media get their addresses from it.
+    #[must_use]
+    pub fn public_address(mut self, address: impl Into<String>) -> Self {
+        self.public_address = Some(address.into());
+        self
+    }
+
+    /// A folder of which callers may name files ([`crate::model::MediaSource::Name`]).
+    #[must_use]
+    pub fn media_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.media_folder = Some(folder.into());
+        self
+    }
+
+    /// Where uploads are kept. Without it `uploads` beside the database, and for a database in memory a
+    /// folder of the system's for temporary files.
+    #[must_use]
+    pub fn upload_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.upload_folder = Some(folder.into());
+        self
+    }
+
+    /// How long an upload is kept that no open job needs.
+    #[must_use]
+    pub fn keep_uploads(mut self, time: Duration) -> Self {
+        self.keep_uploads = time;
+        self
+    }
+
+    /// The time between two samples of a channel's numbers.
+    #[must_use]
+    pub fn sample_every(mut self, time: Duration) -> Self {
+        self.sample_every = time;
+        self
+    }
+
     /// Opens the host.
     ///
     /// # Errors
@@ -114,12 +167,18 @@ impl HostBuilder {
     /// `Unavailable` for one that cannot be.
     pub async fn open(self) -> Result<Host> {
         self.policy.check()?;
+        let public_address = self.public_address.as_deref().map(check_public_address).transpose()?;
         let vault = Vault::open(&self.key, self.database.as_deref())?;
         let store: Arc<dyn Store> = match &self.database {
             Some(path) => Arc::new(Sqlite::open(path).await?),
             None => Arc::new(Sqlite::in_memory().await?),
         };
         check_key(&*store, &vault).await?;
+        let uploads = match (self.upload_folder, &self.database) {
+            (Some(folder), _) => folder,
+            (None, Some(database)) => database.with_file_name("uploads"),
+            (None, None) => std::env::temp_dir().join(crate::id::new("social-channel-uploads")?),
+        };
         for mapping in &self.policy.connect_to {
             // It sends real tokens elsewhere: never silently.
             tracing::warn!(from = %mapping.from, to = %mapping.to, "an origin is mapped");
@@ -138,6 +197,11 @@ impl HostBuilder {
                 policy: self.policy,
                 clients: Clients::default(),
                 background: self.background,
+                public_address,
+                media_folder: self.media_folder,
+                uploads,
+                keep_uploads: self.keep_uploads,
+                sample_every: self.sample_every,
                 providers: AsyncMutex::default(),
                 apps: Mutex::default(),
                 refreshing: Mutex::default(),
@@ -185,6 +249,11 @@ pub(crate) struct Inner {
     pub(crate) policy: Policy,
     pub(crate) clients: Clients,
     pub(crate) background: bool,
+    pub(crate) public_address: Option<Url>,
+    pub(crate) media_folder: Option<PathBuf>,
+    pub(crate) uploads: PathBuf,
+    pub(crate) keep_uploads: Duration,
+    pub(crate) sample_every: Duration,
     /// Loaded components. The lock is held while one is compiled, so that it is compiled once.
     pub(crate) providers: AsyncMutex<HashMap<Digest, Provider>>,
     pub(crate) apps: Mutex<HashMap<String, Arc<LiveApp>>>,
@@ -217,6 +286,36 @@ impl Inner {
 
     pub(crate) async fn stopping(&self) {
         self.stop.cancelled().await;
+    }
+
+    /// What workers do besides jobs, now and then, without keeping these waiting. A worker that only looks in
+    /// leaves it to one that stays.
+    pub(crate) fn keep_house_beside(self: &Arc<Self>, longest: Option<Duration>) {
+        const STAYS: Duration = Duration::from_secs(10);
+        if longest.is_some_and(|longest| longest < STAYS) {
+            return;
+        }
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = inner.keep_house() => {}
+                () = inner.stopping() => {}
+            }
+        });
+    }
+
+    /// None of it is anybody's answer, so failures are only noted.
+    async fn keep_house(self: &Arc<Self>) {
+        let host = Host { inner: self.clone() };
+        if let Err(error) = host.sample_stats().await {
+            tracing::warn!(%error, "no samples of numbers were taken");
+        }
+        if let Err(error) = self.sweep_uploads().await {
+            tracing::warn!(%error, "old uploads were not removed");
+        }
+        if let Err(error) = self.sweep_media_links().await {
+            tracing::warn!(%error, "old addresses of media were not removed");
+        }
     }
 
     pub(crate) fn wake_workers(&self) {
@@ -353,8 +452,8 @@ impl Inner {
 /// The calls of one tenant.
 #[derive(Clone)]
 pub struct Tenant {
-    inner: Arc<Inner>,
-    id: TenantId,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) id: TenantId,
 }
 
 impl std::fmt::Debug for Tenant {
@@ -407,8 +506,8 @@ impl Tenant {
         self.inner.call_account(&self.id, channel, &call).await
     }
 
-    /// The account's numbers.
-    pub async fn stats(&self, channel: &str) -> Result<Stats> {
+    /// The account's numbers, asked for and not kept.
+    pub(crate) async fn ask_stats(&self, channel: &str) -> Result<Stats> {
         let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
             Box::pin(async move { provider.get_stats(context, &account).await })
         };
@@ -449,7 +548,8 @@ impl Tenant {
         let app = self.inner.live_app(&self.id, &account.app).await?;
         let mut items = Vec::new();
         for one in media {
-            items.push(Arc::new(MediaItem::open(one, &app.egress).await?));
+            let item = self.inner.open_media(&self.id, one, &app).await?;
+            items.push(Arc::new(self.inner.would_link(item)));
         }
         let call = |provider: Provider,
                     mut context: crate::provider::CallContext,
@@ -475,7 +575,19 @@ impl Tenant {
         status: Option<JobStatus>,
         limit: u32,
     ) -> Result<Vec<Job>> {
-        self.inner.jobs(&self.id, channel, status, limit).await
+        self.inner.jobs(&self.id, channel, status, limit, None).await
+    }
+
+    /// Jobs, newest first, that come after `before` (a job's id) in that list: its next page. After an unknown
+    /// job comes nothing.
+    pub async fn jobs_before(
+        &self,
+        channel: Option<&str>,
+        status: Option<JobStatus>,
+        limit: u32,
+        before: Option<&str>,
+    ) -> Result<Vec<Job>> {
+        self.inner.jobs(&self.id, channel, status, limit, before).await
     }
 
     /// One job; where this process drives it, with its live figures.

@@ -1,6 +1,7 @@
 //! Social Channel: social networks as WebAssembly providers.
 
 mod abi;
+mod access;
 mod accounts;
 mod address;
 mod app;
@@ -9,6 +10,7 @@ mod call;
 mod capability;
 mod clock;
 mod component;
+mod diagnosis;
 mod digest;
 mod egress;
 mod engine;
@@ -24,12 +26,16 @@ mod process;
 mod provider;
 mod publisher;
 mod registry;
+mod sample;
 mod secret;
+mod site;
 mod store;
 mod tenant;
+mod upload;
 mod vault;
 mod webhook;
 
+pub use access::{ApiKey, CreatedApiKey};
 pub use accounts::{Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected};
 pub use app::{App, AppConfig, SettingValue, ShownSetting};
 pub use clock::{Clock, MovedClock, SystemClock};
@@ -38,12 +44,16 @@ pub use engine::EngineOptions;
 pub use error::{Error, ErrorKind, Outcome, Result};
 pub use host::{Host, HostBuilder, Tenant};
 pub use limits::Limits;
+pub use media::ServedMedia;
 pub use policy::{ConnectTo, OriginPattern, Policy};
 pub use publisher::{Job, JobChange, PRIORITIES, PublishRequest, Resolution, Worked};
 pub use registry::{Loaded, ProviderInfo, WaitingApp};
+pub use sample::StatsSample;
 pub use secret::{SecretBytes, SecretText};
+pub use site::{MEDIA_PATH, SiteFile};
 pub use store::{Health, HistoryRow, JobStatus};
 pub use tenant::TenantId;
+pub use upload::{NewUpload, Upload};
 pub use vault::{KEY_VARIABLE, KeySource, default_key_file, new_key};
 pub use webhook::{WEBHOOK_BODY, Webhook, WebhookAnswer};
 

@@ -481,6 +481,10 @@ pub enum MediaSource {
     File(std::path::PathBuf),
     /// An `https` address, read by ranges.
     Url(String),
+    /// The id of an upload that the host keeps.
+    Upload(String),
+    /// A file below the operator's media folder, for example `clips/one.mp4`.
+    Name(String),
 }
 
 impl Media {
@@ -492,5 +496,10 @@ impl Media {
     /// An `https` address.
     pub fn url(url: impl Into<String>) -> Self {
         Media { source: MediaSource::Url(url.into()), alt_text: None, public_url: None, content_type: None }
+    }
+
+    /// An upload that the host keeps.
+    pub fn upload(id: impl Into<String>) -> Self {
+        Media { source: MediaSource::Upload(id.into()), alt_text: None, public_url: None, content_type: None }
     }
 }

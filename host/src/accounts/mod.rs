@@ -252,7 +252,8 @@ impl Inner {
         channel: &str,
     ) -> Result<Disconnected> {
         let row = self.account_row(tenant, channel).await?;
-        let open = JobFilter { channel: Some(channel.to_owned()), status: None, limit: u32::MAX };
+        let open =
+            JobFilter { channel: Some(channel.to_owned()), status: None, limit: u32::MAX, before: None };
         for job in self.store.jobs(tenant, &open).await?.iter().filter(|job| job.ended_at.is_none()) {
             self.cancel_job(tenant, &job.id).await?;
             self.drive_until_idle(tenant, &job.id).await;

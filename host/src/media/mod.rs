@@ -5,9 +5,11 @@
 //! `capability::media` hands the streams on.
 
 mod file;
+mod place;
 mod probe;
 mod url;
 
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use crate::egress::Egress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Media, MediaInfo, MediaSource};
+
+pub use place::ServedMedia;
 
 /// Bytes read at once. Fewer would cost a thread switch or a network read each; more would only fill memory:
 /// two such buffers are alive per stream.
@@ -51,6 +55,9 @@ pub(crate) struct MediaReference {
     pub(crate) alt_text: Option<String>,
     #[serde(default)]
     pub(crate) public_url: Option<String>,
+    /// What its owner calls it, where the source does not say.
+    #[serde(default)]
+    pub(crate) file_name: Option<String>,
 }
 
 /// What shows that the bytes are still the same.
@@ -100,17 +107,28 @@ impl MediaItem {
     /// # Errors
     /// `InvalidRequest` (field `media`) where nothing usable is there, `DeniedByPolicy` for an address in a
     /// private network, `Unavailable` where a server does not answer.
+    #[cfg(test)]
     pub(crate) async fn open(media: &Media, egress: &Egress) -> Result<MediaItem> {
-        let (source, size, version, named_type) = match &media.source {
-            MediaSource::File(path) => {
+        let path = match &media.source {
+            MediaSource::File(path) => Some(path.as_path()),
+            _ => None,
+        };
+        Self::open_at(media, path, egress).await
+    }
+
+    /// As `open`, with the path at which the media lies unless it has an address; see [`place`].
+    pub(crate) async fn open_at(media: &Media, path: Option<&Path>, egress: &Egress) -> Result<MediaItem> {
+        let (source, size, version, named_type) = match (&media.source, path) {
+            (_, Some(path)) => {
                 let file = file::FileSource::open(path).await?;
                 let (size, version) = (file.size(), Version::Modified(file.modified()));
                 (Source::File(Arc::new(file)), size, version, None)
             }
-            MediaSource::Url(address) => {
+            (MediaSource::Url(address), None) => {
                 let opened = url::UrlSource::open(address, egress).await?;
                 (Source::Url(Arc::new(opened.source)), opened.size, opened.version, opened.content_type)
             }
+            (_, None) => return Err(Error::internal("media was opened without its place")),
         };
         let item = MediaItem {
             reference: MediaReference {
@@ -121,6 +139,7 @@ impl MediaItem {
                 facts: Facts::default(),
                 alt_text: media.alt_text.clone(),
                 public_url: media.public_url.clone(),
+                file_name: None,
             },
             source,
         };
@@ -141,9 +160,23 @@ impl MediaItem {
     /// # Errors
     /// `InvalidRequest` where the bytes are others now, `Unavailable` where they cannot be read at present,
     /// `DeniedByPolicy` as for `open`.
+    #[cfg(test)]
     pub(crate) async fn reopen(reference: &MediaReference, egress: &Egress) -> Result<MediaItem> {
-        let source = match &reference.source {
-            MediaSource::File(path) => {
+        let path = match &reference.source {
+            MediaSource::File(path) => Some(path.as_path()),
+            _ => None,
+        };
+        Self::reopen_at(reference, path, egress).await
+    }
+
+    /// As `reopen`, with the path at which the media lies unless it has an address; see [`place`].
+    pub(crate) async fn reopen_at(
+        reference: &MediaReference,
+        path: Option<&Path>,
+        egress: &Egress,
+    ) -> Result<MediaItem> {
+        let source = match (&reference.source, path) {
+            (_, Some(path)) => {
                 let file = file::FileSource::reopen(path).await?;
                 if file.size() != reference.size || Version::Modified(file.modified()) != reference.version {
                     return Err(changed(&path.display().to_string()));
@@ -151,12 +184,13 @@ impl MediaItem {
                 Source::File(Arc::new(file))
             }
             // Nothing is asked here: every read names the version it wants, and the server's answer decides.
-            MediaSource::Url(address) => Source::Url(Arc::new(url::UrlSource::reopen(
+            (MediaSource::Url(address), None) => Source::Url(Arc::new(url::UrlSource::reopen(
                 address,
                 reference.size,
                 reference.version.clone(),
                 egress,
             )?)),
+            (_, None) => return Err(Error::internal("media was opened without its place")),
         };
         Ok(MediaItem { reference: reference.clone(), source })
     }
@@ -174,6 +208,18 @@ impl MediaItem {
     /// See [`MediaItem::lost`].
     pub(crate) fn is_lost(&self) -> bool {
         matches!(self.source, Source::Lost(_))
+    }
+
+    /// The same, with the name that its owner gave it.
+    fn named(mut self, name: Option<String>) -> Self {
+        self.reference.file_name = name;
+        self
+    }
+
+    /// The same, with an address for the platform.
+    fn at_public_url(mut self, url: String) -> Self {
+        self.reference.public_url = Some(url);
+        self
     }
 
     /// What the job's row keeps.
@@ -225,11 +271,17 @@ impl MediaReference {
     }
 
     fn file_name(&self) -> Option<String> {
+        if self.file_name.is_some() {
+            return self.file_name.clone();
+        }
         let name = match &self.source {
             MediaSource::File(path) => path.file_name()?.to_string_lossy().into_owned(),
             MediaSource::Url(address) => {
                 ::url::Url::parse(address).ok()?.path_segments()?.next_back()?.to_owned()
             }
+            MediaSource::Name(name) => name.rsplit('/').next()?.to_owned(),
+            // Ours, and no name at all.
+            MediaSource::Upload(_) => return None,
         };
         (!name.is_empty()).then_some(name)
     }

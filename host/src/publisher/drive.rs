@@ -348,7 +348,7 @@ impl Work {
             let app = self.inner.live_app(&self.tenant, &account.app).await?;
             let mut media = Vec::new();
             for reference in &self.request.media {
-                media.push(Arc::new(match MediaItem::reopen(reference, &app.egress).await {
+                media.push(Arc::new(match self.inner.reopen_media(&self.tenant, reference, &app).await {
                     Ok(item) => item,
                     Err(error) if self.row.state.is_none() => return Err(error),
                     Err(error) => {

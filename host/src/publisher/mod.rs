@@ -83,8 +83,10 @@ impl Inner {
         check_request(&request)?;
         let mut media = Vec::new();
         for one in &request.media {
-            media.push(MediaItem::open(one, &app.egress).await?.reference().clone());
+            media.push(self.open_media(tenant, one, &app).await?.reference().clone());
         }
+        let links = self.link_media(tenant, &app.id, &mut media).await?;
+        let kept = media.clone();
         let total = media.iter().map(|media| media.size).sum::<u64>();
         let consent = match &request.consent {
             Some(consent) => Some(to_json(consent)?),
@@ -111,7 +113,9 @@ impl Inner {
             publish_at: request.publish_at,
             times: times(request.publish_at, request.deadline_at, now)?,
         };
-        self.insert_job(tenant, row).await
+        let job = self.insert_job(tenant, row).await?;
+        self.bind_media(tenant, &kept, &links, &job.id).await?;
+        Ok(job)
     }
 
     /// A new job for what an ended one did not publish. After `unknown`, `looked` says that the person has
@@ -149,7 +153,9 @@ impl Inner {
         let account = self.account_row(tenant, &row.channel).await?;
         let app = self.live_app(tenant, &account.app).await?;
         let key = row_key(tenant, id);
-        let request: StoredRequest = open_json(&self.vault, place(&key, "request"), &row.request)?;
+        let mut request: StoredRequest = open_json(&self.vault, place(&key, "request"), &row.request)?;
+        let links = self.link_media(tenant, &app.id, &mut request.media).await?;
+        let kept = request.media.clone();
         let total = request.media.iter().map(|media| media.size).sum::<u64>();
         let new = NewJob {
             app: &account.app,
@@ -165,7 +171,9 @@ impl Inner {
             publish_at: None,
             times: times(None, None, self.clock.now_ms())?,
         };
-        self.insert_job(tenant, new).await
+        let job = self.insert_job(tenant, new).await?;
+        self.bind_media(tenant, &kept, &links, &job.id).await?;
+        Ok(job)
     }
 
     async fn insert_job(self: &Arc<Self>, tenant: &TenantId, new: NewJob<'_>) -> Result<Job> {
@@ -266,8 +274,10 @@ impl Inner {
         channel: Option<&str>,
         status: Option<JobStatus>,
         limit: u32,
+        before: Option<&str>,
     ) -> Result<Vec<Job>> {
-        let filter = JobFilter { channel: channel.map(str::to_owned), status, limit };
+        let before = before.map(str::to_owned);
+        let filter = JobFilter { channel: channel.map(str::to_owned), status, limit, before };
         self.store.jobs(tenant, &filter).await?.into_iter().map(|row| self.show_job(tenant, row)).collect()
     }
 

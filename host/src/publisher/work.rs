@@ -93,6 +93,7 @@ impl Inner {
         loop {
             if swept.is_none_or(|at| at.elapsed() > SWEEP) {
                 worked.accounts += self.refresh_idle_accounts().await?;
+                self.keep_house_beside(longest);
                 swept = Some(tokio::time::Instant::now());
             }
             let time_is_up = end.is_some_and(|end| tokio::time::Instant::now() >= end);

@@ -20,11 +20,30 @@ use crate::vault::Sealed;
 
 /// One database. Every write is one small transaction, durable when the call returns.
 pub(crate) trait Store:
-    MetaStore + AppStore + AccountStore + JobStore + EventStore + ValueStore
+    MetaStore
+    + AppStore
+    + AccountStore
+    + JobStore
+    + EventStore
+    + ValueStore
+    + AccessStore
+    + MediaStore
+    + SampleStore
 {
 }
 
-impl<T: MetaStore + AppStore + AccountStore + JobStore + EventStore + ValueStore> Store for T {}
+impl<T> Store for T where
+    T: MetaStore
+        + AppStore
+        + AccountStore
+        + JobStore
+        + EventStore
+        + ValueStore
+        + AccessStore
+        + MediaStore
+        + SampleStore
+{
+}
 
 /// Tells whether the owner of a lease is certainly dead, so that nobody has to wait for its lease to end.
 pub(crate) type IsDead = dyn for<'a> Fn(&'a str) -> bool + Send + Sync;
@@ -198,4 +217,62 @@ pub(crate) trait ValueStore: Send + Sync {
         now: i64,
         limit: u32,
     ) -> Result<Vec<String>>;
+}
+
+/// Who may use a service in front of this library.
+#[async_trait]
+pub(crate) trait AccessStore: Send + Sync {
+    async fn insert_api_key(&self, key: &ApiKeyRow) -> Result<()>;
+    /// The operator's own and all tenants', or one tenant's; newest first.
+    async fn api_keys(&self, tenant: Option<&TenantId>) -> Result<Vec<ApiKeyRow>>;
+    async fn api_key_by_hash(&self, hash: &str) -> Result<Option<ApiKeyRow>>;
+    async fn note_api_key_use(&self, id: &str, now: i64) -> Result<()>;
+    /// False: there was none.
+    async fn delete_api_key(&self, tenant: Option<&TenantId>, id: &str) -> Result<bool>;
+    async fn has_api_keys(&self) -> Result<bool>;
+
+    async fn insert_browser(&self, id: &str, now: i64, expires_at: i64) -> Result<()>;
+    async fn browser_is_signed_in(&self, id: &str, now: i64) -> Result<bool>;
+    /// None: all of them.
+    async fn delete_browsers(&self, id: Option<&str>) -> Result<()>;
+    async fn delete_expired_browsers(&self, now: i64) -> Result<()>;
+}
+
+/// Media that the host keeps or hands out, and files of the site.
+#[async_trait]
+pub(crate) trait MediaStore: Send + Sync {
+    async fn insert_upload(&self, upload: &UploadRow) -> Result<()>;
+    async fn upload(&self, tenant: &TenantId, id: &str) -> Result<Option<UploadRow>>;
+    async fn uploads(&self, tenant: &TenantId) -> Result<Vec<UploadRow>>;
+    /// False: there was none, or an open job still needs it.
+    async fn delete_upload(&self, tenant: &TenantId, id: &str) -> Result<bool>;
+    async fn bind_uploads(&self, tenant: &TenantId, uploads: &[String], job: &str) -> Result<()>;
+    /// Forgets uploads whose jobs have all published or been cancelled, and those without an open job that
+    /// are older than `before`. Returns them, so that their files can go.
+    async fn take_finished_uploads(&self, before: i64) -> Result<Vec<(TenantId, String)>>;
+
+    async fn insert_media_link(&self, link: &MediaLinkRow) -> Result<()>;
+    async fn bind_media_links(&self, links: &[String], job: &str) -> Result<()>;
+    /// While its job has not ended.
+    async fn media_link(&self, id: &str) -> Result<Option<MediaLinkRow>>;
+    /// Those of ended jobs, and those without a job that are older than `before`.
+    async fn delete_finished_media_links(&self, before: i64) -> Result<()>;
+
+    async fn put_site_file(&self, file: &SiteFileRow) -> Result<()>;
+    async fn site_file(&self, path: &str) -> Result<Option<SiteFileRow>>;
+    /// Without their bytes.
+    async fn site_files(&self) -> Result<Vec<SiteFileRow>>;
+    async fn delete_site_file(&self, path: &str) -> Result<bool>;
+}
+
+/// Numbers over time.
+#[async_trait]
+pub(crate) trait SampleStore: Send + Sync {
+    /// Channels of all tenants without a sample since `since`, that need no person first.
+    async fn channels_to_sample(&self, since: i64) -> Result<Vec<(TenantId, String)>>;
+    async fn newest_sample(&self, tenant: &TenantId, channel: &str) -> Result<Option<i64>>;
+    async fn insert_sample(&self, tenant: &TenantId, channel: &str, at: i64, stats: &str) -> Result<()>;
+    /// Oldest first.
+    async fn samples(&self, tenant: &TenantId, channel: &str, since: i64) -> Result<Vec<(i64, String)>>;
+    async fn delete_samples(&self, before: i64) -> Result<()>;
 }

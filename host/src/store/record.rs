@@ -299,6 +299,8 @@ pub(crate) struct JobFilter {
     pub(crate) channel: Option<String>,
     pub(crate) status: Option<JobStatus>,
     pub(crate) limit: u32,
+    /// Only those after this one, in the order of the list.
+    pub(crate) before: Option<String>,
 }
 
 /// A value that a provider remembers.
@@ -326,4 +328,50 @@ pub(crate) struct SealedValue {
     /// The row in SQL's own terms.
     pub(crate) rowid: i64,
     pub(crate) sealed: Sealed,
+}
+
+/// A key of the service's interface for programs. Its text is kept nowhere.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiKeyRow {
+    pub(crate) id: String,
+    pub(crate) hash: String,
+    pub(crate) name: String,
+    /// None: the operator's own.
+    pub(crate) tenant: Option<String>,
+    /// Its last characters.
+    pub(crate) hint: String,
+    pub(crate) created_at: i64,
+    pub(crate) used_at: Option<i64>,
+}
+
+/// Media that a caller brought.
+#[derive(Clone, Debug)]
+pub(crate) struct UploadRow {
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    pub(crate) file_name: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) size: i64,
+    pub(crate) created_at: i64,
+}
+
+/// An address at which a platform fetches media.
+#[derive(Clone, Debug)]
+pub(crate) struct MediaLinkRow {
+    /// A hash of its secret part.
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    /// The media and its app, as JSON.
+    pub(crate) reference: Sealed,
+    pub(crate) created_at: i64,
+}
+
+/// A file of the site.
+#[derive(Clone, Debug)]
+pub(crate) struct SiteFileRow {
+    pub(crate) path: String,
+    pub(crate) content_type: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) size: i64,
+    pub(crate) added_at: i64,
 }

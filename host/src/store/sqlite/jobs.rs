@@ -126,12 +126,15 @@ impl JobStore for Sqlite {
     async fn jobs(&self, tenant: &TenantId, filter: &JobFilter) -> Result<Vec<JobRow>> {
         let rows = sqlx::query(select!(
             "WHERE j.tenant = ?1 AND (?2 IS NULL OR j.channel = ?2) AND (?3 IS NULL OR j.status = ?3)
+             AND (?5 IS NULL OR EXISTS (SELECT 1 FROM jobs b WHERE b.tenant = ?1 AND b.id = ?5
+               AND (j.created_at < b.created_at OR (j.created_at = b.created_at AND j.id > b.id))))
              ORDER BY j.created_at DESC, j.id LIMIT ?4"
         ))
         .bind(tenant.as_str())
         .bind(&filter.channel)
         .bind(filter.status.map(JobStatus::name))
         .bind(filter.limit)
+        .bind(&filter.before)
         .fetch_all(&self.readers)
         .await
         .map_err(failure)?;

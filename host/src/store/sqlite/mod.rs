@@ -19,10 +19,13 @@ macro_rules! write {
     }};
 }
 
+mod access;
 mod accounts;
 mod apps;
 mod events;
 mod jobs;
+mod media;
+mod samples;
 mod values;
 
 use std::path::Path;
@@ -41,7 +44,7 @@ use crate::error::{Error, ErrorKind};
 
 /// Applied in order; `PRAGMA user_version` counts them. sqlx's own migrator does not lock SQLite, and
 /// two processes may start at once.
-const SCHEMA: [&str; 1] = [include_str!("schema_1.sql")];
+const SCHEMA: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// How long one process waits for another's write. Transactions are small: longer means a disk in trouble.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -271,7 +274,7 @@ struct SealedColumn {
     update: &'static str,
 }
 
-const SEALED: [SealedColumn; 7] = [
+const SEALED: [SealedColumn; 8] = [
     SealedColumn {
         table: "events",
         column: "evidence",
@@ -313,5 +316,11 @@ const SEALED: [SealedColumn; 7] = [
         column: "value",
         select: "SELECT rowid, app || '/' || key, value FROM provider_values",
         update: "UPDATE provider_values SET value = ? WHERE rowid = ? AND value = ?",
+    },
+    SealedColumn {
+        table: "media_links",
+        column: "reference",
+        select: "SELECT rowid, id, reference FROM media_links",
+        update: "UPDATE media_links SET reference = ? WHERE rowid = ? AND reference = ?",
     },
 ];
