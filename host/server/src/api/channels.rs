@@ -1,0 +1,277 @@
+//! Channels: what is read of them, and publishing on them.
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::{get_with, post_with};
+use axum::Json;
+use axum::extract::State as Shared;
+use http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use social_channel::model::{Finding, ListQuery, Media, Post, PostPage, Profile, PublishForm, Stats};
+use social_channel::{Channel, Disconnected, Job, PublishRequest, StatsSample};
+
+use super::asks_provider;
+use super::page::Page;
+use crate::State;
+use crate::auth::Caller;
+use crate::extract::{Body, Path, Query};
+use crate::problem::Problem;
+
+/// Channels or posts on a page unless the caller says otherwise.
+const PAGE: u32 = 50;
+/// More on one page would make answers of many megabytes.
+pub(super) const MOST: u32 = 500;
+/// The retry key of a publish, as other services name it.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+#[derive(Deserialize, JsonSchema)]
+struct Named {
+    /// The channel's id.
+    channel: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListChannels {
+    /// Only those of this app.
+    app: Option<String>,
+    /// At most this many.
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u32>,
+    /// From the header `Link` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListPosts {
+    /// At most this many; the provider lowers it to what the platform allows.
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Only these posts, with fresh numbers: ids with commas between them.
+    ids: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    /// Seconds since 1970.
+    since: Option<i64>,
+}
+
+/// A post to be checked.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CheckRequest {
+    /// The post.
+    post: Post,
+    /// Its media.
+    #[serde(default)]
+    media: Vec<Media>,
+}
+
+pub(super) fn routes() -> ApiRouter<State> {
+    ApiRouter::new()
+        .api_route(
+            "/channels",
+            get_with(list, |op| op.id("list_channels").tag("channels").summary("All channels")),
+        )
+        .api_route(
+            "/channels/{channel}",
+            get_with(show, |op| op.id("get_channel").tag("channels").summary("One channel")).delete_with(
+                disconnect,
+                |op| {
+                    asks_provider(op.id("disconnect").tag("channels").summary("Disconnect a channel"))
+                        .description("Cancels its jobs, tells the platform, and forgets it.")
+                },
+            ),
+        )
+        .api_route(
+            "/channels/{channel}/profile",
+            get_with(profile, |op| {
+                asks_provider(op.id("get_profile").tag("channels").summary("Who the account is"))
+            }),
+        )
+        .api_route(
+            "/channels/{channel}/stats",
+            get_with(stats, |op| {
+                asks_provider(op.id("get_stats").tag("channels").summary("The account's numbers"))
+            }),
+        )
+        .api_route(
+            "/channels/{channel}/stats/history",
+            get_with(history, |op| {
+                op.id("get_stats_history").tag("channels").summary("The account's numbers over time, oldest first")
+            }),
+        )
+        .api_route(
+            "/channels/{channel}/posts",
+            get_with(posts, |op| {
+                asks_provider(op.id("list_posts").tag("channels").summary("The account's posts"))
+                    .description("One page, newest first; or, with `ids`, just these. Ids that are gone, private or someone else's are left out.")
+            }),
+        )
+        .api_route(
+            "/channels/{channel}/publish-form",
+            get_with(form, |op| {
+                asks_provider(op.id("get_publish_form").tag("channels").summary("What the account may post now"))
+            }),
+        )
+        .api_route(
+            "/channels/{channel}/checks",
+            post_with(check, |op| {
+                asks_provider(op.id("check_post").tag("channels").summary("Check a post without posting it"))
+            }),
+        )
+        .api_route(
+            "/channels/{channel}/jobs",
+            post_with(publish, |op| {
+                asks_provider(op.id("publish").tag("jobs").summary("Publish a post"))
+                    .description("The job is stored when this answers. The same `Idempotency-Key` and body again answer the same job.")
+                    .parameter_untyped(IDEMPOTENCY_KEY, |parameter| parameter)
+                    .response::<201, Json<Job>>()
+            }),
+        )
+}
+
+/// A limit as the query gives it, within bounds.
+pub(super) fn limit(given: Option<u32>) -> Result<u32, Problem> {
+    match given {
+        None => Ok(PAGE),
+        Some(limit @ 1..=MOST) => Ok(limit),
+        Some(_) => Err(Problem::malformed(format!("`limit` is not 1 to {MOST}"))),
+    }
+}
+
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Query(query): Query<ListChannels>,
+) -> Result<Page<Channel>, Problem> {
+    let limit = limit(query.limit)?;
+    let mut channels = caller.tenant(&state).channels().await?;
+    channels.retain(|channel| query.app.as_ref().is_none_or(|app| channel.app == *app));
+    channels.sort_by(|one, other| one.id.cmp(&other.id));
+    if let Some(cursor) = &query.cursor {
+        channels.retain(|channel| channel.id > *cursor);
+    }
+    let more = channels.len() > limit as usize;
+    channels.truncate(limit as usize);
+    let cursor = channels.last().filter(|_| more).map(|channel| channel.id.clone());
+    let mut kept = vec![("limit", limit.to_string())];
+    kept.extend(query.app.map(|app| ("app", app)));
+    Ok(Page::new(channels, "/api/v1/channels", &kept, cursor))
+}
+
+async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { channel }): Path<Named>,
+) -> Result<Json<Channel>, Problem> {
+    Ok(Json(caller.tenant(&state).channel(&channel).await?))
+}
+
+async fn disconnect(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { channel }): Path<Named>,
+) -> Result<Json<Disconnected>, Problem> {
+    Ok(Json(caller.tenant(&state).disconnect(&channel).await?))
+}
+
+async fn profile(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { channel }): Path<Named>,
+) -> Result<Json<Profile>, Problem> {
+    Ok(Json(caller.tenant(&state).profile(&channel).await?))
+}
+
+async fn stats(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { channel }): Path<Named>,
+) -> Result<Json<Stats>, Problem> {
+    Ok(Json(caller.tenant(&state).stats(&channel).await?))
+}
+
+async fn history(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { channel }): Path<Named>,
+    Query(Since { since }): Query<Since>,
+) -> Result<Json<Vec<StatsSample>>, Problem> {
+    Ok(Json(caller.tenant(&state).stats_history(&channel, since).await?))
+}
+
+async fn posts(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { channel }): Path<Named>,
+    Query(query): Query<ListPosts>,
+) -> Result<Json<PostPage>, Problem> {
+    let tenant = caller.tenant(&state);
+    if let Some(ids) = query.ids {
+        let ids: Vec<String> = ids.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
+        if ids.is_empty() || ids.len() > MOST as usize {
+            return Err(Problem::malformed(format!("`ids` names not 1 to {MOST} posts")));
+        }
+        let posts = tenant.get_posts(&channel, &ids).await?;
+        return Ok(Json(PostPage { posts, next_cursor: None }));
+    }
+    let query = ListQuery { limit: limit(query.limit)?, cursor: query.cursor };
+    Ok(Json(tenant.list_posts(&channel, &query).await?))
+}
+
+async fn form(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { channel }): Path<Named>,
+) -> Result<Json<PublishForm>, Problem> {
+    Ok(Json(caller.tenant(&state).publish_form(&channel).await?))
+}
+
+async fn check(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { channel }): Path<Named>,
+    Body(request): Body<CheckRequest>,
+) -> Result<Json<Vec<Finding>>, Problem> {
+    refuse_paths(&request.media)?;
+    Ok(Json(caller.tenant(&state).check_post(&channel, &request.post, &request.media).await?))
+}
+
+async fn publish(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { channel }): Path<Named>,
+    headers: HeaderMap,
+    Body(mut request): Body<PublishRequest>,
+) -> Result<(StatusCode, Json<Job>), Problem> {
+    refuse_paths(&request.media)?;
+    if let Some(key) = headers.get(IDEMPOTENCY_KEY) {
+        let key = key.to_str().map_err(|_| Problem::malformed("the header Idempotency-Key is not text"))?;
+        if request.idempotency_key.as_deref().is_some_and(|own| own != key) {
+            return Err(Problem::malformed("the header Idempotency-Key and the body name different keys"));
+        }
+        request.idempotency_key = Some(key.to_owned());
+    }
+    let job = caller.tenant(&state).publish(&channel, request).await?;
+    Ok((StatusCode::CREATED, Json(job)))
+}
+
+/// Over HTTP nobody names a path of this machine.
+fn refuse_paths(media: &[Media]) -> Result<(), Problem> {
+    if media.iter().any(|media| matches!(media.source, social_channel::model::MediaSource::File(_))) {
+        return Err(social_channel::Error::new(
+            social_channel::ErrorKind::InvalidRequest,
+            "over HTTP media is not named by a path",
+        )
+        .with_field("media")
+        .with_remedy("bring it to POST /uploads and name its id in `upload`, or give a `url`")
+        .into());
+    }
+    Ok(())
+}

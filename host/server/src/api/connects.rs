@@ -1,0 +1,138 @@
+//! Consents: an embedding platform begins them for its user and completes them with what came back.
+
+use std::collections::BTreeMap;
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::post_with;
+use axum::Json;
+use axum::extract::State as Shared;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use social_channel::{Channel, Connect, ConnectOptions, Connected};
+
+use super::apps::Named;
+use super::asks_provider;
+use crate::State;
+use crate::auth::Caller;
+use crate::extract::{Body, Path};
+use crate::problem::Problem;
+
+/// How to begin.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ConnectRequest {
+    /// Whoever begins: a reference to your user's session, to be given again to complete.
+    owner: String,
+    /// Instead of the app's own callback URL.
+    #[serde(default)]
+    redirect_uri: Option<String>,
+    /// Let the person pick another account even if the browser is signed in to one.
+    #[serde(default)]
+    choose_account: bool,
+    /// By the names of the provider's connect inputs.
+    #[serde(default)]
+    inputs: BTreeMap<String, String>,
+    /// The channel that is to be connected again. Another account is then refused.
+    #[serde(default)]
+    reconnect: Option<String>,
+}
+
+/// What came back.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CompleteRequest {
+    /// As it was given to begin.
+    owner: String,
+    /// The query of the address the browser came back to.
+    callback: Callback,
+}
+
+/// The query of the callback, in the form that is at hand.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Callback {
+    /// As it stands in the address, or the whole address.
+    Text(String),
+    /// Names and values, decoded.
+    Pairs(Vec<(String, String)>),
+    /// Names and values, decoded.
+    Members(BTreeMap<String, String>),
+}
+
+impl Callback {
+    fn pairs(self) -> Vec<(String, String)> {
+        match self {
+            Callback::Pairs(pairs) => pairs,
+            Callback::Members(members) => members.into_iter().collect(),
+            Callback::Text(text) => {
+                let query = text.split_once('?').map_or(text.as_str(), |(_, query)| query);
+                let query = query.split('#').next().unwrap_or_default();
+                url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+            }
+        }
+    }
+}
+
+/// Which account.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ChooseRequest {
+    /// As it was given to begin.
+    owner: String,
+    /// As it came with the candidates.
+    choice: String,
+    /// One of the candidates.
+    account_id: String,
+}
+
+pub(super) fn routes() -> ApiRouter<State> {
+    ApiRouter::new()
+        .api_route(
+            "/apps/{app}/connects",
+            post_with(begin, |op| {
+                asks_provider(op.id("begin_connect").tag("channels").summary("Begin a consent"))
+                    .description("Answers where to send the person's browser.")
+            }),
+        )
+        .api_route(
+            "/connects/complete",
+            post_with(complete, |op| {
+                asks_provider(op.id("complete_connect").tag("channels").summary("Complete a consent"))
+            }),
+        )
+        .api_route(
+            "/connects/choose",
+            post_with(choose, |op| {
+                asks_provider(op.id("choose_account").tag("channels").summary("Pick one of several accounts"))
+            }),
+        )
+}
+
+async fn begin(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { app }): Path<Named>,
+    Body(request): Body<ConnectRequest>,
+) -> Result<Json<Connect>, Problem> {
+    let ConnectRequest { owner, redirect_uri, choose_account, inputs, reconnect } = request;
+    let options = ConnectOptions { owner, redirect_uri, choose_account, inputs, reconnect };
+    Ok(Json(caller.tenant(&state).begin_connect(&app, options).await?))
+}
+
+async fn complete(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(request): Body<CompleteRequest>,
+) -> Result<Json<Connected>, Problem> {
+    let callback = request.callback.pairs();
+    Ok(Json(caller.tenant(&state).complete_connect(&request.owner, callback).await?))
+}
+
+async fn choose(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(request): Body<ChooseRequest>,
+) -> Result<Json<Channel>, Problem> {
+    let ChooseRequest { owner, choice, account_id } = request;
+    Ok(Json(caller.tenant(&state).choose_account(&owner, &choice, &account_id).await?))
+}

@@ -1,0 +1,101 @@
+//! A job as a stream of server-sent events: its state at once, then every change, until it has ended.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use aide::transform::TransformOperation;
+use axum::extract::State as Shared;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures::Stream;
+use social_channel::{Job, Tenant};
+use tokio_util::sync::CancellationToken;
+
+use super::jobs::Named;
+use crate::State;
+use crate::auth::Caller;
+use crate::extract::Path;
+use crate::problem::Problem;
+
+/// How often a job is looked at: often enough for a moving bar, and hundreds of streams cost little.
+const LOOK: Duration = Duration::from_millis(400);
+/// Proxies close connections that say nothing for a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+pub(super) fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    let operation = operation
+        .id("watch_job")
+        .tag("jobs")
+        .summary("A job as server-sent events")
+        .description("Event `job` with the job as JSON, at once and at every change; the stream ends when the job has ended. Event `gone` where it cannot be read any more.");
+    crate::problem::stream(operation)
+}
+
+pub(super) async fn stream(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { job }): Path<Named>,
+) -> Result<EventStream, Problem> {
+    let tenant = caller.tenant(&state);
+    let first = tenant.job(&job).await?;
+    let events = changes(tenant, first, state.0.stop.clone());
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok(EventStream(events.into_response()))
+}
+
+/// An answer that goes on.
+pub(super) struct EventStream(axum::response::Response);
+
+impl IntoResponse for EventStream {
+    fn into_response(self) -> axum::response::Response {
+        self.0
+    }
+}
+
+impl aide::OperationOutput for EventStream {
+    type Inner = Self;
+}
+
+fn changes(
+    tenant: Tenant,
+    first: Job,
+    stop: CancellationToken,
+) -> impl Stream<Item = Result<Event, Infallible>> + Send {
+    struct At {
+        tenant: Tenant,
+        stop: CancellationToken,
+        id: String,
+        /// What was told last; none: the stream has ended.
+        told: Option<String>,
+        next: Option<Job>,
+    }
+    let at = At { id: first.id.clone(), tenant, stop, told: Some(String::new()), next: Some(first) };
+    futures::stream::unfold(at, |mut at| async move {
+        loop {
+            let told = at.told.clone()?;
+            let job = match at.next.take() {
+                Some(job) => job,
+                None => {
+                    tokio::select! {
+                        () = tokio::time::sleep(LOOK) => {}
+                        () = at.stop.cancelled() => return None,
+                    }
+                    match at.tenant.job(&at.id).await {
+                        Ok(job) => job,
+                        Err(error) => {
+                            at.told = None;
+                            let text = serde_json::to_string(&error).unwrap_or_default();
+                            return Some((Ok(Event::default().event("gone").data(text)), at));
+                        }
+                    }
+                }
+            };
+            let text = serde_json::to_string(&job).unwrap_or_default();
+            if text == told {
+                continue;
+            }
+            at.told = (!job.has_ended()).then(|| text.clone());
+            return Some((Ok(Event::default().event("job").data(text)), at));
+        }
+    })
+}

@@ -1,0 +1,65 @@
+//! Files that a platform wants to find at this address, such as a proof of who owns it.
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::get_with;
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::NoContent;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use social_channel::SiteFile;
+
+use crate::State;
+use crate::auth::OperatorCaller;
+use crate::extract::{Query, Raw};
+use crate::problem::Problem;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    /// Below the public address, without a slash at the beginning.
+    path: String,
+}
+
+pub(super) fn routes() -> ApiRouter<State> {
+    ApiRouter::new().api_route(
+        "/files",
+        get_with(list, |op| op.id("list_files").tag("service").summary("Files served at this address"))
+            .put_with(put, |op| {
+                op.id("put_file")
+                    .tag("service")
+                    .summary("Add or replace a file")
+                    .description("The body is the file, as the platform offered it for download.")
+            })
+            .delete_with(delete, |op| op.id("delete_file").tag("service").summary("Remove a file")),
+    )
+}
+
+async fn list(Shared(state): Shared<State>, _: OperatorCaller) -> Result<Json<Vec<SiteFile>>, Problem> {
+    Ok(Json(state.host().site_files().await?))
+}
+
+async fn put(
+    Shared(state): Shared<State>,
+    _: OperatorCaller,
+    Query(Named { path }): Query<Named>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Json<SiteFile>, Problem> {
+    let bytes = body.all(state.config().max_body).await?;
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type
+        .filter(|it| !matches!(*it, "application/octet-stream" | "application/x-www-form-urlencoded"));
+    Ok(Json(state.host().put_site_file(&path, content_type, bytes).await?))
+}
+
+async fn delete(
+    Shared(state): Shared<State>,
+    _: OperatorCaller,
+    Query(Named { path }): Query<Named>,
+) -> Result<NoContent, Problem> {
+    state.host().delete_site_file(&path).await?;
+    Ok(NoContent)
+}

@@ -1,0 +1,101 @@
+//! API keys. A tenant's key sees and makes keys of its tenant; the operator's, all.
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::{delete_with, get_with};
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::NoContent;
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use social_channel::{ApiKey, TenantId};
+
+use crate::State;
+use crate::auth::Caller;
+use crate::extract::{Body, Path};
+use crate::problem::Problem;
+
+#[derive(Deserialize, JsonSchema)]
+struct Named {
+    /// The key's id.
+    key: String,
+}
+
+/// A key to be made.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NewKey {
+    /// What people call it.
+    name: String,
+    /// The only tenant it may act for. The operator may leave it away: such a key may do everything.
+    #[serde(default)]
+    tenant: Option<String>,
+}
+
+/// A key just made.
+#[derive(Serialize, JsonSchema)]
+struct MadeKey {
+    /// What stays of it.
+    #[serde(flatten)]
+    key: ApiKey,
+    /// The key itself. It is not shown again.
+    text: String,
+}
+
+pub(super) fn routes() -> ApiRouter<State> {
+    ApiRouter::new()
+        .api_route(
+            "/keys",
+            get_with(list, |op| op.id("list_keys").tag("service").summary("API keys, newest first"))
+                .post_with(create, |op| {
+                    op.id("create_key")
+                        .tag("service")
+                        .summary("Make an API key")
+                        .response::<201, Json<MadeKey>>()
+                }),
+        )
+        .api_route(
+            "/keys/{key}",
+            delete_with(revoke, |op| op.id("revoke_key").tag("service").summary("Revoke an API key")),
+        )
+}
+
+/// Whose keys the caller may see.
+fn scope(caller: &Caller) -> Option<&TenantId> {
+    (!caller.operator).then_some(&caller.tenant)
+}
+
+async fn list(Shared(state): Shared<State>, caller: Caller) -> Result<Json<Vec<ApiKey>>, Problem> {
+    Ok(Json(state.host().api_keys(scope(&caller)).await?))
+}
+
+async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(new): Body<NewKey>,
+) -> Result<(StatusCode, Json<MadeKey>), Problem> {
+    let named = new.tenant.as_deref().map(str::parse::<TenantId>).transpose()?;
+    let tenant = match (caller.operator, named) {
+        (true, named) => named,
+        (false, None) => Some(caller.tenant),
+        (false, Some(named)) if named == caller.tenant => Some(named),
+        (false, Some(_)) => {
+            return Err(Problem::not_allowed(
+                "a tenant's key makes keys of its own tenant only",
+                "leave `tenant` away, or use the operator's key",
+            ));
+        }
+    };
+    let made = state.host().create_api_key(&new.name, tenant.as_ref()).await?;
+    let text = made.text.expose().to_owned();
+    Ok((StatusCode::CREATED, Json(MadeKey { key: made.key, text })))
+}
+
+async fn revoke(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { key }): Path<Named>,
+) -> Result<NoContent, Problem> {
+    state.host().revoke_api_key(scope(&caller), &key).await?;
+    Ok(NoContent)
+}

@@ -1,0 +1,58 @@
+//! Pages of lists: the body stays the plain list, the header `Link` leads on.
+
+use aide::OperationOutput;
+use aide::generate::GenContext;
+use aide::openapi::{Operation, Response as Documented, StatusCode};
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::LINK;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// One page of a list.
+pub(super) struct Page<T> {
+    items: Vec<T>,
+    next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// `path` and `query` without the cursor; `cursor` where another page follows.
+    pub(super) fn new(items: Vec<T>, path: &str, query: &[(&str, String)], cursor: Option<String>) -> Self {
+        let next = cursor.map(|cursor| {
+            let mut out = url::form_urlencoded::Serializer::new(String::new());
+            for (name, value) in query {
+                out.append_pair(name, value);
+            }
+            out.append_pair("cursor", &cursor);
+            format!("{path}?{}", out.finish())
+        });
+        Page { items, next }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.items).into_response();
+        let link = self.next.and_then(|next| HeaderValue::try_from(format!("<{next}>; rel=\"next\"")).ok());
+        if let Some(link) = link {
+            response.headers_mut().insert(LINK, link);
+        }
+        response
+    }
+}
+
+impl<T: JsonSchema> OperationOutput for Page<T> {
+    type Inner = Vec<T>;
+
+    fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<Documented> {
+        <Json<Vec<T>> as OperationOutput>::operation_response(ctx, operation)
+    }
+
+    fn inferred_responses(
+        ctx: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<StatusCode>, Documented)> {
+        <Json<Vec<T>> as OperationOutput>::inferred_responses(ctx, operation)
+    }
+}

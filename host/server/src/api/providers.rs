@@ -1,0 +1,93 @@
+//! Providers.
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::{get_with, post_with};
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::NoContent;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use social_channel::{Error, ErrorKind, Loaded, ProviderInfo};
+
+use super::asks_provider;
+use crate::State;
+use crate::auth::{Caller, OperatorCaller};
+use crate::extract::{Path, Raw};
+use crate::problem::Problem;
+
+/// Components of other languages reach 35 MB.
+const COMPONENT: usize = 64 << 20;
+
+#[derive(Deserialize, JsonSchema)]
+struct Named {
+    /// The provider's id, for example `tiktok`.
+    id: String,
+}
+
+pub(super) fn routes() -> ApiRouter<State> {
+    ApiRouter::new()
+        .api_route(
+            "/providers",
+            get_with(list, |op| op.id("list_providers").tag("providers").summary("All providers")).post_with(
+                load,
+                |op| {
+                    asks_provider(op.id("load_provider").tag("providers").summary("Install a provider"))
+                        .description("The body is the component. New apps run it, and existing apps too, unless it asks for origins that they were not granted.")
+                },
+            ),
+        )
+        .api_route(
+            "/providers/inspect",
+            post_with(inspect, |op| {
+                asks_provider(op.id("inspect_provider").tag("providers").summary("Look at a component"))
+                    .description("The body is the component. Nothing is installed.")
+            }),
+        )
+        .api_route(
+            "/providers/{id}",
+            get_with(show, |op| op.id("get_provider").tag("providers").summary("One provider")).delete_with(
+                unload,
+                |op| op.id("unload_provider").tag("providers").summary("Forget a provider that no app needs"),
+            ),
+        )
+}
+
+async fn list(Shared(state): Shared<State>, _: Caller) -> Result<Json<Vec<ProviderInfo>>, Problem> {
+    Ok(Json(state.host().providers().await?))
+}
+
+async fn show(
+    Shared(state): Shared<State>,
+    _: Caller,
+    Path(Named { id }): Path<Named>,
+) -> Result<Json<ProviderInfo>, Problem> {
+    let mut found = state.host().providers().await?.into_iter();
+    let found = found.find(|provider| provider.installed && provider.descriptor.id == id);
+    let missing = || Error::new(ErrorKind::NotFound, format!("no provider {id} is installed"));
+    Ok(Json(found.ok_or_else(missing)?))
+}
+
+async fn load(
+    Shared(state): Shared<State>,
+    _: OperatorCaller,
+    component: Raw,
+) -> Result<Json<Loaded>, Problem> {
+    Ok(Json(state.host().load_provider(&component.all(COMPONENT).await?).await?))
+}
+
+async fn inspect(
+    Shared(state): Shared<State>,
+    _: OperatorCaller,
+    component: Raw,
+) -> Result<Json<ProviderInfo>, Problem> {
+    Ok(Json(state.host().inspect_provider(&component.all(COMPONENT).await?).await?))
+}
+
+async fn unload(
+    Shared(state): Shared<State>,
+    _: OperatorCaller,
+    Path(Named { id }): Path<Named>,
+) -> Result<NoContent, Problem> {
+    state.host().unload_provider(&id).await?;
+    Ok(NoContent)
+}

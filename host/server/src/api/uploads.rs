@@ -1,0 +1,98 @@
+//! Uploads: media that the service keeps until its jobs have ended.
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::get_with;
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::NoContent;
+use futures::StreamExt as _;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use social_channel::{NewUpload, Upload};
+
+use crate::State;
+use crate::auth::Caller;
+use crate::extract::{Path, Query, Raw};
+use crate::problem::Problem;
+
+#[derive(Deserialize, JsonSchema)]
+struct Named {
+    /// The upload's id.
+    upload: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FileName {
+    /// What the file is called.
+    file_name: Option<String>,
+}
+
+pub(super) fn routes() -> ApiRouter<State> {
+    ApiRouter::new()
+        .api_route(
+            "/uploads",
+            get_with(list, |op| op.id("list_uploads").tag("uploads").summary("What is kept")).post_with(create, |op| {
+                op.id("upload")
+                    .tag("uploads")
+                    .summary("Bring media")
+                    .description("The body is the file, `Content-Type` its type. A `media` item of a job names the answer's id in `upload`. It is removed when its jobs have published, or after some days.")
+                    .response::<201, Json<Upload>>()
+            }),
+        )
+        .api_route(
+            "/uploads/{upload}",
+            get_with(show, |op| op.id("get_upload").tag("uploads").summary("One upload")).delete_with(
+                delete,
+                |op| op.id("delete_upload").tag("uploads").summary("Remove an upload that no open job needs"),
+            ),
+        )
+}
+
+async fn list(Shared(state): Shared<State>, caller: Caller) -> Result<Json<Vec<Upload>>, Problem> {
+    Ok(Json(caller.tenant(&state).uploads().await?))
+}
+
+async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { upload }): Path<Named>,
+) -> Result<Json<Upload>, Problem> {
+    Ok(Json(caller.tenant(&state).upload(&upload).await?))
+}
+
+async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Query(FileName { file_name }): Query<FileName>,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Result<(StatusCode, Json<Upload>), Problem> {
+    let limit = state.config().max_upload;
+    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let announced = text(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(Problem::too_large(limit));
+    }
+    // What programs send when they do not know says nothing.
+    let content_type = text(CONTENT_TYPE)
+        .filter(|it| !matches!(*it, "application/octet-stream" | "application/x-www-form-urlencoded"));
+    let new = NewUpload { file_name, content_type: content_type.map(str::to_owned), size: announced, limit };
+    let bytes = body.into_data_stream().map(|chunk| chunk.map_err(std::io::Error::other));
+    let upload = caller.tenant(&state).keep_upload(new, bytes).await.map_err(|error| match error.kind {
+        social_channel::ErrorKind::LimitExceeded => Problem::too_large(limit),
+        _ => error.into(),
+    })?;
+    Ok((StatusCode::CREATED, Json(upload)))
+}
+
+async fn delete(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { upload }): Path<Named>,
+) -> Result<NoContent, Problem> {
+    caller.tenant(&state).delete_upload(&upload).await?;
+    Ok(NoContent)
+}

@@ -1,0 +1,249 @@
+//! Browsers: one cookie of 256 random bits, given to each. Signing in makes a new one, so that a cookie planted
+//! before is worth nothing after. Tokens against forged forms are derived from it.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+
+use aide::OperationInput;
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac as _};
+use http::header::{COOKIE, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+use sha2::{Digest as _, Sha256};
+use social_channel::{Error, SecretText};
+use subtle::ConstantTimeEq as _;
+
+use super::{Arrival, is_open};
+use crate::problem::Problem;
+use crate::{Config, State};
+
+/// The name of the form field that carries [`Browser::csrf`].
+pub const CSRF_FIELD: &str = "csrf";
+/// The header that carries it where a script calls the API.
+pub const CSRF_HEADER: &str = "x-csrf-token";
+/// Longer than a person looks at a consent page, short enough to be forgotten: the cookie of a browser that
+/// has not signed in. Signed in or not is the server's to know, so both live as long.
+const COOKIE_DAYS: i64 = 30;
+
+/// A browser, signed in or not.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    cookie: SecretText,
+    csrf: String,
+    address: Option<IpAddr>,
+    /// It brought the cookie; otherwise it was made just now.
+    known: bool,
+}
+
+impl Browser {
+    fn new(cookie: SecretText, known: bool, state: &State, address: Option<IpAddr>) -> Self {
+        let csrf = csrf(&cookie, state);
+        Browser { cookie, csrf, address, known }
+    }
+
+    /// The token that every form of a page carries in the field [`CSRF_FIELD`].
+    pub fn csrf(&self) -> &str {
+        &self.csrf
+    }
+
+    /// The reference under which this browser begins and completes consents.
+    pub fn owner(&self) -> String {
+        format!("browser-{}", hex::encode(Sha256::digest(self.cookie.expose().as_bytes())))
+    }
+
+    /// Whether it has signed in, or need not.
+    pub(crate) async fn is_operator(
+        &self,
+        state: &State,
+        arrival: Option<&Arrival>,
+    ) -> social_channel::Result<bool> {
+        Ok(is_open(state, arrival).await? || (self.known && state.host().is_signed_in(&self.cookie).await?))
+    }
+
+    /// Whether a form or a script of ours sent this.
+    pub(crate) fn has_sent(&self, token: &str) -> bool {
+        self.known && bool::from(token.as_bytes().ct_eq(self.csrf.as_bytes()))
+    }
+
+    /// Signs in with the password. The answer must be sent with the cookie that comes with it.
+    ///
+    /// # Errors
+    /// A problem with a sentence for the person: a wrong password, or too many tries.
+    pub async fn sign_in(&self, state: &State, password: SecretText) -> Result<SignIn, Problem> {
+        let name = self.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+        state
+            .0
+            .sign_ins
+            .take(&name)
+            .map_err(|wait| Problem::too_many("too many wrong passwords came from this address", wait))?;
+        if !state.host().has_password().await? {
+            return Err(Problem::not_allowed(
+                "no password is set, so nobody can sign in",
+                "set one on the server with `social-channel password`",
+            ));
+        }
+        if !state.host().check_password(password).await? {
+            tracing::warn!(address = name, "a wrong password");
+            return Err(Problem::not_allowed("this is not the password", "try again; capitals count"));
+        }
+        state.0.sign_ins.forget(&name);
+        let cookie = new_cookie()?;
+        state.host().sign_in(&cookie).await?;
+        tracing::info!(address = name, "signed in");
+        Ok(SignIn(set_cookie(&cookie, state.config())))
+    }
+
+    /// Signs out. The browser's cookie opens nothing any more.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sign_out(&self, state: &State) -> Result<SignIn, Problem> {
+        state.host().sign_out(&self.cookie).await?;
+        Ok(SignIn(set_cookie(&new_cookie()?, state.config())))
+    }
+}
+
+/// The header that gives a browser its new cookie: `(sign_in, Redirect::to("/"))`.
+#[derive(Debug)]
+pub struct SignIn(HeaderValue);
+
+impl axum::response::IntoResponseParts for SignIn {
+    type Error = Infallible;
+
+    fn into_response_parts(
+        self,
+        mut response: axum::response::ResponseParts,
+    ) -> Result<axum::response::ResponseParts, Infallible> {
+        response.headers_mut().insert(SET_COOKIE, self.0);
+        Ok(response)
+    }
+}
+
+impl FromRequestParts<State> for Browser {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        // The layer of the pages has made one; the API knows only browsers that bring theirs.
+        if let Some(browser) = parts.extensions.get::<Browser>() {
+            return Ok(browser.clone());
+        }
+        let address = address(parts);
+        match read_cookie(&parts.headers, state.config()) {
+            Some(cookie) => Ok(Browser::new(cookie, true, state, address)),
+            None => Err(Problem::unauthenticated("the request has neither a key nor a cookie")),
+        }
+    }
+}
+
+impl OperationInput for Browser {}
+
+/// The operator's browser. Others are sent to `/sign-in`, and come back to the page they wanted.
+#[derive(Clone, Debug)]
+pub struct Operator(pub Browser);
+
+impl FromRequestParts<State> for Operator {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
+        let browser = Browser::from_request_parts(parts, state).await.map_err(Problem::into_response)?;
+        let arrival = parts.extensions.get::<Arrival>().cloned();
+        let operator = browser.is_operator(state, arrival.as_ref()).await;
+        if operator.map_err(|error| Problem::from(error).into_response())? {
+            return Ok(Operator(browser));
+        }
+        let wanted = match parts.method {
+            http::Method::GET => parts.uri.path_and_query().map_or("/", |path| path.as_str()),
+            _ => "/",
+        };
+        let query: String = form_urlencoded(wanted);
+        Err(Redirect::to(&format!("/sign-in?next={query}")).into_response())
+    }
+}
+
+fn form_urlencoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// Gives every browser that comes to a page its cookie.
+pub(crate) async fn keep_cookie(
+    axum::extract::State(state): axum::extract::State<State>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let address = address(&parts);
+    let (browser, fresh) = match read_cookie(&parts.headers, state.config()) {
+        Some(cookie) => (Browser::new(cookie, true, &state, address), None),
+        None => match new_cookie() {
+            Ok(cookie) => {
+                let header = set_cookie(&cookie, state.config());
+                (Browser::new(cookie, false, &state, address), Some(header))
+            }
+            Err(error) => return Problem::from(error).into_response(),
+        },
+    };
+    parts.extensions.insert(browser);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if let Some(header) = fresh {
+        response.headers_mut().entry(SET_COOKIE).or_insert(header);
+    }
+    response
+}
+
+fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
+}
+
+fn csrf(cookie: &SecretText, state: &State) -> String {
+    // HMAC takes keys of any length, so the error cannot arise; an empty token matches nothing.
+    let Ok(mut mac) = <Hmac<Sha256> as hmac::Mac>::new_from_slice(state.0.csrf_key.expose()) else {
+        return String::new();
+    };
+    mac.update(cookie.expose().as_bytes());
+    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+}
+
+fn new_cookie() -> Result<SecretText, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::internal("the system gives no random numbers").with_source(error))?;
+    Ok(SecretText::new(URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+fn is_https(config: &Config) -> bool {
+    config.public_address.as_deref().is_some_and(|address| address.starts_with("https://"))
+}
+
+/// `__Host-` keeps other hosts of the domain from planting a cookie; browsers take it over https only.
+fn cookie_name(config: &Config) -> &'static str {
+    if is_https(config) { "__Host-social-channel" } else { "social-channel" }
+}
+
+fn set_cookie(cookie: &SecretText, config: &Config) -> HeaderValue {
+    let mut out = Cookie::new(cookie_name(config), cookie.expose());
+    out.set_http_only(true);
+    out.set_path("/");
+    out.set_secure(is_https(config));
+    // Lax and not Strict: the platform's consent page leads back here.
+    out.set_same_site(SameSite::Lax);
+    // Seconds in the text form, without the crate of times behind `set_max_age`.
+    let text = format!("{out}; Max-Age={}", COOKIE_DAYS * 24 * 3600);
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn read_cookie(headers: &HeaderMap, config: &Config) -> Option<SecretText> {
+    let name = cookie_name(config);
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut values = cookies.flat_map(|line| line.split(';')).filter_map(|pair| {
+        let (found, value) = pair.trim().split_once('=')?;
+        (found == name).then_some(value)
+    });
+    // Ours are 43 characters; anything else was not made here.
+    values.find(|value| value.len() == 43).map(SecretText::new)
+}

@@ -1,0 +1,139 @@
+//! Who calls the API.
+
+use aide::OperationInput;
+use aide::generate::GenContext;
+use aide::openapi::Operation;
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use social_channel::{SecretText, Tenant, TenantId};
+
+use super::browser::{Browser, CSRF_HEADER};
+use super::{Arrival, is_open};
+use crate::State;
+use crate::problem::Problem;
+
+/// Names the tenant that the operator's own key acts for.
+const TENANT_HEADER: &str = "social-channel-tenant";
+
+/// Whoever may call the API, and for which tenant.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) tenant: TenantId,
+    /// May do what concerns all tenants.
+    pub(crate) operator: bool,
+}
+
+impl Caller {
+    /// The calls of its tenant.
+    pub(crate) fn tenant(&self, state: &State) -> Tenant {
+        state.host().tenant(self.tenant.clone())
+    }
+}
+
+impl FromRequestParts<State> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        if let Some(value) = parts.headers.get(AUTHORIZATION) {
+            let text = value.to_str().unwrap_or_default();
+            let Some(key) = text.strip_prefix("Bearer ") else {
+                return Err(Problem::unauthenticated("the header Authorization does not hold a key"));
+            };
+            let key = state.host().check_api_key(&SecretText::new(key.trim())).await?;
+            let key = key.ok_or_else(|| Problem::unauthenticated("the key is unknown or was revoked"))?;
+            return match key.tenant {
+                Some(tenant) => only_own(parts, tenant.parse()?),
+                None => operator(parts, state),
+            };
+        }
+        let arrival = parts.extensions.get::<Arrival>().cloned();
+        // A page's script is a browser of the operator, on any listener: it proves that it is ours.
+        let safe = parts.method.is_safe();
+        if let Ok(browser) = Browser::from_request_parts(parts, state).await
+            && browser.is_operator(state, arrival.as_ref()).await?
+        {
+            let token = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+            if safe || token.is_some_and(|token| browser.has_sent(token)) {
+                return operator(parts, state);
+            }
+            return Err(Problem::not_allowed(
+                "the request came with a cookie and without the page's token",
+                "send the token in the header X-CSRF-Token, or an API key and no cookie",
+            ));
+        }
+        if is_open(state, arrival.as_ref()).await? {
+            return operator(parts, state);
+        }
+        Err(Problem::unauthenticated("the request has no API key"))
+    }
+}
+
+fn named(parts: &Parts) -> Result<Option<TenantId>, Problem> {
+    let named = parts.headers.get(TENANT_HEADER).map(|value| value.to_str().unwrap_or_default().parse());
+    Ok(named.transpose()?)
+}
+
+fn only_own(parts: &Parts, own: TenantId) -> Result<Caller, Problem> {
+    if named(parts)?.is_some_and(|named| named != own) {
+        return Err(Problem::not_allowed(
+            "the key belongs to another tenant",
+            "leave the header Social-Channel-Tenant away, or use that tenant's key",
+        ));
+    }
+    Ok(Caller { tenant: own, operator: false })
+}
+
+fn operator(parts: &Parts, state: &State) -> Result<Caller, Problem> {
+    let tenant = named(parts)?.unwrap_or_else(|| state.0.tenant.clone());
+    Ok(Caller { tenant, operator: true })
+}
+
+fn document(operation: &mut Operation) {
+    let requirement = [("key".to_owned(), Vec::new())].into_iter().collect();
+    operation.security = vec![requirement];
+}
+
+impl OperationInput for Caller {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        document(operation);
+    }
+}
+
+/// A [`Caller`] that may do what concerns all tenants.
+#[derive(Clone, Debug)]
+pub(crate) struct OperatorCaller;
+
+impl FromRequestParts<State> for OperatorCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        if Caller::from_request_parts(parts, state).await?.operator {
+            return Ok(OperatorCaller);
+        }
+        Err(Problem::not_allowed(
+            "a tenant's key may not do that",
+            "use a key that was made without a tenant: the operator's own",
+        ))
+    }
+}
+
+impl OperationInput for OperatorCaller {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        document(operation);
+    }
+}
+
+/// Whether a key or the listener shows that the operator asks; for what belongs to no tenant.
+pub(crate) async fn is_operator_call(
+    state: &State,
+    arrival: Option<&Arrival>,
+    headers: &http::HeaderMap,
+) -> social_channel::Result<bool> {
+    let key = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if let Some(key) = key.and_then(|value| value.strip_prefix("Bearer ")) {
+        let key = state.host().check_api_key(&SecretText::new(key.trim())).await?;
+        return Ok(key.is_some_and(|key| key.tenant.is_none()));
+    }
+    is_open(state, arrival).await
+}

@@ -1,0 +1,232 @@
+//! What the operator sets. `reference.toml` beside this file documents every key; a test parses it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use social_channel::{Error, ErrorKind, HostBuilder, Result, TenantId};
+
+/// How the service is to be. Unknown keys are errors.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: Vec<Listen>,
+    /// Where the world reaches the service: scheme, host and port.
+    pub public_address: Option<String>,
+    /// Drive publish jobs in this process.
+    pub workers: bool,
+    /// The tenant that the pages show.
+    pub tenant: String,
+    /// A file that holds the operator's password.
+    pub password_file: Option<PathBuf>,
+    /// The folder of which jobs may name files.
+    pub media_folder: Option<PathBuf>,
+    /// Where uploads are kept; by default beside the database.
+    pub upload_folder: Option<PathBuf>,
+    /// Largest upload, in bytes.
+    pub max_upload: u64,
+    /// Days after which an upload that no open job needs is removed.
+    pub upload_days: u32,
+    /// Largest JSON body, in bytes.
+    pub max_body: usize,
+    /// Seconds that a stop waits for requests and calls under way.
+    pub stop_seconds: u64,
+    /// Wrong passwords that one address may try in a minute.
+    pub sign_in_attempts: u32,
+    /// Webhooks that one app may get in a minute.
+    pub webhook_rate: u32,
+    /// Hours between two samples of a channel's numbers.
+    pub stats_hours: u32,
+    /// Show metrics to anybody who reaches `/metrics`, not only to the operator.
+    pub public_metrics: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))],
+            public_address: None,
+            workers: true,
+            tenant: TenantId::default().to_string(),
+            password_file: None,
+            media_folder: None,
+            upload_folder: None,
+            // The largest video that a platform we know takes.
+            max_upload: 4 << 30,
+            upload_days: 7,
+            max_body: 1 << 20,
+            stop_seconds: 30,
+            sign_in_attempts: 5,
+            webhook_rate: 600,
+            stats_hours: 6,
+            public_metrics: false,
+        }
+    }
+}
+
+/// An address to listen at: `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/social-channel.sock`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A port. Port 0: any free one.
+    Tcp(SocketAddr),
+    /// A socket in the file system, for this user only.
+    Unix(PathBuf),
+}
+
+impl FromStr for Listen {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            if !path.is_empty() {
+                return Ok(Listen::Unix(PathBuf::from(path)));
+            }
+        }
+        let spelled = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+        spelled.as_deref().unwrap_or(text).parse().map(Listen::Tcp).map_err(|_| {
+            Error::new(ErrorKind::Misconfigured, format!("{text} is no address to listen at"))
+                .with_field("listen")
+                .with_remedy("write 127.0.0.1:8080, [::1]:8080 or unix:/path/of/the.sock")
+        })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Tcp(address) => write!(f, "http://{address}"),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl<'a> Deserialize<'a> for Listen {
+    fn deserialize<D: serde::Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(|error: Error| serde::de::Error::custom(error.message))
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// `Misconfigured`, naming file, line and key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::new(
+                ErrorKind::Misconfigured,
+                format!("the configuration {} cannot be read: {error}", path.display()),
+            )
+            .with_remedy("check the path and the rights of the file")
+            .with_source(error)
+        })?;
+        Self::parse(&text).map_err(|error| Error {
+            message: format!("the configuration {}: {}", path.display(), error.message),
+            ..error
+        })
+    }
+
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// `Misconfigured`, naming line and key.
+    pub fn parse(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| {
+            Error::new(ErrorKind::Misconfigured, error.to_string().trim_end().to_owned())
+                .with_remedy("compare it with the reference; every key stands there")
+        })
+    }
+
+    /// Tells a host what the configuration says of it.
+    pub(crate) fn apply(&self, builder: HostBuilder, address: Option<String>) -> HostBuilder {
+        let mut builder = builder.background(self.workers);
+        if let Some(address) = address {
+            builder = builder.public_address(address);
+        }
+        if let Some(folder) = &self.media_folder {
+            builder = builder.media_folder(folder);
+        }
+        if let Some(folder) = &self.upload_folder {
+            builder = builder.upload_folder(folder);
+        }
+        builder
+            .keep_uploads(Duration::from_secs(u64::from(self.upload_days) * 24 * 3600))
+            .sample_every(Duration::from_secs(u64::from(self.stats_hours) * 3600))
+    }
+
+    /// Whether the world is said to reach the service.
+    pub(crate) fn is_public(&self) -> bool {
+        let host = self.public_address.as_deref().and_then(|address| url::Url::parse(address).ok());
+        match host.as_ref().and_then(url::Url::host) {
+            None => self.public_address.is_some(),
+            Some(url::Host::Domain(name)) => name != "localhost" && !name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(address)) => !address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => !address.is_loopback(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFERENCE: &str = include_str!("reference.toml");
+
+    #[test]
+    fn the_reference_holds_every_key_with_a_value_that_is_not_the_default() {
+        let read = Config::parse(REFERENCE).unwrap();
+        let default = Config::default();
+        // Every field by name: a new one does not compile until it stands here, and then in the reference.
+        macro_rules! differs {
+            ($($field:ident),*) => {{
+                let Config { $($field: _),* } = &read;
+                $(
+                    assert_ne!(read.$field, default.$field, concat!(stringify!($field), " is the default"));
+                    assert!(
+                        REFERENCE.lines().any(|line| line.starts_with(concat!(stringify!($field), " = "))),
+                        concat!(stringify!($field), " is missing")
+                    );
+                )*
+            }};
+        }
+        differs!(
+            listen,
+            public_address,
+            workers,
+            tenant,
+            password_file,
+            media_folder,
+            upload_folder,
+            max_upload,
+            upload_days,
+            max_body,
+            stop_seconds,
+            sign_in_attempts,
+            webhook_rate,
+            stats_hours,
+            public_metrics
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let error = Config::parse("wrokers = true").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Misconfigured);
+        assert!(error.message.contains("wrokers"), "{error}");
+    }
+
+    #[test]
+    fn addresses_to_listen_at_are_read() {
+        for good in ["127.0.0.1:80", "[::1]:0", "localhost:8080", "unix:/run/x.sock"] {
+            good.parse::<Listen>().unwrap();
+        }
+        for bad in ["", "8080", "example.com:80", "unix:", "http://127.0.0.1:80"] {
+            assert_eq!(bad.parse::<Listen>().unwrap_err().kind, ErrorKind::Misconfigured, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What handlers take out of requests, with failures in the one form.
+
+use aide::OperationInput;
+use aide::generate::GenContext;
+use aide::openapi::{
+    MediaType, Operation, ReferenceOr, RequestBody, Response as Documented, SchemaObject, StatusCode,
+};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::request::Parts;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::State;
+use crate::problem::{BODY, Problem, documented};
+
+/// A JSON body.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, Problem> {
+        match axum::Json::<T>::from_request(request, state).await {
+            Ok(axum::Json(value)) => Ok(Body(value)),
+            Err(JsonRejection::MissingJsonContentType(_)) => Err(Problem::wrong_type("application/json")),
+            Err(rejection) if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Problem::too_large(state.config().max_body as u64))
+            }
+            Err(rejection) => Err(Problem::malformed(rejection.body_text())),
+        }
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Body<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        <axum::Json<T> as OperationInput>::operation_input(ctx, operation);
+    }
+
+    fn inferred_early_responses(
+        ctx: &mut GenContext,
+        _: &mut Operation,
+    ) -> Vec<(Option<StatusCode>, Documented)> {
+        BODY.into_iter().map(|status| documented(ctx, status)).collect()
+    }
+}
+
+/// The query.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<State> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        query
+            .map(|query| Query(query.0))
+            .map_err(|rejection: QueryRejection| Problem::malformed(rejection.body_text()))
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Query<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        <axum::extract::Query<T> as OperationInput>::operation_input(ctx, operation);
+    }
+}
+
+/// The parts of the path.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<State> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|path| Path(path.0))
+            .map_err(|rejection: PathRejection| Problem::malformed(rejection.body_text()))
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Path<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        <axum::extract::Path<T> as OperationInput>::operation_input(ctx, operation);
+    }
+}
+
+/// A body of any bytes, as a stream: its bound is the handler's business.
+pub(crate) struct Raw(pub(crate) axum::body::Body);
+
+impl FromRequest<State> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &State) -> Result<Self, Problem> {
+        Ok(Raw(request.into_body()))
+    }
+}
+
+impl OperationInput for Raw {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        let schema = SchemaObject {
+            json_schema: schemars::json_schema!({ "type": "string", "format": "binary" }),
+            example: None,
+            external_docs: None,
+        };
+        let media = MediaType { schema: Some(schema), ..MediaType::default() };
+        operation.request_body = Some(ReferenceOr::Item(RequestBody {
+            description: Some("The bytes themselves.".to_owned()),
+            content: [("application/octet-stream".to_owned(), media)].into_iter().collect(),
+            required: true,
+            extensions: Default::default(),
+        }));
+    }
+
+    fn inferred_early_responses(
+        ctx: &mut GenContext,
+        _: &mut Operation,
+    ) -> Vec<(Option<StatusCode>, Documented)> {
+        BODY.into_iter().map(|status| documented(ctx, status)).collect()
+    }
+}
+
+impl Raw {
+    /// All of it, if it is no more than so many bytes.
+    pub(crate) async fn all(self, limit: usize) -> Result<Vec<u8>, Problem> {
+        use http_body_util::BodyExt as _;
+        let limited = http_body_util::Limited::new(self.0, limit);
+        match limited.collect().await {
+            Ok(collected) => Ok(collected.to_bytes().to_vec()),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+                Err(Problem::too_large(limit as u64))
+            }
+            Err(_) => Err(Problem::malformed("the body broke off")),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Where platforms send browsers back to. Only the browser that began a consent completes it; what came of it
+//! is shown by a page.
+
+use axum::Router;
+use axum::extract::{RawQuery, State as Shared};
+use axum::response::Response;
+use axum::routing::get;
+use serde::Deserialize;
+use social_channel::{Connected, Error};
+
+use crate::State;
+use crate::auth::Browser;
+use crate::extract::Path;
+use crate::page;
+
+#[derive(Deserialize)]
+struct Named {
+    app: String,
+}
+
+/// What came of a callback, for the page to show.
+#[derive(Debug)]
+pub(crate) struct Callback {
+    /// The app whose callback it is.
+    pub(crate) app: String,
+    /// The browser that came back.
+    pub(crate) browser: Browser,
+    /// What the consent brought, or why not.
+    pub(crate) result: Result<Connected, Error>,
+}
+
+/// `/callback/{app}`, with or without a slash at the end: platforms register either.
+pub(crate) fn router() -> Router<State> {
+    Router::new().route("/callback/{app}", get(come_back)).route("/callback/{app}/", get(come_back))
+}
+
+async fn come_back(
+    Shared(state): Shared<State>,
+    browser: Browser,
+    Path(Named { app }): Path<Named>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = query.unwrap_or_default();
+    let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let result = state.tenant().complete_connect(&browser.owner(), pairs).await;
+    if let Err(error) = &result {
+        tracing::info!(app, %error, "a consent was not completed");
+    }
+    page::callback(&state, Callback { app, browser, result }).await
+}

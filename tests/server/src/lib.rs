@@ -1,0 +1,114 @@
+//! What the suites of the service share: the library's stage, a service before it, and calls without a socket.
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::body::Body;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, StatusCode};
+use library_tests::Stage;
+use serde_json::Value;
+use social_channel_server::{Config, State, router};
+use tower::ServiceExt as _;
+
+/// A service before the simulated platform, with the operator's key.
+pub struct Service {
+    /// The simulated platform and the host.
+    pub stage: Stage,
+    /// All routes.
+    pub router: Router,
+    /// The operator's key.
+    pub key: String,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON; null if it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// A header's text; empty if it is not there.
+    pub fn header(&self, name: &str) -> String {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    }
+}
+
+impl Service {
+    /// As by default.
+    ///
+    /// # Errors
+    /// When anything of it cannot be started.
+    pub async fn new() -> Result<Self> {
+        Self::with(Config::default()).await
+    }
+
+    /// Configured otherwise.
+    ///
+    /// # Errors
+    /// As [`Service::new`].
+    pub async fn with(config: Config) -> Result<Self> {
+        let address =
+            config.public_address.clone().unwrap_or_else(|| "https://social.example.com".to_owned());
+        let stage =
+            Stage::in_world(library_tests::world(), |builder| builder.public_address(address)).await?;
+        let key = stage.host.create_api_key("tests", None).await?.text.expose().to_owned();
+        let router = router(State::new(stage.host.clone(), config)?);
+        Ok(Service { stage, router, key })
+    }
+
+    /// A request as it stands.
+    ///
+    /// # Errors
+    /// When no answer comes to its end.
+    pub async fn send(&self, request: Request<Body>) -> Result<Answer> {
+        let response = self.router.clone().oneshot(request).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = http_body_util::BodyExt::collect(response.into_body()).await?.to_bytes().to_vec();
+        Ok(Answer { status, headers, bytes })
+    }
+
+    /// The operator's request with JSON, or without a body where `body` is null.
+    ///
+    /// # Errors
+    /// As [`Service::send`].
+    pub async fn call(&self, method: Method, path: &str, body: Value) -> Result<Answer> {
+        self.call_with(&self.key, method, path, body).await
+    }
+
+    /// As [`Service::call`], with another key.
+    ///
+    /// # Errors
+    /// As [`Service::send`].
+    pub async fn call_with(&self, key: &str, method: Method, path: &str, body: Value) -> Result<Answer> {
+        let request =
+            Request::builder().method(method).uri(path).header(AUTHORIZATION, format!("Bearer {key}"));
+        let request = match body {
+            Value::Null => request.body(Body::empty()),
+            body => request.header(CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
+        };
+        self.send(request.context("the test's request is malformed")?).await
+    }
+
+    /// The operator's GET.
+    ///
+    /// # Errors
+    /// As [`Service::send`].
+    pub async fn get(&self, path: &str) -> Result<Answer> {
+        self.call(Method::GET, path, Value::Null).await
+    }
+}
