@@ -28,6 +28,7 @@ mod catalogue;
 mod clock;
 mod control;
 mod creator;
+mod describe;
 mod display;
 mod envelope;
 mod faults;
@@ -60,6 +61,7 @@ mod world;
 
 pub use catalogue::{CODES, CodeEntry};
 pub use clock::Clock;
+pub use describe::{DescribedApp, Description, Mapping};
 pub use faults::{Action, Fault, Faults, Match, When};
 pub use inspect::{GrantView, Inspection, PublishState, PublishView};
 pub use log::{Exchange, Finding, Refusal, Violation};

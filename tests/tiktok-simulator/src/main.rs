@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use tiktok_simulator::{App, AppKind, Secret, Simulator, Stage, World};
+use tiktok_simulator::{App, AppKind, Description, Secret, Simulator, Stage, World};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A strict stand-in for TikTok's servers.
 ///
@@ -44,6 +45,13 @@ struct Flags {
     /// Prints the world as JSON, to start a file of your own from, and ends.
     #[arg(long)]
     print_world: bool,
+    /// Prints one line of JSON instead of the origin: where it listens, what a host must map, and an app to use.
+    /// Without --world, avatars and covers are then served under the printed origin, where a browser finds them.
+    #[arg(long)]
+    describe: bool,
+    /// Ends when its standard input closes, so that it never outlives the program that started it.
+    #[arg(long)]
+    until_eof: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -62,9 +70,33 @@ fn main() -> anyhow::Result<()> {
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         // One line, so that a script can wait for it and read it.
-        println!("{}", simulator.origin());
-        tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")
+        if flags.describe {
+            let description = Description::of(&simulator.settings(), &simulator.origin())
+                .context("--describe: no app of the world has a redirect URI")?;
+            println!("{}", serde_json::to_string(&description)?);
+        } else {
+            println!("{}", simulator.origin());
+        }
+        end(flags.until_eof).await
     })
+}
+
+/// Waits for Ctrl-C, for the polite signal of containers and parents, and on request for the end of input.
+async fn end(until_eof: bool) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+    let (closed, input) = tokio::sync::oneshot::channel();
+    if until_eof {
+        // A thread of its own: tokio's reader of standard input would hold up the end of the runtime.
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            let _ = closed.send(());
+        });
+    }
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.context("cannot wait for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+        _ = input, if until_eof => Ok(()),
+    }
 }
 
 fn world(flags: &Flags) -> anyhow::Result<World> {
@@ -75,6 +107,9 @@ fn world(flags: &Flags) -> anyhow::Result<World> {
         }
         None => World::demo(),
     };
+    if flags.describe && flags.world.is_none() {
+        world.switches.media_origin = "self".to_owned();
+    }
     if flags.auto_consent || flags.auto_consent_account.is_some() {
         world.switches.auto_consent.enabled = true;
     }

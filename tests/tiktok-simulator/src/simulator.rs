@@ -91,6 +91,11 @@ impl Simulator {
         inspect(&state, now_ms)
     }
 
+    /// Apps, accounts and switches as they are now.
+    pub fn settings(&self) -> World {
+        self.shared.state().world.clone()
+    }
+
     /// Changes apps, accounts or switches while running. Videos of accounts are made at the start only.
     /// `change` must not call the simulator itself, which waits for it to end.
     pub fn edit(&self, change: impl FnOnce(&mut World)) {

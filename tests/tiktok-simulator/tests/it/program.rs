@@ -76,3 +76,38 @@ fn mistakes_in_flags_and_files_are_named() {
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[tokio::test]
+async fn it_describes_itself_to_a_host() {
+    let program = run(&["--port", "0", "--auto-consent", "--describe"]);
+    let description: serde_json::Value = serde_json::from_str(&program.1).unwrap();
+    let origin = description["origin"].as_str().unwrap();
+    let from: Vec<_> = description["connect_to"].as_array().unwrap().iter().map(|m| &m["from"]).collect();
+    assert_eq!(from, ["https://www.tiktok.com", "https://open.tiktokapis.com", "https://*.tiktokapis.com"]);
+    assert!(description["connect_to"].as_array().unwrap().iter().all(|mapping| mapping["to"] == origin));
+    assert_eq!(description["app"]["provider"], "tiktok");
+    // The described app is one of the world: its key is known, and its consent page goes on by itself.
+    let settings = &description["app"]["settings"];
+    let redirect = description["app"]["redirect_uri"].as_str().unwrap().replace('*', "5000");
+    let challenge = challenge();
+    let pairs = [
+        ("client_key", settings["client-key"].as_str().unwrap()),
+        ("response_type", "code"),
+        ("scope", "user.info.basic"),
+        ("redirect_uri", redirect.as_str()),
+        ("state", "s"),
+        ("code_challenge", challenge.as_str()),
+        ("code_challenge_method", "S256"),
+    ];
+    let answer = send(Method::GET, &format!("{origin}/v2/auth/authorize/?{}", form(&pairs)), &[], "").await;
+    assert!(answer.headers["location"].starts_with(&format!("{redirect}?code=")), "{answer:?}");
+}
+
+#[test]
+fn it_ends_with_its_input_if_asked_to() {
+    let mut child = command(&["--port", "0", "--until-eof"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
