@@ -36,7 +36,7 @@ mod vault;
 mod webhook;
 
 pub use access::{ApiKey, CreatedApiKey};
-pub use accounts::{Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected};
+pub use accounts::{Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, callback_query};
 pub use app::{App, AppConfig, SettingValue, ShownSetting};
 pub use clock::{Clock, MovedClock, SystemClock};
 pub use digest::Digest;

@@ -34,6 +34,14 @@ pub struct ConnectOptions {
     pub reconnect: Option<String>,
 }
 
+/// The query of a callback's address (with or without what stands before `?`), each parameter decoded exactly
+/// once: what [`Tenant::complete_connect`](crate::Tenant::complete_connect) takes.
+pub fn callback_query(address: &str) -> Vec<(String, String)> {
+    let query = address.split_once('?').map_or(address, |(_, query)| query);
+    let query = query.split_once('#').map_or(query, |(query, _)| query);
+    url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
 /// What comes next.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -378,5 +386,18 @@ fn never_expired(error: CallError) -> Error {
     match error {
         CallError::Failed(error) => error,
         CallError::CredentialsExpired(error) => Error { kind: ErrorKind::ProviderFault, ..error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::callback_query;
+
+    #[test]
+    fn a_callback_is_decoded_once() {
+        let expected = vec![("code".to_owned(), "a%2Ab!".to_owned()), ("state".to_owned(), "x y".to_owned())];
+        assert_eq!(callback_query("code=a%252Ab%21&state=x+y"), expected);
+        assert_eq!(callback_query("http://127.0.0.1:1/callback?code=a%252Ab%21&state=x%20y#top"), expected);
+        assert_eq!(callback_query(""), Vec::new());
     }
 }

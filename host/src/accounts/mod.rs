@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use connect::{Candidate, Connect, ConnectOptions, Connected};
+pub use connect::{Candidate, Connect, ConnectOptions, Connected, callback_query};
 
 use crate::app::LiveApp;
 use crate::error::{Error, ErrorKind, Result};
