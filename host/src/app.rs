@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, millis};
+use crate::diagnosis::Listing;
 use crate::digest::Digest;
 use crate::egress::Egress;
 use crate::error::{Error, ErrorKind, Result};
@@ -36,6 +37,8 @@ pub struct AppConfig {
     pub origins: Option<Vec<String>>,
     /// Where the platform sends the browser back to. A port of `*` stands for any loopback port.
     pub redirect_uri: Option<String>,
+    /// What the platform's portal says about the app, to be checked. Replaces what was given before.
+    pub listing: Option<Listing>,
 }
 
 /// A setting's value: it may be a secret, so it is never printed.
@@ -85,6 +88,8 @@ pub struct App {
     pub settings: Vec<ShownSetting>,
     /// Required settings that have no value: nothing works before they are set.
     pub missing_settings: Vec<String>,
+    /// What the platform's portal says about the app.
+    pub listing: Listing,
     /// Seconds since 1970.
     pub created_at: i64,
     /// Seconds since 1970.
@@ -172,6 +177,7 @@ impl Inner {
                     settings: Sealed(Vec::new()),
                     grants: String::new(),
                     redirect_uri: None,
+                    listing: None,
                     created_at: now,
                     updated_at: now,
                     revision: 0,
@@ -201,6 +207,9 @@ impl Inner {
         if let Some(uri) = config.redirect_uri {
             check_redirect_uri(&uri)?;
             row.redirect_uri = Some(uri);
+        }
+        if let Some(listing) = config.listing {
+            row.listing = serde_json::to_string(&listing.checked()?).ok();
         }
         row.settings = self.seal_settings(id, &settings)?;
         row.updated_at = now;
@@ -312,6 +321,11 @@ impl Inner {
                 .filter(|shown| shown.setting.required && shown.value.is_none())
                 .map(|shown| shown.setting.name.clone())
                 .collect(),
+            listing: row
+                .listing
+                .as_deref()
+                .and_then(|text| serde_json::from_str(text).ok())
+                .unwrap_or_default(),
             settings: shown,
             created_at: row.created_at / 1000,
             updated_at: row.updated_at / 1000,

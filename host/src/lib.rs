@@ -39,6 +39,7 @@ pub use access::{ApiKey, CreatedApiKey};
 pub use accounts::{Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, callback_query};
 pub use app::{App, AppConfig, SettingValue, ShownSetting};
 pub use clock::{Clock, MovedClock, SystemClock};
+pub use diagnosis::Listing;
 pub use digest::Digest;
 pub use engine::EngineOptions;
 pub use error::{Error, ErrorKind, Outcome, Result};
@@ -50,7 +51,7 @@ pub use publisher::{Job, JobChange, PRIORITIES, PublishRequest, Resolution, Work
 pub use registry::{Loaded, ProviderInfo, WaitingApp};
 pub use sample::StatsSample;
 pub use secret::{SecretBytes, SecretText};
-pub use site::{MEDIA_PATH, SiteFile};
+pub use site::{MEDIA_PATH, SITE_FILE, SiteFile};
 pub use store::{Health, HistoryRow, JobStatus};
 pub use tenant::TenantId;
 pub use upload::{NewUpload, Upload};

@@ -14,8 +14,8 @@ use crate::store::SiteFileRow;
 
 /// Below it the service serves media of open jobs.
 pub const MEDIA_PATH: &str = "/media/";
-/// A proof of ownership has some hundred bytes; this is no web space.
-const FILE_SIZE: usize = 64 << 10;
+/// A proof of ownership has some hundred bytes, an icon up to 5 MB; this is no web space.
+pub const SITE_FILE: usize = 5 << 20;
 /// Paths that belong to the service itself.
 const TAKEN: [&str; 10] = [
     "api", "callback", "webhooks", "healthz", "readyz", "metrics", "assets", "sign-in", "sign-out", "errors",
@@ -135,10 +135,10 @@ impl Inner {
     ) -> Result<SiteFile> {
         let path = path.trim_start_matches('/');
         check_path(path)?;
-        if bytes.len() > FILE_SIZE {
+        if bytes.len() > SITE_FILE {
             return Err(Error::new(
                 ErrorKind::InvalidRequest,
-                format!("the file has more than {} KiB", FILE_SIZE >> 10),
+                format!("the file has more than {} MiB", SITE_FILE >> 20),
             )
             .with_field("bytes")
             .with_remedy("serve larger files from a web server in front of this one"));

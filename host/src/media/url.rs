@@ -181,13 +181,15 @@ fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-enum Failure {
+/// Why nothing came from an address.
+pub(crate) enum Failure {
     Refused(Refusal),
     Network(Box<dyn std::error::Error + Send + Sync>),
     Redirects,
 }
 
-async fn get(
+/// The first answer that is no redirect; each address on the way is checked anew.
+pub(crate) async fn get(
     url: &Url,
     egress: &Egress,
     headers: &[(http::HeaderName, HeaderValue)],

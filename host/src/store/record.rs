@@ -32,6 +32,8 @@ pub(crate) struct AppRow {
     /// Origins that the operator granted, as JSON.
     pub(crate) grants: String,
     pub(crate) redirect_uri: Option<String>,
+    /// What the platform's portal says about it, as JSON.
+    pub(crate) listing: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
     pub(crate) revision: i64,

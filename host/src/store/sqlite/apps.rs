@@ -11,6 +11,7 @@ fn app_row(row: &sqlx::sqlite::SqliteRow) -> Result<AppRow> {
         settings: Sealed(row.get("settings")),
         grants: row.get("grants"),
         redirect_uri: row.get("redirect_uri"),
+        listing: row.get("listing"),
         created_at: row.get("created_at"),
         updated_at: row.get("updated_at"),
         revision: row.get("revision"),
@@ -157,13 +158,13 @@ impl AppStore for Sqlite {
         write!(self, db => {
             let query = if app.revision == 0 {
                 sqlx::query(
-                    "INSERT INTO apps (tenant, provider, digest, settings, grants, redirect_uri, created_at,
-                     updated_at, id, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1 + ?) ON CONFLICT (id) DO NOTHING",
+                    "INSERT INTO apps (tenant, provider, digest, settings, grants, redirect_uri, listing,
+                     created_at, updated_at, id, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 + ?) ON CONFLICT (id) DO NOTHING",
                 )
             } else {
                 sqlx::query(
                     "UPDATE apps SET tenant = ?, provider = ?, digest = ?, settings = ?, grants = ?,
-                     redirect_uri = ?, created_at = ?, updated_at = ?, revision = revision + 1
+                     redirect_uri = ?, listing = ?, created_at = ?, updated_at = ?, revision = revision + 1
                      WHERE id = ? AND revision = ?",
                 )
             };
@@ -174,6 +175,7 @@ impl AppStore for Sqlite {
                 .bind(&app.settings.0)
                 .bind(&app.grants)
                 .bind(&app.redirect_uri)
+                .bind(&app.listing)
                 .bind(app.created_at)
                 .bind(app.updated_at)
                 .bind(&app.id)

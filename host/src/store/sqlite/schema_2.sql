@@ -65,3 +65,6 @@ CREATE TABLE site_files (
   bytes BLOB NOT NULL,
   added_at INTEGER NOT NULL
 ) STRICT;
+
+-- What the platform's portal says about an app, as JSON.
+ALTER TABLE apps ADD COLUMN listing TEXT;
