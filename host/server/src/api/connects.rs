@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use social_channel::{Channel, Connect, ConnectOptions, Connected};
+use social_channel::{Channel, Connect, ConnectOptions, Connected, callback_query};
 
 use super::apps::Named;
 use super::asks_provider;
@@ -64,11 +64,7 @@ impl Callback {
         match self {
             Callback::Pairs(pairs) => pairs,
             Callback::Members(members) => members.into_iter().collect(),
-            Callback::Text(text) => {
-                let query = text.split_once('?').map_or(text.as_str(), |(_, query)| query);
-                let query = query.split('#').next().unwrap_or_default();
-                url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
-            }
+            Callback::Text(text) => callback_query(&text),
         }
     }
 }

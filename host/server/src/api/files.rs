@@ -9,7 +9,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use social_channel::SiteFile;
+use social_channel::{SITE_FILE, SiteFile};
 
 use crate::State;
 use crate::auth::OperatorCaller;
@@ -48,7 +48,7 @@ async fn put(
     headers: HeaderMap,
     body: Raw,
 ) -> Result<Json<SiteFile>, Problem> {
-    let bytes = body.all(state.config().max_body).await?;
+    let bytes = body.all(SITE_FILE).await?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type
         .filter(|it| !matches!(*it, "application/octet-stream" | "application/x-www-form-urlencoded"));

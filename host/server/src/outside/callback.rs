@@ -6,7 +6,7 @@ use axum::extract::{RawQuery, State as Shared};
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
-use social_channel::{Connected, Error};
+use social_channel::{Connected, Error, callback_query};
 
 use crate::State;
 use crate::auth::Browser;
@@ -40,8 +40,7 @@ async fn come_back(
     Path(Named { app }): Path<Named>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let query = query.unwrap_or_default();
-    let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let pairs = callback_query(&query.unwrap_or_default());
     let result = state.tenant().complete_connect(&browser.owner(), pairs).await;
     if let Err(error) = &result {
         tracing::info!(app, %error, "a consent was not completed");

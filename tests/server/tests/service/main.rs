@@ -1,0 +1,10 @@
+//! The service: every route, good and bad, without a socket; then over a port and over a Unix socket.
+//!
+//! One program, because linking the engine takes longer than all of these tests.
+
+mod access;
+mod media;
+mod outside;
+mod routes;
+mod sockets;
+mod story;

@@ -1,0 +1,170 @@
+//! The main story, as a program in any language tells it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use server_tests::{Answer, Service};
+
+/// Connects the account that consents by itself; returns its channel.
+pub(crate) async fn connect(service: &Service) -> String {
+    let begin = json!({"owner": "user-1", "redirect_uri": library_tests::CALLBACK});
+    let begun = service.call(Method::POST, "/api/v1/apps/tiktok-demo/connects", begin).await.unwrap();
+    let url = begun.json()["redirect"]["url"].as_str().unwrap().to_owned();
+    let callback = library_tests::browse(&url).await.unwrap();
+    let complete = json!({"owner": "user-1", "callback": callback});
+    let done = service.call(Method::POST, "/api/v1/connects/complete", complete).await.unwrap();
+    done.json()["channel"]["id"].as_str().unwrap_or_else(|| panic!("{}", done.text())).to_owned()
+}
+
+/// The bytes of a video.
+pub(crate) fn video(size: usize) -> Vec<u8> {
+    let mut bytes = b"\0\0\0\x14ftypisom\0\0\x02\0isom".to_vec();
+    bytes.resize(size, 0);
+    bytes
+}
+
+/// Brings a video; returns its id.
+pub(crate) async fn upload(service: &Service, size: usize) -> String {
+    let request = Request::post("/api/v1/uploads?file_name=clips%2Fone.mp4")
+        .header(AUTHORIZATION, format!("Bearer {}", service.key))
+        .header(CONTENT_TYPE, "video/mp4")
+        .body(Body::from(video(size)))
+        .unwrap();
+    let answer = service.send(request).await.unwrap();
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    assert_eq!(answer.json()["size"], size);
+    assert_eq!(answer.json()["file_name"], "one.mp4");
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// A post for everybody.
+pub(crate) fn post(text: &str, media: Value) -> Value {
+    json!({
+        "post": {"kind": "video", "text": text, "visibility": "PUBLIC_TO_EVERYONE"},
+        "media": [media],
+    })
+}
+
+async fn publish(service: &Service, channel: &str, key: &str, body: &Value) -> Answer {
+    let request = Request::post(format!("/api/v1/channels/{channel}/jobs"))
+        .header(AUTHORIZATION, format!("Bearer {}", service.key))
+        .header(CONTENT_TYPE, "application/json")
+        .header("idempotency-key", key)
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    service.send(request).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_connected_read_published_to_and_disconnected() {
+    let service = Service::new().await.unwrap();
+    let channel = connect(&service).await;
+    let at = |rest: &str| format!("/api/v1/channels/{channel}{rest}");
+
+    assert_eq!(service.get(&at("")).await.unwrap().json()["display_name"], "Demo Kitchen");
+    assert_eq!(service.get("/api/v1/channels").await.unwrap().json()[0]["id"], *channel);
+    assert_eq!(service.get("/api/v1/channels?app=other").await.unwrap().json(), json!([]));
+    assert_eq!(service.get(&at("/profile")).await.unwrap().json()["username"], "demo.kitchen");
+    assert_eq!(service.get(&at("/stats/history")).await.unwrap().json(), json!([]));
+    let stats = service.get(&at("/stats")).await.unwrap().json();
+    assert_eq!(stats["posts"], 57);
+    let history = service.get(&at("/stats/history?since=1")).await.unwrap().json();
+    assert_eq!(history[0]["stats"], stats);
+    let page = service.get(&at("/posts?limit=5")).await.unwrap().json();
+    assert_eq!(page["posts"].as_array().unwrap().len(), 5);
+    let id = page["posts"][2]["id"].as_str().unwrap();
+    let one = service.get(&at(&format!("/posts?ids={id}"))).await.unwrap().json();
+    assert_eq!(one["posts"][0]["id"], id);
+    assert_eq!(service.get(&at("/publish-form")).await.unwrap().json()["account_name"], "Demo Kitchen");
+
+    let upload = upload(&service, 6_000_000).await;
+    let body = post("Over HTTP", json!({"upload": upload}));
+    let checks = service.call(Method::POST, &at("/checks"), body.clone()).await.unwrap();
+    assert_eq!(checks.status, StatusCode::OK, "{}", checks.text());
+    assert!(!checks.text().contains(r#""severity":"error""#), "{}", checks.text());
+
+    let first = publish(&service, &channel, "key-1", &body).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.text());
+    let job = first.json()["id"].as_str().unwrap().to_owned();
+    let again = publish(&service, &channel, "key-1", &body).await;
+    assert_eq!(again.json()["id"], *job, "the same key and body: the same job");
+    let other = publish(&service, &channel, "key-1", &post("Else", json!({"upload": upload}))).await;
+    assert_eq!((other.status.as_u16(), other.json()["field"].clone()), (400, json!("idempotency_key")));
+
+    let events = service.get(&format!("/api/v1/jobs/{job}/events")).await.unwrap();
+    assert_eq!(events.header("content-type"), "text/event-stream");
+    let last = events.text().lines().filter_map(|line| line.strip_prefix("data: ").map(str::to_owned)).last();
+    let last: Value = serde_json::from_str(&last.unwrap()).unwrap();
+    assert_eq!(last["status"], "published", "{last:#}");
+    let done = service.get(&format!("/api/v1/jobs/{job}/wait?seconds=50")).await.unwrap().json();
+    assert_eq!(done["status"], "published");
+    let history = service.get(&format!("/api/v1/jobs/{job}/history")).await.unwrap().json();
+    assert!(history.as_array().unwrap().len() >= 3, "{history:#}");
+    assert_eq!(service.stage.simulator.world().published().len(), 1);
+
+    let answer = service.call(Method::POST, &format!("/api/v1/jobs/{job}/retry"), json!({})).await.unwrap();
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "what is published is not repeated");
+    let gone = service.call(Method::DELETE, &at(""), Value::Null).await.unwrap();
+    assert_eq!(gone.json()["revoked"], true, "{}", gone.text());
+    assert_eq!(service.get(&at("")).await.unwrap().status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_listed_page_by_page_changed_and_cancelled() {
+    let service = Service::new().await.unwrap();
+    let channel = connect(&service).await;
+    let upload = upload(&service, 1_000_000).await;
+    let later = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap()
+        + Duration::from_secs(7200);
+    let mut jobs = Vec::new();
+    for number in 0..5 {
+        let mut body = post(&format!("Number {number}"), json!({"upload": upload}));
+        body["publish_at"] = json!(later.as_secs());
+        let answer = publish(&service, &channel, &format!("key-{number}"), &body).await;
+        jobs.push(answer.json()["id"].as_str().unwrap().to_owned());
+    }
+
+    let mut seen = Vec::new();
+    let mut next = format!("/api/v1/jobs?limit=2&status=active&channel={channel}");
+    loop {
+        let page = service.get(&next).await.unwrap();
+        let ids: Vec<String> = page
+            .json()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|job| job["id"].as_str().unwrap().to_owned())
+            .collect();
+        assert!(ids.len() <= 2);
+        seen.extend(ids);
+        let link = page.header("link");
+        match link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")) {
+            Some(link) => next = link.to_owned(),
+            None => break,
+        }
+    }
+    let mut expected = jobs.clone();
+    expected.sort();
+    seen.sort();
+    assert_eq!(seen, expected, "each job once");
+
+    let at = |rest: &str| format!("/api/v1/jobs/{}{rest}", jobs[0]);
+    let changed = service.call(Method::PATCH, &at(""), json!({"priority": 7})).await.unwrap();
+    assert_eq!(changed.json()["priority"], 7, "{}", changed.text());
+    let answer = service.call(Method::POST, &at("/resolve"), json!({"posted": true})).await.unwrap();
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let answer =
+        service.call(Method::DELETE, &format!("/api/v1/uploads/{upload}"), Value::Null).await.unwrap();
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "open jobs need it");
+    for job in &jobs {
+        service.call(Method::POST, &format!("/api/v1/jobs/{job}/cancel"), Value::Null).await.unwrap();
+        let ended = service.get(&format!("/api/v1/jobs/{job}/wait")).await.unwrap();
+        assert_eq!(ended.json()["status"], "cancelled");
+    }
+    let answer =
+        service.call(Method::DELETE, &format!("/api/v1/uploads/{upload}"), Value::Null).await.unwrap();
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+}
