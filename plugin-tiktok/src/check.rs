@@ -102,21 +102,24 @@ fn audience(settings: &Settings, creator: &Creator, draft: &Draft, findings: &mu
         ))),
         Some(_) => {}
     }
-    if creator.is_public_account() && settings.audited != Some(true) {
-        let remedy = "Make the account itself private in the TikTok app (Settings and privacy, Privacy, Private account). If the audit has been passed, say so in the setting `audited`.";
-        if settings.audited == Some(false) {
-            findings.push(code(error(
-                "account",
-                "TikTok has not audited the app for posting, so it takes posts for private accounts only, and this account is public.",
-                remedy,
-            )));
-        } else {
-            findings.push(code(warning(
-                "account",
-                "If TikTok has not audited the app for posting yet, it will refuse this post, because the account is public.",
-                remedy,
-            )));
-        }
+    let remedy = "Make the account itself private in the TikTok app (Settings and privacy, Privacy, Private account). If the audit has been passed, say so in the setting `audited`.";
+    match (settings.audited, creator.is_public_account()) {
+        (Some(true), _) | (_, Some(false)) => {}
+        (Some(false), Some(true)) => findings.push(code(error(
+            "account",
+            "TikTok has not audited the app for posting, so it takes posts for private accounts only, and this account is public.",
+            remedy,
+        ))),
+        (Some(false), None) => findings.push(code(warning(
+            "account",
+            "TikTok has not audited the app for posting, so it takes posts for private accounts only, and whether this one is cannot be seen from here.",
+            remedy,
+        ))),
+        (None, Some(true) | None) => findings.push(code(warning(
+            "account",
+            "If TikTok has not audited the app for posting yet, it will refuse this post unless the account is private.",
+            remedy,
+        ))),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{errors, quota};
 
 pub(crate) const PUBLIC: &str = "PUBLIC_TO_EVERYONE";
 pub(crate) const ONLY_ME: &str = "SELF_ONLY";
+const FOLLOWERS: &str = "FOLLOWER_OF_CREATOR";
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Creator {
@@ -23,11 +24,14 @@ pub(crate) struct Creator {
     pub(crate) duet_disabled: bool,
     pub(crate) stitch_disabled: bool,
     pub(crate) max_seconds: Option<u64>,
+    /// TikTok said outright that one of them is not disabled; of a private account both are.
+    pub(crate) duet_or_stitch_open: bool,
 }
 
 impl Creator {
     pub(crate) fn parse(data: &Value) -> Self {
         let is = |name| json::flag(data, name) == Some(true);
+        let is_not = |name| json::flag(data, name) == Some(false);
         let privacy = json::list(data, "privacy_level_options").iter().filter_map(Value::as_str);
         Self {
             nickname: json::text(data, "creator_nickname"),
@@ -38,12 +42,24 @@ impl Creator {
             duet_disabled: is("duet_disabled"),
             stitch_disabled: is("stitch_disabled"),
             max_seconds: json::number(data, "max_video_post_duration_sec").filter(|&seconds| seconds > 0),
+            duet_or_stitch_open: is_not("duet_disabled") || is_not("stitch_disabled"),
         }
     }
 
-    /// The options follow the account's privacy: only public accounts may post to everyone.
-    pub(crate) fn is_public_account(&self) -> bool {
-        self.privacy.iter().any(|level| level == PUBLIC)
+    /// The options follow the account's privacy: only public accounts may post to everyone, only private ones to
+    /// their followers. Should an app that is not audited get "only me" alone, as one client expects, then Duet
+    /// or Stitch being open tells that the account is public. None: nothing tells.
+    pub(crate) fn is_public_account(&self) -> Option<bool> {
+        let offers = |wanted: &str| self.privacy.iter().any(|level| level == wanted);
+        if offers(PUBLIC) {
+            Some(true)
+        } else if offers(FOLLOWERS) {
+            Some(false)
+        } else if self.duet_or_stitch_open {
+            Some(true)
+        } else {
+            None
+        }
     }
 }
 
@@ -74,7 +90,7 @@ pub(crate) fn privacy_label(level: &str) -> String {
     match level {
         PUBLIC => "Everyone",
         "MUTUAL_FOLLOW_FRIENDS" => "Friends (followers you follow back)",
-        "FOLLOWER_OF_CREATOR" => "Followers",
+        FOLLOWERS => "Followers",
         ONLY_ME => "Only me",
         other => other,
     }

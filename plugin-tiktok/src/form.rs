@@ -29,7 +29,7 @@ pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> R
         Err(error) if creator::is_blocking(&error) => (Creator::default(), Some(error)),
         Err(error) => return Err(error),
     };
-    if blocked.is_none() && settings.audited == Some(false) && creator.is_public_account() {
+    if blocked.is_none() && settings.audited == Some(false) && creator.is_public_account() == Some(true) {
         blocked = Some(errors::api(UNAUDITED, None, 403, ""));
     }
     let quotas = quotas(environment, account, &settings).await;
@@ -249,17 +249,23 @@ fn rules(settings: &Settings, creator: &Creator) -> Vec<Rule> {
         Vec::new(),
         notice(None, "After posting it may take a few minutes until the post shows on your profile.", &[]),
     ));
-    if settings.audited.is_none() && creator.is_public_account() {
-        rules.push(rule(
-            Vec::new(),
-            notice(
-                None,
-                "If TikTok has not audited this app yet, it takes posts only while the account itself is private.",
-                &[],
-            ),
-        ));
+    if let Some(text) = privacy_notice(settings.audited, creator.is_public_account()) {
+        rules.push(rule(Vec::new(), notice(None, text, &[])));
     }
     rules
+}
+
+/// What is to be said about the privacy of the account, where it is not certain that it stands in the way.
+fn privacy_notice(audited: Option<bool>, public_account: Option<bool>) -> Option<&'static str> {
+    match (audited, public_account) {
+        (None, Some(true) | None) => Some(
+            "If TikTok has not audited this app yet, it takes posts only while the account itself is private.",
+        ),
+        (Some(false), None) => Some(
+            "TikTok has not audited this app yet, so it takes posts only while the account itself is private. Whether it is cannot be seen from here: look into Settings and privacy, Privacy, in the TikTok app.",
+        ),
+        _ => None,
+    }
 }
 
 async fn quotas<E: Environment>(environment: &E, account: &Account, settings: &Settings) -> Vec<Quota> {

@@ -1,5 +1,6 @@
 //! What holds for any input: any size of file, any answer of TikTok, any course of faults.
 
+mod agreement;
 mod at_most_once;
 
 use proptest::prelude::*;

@@ -78,6 +78,7 @@ fn accept(
 ) -> Result<Reply, Reply> {
     let body = call.json(state, false)?;
     let post = shape(state, &body, notes)?;
+    interactions(state, session, &body, post.kind, notes);
     notes.refuse_if_asked(state)?;
     let capped = may_post(state, session, call.now_ms);
     capped.map_err(|reply| {
@@ -152,6 +153,25 @@ fn accept(
     state.open.insert(id);
     notes.effect = true;
     Ok(Reply::data(data))
+}
+
+/// What the person could not have switched on in an honest form. TikTok forbids it anyway, so it is no refusal.
+/// Only what is said outright counts: a missing member is a matter of its own.
+fn interactions(state: &State, session: &Session, body: &Map<String, Value>, kind: Kind, notes: &mut Notes) {
+    let Some(account) = state.world.account(&session.username) else { return };
+    for (name, disabled, for_photos) in [
+        ("disable_comment", account.comment_disabled, true),
+        ("disable_duet", account.duet_disabled || account.private, false),
+        ("disable_stitch", account.stitch_disabled || account.private, false),
+    ] {
+        let value = body.get("post_info").and_then(|info| info.get(name));
+        if disabled && (for_photos || kind != Kind::Photo) && value == Some(&Value::Bool(false)) {
+            notes.finding(
+                "16.7, trap 35",
+                format!("{name} is false, and creator info says that {} has it disabled", session.username),
+            );
+        }
+    }
 }
 
 fn privacy(state: &State, session: &Session, level: Option<&str>) -> Result<String, Reply> {
