@@ -1,4 +1,42 @@
 //! Social Channel: social networks as WebAssembly providers.
+//!
+//! A [`Host`] loads providers, keeps apps, accounts and publish jobs, and gives providers what the operator
+//! grants. A [`Tenant`] is one customer's view of it. Everything that lasts is in one database; any number of
+//! processes may share it.
+//!
+//! ```no_run
+//! # async fn story() -> Result<(), Box<dyn std::error::Error>> {
+//! use social_channel::{AppConfig, Connect, ConnectOptions, Connected, Host, TenantId, callback_query};
+//!
+//! let host = Host::builder().database("social-channel.sqlite").cache("cache").open().await?;
+//! host.load_provider(&std::fs::read("plugin_tiktok.wasm")?).await?;
+//! host.put_app("tiktok-live", AppConfig {
+//!     provider: Some("tiktok".to_owned()),
+//!     redirect_uri: Some("https://app.example.com/callback/".to_owned()),
+//!     settings: [("client-key".to_owned(), "...".into()), ("client-secret".to_owned(), "...".into())].into(),
+//!     ..AppConfig::default()
+//! }).await?;
+//!
+//! let tenant = host.tenant(TenantId::default());
+//! // `owner` is whoever began: a hash of the browser's session, for example. Nobody else can complete it.
+//! let options = ConnectOptions { owner: "session-hash".to_owned(), ..ConnectOptions::default() };
+//! let Connect::Redirect { url, .. } = tenant.begin_connect("tiktok-live", options).await? else { return Ok(()) };
+//! println!("send the browser to {url}");
+//! # let address_the_browser_came_back_to = String::new();
+//! let query = callback_query(&address_the_browser_came_back_to);
+//! let Connected::Channel(channel) = tenant.complete_connect("session-hash", query).await? else { return Ok(()) };
+//! println!("{:?}", tenant.stats(&channel.id).await?.followers);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | see |
+//! | --- | --- |
+//! | load, replace and list providers, make apps | [`Host`] |
+//! | connect, read, publish, follow jobs | [`Tenant`] |
+//! | know what a failure asks of you | [`ErrorKind`] |
+//! | say what providers may reach | [`Policy`] |
+//! | know the JSON | [`model`] |
 
 mod abi;
 mod access;
