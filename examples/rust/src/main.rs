@@ -3,9 +3,9 @@
 //!
 //! ```sh
 //! cargo xtask guests
-//! cargo run -p sample-video -- /tmp/video.mp4 70_000_000
-//! cargo run -p tiktok-simulator -- --port 4010 --auto-consent &
-//! cargo run -p example-rust -- target/wasm32-wasip2/guest/plugin_tiktok.wasm /tmp/video.mp4 http://127.0.0.1:4010
+//! cargo run --bin sample-video -- /tmp/video.mp4 70_000_000
+//! cargo run --bin tiktok-simulator -- --port 4010 --auto-consent &
+//! cargo run --bin example-rust -- target/wasm32-wasip2/guest/plugin_tiktok.wasm /tmp/video.mp4 http://127.0.0.1:4010
 //! ```
 //!
 //! With a real app leave the last argument out, and write your key, secret and callback address below.
@@ -95,9 +95,13 @@ async fn main() -> Result<()> {
     // Swapped while it runs: the job stays with the component it began with, new calls use this one.
     host.load_provider(&component).await?;
 
+    let mut shown = (String::new(), 0);
     loop {
-        let job = tenant.wait_for_job(&job.id, Duration::from_millis(300)).await?;
-        println!("{:<10} {} of {} bytes", job.phase, job.bytes_sent, job.bytes_total);
+        let job = tenant.wait_for_job(&job.id, Duration::from_millis(100)).await?;
+        if shown != (job.phase.clone(), job.bytes_sent) {
+            shown = (job.phase.clone(), job.bytes_sent);
+            println!("{:<10} {} of {} bytes", job.phase, job.bytes_sent, job.bytes_total);
+        }
         match job.status {
             JobStatus::Active => {}
             JobStatus::Published => {

@@ -1,9 +1,12 @@
 //! Developer commands: one a purpose, the same on a desk and in the checks of a change.
 
+mod browser;
 mod demo;
+mod examples;
 mod guests;
 mod lint;
 mod run;
+mod simulator;
 mod test;
 
 use anyhow::{Result, bail};
