@@ -174,7 +174,8 @@ mod tests {
     }
 
     fn only_file(folder: &Path) -> PathBuf {
-        let files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+        let files: Vec<_> =
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|it| it.path()).collect();
         assert_eq!(files.len(), 1, "{files:?}");
         files[0].clone()
     }

@@ -50,7 +50,7 @@ pub struct EngineOptions {
 
 /// Compiles and runs components. Cheap to clone.
 #[derive(Clone)]
-pub struct Engine(Arc<Inner>);
+pub(crate) struct Engine(Arc<Inner>);
 
 struct Inner {
     wasmtime: wasmtime::Engine,
@@ -73,7 +73,7 @@ impl Engine {
     ///
     /// # Errors
     /// `Internal` where the machine is not supported or refuses the memory.
-    pub fn new(options: EngineOptions) -> Result<Self> {
+    pub(crate) fn new(options: EngineOptions) -> Result<Self> {
         let broken = |error: wasmtime::Error| {
             Error::internal("the WebAssembly engine cannot be started")
                 .with_source(error.into_boxed_dyn_error())
@@ -98,18 +98,13 @@ impl Engine {
         Ok(Engine(Arc::new(Inner { wasmtime, linker, limits: Arc::new(limits), cache, calls, ticker })))
     }
 
-    /// What one call may use.
-    pub fn limits(&self) -> &Limits {
-        &self.0.limits
-    }
-
     /// Makes a provider of a component's bytes: checks it, compiles it or finds it compiled, and asks it what
     /// it is. Compiling runs on the blocking pool. Dropping the future loses nothing but the time.
     ///
     /// # Errors
     /// `LoadFailed` for what is no component, `Incompatible` for one that was built for another contract or
     /// needs what this host lacks, `ProviderFault` or `LimitExceeded` where it fails to describe itself.
-    pub async fn load(&self, bytes: &[u8]) -> Result<Provider> {
+    pub(crate) async fn load(&self, bytes: &[u8]) -> Result<Provider> {
         let engine = self.clone();
         let bytes = bytes.to_vec();
         let task = tokio::task::spawn_blocking(move || {

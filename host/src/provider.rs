@@ -27,14 +27,14 @@ use crate::policy::OriginPattern;
 use crate::secret::SecretBytes;
 
 pub(crate) use crate::abi::{
-    Account, Addresses, CallError, ConnectRequest, ConnectStep, Connection, Delivery, Effect, Event,
-    NextStep, PublishStep, Receipt, Resume, WebhookRequest, WebhookResponse,
+    Account, Addresses, CallError, ConnectRequest, ConnectStep, Connection, Effect, Event, NextStep,
+    PublishStep, Receipt, Resume, WebhookRequest,
 };
 pub(crate) use crate::call::{CallContext, Entry, Gate, ProviderStorage, SetOptions, StorageError};
 
 /// A loaded provider. Cheap to clone.
 #[derive(Clone)]
-pub struct Provider(Arc<Inner>);
+pub(crate) struct Provider(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
@@ -112,32 +112,34 @@ impl Provider {
     }
 
     /// The SHA-256 of the component.
-    pub fn digest(&self) -> &Digest {
+    pub(crate) fn digest(&self) -> &Digest {
         &self.0.parts.digest
     }
 
     /// What the provider says of itself.
-    pub fn descriptor(&self) -> &Descriptor {
+    pub(crate) fn descriptor(&self) -> &Descriptor {
         &self.0.descriptor
     }
 
     /// Whether its platform calls back.
-    pub fn has_webhooks(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn has_webhooks(&self) -> bool {
         self.0.parts.webhooks.is_some()
     }
 
     /// Whether it helps the operator.
-    pub fn has_diagnostics(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn has_diagnostics(&self) -> bool {
         self.0.parts.diagnostics.is_some()
     }
 
     /// The interfaces it imports, for inspection.
-    pub fn imports(&self) -> &[String] {
+    pub(crate) fn imports(&self) -> &[String] {
         &self.0.parts.interfaces.imports
     }
 
     /// The interfaces it exports, for inspection.
-    pub fn exports(&self) -> &[String] {
+    pub(crate) fn exports(&self) -> &[String] {
         &self.0.parts.interfaces.exports
     }
 

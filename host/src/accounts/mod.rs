@@ -241,7 +241,6 @@ impl Inner {
             }),
             connected_at: now,
             updated_at: now,
-            lease_until: 0,
         })
     }
 

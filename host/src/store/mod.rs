@@ -132,13 +132,6 @@ pub(crate) trait AccountStore: Send + Sync {
         now: i64,
         dead: &IsDead,
     ) -> Result<Option<Lease>>;
-    async fn extend_account_lease(
-        &self,
-        tenant: &TenantId,
-        channel: &str,
-        lease: &Lease,
-        until: i64,
-    ) -> Result<bool>;
     async fn release_account(&self, tenant: &TenantId, channel: &str, lease: &Lease) -> Result<()>;
 }
 

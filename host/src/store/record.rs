@@ -98,7 +98,6 @@ pub(crate) struct AccountRow {
     pub(crate) health_detail: Option<String>,
     pub(crate) connected_at: i64,
     pub(crate) updated_at: i64,
-    pub(crate) lease_until: i64,
 }
 
 /// The right to act for an account or a job, until it expires or somebody else takes it.

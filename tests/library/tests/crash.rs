@@ -1,4 +1,5 @@
 //! Killed anywhere, published once: real processes, `SIGKILL`, and the simulator's log as the judge.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::process::Stdio;
 use std::time::Duration;

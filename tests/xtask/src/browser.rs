@@ -29,7 +29,8 @@ fn join(base: &str, path: &str) -> Result<String> {
 }
 
 fn split(address: &str) -> Result<(&str, &str)> {
-    let rest = address.strip_prefix("http://").with_context(|| format!("{address} is not on this machine"))?;
+    let rest =
+        address.strip_prefix("http://").with_context(|| format!("{address} is not on this machine"))?;
     let at = rest.find('/').unwrap_or(rest.len());
     Ok(rest.split_at(at))
 }

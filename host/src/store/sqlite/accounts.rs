@@ -44,7 +44,6 @@ fn account_row(row: &SqliteRow) -> AccountRow {
         health_detail: row.get("health_detail"),
         connected_at: row.get("connected_at"),
         updated_at: row.get("updated_at"),
-        lease_until: row.get("lease_until"),
     }
 }
 
@@ -256,27 +255,6 @@ impl AccountStore for Sqlite {
             .fetch_one(&mut *db)
             .await?;
             Ok(Some(Lease { fence }))
-        })
-    }
-
-    async fn extend_account_lease(
-        &self,
-        tenant: &TenantId,
-        channel: &str,
-        lease: &Lease,
-        until: i64,
-    ) -> Result<bool> {
-        write!(self, db => {
-            let done = sqlx::query(
-                "UPDATE accounts SET lease_until = ? WHERE tenant = ? AND channel = ? AND fence = ?",
-            )
-            .bind(until)
-            .bind(tenant.as_str())
-            .bind(channel)
-            .bind(lease.fence)
-            .execute(&mut *db)
-            .await?;
-            Ok(done.rows_affected() == 1)
         })
     }
 
