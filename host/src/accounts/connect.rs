@@ -19,7 +19,8 @@ const LONGEST_SESSION: Duration = Duration::from_secs(3600);
 const CHOICE_TIME: Duration = Duration::from_secs(900);
 
 /// How to begin.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct ConnectOptions {
     /// Whoever begins: a reference that must be given again to complete, such as a hash of the browser's
     /// session cookie. Anybody else is refused, or a stranger's account would land in the wrong workspace.

@@ -1,0 +1,731 @@
+/* Social Channel: social networks as WebAssembly providers. This header is the manual of the C library.
+ *
+ * Made from bindings/c/src by cbindgen: change the comments there. Licence: MIT OR Apache-2.0.
+ *
+ *   socialchannel_host *host = NULL;
+ *   socialchannel_error *error = NULL;
+ *   char *profile = NULL;
+ *   if (socialchannel_host_open("{\"data\": \"/var/lib/shop/social-channel\"}", &host, &error) == SOCIALCHANNEL_STATUS_OK &&
+ *       socialchannel_host_get_profile(host, NULL, "ch_...", &profile, &error) == SOCIALCHANNEL_STATUS_OK) {
+ *     puts(profile);
+ *   } else {
+ *     fprintf(stderr, "%s\n", socialchannel_error_message(error));
+ *   }
+ *   socialchannel_string_free(profile);
+ *   socialchannel_error_free(error);
+ *   socialchannel_host_free(host);
+ *
+ * examples/c/story.c tells the whole story: load a provider, connect, read, publish with progress.
+ * Compile and link: cc program.c $(pkg-config --cflags --libs socialchannel)
+ *
+ * WORDS. A provider is code: a component that speaks with one network. An app is a provider with one set of
+ * settings, that is one registration at the network. A channel is one connected account. A tenant is one customer
+ * of your program: channels and jobs belong to a tenant, and nothing of another tenant can be reached. Every
+ * parameter `tenant` may be NULL: the tenant `default` of a program that has only one.
+ *
+ * RESULTS. Every function that can fail returns a status (what to do next) and takes `error_out` as its last
+ * parameter. On failure, if `error_out` is not NULL, `*error_out` becomes an error to free with
+ * socialchannel_error_free; all other outputs are left untouched. On success `*error_out` is left untouched.
+ * There is no hidden "last error".
+ *
+ * DOCUMENTS. What has a structure is JSON: UTF-8, NUL-terminated, members in snake_case, instants in seconds since
+ * 1970-01-01T00:00:00Z, lengths of time in milliseconds, sizes in bytes. An absent member and `null` mean unknown.
+ * Given documents are strict (an unknown member is refused); of documents you get, ignore members you do not know,
+ * for newer libraries add some. The schemas named here stand in social_channel.schema.json, below `$defs`.
+ *
+ * TEXT AND POINTERS. Text given is UTF-8, NUL-terminated, borrowed for the call and copied. Every pointer is checked:
+ * NULL where it is not allowed gives SOCIALCHANNEL_STATUS_INVALID_ARGUMENT with code `null_pointer`, text that is not
+ * UTF-8 the code `invalid_utf8`. Outputs must point to writable memory of their type.
+ *
+ * OWNERSHIP. What the library hands out as `char *` you free with socialchannel_string_free, bytes with
+ * socialchannel_bytes_free, each once; freeing one twice is undefined, as with free(). `const char *` is lent: it lives
+ * as long as the object it came from. Freeing NULL does nothing. Hosts and errors are handles, which are looked up,
+ * never followed: freeing one twice does nothing, and using a freed one is refused with INVALID_ARGUMENT
+ * (code `freed_handle`).
+ *
+ * THREADS. Every function may be called from any thread, and from several at the same time on the same host; calls
+ * block the calling thread only. A host may be freed while other threads are inside calls on it: those end in their
+ * own time. The library has a few threads of its own; your signal handlers never run on them. No function needs
+ * a callback, and a callback you give must not call the library.
+ *
+ * FORK. A host does not survive fork(): in the child every call with it returns INVALID_ARGUMENT with code
+ * `used_after_fork` at once, and freeing it does nothing. The parent's host is not disturbed. A child may open a host
+ * of its own, also on the same data, as long as the fork did not happen while another thread was inside the library.
+ *
+ * PANICS never leave the library: a bug in it is a status SOCIALCHANNEL_STATUS_INTERNAL.
+ */
+
+
+#ifndef SOCIAL_CHANNEL_H
+#define SOCIAL_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * What a call came to, by what the caller does next. Numbers are grouped and never reused; a newer library may
+ * return numbers that an older header does not have: treat those as SOCIALCHANNEL_STATUS_OTHER.
+ */
+typedef enum {
+  /**
+   * Done.
+   */
+  SOCIALCHANNEL_STATUS_OK = 0,
+  /**
+   * Fix the call: a pointer is NULL, text is not UTF-8, a document is malformed, a handle was freed or was
+   * opened before a fork.
+   */
+  SOCIALCHANNEL_STATUS_INVALID_ARGUMENT = 100,
+  /**
+   * Fix the request: a value is missing, too long, not offered or of the wrong form.
+   */
+  SOCIALCHANNEL_STATUS_INVALID_REQUEST = 200,
+  /**
+   * Connect the account again.
+   */
+  SOCIALCHANNEL_STATUS_UNAUTHORIZED = 201,
+  /**
+   * Ask the person for one more permission; the error's field names it.
+   */
+  SOCIALCHANNEL_STATUS_FORBIDDEN = 202,
+  /**
+   * Look elsewhere.
+   */
+  SOCIALCHANNEL_STATUS_NOT_FOUND = 203,
+  /**
+   * Change the content or the account; repeating it unchanged cannot help.
+   */
+  SOCIALCHANNEL_STATUS_REJECTED = 204,
+  /**
+   * Wait, then retry.
+   */
+  SOCIALCHANNEL_STATUS_RATE_LIMITED = 205,
+  /**
+   * Retry with growing pauses.
+   */
+  SOCIALCHANNEL_STATUS_UNAVAILABLE = 206,
+  /**
+   * Find out what happened; never retry blindly.
+   */
+  SOCIALCHANNEL_STATUS_OUTCOME_UNKNOWN = 207,
+  /**
+   * Use another provider.
+   */
+  SOCIALCHANNEL_STATUS_UNSUPPORTED = 208,
+  /**
+   * Let the operator fix the settings.
+   */
+  SOCIALCHANNEL_STATUS_MISCONFIGURED = 209,
+  /**
+   * The person declined, or the platform did not let this person connect.
+   */
+  SOCIALCHANNEL_STATUS_AUTHORIZATION_DENIED = 210,
+  /**
+   * Wait for a new day or a raised allowance.
+   */
+  SOCIALCHANNEL_STATUS_QUOTA_EXCEEDED = 211,
+  /**
+   * Read the message.
+   */
+  SOCIALCHANNEL_STATUS_OTHER = 299,
+  /**
+   * Ask the operator for the grant.
+   */
+  SOCIALCHANNEL_STATUS_DENIED_BY_POLICY = 300,
+  /**
+   * Raise a limit or shrink the work.
+   */
+  SOCIALCHANNEL_STATUS_LIMIT_EXCEEDED = 301,
+  /**
+   * Replace the provider: it trapped or broke the contract.
+   */
+  SOCIALCHANNEL_STATUS_PROVIDER_FAULT = 302,
+  /**
+   * Install a provider that was built for this version of the contract.
+   */
+  SOCIALCHANNEL_STATUS_INCOMPATIBLE = 310,
+  /**
+   * The file is no provider.
+   */
+  SOCIALCHANNEL_STATUS_LOAD_FAILED = 311,
+  /**
+   * Report a bug.
+   */
+  SOCIALCHANNEL_STATUS_INTERNAL = 900,
+} socialchannel_status;
+
+/**
+ * The version of this header.
+ */
+typedef enum {
+  /**
+   * Major.
+   */
+  SOCIALCHANNEL_VERSION_MAJOR = 0,
+  /**
+   * Minor.
+   */
+  SOCIALCHANNEL_VERSION_MINOR = 1,
+  /**
+   * Combined: major * 1000000 + minor * 1000 + patch, as socialchannel_version_number returns it.
+   */
+  SOCIALCHANNEL_VERSION_NUMBER = 1000,
+} socialchannel_version;
+
+/**
+ * Why a call failed. Made by a failing call, freed with socialchannel_error_free.
+ */
+typedef struct socialchannel_error socialchannel_error;
+
+/**
+ * A host: the library, opened. Make one with socialchannel_host_open and free it with socialchannel_host_free.
+ */
+typedef struct socialchannel_host socialchannel_host;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The combined number of the library that is loaded. A program asserts that it is not less than
+ * SOCIALCHANNEL_VERSION_NUMBER of the header it was compiled with, and that the major version (before 1.0: the
+ * minor version) is the same.
+ */
+uint32_t socialchannel_version_number(void);
+
+/**
+ * The version of the library that is loaded, for example `0.1.0`. Valid for ever; not to be freed.
+ */
+const char *socialchannel_version_text(void);
+
+/**
+ * The name of a status, as it stands in JSON (`rate_limited`); `ok` for SOCIALCHANNEL_STATUS_OK, `other` for
+ * a number this library does not know. Never NULL; valid for ever; not to be freed.
+ */
+const char *socialchannel_status_name(uint32_t status);
+
+/**
+ * The status that the failing call returned; SOCIALCHANNEL_STATUS_INVALID_ARGUMENT for NULL and for an error
+ * that was freed.
+ */
+socialchannel_status socialchannel_error_status(const socialchannel_error *error);
+
+/**
+ * The kind's name, as it stands in JSON: `rate_limited`. NULL only if `error` is NULL or was freed.
+ */
+const char *socialchannel_error_kind(const socialchannel_error *error);
+
+/**
+ * What happened and why: one plain sentence. NULL only if `error` is NULL or was freed.
+ */
+const char *socialchannel_error_message(const socialchannel_error *error);
+
+/**
+ * What the person or the operator can do now. NULL if nobody knows.
+ */
+const char *socialchannel_error_remedy(const socialchannel_error *error);
+
+/**
+ * The platform's own code, unchanged. Of SOCIALCHANNEL_STATUS_INVALID_ARGUMENT the library's own:
+ * `null_pointer`, `invalid_utf8`, `malformed_json`, `too_long`, `freed_handle`, `wrong_handle`,
+ * `used_after_fork`, `called_from_callback`. NULL if there is none.
+ */
+const char *socialchannel_error_code(const socialchannel_error *error);
+
+/**
+ * The parameter, setting, post field, option or permission that is at fault. NULL if there is none.
+ */
+const char *socialchannel_error_field(const socialchannel_error *error);
+
+/**
+ * The platform's own reference for its support, for example a log id. NULL if there is none.
+ */
+const char *socialchannel_error_trace_id(const socialchannel_error *error);
+
+/**
+ * The provider that was called. NULL if none was.
+ */
+const char *socialchannel_error_provider(const socialchannel_error *error);
+
+/**
+ * The provider's call that failed, by its name in the contract (`get-profile`). NULL if none was made.
+ */
+const char *socialchannel_error_operation(const socialchannel_error *error);
+
+/**
+ * What is known of a call with effects: `not_done` (it changed nothing) or `unknown` (look before trying
+ * again). NULL for calls without effects.
+ */
+const char *socialchannel_error_outcome(const socialchannel_error *error);
+
+/**
+ * Milliseconds to wait before the next try; -1 if nobody knows.
+ */
+int64_t socialchannel_error_retry_after_ms(const socialchannel_error *error);
+
+/**
+ * All of it as JSON (schema: Error); absent members are left out. NULL only if `error` is NULL or was freed.
+ */
+const char *socialchannel_error_json(const socialchannel_error *error);
+
+/**
+ * Frees an error and the texts it lent. NULL does nothing, nor does an error that was freed already or that
+ * comes from before a fork.
+ */
+void socialchannel_error_free(socialchannel_error *error);
+
+/**
+ * Frees text that a function of this library handed out as `char *`. NULL does nothing. Text is freed once;
+ * freeing it twice, or anything else, is undefined, as with free().
+ */
+void socialchannel_string_free(char *string);
+
+/**
+ * Frees bytes that a function of this library handed out, with the length it gave. NULL does nothing. Bytes
+ * are freed once; freeing them twice, or with another length, is undefined.
+ */
+void socialchannel_bytes_free(uint8_t *bytes, size_t bytes_len);
+
+/**
+ * Opens a host.
+ *
+ * `config` is a JSON document (schema: HostConfig). `{"data": "/var/lib/shop/social-channel"}` keeps everything
+ * in that folder; `{}` keeps nothing beyond the process. Several processes may open the same folder at the same
+ * time; they share accounts and jobs, and each job is driven by one of them at a time.
+ *
+ * On success `*host_out` is a host to free with socialchannel_host_free. On failure it is left untouched.
+ *
+ * INVALID_ARGUMENT: a NULL `config` or `host_out`, a malformed document. MISCONFIGURED: a wrong or unreadable
+ * master key, a folder that cannot be used. UNAVAILABLE: the database cannot be opened now.
+ */
+socialchannel_status socialchannel_host_open(const char *config,
+                                             socialchannel_host **host_out,
+                                             socialchannel_error **error_out);
+
+/**
+ * Lays the host's jobs down: requests that may be repeated are dropped, others are waited for, at most
+ * `longest_ms`. What is not finished goes on when a host is next opened on the same data, and a worker
+ * (socialchannel_host_work) returns soon. Afterwards the host answers calls, but drives no jobs.
+ */
+socialchannel_status socialchannel_host_shutdown(const socialchannel_host *host,
+                                                 uint64_t longest_ms,
+                                                 socialchannel_error **error_out);
+
+/**
+ * Frees a host. Jobs are laid down first, as by socialchannel_host_shutdown with 30 seconds; that usually takes
+ * no time. Calls that other threads are making end in their own time; new ones are refused.
+ *
+ * NULL does nothing, nor does a host that was freed already or was opened before a fork.
+ */
+void socialchannel_host_free(socialchannel_host *host);
+
+/**
+ * Drives all tenants' due jobs and refreshes idle accounts, for `longest_ms`: for cron, queue workers, and
+ * hosts opened with `"background": false`. 0 does what is due now and returns when that is done or laid down;
+ * UINT64_MAX goes on until socialchannel_host_shutdown is called on another thread.
+ *
+ * On success `*worked_out` is what was done (schema: Worked).
+ */
+socialchannel_status socialchannel_host_work(const socialchannel_host *host,
+                                             uint64_t longest_ms,
+                                             char **worked_out,
+                                             socialchannel_error **error_out);
+
+/**
+ * Encrypts everything anew under the first of several master keys, after which the others may go. On success
+ * `*changed_out` says how many values were changed.
+ */
+socialchannel_status socialchannel_host_rotate_keys(const socialchannel_host *host,
+                                                    uint64_t *changed_out,
+                                                    socialchannel_error **error_out);
+
+/**
+ * Makes a new master key: 64 hexadecimal digits, for the member `key` of a configuration.
+ */
+socialchannel_status socialchannel_new_key(char **key_out, socialchannel_error **error_out);
+
+/**
+ * Installs a provider from the bytes of its component (a `.wasm` file), or replaces the one of the same id while
+ * the host runs: new apps run it, and existing apps too, unless it asks for origins they were not granted. Calls
+ * in flight and open jobs stay with what they began with; other processes on the same data see the change at
+ * their next call. On failure everything stays as it was.
+ *
+ * On success `*loaded_out` says what was installed and which apps wait for a grant (schema: Loaded).
+ *
+ * LOAD_FAILED: the bytes are no provider. INCOMPATIBLE: it was built for another version of the contract.
+ */
+socialchannel_status socialchannel_host_load_provider(const socialchannel_host *host,
+                                                      const uint8_t *component,
+                                                      size_t component_len,
+                                                      char **loaded_out,
+                                                      socialchannel_error **error_out);
+
+/**
+ * As socialchannel_host_load_provider, from a file. NOT_FOUND: there is no such file; UNAVAILABLE: it cannot be
+ * read.
+ */
+socialchannel_status socialchannel_host_load_provider_file(const socialchannel_host *host,
+                                                           const char *path,
+                                                           char **loaded_out,
+                                                           socialchannel_error **error_out);
+
+/**
+ * Looks at a component without installing it. On success `*provider_out` says what it is (schema: ProviderInfo).
+ * Fails as socialchannel_host_load_provider.
+ */
+socialchannel_status socialchannel_host_inspect_provider(const socialchannel_host *host,
+                                                         const uint8_t *component,
+                                                         size_t component_len,
+                                                         char **provider_out,
+                                                         socialchannel_error **error_out);
+
+/**
+ * Lists the installed providers, and components that open jobs still need. On success `*providers_out` is an
+ * array (schema of an item: ProviderInfo).
+ */
+socialchannel_status socialchannel_host_list_providers(const socialchannel_host *host,
+                                                       char **providers_out,
+                                                       socialchannel_error **error_out);
+
+/**
+ * Forgets a provider by its id. NOT_FOUND: it is not installed. INVALID_REQUEST: apps or open jobs still need it;
+ * the message names them.
+ */
+socialchannel_status socialchannel_host_unload_provider(const socialchannel_host *host,
+                                                        const char *provider,
+                                                        socialchannel_error **error_out);
+
+/**
+ * Makes an app (a provider with one set of settings, that is one registration at the network), or changes what
+ * `config` names of an existing one. `app` is its name: 1 to 64 of letters, digits, `.`, `_` and `-`. `config` is
+ * a JSON document (schema: AppConfig), for example
+ * `{"provider": "...", "redirect_uri": "https://shop.example/callback", "settings": {"client-key": "..."}}`.
+ *
+ * On success `*app_out` is the app with secrets masked; its `missing_settings` says what is still needed
+ * (schema: App).
+ */
+socialchannel_status socialchannel_host_put_app(const socialchannel_host *host,
+                                                const char *app,
+                                                const char *config,
+                                                char **app_out,
+                                                socialchannel_error **error_out);
+
+/**
+ * Lists all apps; secrets are masked. On success `*apps_out` is an array (schema of an item: App).
+ */
+socialchannel_status socialchannel_host_list_apps(const socialchannel_host *host,
+                                                  char **apps_out,
+                                                  socialchannel_error **error_out);
+
+/**
+ * Reads one app; secrets are masked (schema: App). NOT_FOUND: there is none of that name.
+ */
+socialchannel_status socialchannel_host_get_app(const socialchannel_host *host,
+                                                const char *app,
+                                                char **app_out,
+                                                socialchannel_error **error_out);
+
+/**
+ * Forgets an app. INVALID_REQUEST: it still has channels; disconnect them first.
+ */
+socialchannel_status socialchannel_host_delete_app(const socialchannel_host *host,
+                                                   const char *app,
+                                                   socialchannel_error **error_out);
+
+/**
+ * Finds out what is wrong with an app's settings, asking the platform where that helps. On success `*findings_out`
+ * is an array (schema of an item: Finding).
+ */
+socialchannel_status socialchannel_host_check_app(const socialchannel_host *host,
+                                                  const char *app,
+                                                  char **findings_out,
+                                                  socialchannel_error **error_out);
+
+/**
+ * Tells the steps through the platform's portal up to a working app, with the values to copy there. On success
+ * `*guide_out` is an array (schema of an item: GuideStep). UNSUPPORTED: the provider has no guide.
+ */
+socialchannel_status socialchannel_host_get_app_guide(const socialchannel_host *host,
+                                                      const char *app,
+                                                      char **guide_out,
+                                                      socialchannel_error **error_out);
+
+/**
+ * Begins to connect an account. `options` is a JSON document (schema: ConnectOptions); its `owner` is a reference
+ * to whoever begins, such as a hash of the browser's session, and must be given again to complete: anybody else
+ * is refused.
+ *
+ * On success `*connect_out` says what comes next (schema: Connect): `{"redirect": {"url": ...}}`: send the
+ * person's browser there; `{"done": ...}`: no browser was needed.
+ */
+socialchannel_status socialchannel_host_begin_connect(const socialchannel_host *host,
+                                                      const char *tenant,
+                                                      const char *app,
+                                                      const char *options,
+                                                      char **connect_out,
+                                                      socialchannel_error **error_out);
+
+/**
+ * Completes a connect. `callback` is the query of the address to which the browser came back, exactly as received
+ * (not decoded), or that whole address. `owner` is the one given to socialchannel_host_begin_connect.
+ *
+ * On success `*connected_out` is what came of it (schema: Connected): `{"channel": {"id": ...}}`, or
+ * `{"choose": {"choice": ..., "candidates": [...]}}`: let the person pick one of several accounts and call
+ * socialchannel_host_choose_account.
+ *
+ * AUTHORIZATION_DENIED: the person declined. INVALID_REQUEST: the callback is unknown, was used already, or was
+ * begun by somebody else.
+ */
+socialchannel_status socialchannel_host_complete_connect(const socialchannel_host *host,
+                                                         const char *tenant,
+                                                         const char *owner,
+                                                         const char *callback,
+                                                         char **connected_out,
+                                                         socialchannel_error **error_out);
+
+/**
+ * Picks one of several accounts that a consent brought. `choice` and `account_id` come from the document of
+ * socialchannel_host_complete_connect. On success `*channel_out` is the channel (schema: Channel).
+ */
+socialchannel_status socialchannel_host_choose_account(const socialchannel_host *host,
+                                                       const char *tenant,
+                                                       const char *owner,
+                                                       const char *choice,
+                                                       const char *account_id,
+                                                       char **channel_out,
+                                                       socialchannel_error **error_out);
+
+/**
+ * Lists the tenant's channels (connected accounts). On success `*channels_out` is an array (schema of an item:
+ * Channel).
+ */
+socialchannel_status socialchannel_host_list_channels(const socialchannel_host *host,
+                                                      const char *tenant,
+                                                      char **channels_out,
+                                                      socialchannel_error **error_out);
+
+/**
+ * Reads one channel (schema: Channel). NOT_FOUND: the tenant has none of that id.
+ */
+socialchannel_status socialchannel_host_get_channel(const socialchannel_host *host,
+                                                    const char *tenant,
+                                                    const char *channel,
+                                                    char **channel_out,
+                                                    socialchannel_error **error_out);
+
+/**
+ * Cancels the channel's jobs, tells the platform, and forgets the channel. On success `*disconnected_out` says
+ * whether the platform was told (schema: Disconnected).
+ */
+socialchannel_status socialchannel_host_disconnect(const socialchannel_host *host,
+                                                   const char *tenant,
+                                                   const char *channel,
+                                                   char **disconnected_out,
+                                                   socialchannel_error **error_out);
+
+/**
+ * Asks the platform who the account is. On success `*profile_out` is a document (schema: Profile).
+ */
+socialchannel_status socialchannel_host_get_profile(const socialchannel_host *host,
+                                                    const char *tenant,
+                                                    const char *channel,
+                                                    char **profile_out,
+                                                    socialchannel_error **error_out);
+
+/**
+ * Asks the platform for the account's numbers. On success `*stats_out` is a document (schema: Stats); an absent
+ * number is unknown, never zero.
+ */
+socialchannel_status socialchannel_host_get_stats(const socialchannel_host *host,
+                                                  const char *tenant,
+                                                  const char *channel,
+                                                  char **stats_out,
+                                                  socialchannel_error **error_out);
+
+/**
+ * Lists one page of the account's posts, newest first. `query` is a JSON document (schema: ListQuery), for example
+ * `{"limit": 20}`; for the next page add `"cursor"` with the `next_cursor` of the page before.
+ *
+ * On success `*page_out` is the page (schema: PostPage); without `next_cursor` it is the last.
+ */
+socialchannel_status socialchannel_host_list_posts(const socialchannel_host *host,
+                                                   const char *tenant,
+                                                   const char *channel,
+                                                   const char *query,
+                                                   char **page_out,
+                                                   socialchannel_error **error_out);
+
+/**
+ * Reads posts by id, with fresh numbers and covers. `ids` is a JSON array of texts. Ids that are gone, private or
+ * someone else's are left out. On success `*posts_out` is an array (schema of an item: PostSummary).
+ */
+socialchannel_status socialchannel_host_get_posts(const socialchannel_host *host,
+                                                  const char *tenant,
+                                                  const char *channel,
+                                                  const char *ids,
+                                                  char **posts_out,
+                                                  socialchannel_error **error_out);
+
+/**
+ * Asks what the account may post now: kinds, fields, choices, rules, quotas, notices. Ask anew for every form
+ * shown. On success `*form_out` is a document (schema: PublishForm).
+ */
+socialchannel_status socialchannel_host_get_publish_form(const socialchannel_host *host,
+                                                         const char *tenant,
+                                                         const char *channel,
+                                                         char **form_out,
+                                                         socialchannel_error **error_out);
+
+/**
+ * Finds out everything that can be known of a post without posting it. `request` as for
+ * socialchannel_host_publish; of it `post` and `media` count. On success `*findings_out` is an array (schema of an
+ * item: Finding); only findings of severity `error` stop a post.
+ */
+socialchannel_status socialchannel_host_check_post(const socialchannel_host *host,
+                                                   const char *tenant,
+                                                   const char *channel,
+                                                   const char *request,
+                                                   char **findings_out,
+                                                   socialchannel_error **error_out);
+
+/**
+ * Stores a publish job. `request` is a JSON document (schema: PublishRequest), for example
+ * `{"post": {"kind": "video", "text": "Hello"}, "media": [{"file": "/videos/a.mp4"}], "idempotency_key": "order-7"}`.
+ * The job is on disk when this returns; in a host with background work it begins at once. The same
+ * `idempotency_key` and request again give the same job, so a call whose answer was lost may be repeated.
+ *
+ * On success `*job_out` is the job (schema: Job). Follow it with socialchannel_host_get_job or
+ * socialchannel_host_wait_for_job: `bytes_sent` of `bytes_total` is the progress.
+ */
+socialchannel_status socialchannel_host_publish(const socialchannel_host *host,
+                                                const char *tenant,
+                                                const char *channel,
+                                                const char *request,
+                                                char **job_out,
+                                                socialchannel_error **error_out);
+
+/**
+ * Lists jobs, newest first. `query` is NULL or a JSON document (schema: JobQuery). On success `*jobs_out` is an
+ * array (schema of an item: Job).
+ */
+socialchannel_status socialchannel_host_list_jobs(const socialchannel_host *host,
+                                                  const char *tenant,
+                                                  const char *query,
+                                                  char **jobs_out,
+                                                  socialchannel_error **error_out);
+
+/**
+ * Reads one job without waiting (schema: Job); where this process drives it, with its live figures.
+ */
+socialchannel_status socialchannel_host_get_job(const socialchannel_host *host,
+                                                const char *tenant,
+                                                const char *job,
+                                                char **job_out,
+                                                socialchannel_error **error_out);
+
+/**
+ * Waits until the job has ended (`published`, `failed`, `unknown`, `cancelled`) or pauses (`paused`: a person must
+ * do something), at most `longest_ms`, and reads it (schema: Job). When the time is up the job is still `active`;
+ * that is no error. Call it in a loop with a short time to draw progress.
+ */
+socialchannel_status socialchannel_host_wait_for_job(const socialchannel_host *host,
+                                                     const char *tenant,
+                                                     const char *job,
+                                                     uint64_t longest_ms,
+                                                     char **job_out,
+                                                     socialchannel_error **error_out);
+
+/**
+ * Asks to cancel a job and reads it (schema: Job). What was sent already may still be posted; the job's end says.
+ * INVALID_REQUEST: it has ended.
+ */
+socialchannel_status socialchannel_host_cancel_job(const socialchannel_host *host,
+                                                   const char *tenant,
+                                                   const char *job,
+                                                   char **job_out,
+                                                   socialchannel_error **error_out);
+
+/**
+ * Goes on with a job now: after a crash, a pause, or a change that a person made (schema: Job). INVALID_REQUEST:
+ * it has ended.
+ */
+socialchannel_status socialchannel_host_resume_job(const socialchannel_host *host,
+                                                   const char *tenant,
+                                                   const char *job,
+                                                   char **job_out,
+                                                   socialchannel_error **error_out);
+
+/**
+ * Changes a job of which nothing can have been posted yet, and goes on with it. `change` is a JSON document
+ * (schema: JobChange). On success `*job_out` is the job (schema: Job). INVALID_REQUEST: it has ended, or a request
+ * that may make the post was begun.
+ */
+socialchannel_status socialchannel_host_change_job(const socialchannel_host *host,
+                                                   const char *tenant,
+                                                   const char *job,
+                                                   const char *change,
+                                                   char **job_out,
+                                                   socialchannel_error **error_out);
+
+/**
+ * Makes a new job for what an ended one did not publish (schema: Job). After `unknown`, `looked` must say that the
+ * person has looked and found nothing; better say what was found with socialchannel_host_resolve_job.
+ * INVALID_REQUEST: it has not ended, has published, or nobody looked.
+ */
+socialchannel_status socialchannel_host_retry_job(const socialchannel_host *host,
+                                                  const char *tenant,
+                                                  const char *job,
+                                                  bool looked,
+                                                  char **job_out,
+                                                  socialchannel_error **error_out);
+
+/**
+ * Says what a person found after a job ended `unknown`. `found` is a JSON document (schema: Resolution), for example
+ * `{"posted": false}`. Posted: the job is `published`; not posted: it is `failed` and may be tried again
+ * (schema: Job). INVALID_REQUEST: it is not `unknown`.
+ */
+socialchannel_status socialchannel_host_resolve_job(const socialchannel_host *host,
+                                                    const char *tenant,
+                                                    const char *job,
+                                                    const char *found,
+                                                    char **job_out,
+                                                    socialchannel_error **error_out);
+
+/**
+ * Reads every attempt of a job. On success `*history_out` is an array (schema of an item: HistoryRow).
+ */
+socialchannel_status socialchannel_host_get_job_history(const socialchannel_host *host,
+                                                        const char *tenant,
+                                                        const char *job,
+                                                        char **history_out,
+                                                        socialchannel_error **error_out);
+
+/**
+ * Takes a platform's call to an app's webhook address. Anybody may call that address; the provider judges over
+ * the raw bytes whether the platform did. When this returns, what was said is stored.
+ *
+ * `request` is a JSON document (schema: WebhookHead): `{"method": "POST", "query": "", "headers": [["name",
+ * "value"]]}`. `body` is what was received, byte for byte; NULL if `body_len` is 0.
+ *
+ * On success answer with status 200, the content type in `*reply_out` (schema: WebhookReply) if there is one, and
+ * the `*answer_len_out` bytes at `*answer_out`, which are freed with socialchannel_bytes_free.
+ *
+ * FORBIDDEN: the platform did not send this; answer 403. UNSUPPORTED: the provider takes no webhooks; answer 404.
+ * LIMIT_EXCEEDED: more than 1 MiB; answer 413. Anything else is ours: answer 503, so that it comes again.
+ */
+socialchannel_status socialchannel_host_receive_webhook(const socialchannel_host *host,
+                                                        const char *app,
+                                                        const char *request,
+                                                        const uint8_t *body,
+                                                        size_t body_len,
+                                                        char **reply_out,
+                                                        uint8_t **answer_out,
+                                                        size_t *answer_len_out,
+                                                        socialchannel_error **error_out);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* SOCIAL_CHANNEL_H */

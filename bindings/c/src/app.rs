@@ -1,0 +1,137 @@
+//! Apps: a provider with one registration at the network.
+
+use std::ffi::c_char;
+
+use social_channel::AppConfig;
+
+use crate::argument::{document, required};
+use crate::border::enter;
+use crate::handle;
+use crate::text::Out;
+use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
+
+/// Makes an app (a provider with one set of settings, that is one registration at the network), or changes what
+/// `config` names of an existing one. `app` is its name: 1 to 64 of letters, digits, `.`, `_` and `-`. `config` is
+/// a JSON document (schema: AppConfig), for example
+/// `{"provider": "...", "redirect_uri": "https://shop.example/callback", "settings": {"client-key": "..."}}`.
+///
+/// On success `*app_out` is the app with secrets masked; its `missing_settings` says what is still needed
+/// (schema: App).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_put_app(
+    host: *const socialchannel_host,
+    app: *const c_char,
+    config: *const c_char,
+    app_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("app_out", app_out)?;
+            let handle = handle::host(host)?;
+            let app = required("app", app)?.to_owned();
+            let config: AppConfig = document("config", config)?;
+            let host = handle.host();
+            out.json(&handle.run(async move { host.put_app(&app, config).await })?)
+        })
+    }
+}
+
+/// Lists all apps; secrets are masked. On success `*apps_out` is an array (schema of an item: App).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_list_apps(
+    host: *const socialchannel_host,
+    apps_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("apps_out", apps_out)?;
+            let handle = handle::host(host)?;
+            let host = handle.host();
+            out.json(&handle.run(async move { host.apps().await })?)
+        })
+    }
+}
+
+/// Reads one app; secrets are masked (schema: App). NOT_FOUND: there is none of that name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_get_app(
+    host: *const socialchannel_host,
+    app: *const c_char,
+    app_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("app_out", app_out)?;
+            let handle = handle::host(host)?;
+            let app = required("app", app)?.to_owned();
+            let host = handle.host();
+            out.json(&handle.run(async move { host.app(&app).await })?)
+        })
+    }
+}
+
+/// Forgets an app. INVALID_REQUEST: it still has channels; disconnect them first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_delete_app(
+    host: *const socialchannel_host,
+    app: *const c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let handle = handle::host(host)?;
+            let app = required("app", app)?.to_owned();
+            let host = handle.host();
+            handle.run(async move { host.delete_app(&app).await })
+        })
+    }
+}
+
+/// Finds out what is wrong with an app's settings, asking the platform where that helps. On success `*findings_out`
+/// is an array (schema of an item: Finding).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_check_app(
+    host: *const socialchannel_host,
+    app: *const c_char,
+    findings_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("findings_out", findings_out)?;
+            let handle = handle::host(host)?;
+            let app = required("app", app)?.to_owned();
+            let host = handle.host();
+            out.json(&handle.run(async move { host.check_settings(&app).await })?)
+        })
+    }
+}
+
+/// Tells the steps through the platform's portal up to a working app, with the values to copy there. On success
+/// `*guide_out` is an array (schema of an item: GuideStep). UNSUPPORTED: the provider has no guide.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_get_app_guide(
+    host: *const socialchannel_host,
+    app: *const c_char,
+    guide_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("guide_out", guide_out)?;
+            let handle = handle::host(host)?;
+            let app = required("app", app)?.to_owned();
+            let host = handle.host();
+            out.json(&handle.run(async move { host.guide(&app).await })?)
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! The border itself: no panic crosses it, and every failure leaves as a status and an owned error.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use social_channel::{Error, Result};
+
+use crate::handle::{self, ErrorHandle, Handle};
+use crate::{socialchannel_error, socialchannel_status};
+
+/// Runs the body of a function that returns a status.
+///
+/// `error_out` is NULL or may be written, as the header demands. It is written on failure only.
+pub(crate) unsafe fn enter(
+    error_out: *mut *mut socialchannel_error,
+    body: impl FnOnce() -> Result<()>,
+) -> socialchannel_status {
+    let Err(error) = caught(body).and_then(|result| result) else { return socialchannel_status::Ok };
+    let status = socialchannel_status::from(error.kind);
+    if !error_out.is_null() {
+        // Making the error's texts is code like any other: without them the status still says what to do.
+        if let Ok(id) = caught(|| handle::insert(Handle::Error(ErrorHandle::new(&error)))) {
+            // SAFETY: not NULL, and the caller promised that it may be written.
+            unsafe { error_out.write(id as *mut socialchannel_error) };
+        }
+    }
+    status
+}
+
+/// Runs the body of a function that cannot fail in a way the caller could learn of.
+pub(crate) fn enter_quietly<T>(fallback: T, body: impl FnOnce() -> T) -> T {
+    caught(body).unwrap_or(fallback)
+}
+
+/// A panic becomes an error of kind `internal`.
+///
+/// Asserting unwind safety: what a body shares with others sits behind locks whose poison is handled, and what
+/// it only holds itself is gone.
+pub(crate) fn caught<T>(body: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(body)).map_err(|payload| panicked(&*payload))
+}
+
+/// What a panic said, for a bug report.
+pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Error {
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    Error::internal(format!("the library panicked: {text}"))
+        .with_remedy("report this as a bug of Social Channel; the host stays usable")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_and_goes_no_further() {
+        let mut error = ptr::null_mut();
+        // SAFETY: `error` may be written.
+        let status = unsafe { enter(&raw mut error, || panic!("on purpose")) };
+        assert_eq!(status, socialchannel_status::Internal);
+        let said = handle::error(error).unwrap();
+        assert!(said.message.to_str().unwrap().contains("on purpose"));
+        // SAFETY: NULL is allowed.
+        assert_eq!(unsafe { enter(ptr::null_mut(), || panic!("again")) }, socialchannel_status::Internal);
+        assert_eq!(enter_quietly(7, || panic!("and again")), 7);
+        handle::remove(error as usize);
+    }
+}

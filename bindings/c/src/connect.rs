@@ -1,0 +1,153 @@
+//! Channels: connected accounts of one tenant, and how they come and go.
+
+use std::ffi::c_char;
+
+use social_channel::{ConnectOptions, callback_query};
+
+use crate::argument::{document, required};
+use crate::border::enter;
+use crate::host::tenant_of;
+use crate::text::Out;
+use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
+
+/// Begins to connect an account. `options` is a JSON document (schema: ConnectOptions); its `owner` is a reference
+/// to whoever begins, such as a hash of the browser's session, and must be given again to complete: anybody else
+/// is refused.
+///
+/// On success `*connect_out` says what comes next (schema: Connect): `{"redirect": {"url": ...}}`: send the
+/// person's browser there; `{"done": ...}`: no browser was needed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_begin_connect(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    app: *const c_char,
+    options: *const c_char,
+    connect_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("connect_out", connect_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let app = required("app", app)?.to_owned();
+            let options: ConnectOptions = document("options", options)?;
+            out.json(&handle.run(async move { tenant.begin_connect(&app, options).await })?)
+        })
+    }
+}
+
+/// Completes a connect. `callback` is the query of the address to which the browser came back, exactly as received
+/// (not decoded), or that whole address. `owner` is the one given to socialchannel_host_begin_connect.
+///
+/// On success `*connected_out` is what came of it (schema: Connected): `{"channel": {"id": ...}}`, or
+/// `{"choose": {"choice": ..., "candidates": [...]}}`: let the person pick one of several accounts and call
+/// socialchannel_host_choose_account.
+///
+/// AUTHORIZATION_DENIED: the person declined. INVALID_REQUEST: the callback is unknown, was used already, or was
+/// begun by somebody else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_complete_connect(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    owner: *const c_char,
+    callback: *const c_char,
+    connected_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("connected_out", connected_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let owner = required("owner", owner)?.to_owned();
+            let callback = callback_query(required("callback", callback)?);
+            out.json(&handle.run(async move { tenant.complete_connect(&owner, callback).await })?)
+        })
+    }
+}
+
+/// Picks one of several accounts that a consent brought. `choice` and `account_id` come from the document of
+/// socialchannel_host_complete_connect. On success `*channel_out` is the channel (schema: Channel).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_choose_account(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    owner: *const c_char,
+    choice: *const c_char,
+    account_id: *const c_char,
+    channel_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("channel_out", channel_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let owner = required("owner", owner)?.to_owned();
+            let choice = required("choice", choice)?.to_owned();
+            let account_id = required("account_id", account_id)?.to_owned();
+            out.json(&handle.run(async move { tenant.choose_account(&owner, &choice, &account_id).await })?)
+        })
+    }
+}
+
+/// Lists the tenant's channels (connected accounts). On success `*channels_out` is an array (schema of an item:
+/// Channel).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_list_channels(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    channels_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("channels_out", channels_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            out.json(&handle.run(async move { tenant.channels().await })?)
+        })
+    }
+}
+
+/// Reads one channel (schema: Channel). NOT_FOUND: the tenant has none of that id.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_get_channel(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    channel: *const c_char,
+    channel_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("channel_out", channel_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let channel = required("channel", channel)?.to_owned();
+            out.json(&handle.run(async move { tenant.channel(&channel).await })?)
+        })
+    }
+}
+
+/// Cancels the channel's jobs, tells the platform, and forgets the channel. On success `*disconnected_out` says
+/// whether the platform was told (schema: Disconnected).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_disconnect(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    channel: *const c_char,
+    disconnected_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("disconnected_out", disconnected_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let channel = required("channel", channel)?.to_owned();
+            out.json(&handle.run(async move { tenant.disconnect(&channel).await })?)
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! Publish jobs: watched, cancelled, resumed, settled.
+
+use std::ffi::c_char;
+use std::time::Duration;
+
+use social_channel::{JobChange, Resolution};
+
+use crate::argument::{document, optional_document, required};
+use crate::border::enter;
+use crate::document::JobQuery;
+use crate::host::tenant_of;
+use crate::text::Out;
+use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
+
+/// Lists jobs, newest first. `query` is NULL or a JSON document (schema: JobQuery). On success `*jobs_out` is an
+/// array (schema of an item: Job).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_list_jobs(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    query: *const c_char,
+    jobs_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("jobs_out", jobs_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let query: JobQuery = optional_document("query", query)?;
+            out.json(&handle.run(async move {
+                let (channel, before) = (query.channel.as_deref(), query.before.as_deref());
+                tenant.jobs_before(channel, query.status, query.limit, before).await
+            })?)
+        })
+    }
+}
+
+/// Reads one job without waiting (schema: Job); where this process drives it, with its live figures.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_get_job(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    job: *const c_char,
+    job_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("job_out", job_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let job = required("job", job)?.to_owned();
+            out.json(&handle.run(async move { tenant.job(&job).await })?)
+        })
+    }
+}
+
+/// Waits until the job has ended (`published`, `failed`, `unknown`, `cancelled`) or pauses (`paused`: a person must
+/// do something), at most `longest_ms`, and reads it (schema: Job). When the time is up the job is still `active`;
+/// that is no error. Call it in a loop with a short time to draw progress.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_wait_for_job(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    job: *const c_char,
+    longest_ms: u64,
+    job_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("job_out", job_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let job = required("job", job)?.to_owned();
+            let longest = Duration::from_millis(longest_ms);
+            out.json(&handle.run(async move { tenant.wait_for_job(&job, longest).await })?)
+        })
+    }
+}
+
+/// Asks to cancel a job and reads it (schema: Job). What was sent already may still be posted; the job's end says.
+/// INVALID_REQUEST: it has ended.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_cancel_job(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    job: *const c_char,
+    job_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("job_out", job_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let job = required("job", job)?.to_owned();
+            out.json(&handle.run(async move { tenant.cancel_job(&job).await })?)
+        })
+    }
+}
+
+/// Goes on with a job now: after a crash, a pause, or a change that a person made (schema: Job). INVALID_REQUEST:
+/// it has ended.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_resume_job(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    job: *const c_char,
+    job_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("job_out", job_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let job = required("job", job)?.to_owned();
+            out.json(&handle.run(async move { tenant.resume_job(&job).await })?)
+        })
+    }
+}
+
+/// Changes a job of which nothing can have been posted yet, and goes on with it. `change` is a JSON document
+/// (schema: JobChange). On success `*job_out` is the job (schema: Job). INVALID_REQUEST: it has ended, or a request
+/// that may make the post was begun.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_change_job(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    job: *const c_char,
+    change: *const c_char,
+    job_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("job_out", job_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let job = required("job", job)?.to_owned();
+            let change: JobChange = document("change", change)?;
+            out.json(&handle.run(async move { tenant.change_job(&job, change).await })?)
+        })
+    }
+}
+
+/// Makes a new job for what an ended one did not publish (schema: Job). After `unknown`, `looked` must say that the
+/// person has looked and found nothing; better say what was found with socialchannel_host_resolve_job.
+/// INVALID_REQUEST: it has not ended, has published, or nobody looked.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_retry_job(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    job: *const c_char,
+    looked: bool,
+    job_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("job_out", job_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let job = required("job", job)?.to_owned();
+            out.json(&handle.run(async move { tenant.retry_job(&job, looked).await })?)
+        })
+    }
+}
+
+/// Says what a person found after a job ended `unknown`. `found` is a JSON document (schema: Resolution), for example
+/// `{"posted": false}`. Posted: the job is `published`; not posted: it is `failed` and may be tried again
+/// (schema: Job). INVALID_REQUEST: it is not `unknown`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_resolve_job(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    job: *const c_char,
+    found: *const c_char,
+    job_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("job_out", job_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let job = required("job", job)?.to_owned();
+            let found: Resolution = document("found", found)?;
+            out.json(&handle.run(async move { tenant.resolve_job(&job, found).await })?)
+        })
+    }
+}
+
+/// Reads every attempt of a job. On success `*history_out` is an array (schema of an item: HistoryRow).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_get_job_history(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    job: *const c_char,
+    history_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("history_out", history_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let job = required("job", job)?.to_owned();
+            out.json(&handle.run(async move { tenant.job_history(&job).await })?)
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! Providers: loaded, replaced and listed while the host runs.
+
+use std::ffi::c_char;
+
+use social_channel::{Error, ErrorKind, Result};
+
+use crate::argument::{bytes, required};
+use crate::border::enter;
+use crate::handle;
+use crate::text::Out;
+use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
+
+fn read(path: &str) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| {
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Unavailable,
+        };
+        Error::new(kind, format!("the component {path} cannot be read: {error}"))
+            .with_field("path")
+            .with_remedy("give the path of a component file (.wasm) that this program may read")
+    })
+}
+
+/// Installs a provider from the bytes of its component (a `.wasm` file), or replaces the one of the same id while
+/// the host runs: new apps run it, and existing apps too, unless it asks for origins they were not granted. Calls
+/// in flight and open jobs stay with what they began with; other processes on the same data see the change at
+/// their next call. On failure everything stays as it was.
+///
+/// On success `*loaded_out` says what was installed and which apps wait for a grant (schema: Loaded).
+///
+/// LOAD_FAILED: the bytes are no provider. INCOMPATIBLE: it was built for another version of the contract.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_load_provider(
+    host: *const socialchannel_host,
+    component: *const u8,
+    component_len: usize,
+    loaded_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("loaded_out", loaded_out)?;
+            let handle = handle::host(host)?;
+            let component = bytes("component", component, component_len)?.to_vec();
+            let host = handle.host();
+            out.json(&handle.run(async move { host.load_provider(&component).await })?)
+        })
+    }
+}
+
+/// As socialchannel_host_load_provider, from a file. NOT_FOUND: there is no such file; UNAVAILABLE: it cannot be
+/// read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_load_provider_file(
+    host: *const socialchannel_host,
+    path: *const c_char,
+    loaded_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("loaded_out", loaded_out)?;
+            let handle = handle::host(host)?;
+            let component = read(required("path", path)?)?;
+            let host = handle.host();
+            out.json(&handle.run(async move { host.load_provider(&component).await })?)
+        })
+    }
+}
+
+/// Looks at a component without installing it. On success `*provider_out` says what it is (schema: ProviderInfo).
+/// Fails as socialchannel_host_load_provider.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_inspect_provider(
+    host: *const socialchannel_host,
+    component: *const u8,
+    component_len: usize,
+    provider_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("provider_out", provider_out)?;
+            let handle = handle::host(host)?;
+            let component = bytes("component", component, component_len)?.to_vec();
+            let host = handle.host();
+            out.json(&handle.run(async move { host.inspect_provider(&component).await })?)
+        })
+    }
+}
+
+/// Lists the installed providers, and components that open jobs still need. On success `*providers_out` is an
+/// array (schema of an item: ProviderInfo).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_list_providers(
+    host: *const socialchannel_host,
+    providers_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("providers_out", providers_out)?;
+            let handle = handle::host(host)?;
+            let host = handle.host();
+            out.json(&handle.run(async move { host.providers().await })?)
+        })
+    }
+}
+
+/// Forgets a provider by its id. NOT_FOUND: it is not installed. INVALID_REQUEST: apps or open jobs still need it;
+/// the message names them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_unload_provider(
+    host: *const socialchannel_host,
+    provider: *const c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let handle = handle::host(host)?;
+            let provider = required("provider", provider)?.to_owned();
+            let host = handle.host();
+            handle.run(async move { host.unload_provider(&provider).await })
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Publishing: the form, the check, and the job that does it.
+
+use std::ffi::c_char;
+
+use social_channel::PublishRequest;
+
+use crate::argument::{document, required};
+use crate::border::enter;
+use crate::host::tenant_of;
+use crate::text::Out;
+use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
+
+/// Asks what the account may post now: kinds, fields, choices, rules, quotas, notices. Ask anew for every form
+/// shown. On success `*form_out` is a document (schema: PublishForm).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_get_publish_form(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    channel: *const c_char,
+    form_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("form_out", form_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let channel = required("channel", channel)?.to_owned();
+            out.json(&handle.run(async move { tenant.publish_form(&channel).await })?)
+        })
+    }
+}
+
+/// Finds out everything that can be known of a post without posting it. `request` as for
+/// socialchannel_host_publish; of it `post` and `media` count. On success `*findings_out` is an array (schema of an
+/// item: Finding); only findings of severity `error` stop a post.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_check_post(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    channel: *const c_char,
+    request: *const c_char,
+    findings_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("findings_out", findings_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let channel = required("channel", channel)?.to_owned();
+            let request: PublishRequest = document("request", request)?;
+            out.json(
+                &handle
+                    .run(async move { tenant.check_post(&channel, &request.post, &request.media).await })?,
+            )
+        })
+    }
+}
+
+/// Stores a publish job. `request` is a JSON document (schema: PublishRequest), for example
+/// `{"post": {"kind": "video", "text": "Hello"}, "media": [{"file": "/videos/a.mp4"}], "idempotency_key": "order-7"}`.
+/// The job is on disk when this returns; in a host with background work it begins at once. The same
+/// `idempotency_key` and request again give the same job, so a call whose answer was lost may be repeated.
+///
+/// On success `*job_out` is the job (schema: Job). Follow it with socialchannel_host_get_job or
+/// socialchannel_host_wait_for_job: `bytes_sent` of `bytes_total` is the progress.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_publish(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    channel: *const c_char,
+    request: *const c_char,
+    job_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("job_out", job_out)?;
+            let (handle, tenant) = tenant_of(host, tenant)?;
+            let channel = required("channel", channel)?.to_owned();
+            let request: PublishRequest = document("request", request)?;
+            out.json(&handle.run(async move { tenant.publish(&channel, request).await })?)
+        })
+    }
+}
