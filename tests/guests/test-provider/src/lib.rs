@@ -89,13 +89,35 @@ fn eat_memory() -> ! {
     }
 }
 
+/// As the contract spells it.
 fn named_kind(name: &str) -> ErrorKind {
     match name {
-        "credentials-expired" => ErrorKind::CredentialsExpired,
+        "invalid-request" => ErrorKind::InvalidRequest,
         "unauthorized" => ErrorKind::Unauthorized,
+        "credentials-expired" => ErrorKind::CredentialsExpired,
+        "forbidden" => ErrorKind::Forbidden,
+        "not-found" => ErrorKind::NotFound,
+        "rejected" => ErrorKind::Rejected,
         "rate-limited" => ErrorKind::RateLimited,
+        "unavailable" => ErrorKind::Unavailable,
         "outcome-unknown" => ErrorKind::OutcomeUnknown,
+        "unsupported" => ErrorKind::Unsupported,
+        "misconfigured" => ErrorKind::Misconfigured,
+        "authorization-denied" => ErrorKind::AuthorizationDenied,
+        "quota-exceeded" => ErrorKind::QuotaExceeded,
         _ => ErrorKind::Other,
+    }
+}
+
+/// An error of which every member is set, to be found again behind every boundary.
+fn whole_error(kind: &str) -> Error {
+    Error {
+        remedy: Some("do this now".to_owned()),
+        code: Some("platform_code_7".to_owned()),
+        field: Some("title".to_owned()),
+        retry_after: Some(61_500),
+        trace_id: Some("20261125LOG".to_owned()),
+        ..error(named_kind(kind), format!("the platform said {kind}"))
     }
 }
 
@@ -236,7 +258,11 @@ async fn misbehave(behaviour: &str) -> Result<Profile, Error> {
             Ok(profile((CALLS.fetch_add(1, Ordering::Relaxed) + 1).to_string()))
         }
         "nothing" => Ok(profile("")),
-        kind => Err(error(named_kind(kind), format!("said {kind}"))),
+        // `error rate-limited`: that kind, with every member set.
+        other => match other.strip_prefix("error ") {
+            Some(kind) => Err(whole_error(kind)),
+            None => Err(error(named_kind(other), format!("said {other}"))),
+        },
     }
 }
 
