@@ -1,0 +1,12 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Exception;
+
+/**
+ * The file is no provider, or was built for another version of the contract.
+ */
+final class LoadException extends CallException
+{
+}

@@ -1,0 +1,19 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Internal;
+
+/**
+ * Says of which class the items of an array are.
+ *
+ * @internal
+ */
+#[\Attribute(\Attribute::TARGET_PARAMETER | \Attribute::TARGET_PROPERTY)]
+final readonly class ListOf
+{
+    /** @param class-string $class */
+    public function __construct(public string $class)
+    {
+    }
+}

@@ -1,0 +1,25 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+
+/**
+ * One of several accounts.
+ */
+final readonly class Candidate implements \JsonSerializable
+{
+    use Document;
+
+    public function __construct(
+        /** The platform's stable id. */
+        public string $accountId,
+        /** For people. */
+        public string $displayName,
+        /** May stop working after some hours. */
+        public ?string $avatarUrl,
+    ) {
+    }
+}

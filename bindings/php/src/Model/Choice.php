@@ -1,0 +1,23 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+
+/**
+ * One choice of a field.
+ */
+final readonly class Choice implements \JsonSerializable
+{
+    use Document;
+
+    public function __construct(
+        /** What is sent. */
+        public string $value,
+        /** What is shown. */
+        public string $label,
+    ) {
+    }
+}

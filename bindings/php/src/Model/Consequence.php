@@ -1,0 +1,27 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+
+/**
+ * What a rule does to the form: exactly one of these is set.
+ */
+final readonly class Consequence implements \JsonSerializable
+{
+    use Document;
+
+    public function __construct(
+        /** Leave this field out; it has no value. */
+        public ?string $hide = null,
+        /** Grey it out; it has no value. */
+        public ?Restriction $disable = null,
+        /** Show these words. */
+        public ?Notice $notice = null,
+        /** Grey out the publish button, and why. */
+        public ?string $block = null,
+    ) {
+    }
+}

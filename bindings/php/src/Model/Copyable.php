@@ -1,0 +1,23 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+
+/**
+ * A value to copy into the platform's portal.
+ */
+final readonly class Copyable implements \JsonSerializable
+{
+    use Document;
+
+    public function __construct(
+        /** What the portal calls it. */
+        public string $label,
+        /** The value. */
+        public string $value,
+    ) {
+    }
+}

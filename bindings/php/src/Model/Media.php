@@ -1,0 +1,88 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+
+/**
+ * Bytes to publish. Exactly one of `file`, `url`, `upload` and `name` is set: use the functions that make them.
+ */
+final readonly class Media implements \JsonSerializable
+{
+    use Document;
+
+    private function __construct(
+        /** A file of this machine. Through a service it is uploaded first. */
+        public ?string $file = null,
+        /** An `https` address, read by ranges. */
+        public ?string $url = null,
+        /** The id of an upload that the service keeps. */
+        public ?string $upload = null,
+        /** A file below the operator's media folder. */
+        public ?string $name = null,
+        /** What it shows, for people who cannot see it. */
+        public ?string $altText = null,
+        /** Where the platform itself can fetch the bytes until the publish has ended. */
+        public ?string $publicUrl = null,
+        /** Instead of what name and bytes say. */
+        public ?string $contentType = null,
+    ) {
+    }
+
+    /**
+     * A file of this machine.
+     *
+     * In this process the library reads it while the job runs: keep it until the job has ended. Through a service
+     * it is uploaded when the job is stored, and may go then.
+     */
+    public static function file(
+        string $path,
+        ?string $altText = null,
+        ?string $publicUrl = null,
+        ?string $contentType = null,
+    ): self {
+        // The library wants the absolute path; one that is not there is left for it to refuse.
+        $found = realpath($path);
+        return new self(
+            file: $found === false ? $path : $found,
+            altText: $altText,
+            publicUrl: $publicUrl,
+            contentType: $contentType,
+        );
+    }
+
+    /** An `https` address, which the host reads. */
+    public static function url(
+        string $url,
+        ?string $altText = null,
+        ?string $publicUrl = null,
+        ?string $contentType = null,
+    ): self {
+        return new self(url: $url, altText: $altText, publicUrl: $publicUrl, contentType: $contentType);
+    }
+
+    /** What `Host::upload()` or `POST /uploads` gave. */
+    public static function upload(string $id, ?string $altText = null): self
+    {
+        return new self(upload: $id, altText: $altText);
+    }
+
+    /** A file below the operator's media folder, for example `clips/one.mp4`. */
+    public static function name(string $name, ?string $altText = null): self
+    {
+        return new self(name: $name, altText: $altText);
+    }
+
+    /** @internal The same with an upload in place of the file. */
+    public function uploaded(string $id): self
+    {
+        return new self(
+            upload: $id,
+            altText: $this->altText,
+            publicUrl: $this->publicUrl,
+            contentType: $this->contentType,
+        );
+    }
+}

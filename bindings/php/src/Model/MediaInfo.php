@@ -1,0 +1,39 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+
+/**
+ * What the host knows of a media item. Null means unknown, not zero.
+ */
+final readonly class MediaInfo implements \JsonSerializable
+{
+    use Document;
+
+    public function __construct(
+        /** Bytes. */
+        public int $size,
+        /** For example `video/mp4`. */
+        public string $contentType,
+        /** The last part of its path. */
+        public ?string $fileName,
+        /** What it shows, for people who cannot see it. */
+        public ?string $altText,
+        /** Milliseconds. */
+        public ?int $durationMs,
+        /** Pixels. */
+        public ?int $width,
+        /** Pixels. */
+        public ?int $height,
+        /** Frames per second. */
+        public ?float $frameRate,
+        /** For example `h264`. */
+        public ?string $codec,
+        /** Where the platform itself can fetch the bytes until the publish has ended. */
+        public ?string $publicUrl,
+    ) {
+    }
+}

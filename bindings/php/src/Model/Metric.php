@@ -1,0 +1,23 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+
+/**
+ * A named number that has no field of its own.
+ */
+final readonly class Metric implements \JsonSerializable
+{
+    use Document;
+
+    public function __construct(
+        /** The platform's word. */
+        public string $name,
+        /** The number. */
+        public int $value,
+    ) {
+    }
+}

@@ -1,0 +1,33 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+
+/**
+ * A component, as it is shown.
+ */
+final readonly class ProviderInfo implements \JsonSerializable
+{
+    use Document;
+
+    public function __construct(
+        /** What it says of itself. */
+        public Descriptor $descriptor,
+        /** Its name. */
+        public string $digest,
+        /** Bytes. */
+        public int $size,
+        /** @var list<string> Interfaces it implements, with the version of the contract it was built for. */
+        public array $interfaces,
+        /** @var list<string> Interfaces it needs. */
+        public array $imports,
+        /** New apps of this provider run it. */
+        public bool $installed,
+        /** @var list<string> Apps that run it. */
+        public array $apps,
+    ) {
+    }
+}

@@ -1,0 +1,38 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+use SocialChannel\Internal\ListOf;
+
+/**
+ * What an account may post now.
+ */
+final readonly class PublishForm implements \JsonSerializable
+{
+    use Document;
+
+    public function __construct(
+        /** Who will be seen as the author. */
+        public string $accountName,
+        /** May stop working after some hours. */
+        public ?string $accountAvatarUrl,
+        /** @var list<PostKind> What may be posted. */
+        #[ListOf(PostKind::class)]
+        public array $kinds,
+        /** @var list<FormField> In the order in which they are shown. */
+        #[ListOf(FormField::class)]
+        public array $fields,
+        /** @var list<Rule> Taken in order. */
+        #[ListOf(Rule::class)]
+        public array $rules,
+        /** @var list<Quota> Allowances. */
+        #[ListOf(Quota::class)]
+        public array $quotas,
+        /** The account cannot post at present, and why. */
+        public ?Error $blocked,
+    ) {
+    }
+}

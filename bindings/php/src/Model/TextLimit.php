@@ -1,0 +1,35 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+
+/**
+ * How long a text may be.
+ */
+final readonly class TextLimit implements \JsonSerializable
+{
+    use Document;
+
+    public function __construct(
+        /** In units. */
+        public int $maximum,
+        /** `utf-16` (code units), `characters` (code points), `graphemes`, `bytes`, or the platform's own. */
+        public string $unit,
+    ) {
+    }
+
+    /** How long a text is in this unit; null for a unit this package does not know. Needs ext-intl for graphemes. */
+    public function measure(string $text): ?int
+    {
+        return match ($this->unit) {
+            'utf-16' => intdiv(strlen((string) iconv('UTF-8', 'UTF-16LE', $text)), 2),
+            'characters' => (int) iconv_strlen($text, 'UTF-8'),
+            'graphemes' => function_exists('grapheme_strlen') ? (int) grapheme_strlen($text) : null,
+            'bytes' => strlen($text),
+            default => null,
+        };
+    }
+}

@@ -1,0 +1,23 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Model;
+
+use SocialChannel\Internal\Document;
+
+/**
+ * An app whose grants a new component goes beyond.
+ */
+final readonly class WaitingApp implements \JsonSerializable
+{
+    use Document;
+
+    public function __construct(
+        /** Its name. */
+        public string $app,
+        /** @var list<string> What it would have to grant. */
+        public array $missingOrigins,
+    ) {
+    }
+}

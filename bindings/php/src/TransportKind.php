@@ -1,0 +1,16 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel;
+
+/**
+ * The two ways to the library. The classes behave the same over both.
+ */
+enum TransportKind: string
+{
+    /** The C library in this process, by PHP's FFI. */
+    case Ffi = 'ffi';
+    /** `social-channel serve`, over a Unix socket or TCP. */
+    case Http = 'http';
+}
