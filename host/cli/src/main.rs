@@ -1,1 +1,68 @@
-fn main() {}
+//! The command line `social-channel`: a translation of the library, which decides everything.
+//!
+//! `args` is what may be typed, `command` one module for each command, `output` how answers look, `failure`
+//! how failures do. Data goes to standard output, words go to standard error.
+
+mod args;
+mod browser;
+mod command;
+mod failure;
+mod input;
+mod loopback;
+mod output;
+mod progress;
+mod session;
+mod signal;
+mod simulator;
+mod variable;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; anything else is for the user to fix, and clap's own 2 would say
+            // otherwise.
+            let code = u8::from(error.use_stderr());
+            // Nobody is left to tell when the terminal is gone.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    log(&cli);
+    let format = cli.global.format;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return ExitCode::from(failure::report(&error.into(), format)),
+    };
+    let code = match runtime.block_on(command::run(cli)) {
+        Ok(code) => code,
+        Err(error) => failure::report(&error, format),
+    };
+    // A prompt that was left alone still reads from the terminal; nothing else is under way.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+fn log(cli: &args::Cli) {
+    let usual = match (cli.command.stays(), cli.global.verbose) {
+        (false, 0) => "off",
+        (true, 0) | (false, 1) => "warn,social_channel=info,social_channel_server=info",
+        (true, 1) | (false, 2) => "info,social_channel=debug,social_channel_server=debug",
+        _ => "debug,social_channel=trace,social_channel_server=trace",
+    };
+    let filter = std::env::var(variable::LOG)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new(usual));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr())
+        .with_target(false)
+        .init();
+}

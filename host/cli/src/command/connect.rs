@@ -1,0 +1,289 @@
+//! `connect`: a person's consent in a browser, which comes back to a port of this machine.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use social_channel::{
+    Candidate, Channel, Connect, ConnectOptions, Connected, Error, ErrorKind, callback_query,
+};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::args::Global;
+use crate::failure::{Stopped, wrong};
+use crate::loopback::{Callback, Loopback, Page};
+use crate::output::{Format, channel, plain};
+use crate::session::{Session, warn_of_mappings};
+use crate::{browser, input, signal, variable};
+
+/// Whoever has the database and its key may complete what this command began.
+const OWNER: &str = "command line";
+
+/// Flags of `connect`.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// The app; without it, the only one there is
+    app: Option<String>,
+    /// Print the address on standard output and open no browser: for scripts, and for browsers elsewhere
+    #[arg(long, conflicts_with = "browser")]
+    print_url: bool,
+    /// The program that opens the page; `%s` stands for the address, else it comes last
+    #[arg(long, value_name = "COMMAND", env = variable::BROWSER, hide_env = true)]
+    browser: Option<String>,
+    /// Read the address that the browser ended at from standard input, and listen nowhere
+    #[arg(long)]
+    paste: bool,
+    /// Another callback URL than the app's own
+    #[arg(long, value_name = "URL")]
+    callback: Option<String>,
+    /// Connect this channel again; another account is then refused
+    #[arg(long, value_name = "CHANNEL")]
+    reconnect: Option<String>,
+    /// Let the person pick another account even if the browser is signed in to one
+    #[arg(long)]
+    choose_account: bool,
+    /// Of several accounts take this one, by its id or name
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// What the provider asks for before it begins, for example a server's name
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input::pair)]
+    inputs: Vec<(String, String)>,
+    /// Seconds to wait for the browser
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    timeout: u64,
+}
+
+pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
+    let session = Session::open(global, false).await?;
+    warn_of_mappings(&session.place);
+    let app = match &flags.app {
+        Some(app) => session.host.app(app).await?,
+        None => {
+            let mut apps = session.host.apps().await?.into_iter();
+            match (apps.next(), apps.next()) {
+                (Some(only), None) => only,
+                (None, _) => {
+                    return Err(Error::new(ErrorKind::NotFound, "there is no app")
+                        .with_remedy("make one: `social-channel apps add NAME`")
+                        .into());
+                }
+                _ => {
+                    return Err(
+                        wrong("there are several apps", "name one; see `social-channel apps list`").into()
+                    );
+                }
+            }
+        }
+    };
+    let reconnect = match &flags.reconnect {
+        Some(name) => Some(session.channel(Some(name)).await?.id),
+        None => None,
+    };
+    let wanted = flags.callback.clone().or_else(|| app.redirect_uri.clone());
+    let mut loopback = match &wanted {
+        Some(uri) if !flags.paste => Loopback::bind(uri).await?,
+        _ => None,
+    };
+    let redirect_uri = match &loopback {
+        Some(loopback) => Some(loopback.redirect_uri.clone()),
+        // Nobody listens, so any port will do; the person copies the address from the browser.
+        None => wanted.map(|uri| uri.replacen(":*", ":9", 1)),
+    };
+    let options = ConnectOptions {
+        owner: OWNER.to_owned(),
+        redirect_uri: redirect_uri.clone(),
+        choose_account: flags.choose_account,
+        inputs: flags.inputs.iter().cloned().collect(),
+        reconnect,
+    };
+    let connected = match session.tenant.begin_connect(&app.id, options).await? {
+        Connect::Done(connected) => connected,
+        Connect::Redirect { url, state, .. } => {
+            let longest = Duration::from_secs(flags.timeout);
+            let waited = tokio::select! {
+                connected = offer_and_wait(&session, &flags, (&url, &state), loopback.as_mut()) => connected,
+                () = tokio::time::sleep(longest) => Err(wrong(
+                    format!("the browser did not come back within {} seconds", flags.timeout),
+                    "begin again; if the browser is on another machine, add --paste and give the address it ended at",
+                )
+                .into()),
+                () = signal::stop() => Err(Stopped {
+                    message: "nothing was connected".to_owned(),
+                    remedy: "begin again with `social-channel connect`".to_owned(),
+                }
+                .into()),
+            };
+            if let Some(loopback) = loopback {
+                loopback.finish().await;
+            }
+            waited?
+        }
+    };
+    let connected = match connected {
+        Connected::Channel(channel) => channel,
+        Connected::Choose { choice, candidates } => pick(&session, &flags, &choice, &candidates).await?,
+    };
+    session.output.answer(&connected, channel)?;
+    Ok(0)
+}
+
+/// At once: a browser may come back before the program that opened it has ended.
+async fn offer_and_wait(
+    session: &Session,
+    flags: &Flags,
+    (url, state): (&str, &str),
+    loopback: Option<&mut Loopback>,
+) -> Result<Connected> {
+    let offering = offer(session, flags, url, loopback.is_some());
+    let waiting = wait(session, flags, state, loopback);
+    tokio::pin!(offering, waiting);
+    tokio::select! {
+        biased;
+        offered = &mut offering => {
+            offered?;
+            waiting.await
+        }
+        connected = &mut waiting => connected,
+    }
+}
+
+/// Shows the page, or says how to get there.
+async fn offer(session: &Session, flags: &Flags, url: &str, listening: bool) -> Result<()> {
+    let output = session.output;
+    if flags.print_url {
+        return match output.format {
+            Format::Text => output.raw(url),
+            Format::Json => output.raw(&serde_json::json!({"url": url}).to_string()),
+        };
+    }
+    match browser::open(url, flags.browser.as_deref()).await {
+        Ok(()) => output
+            .note(&format!("your browser opens this page; if it does not, open it yourself:\n\n  {url}\n")),
+        Err(why) => {
+            output.note(&format!("no browser was opened ({why}). Open this page yourself:\n\n  {url}\n"))
+        }
+    }
+    if !listening {
+        output.note("then copy the address that the browser ended at, and paste it here:");
+    } else if std::io::stdin().is_terminal() {
+        output.note(
+            "waiting for the browser to come back. If it ends at an error page, or runs on another machine,\n\
+             copy the address it ended at and paste it here:",
+        );
+    } else {
+        output.note("waiting for the browser to come back");
+    }
+    Ok(())
+}
+
+/// Waits for the callback, by the browser itself or by the person's hand.
+async fn wait(
+    session: &Session,
+    flags: &Flags,
+    state: &str,
+    mut loopback: Option<&mut Loopback>,
+) -> Result<Connected> {
+    let typed = loopback.is_none() || (std::io::stdin().is_terminal() && !flags.print_url);
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut reading = typed;
+    loop {
+        let arrival = async {
+            match loopback.as_mut() {
+                Some(loopback) => loopback.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            callback = arrival => {
+                let Some(callback) = callback else {
+                    return Err(anyhow::anyhow!("the port for the callback was closed"));
+                };
+                let query = callback_query(&callback.query);
+                if !is_ours(&query, state) {
+                    callback.answer(Page {
+                        good: false,
+                        title: "Not the answer that is awaited".to_owned(),
+                        text: "Open the address that the terminal shows, and go through it again.".to_owned(),
+                    });
+                    continue;
+                }
+                return complete(session, query, Some(callback)).await;
+            }
+            line = lines.next_line(), if reading => match line? {
+                Some(line) if line.trim().is_empty() => {}
+                Some(line) => {
+                    let query = callback_query(line.trim());
+                    if is_ours(&query, state) {
+                        return complete(session, query, None).await;
+                    }
+                    session.output.note("that is not the address that is awaited: it has no `state` of this connect. Paste it whole:");
+                }
+                None if loopback.is_none() => {
+                    return Err(wrong("no address was given", "paste the address that the browser ended at").into());
+                }
+                None => reading = false,
+            },
+        }
+    }
+}
+
+/// Whether it answers this consent. What does not must not end it.
+fn is_ours(query: &[(String, String)], state: &str) -> bool {
+    query.iter().any(|(name, value)| name == "state" && value == state)
+}
+
+/// Completes, and only then shows the browser what came of it.
+async fn complete(
+    session: &Session,
+    query: Vec<(String, String)>,
+    callback: Option<Callback>,
+) -> Result<Connected> {
+    let result = session.tenant.complete_connect(OWNER, query).await;
+    if let Some(callback) = callback {
+        callback.answer(match &result {
+            Ok(Connected::Channel(channel)) => Page {
+                good: true,
+                title: format!("{} is connected", plain(&channel.display_name)),
+                text: "You can close this window and go back to the terminal.".to_owned(),
+            },
+            Ok(Connected::Choose { .. }) => Page {
+                good: true,
+                title: "Which account?".to_owned(),
+                text: "Choose one in the terminal. You can close this window.".to_owned(),
+            },
+            Err(error) => Page {
+                good: false,
+                title: plain(&error.message),
+                text: error.remedy.as_deref().map(plain).unwrap_or_default(),
+            },
+        });
+    }
+    Ok(result?)
+}
+
+/// One of several accounts that a consent brought.
+async fn pick(session: &Session, flags: &Flags, choice: &str, candidates: &[Candidate]) -> Result<Channel> {
+    let named = flags.account.as_deref().map(|name| {
+        candidates
+            .iter()
+            .position(|one| one.account_id == name || one.display_name.eq_ignore_ascii_case(name))
+    });
+    let names: Vec<String> = candidates
+        .iter()
+        .map(|one| format!("{} ({})", plain(&one.display_name), plain(&one.account_id)))
+        .collect();
+    let number = match named {
+        Some(Some(number)) => number,
+        None if input::can_ask() => input::choose("which account", &names)?,
+        _ => {
+            return Err(wrong(
+                "the consent brought several accounts",
+                format!("connect again with --account, one of: {}", names.join(", ")),
+            )
+            .into());
+        }
+    };
+    let account = candidates.get(number).map(|one| one.account_id.as_str()).unwrap_or_default();
+    Ok(session.tenant.choose_account(OWNER, choice, account).await?)
+}

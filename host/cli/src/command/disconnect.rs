@@ -1,0 +1,30 @@
+//! `disconnect`: the end of a channel.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::args::Global;
+use crate::output::plain;
+use crate::session::Session;
+
+/// Flags of `disconnect`.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// Its id, or its account's name
+    channel: String,
+}
+
+pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
+    let session = Session::open(global, true).await?;
+    let channel = session.channel(Some(&flags.channel)).await?;
+    let gone = session.tenant.disconnect(&channel.id).await?;
+    session.output.answer(&gone, |gone| {
+        let name = plain(&channel.display_name);
+        match (&gone.note, gone.revoked) {
+            (_, true) => format!("{name} is disconnected, and the platform has ended the grant"),
+            (Some(note), false) => format!("{name} is disconnected here. {}", plain(note)),
+            (None, false) => format!("{name} is disconnected here; the platform was not told"),
+        }
+    })?;
+    Ok(0)
+}

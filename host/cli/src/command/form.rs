@@ -1,0 +1,97 @@
+//! `form`: what the account may post now, as the provider describes it.
+
+use anyhow::Result;
+use clap::Args;
+use console::style;
+use indicatif::DecimalBytes;
+use social_channel::model::{Consequence, FormField, PublishForm};
+
+use crate::args::Global;
+use crate::output::{Column, Fields, plain, quotas, table};
+use crate::session::Session;
+
+/// Flags of `form`.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// The channel: its id, or its account's name; without it, the only one there is
+    channel: Option<String>,
+}
+
+pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
+    let session = Session::open(global, false).await?;
+    let channel = session.channel(flags.channel.as_deref()).await?;
+    let form = session.tenant.publish_form(&channel.id).await?;
+    session.output.answer(&form, show)?;
+    Ok(0)
+}
+
+/// The values that a field takes, as they are typed.
+pub(crate) fn choices(field: &FormField) -> String {
+    let items =
+        field.choices.iter().map(|choice| format!("{} ({})", plain(&choice.value), plain(&choice.label)));
+    items.collect::<Vec<_>>().join(", ")
+}
+
+/// The flag that fills a field.
+pub(crate) fn flag(name: &str) -> String {
+    match name {
+        "text" | "title" | "visibility" => format!("--{name}"),
+        name => format!("--option {}=…", plain(name)),
+    }
+}
+
+fn show(form: &PublishForm) -> String {
+    let mut head = Fields::default().with("account", &form.account_name);
+    for kind in &form.kinds {
+        let size = kind.max_size.map(|size| format!(", up to {}", DecimalBytes(size)));
+        let length = kind.max_duration.map(|length| format!(", up to {} s", length / 1000));
+        let count = if kind.min_media == kind.max_media {
+            kind.max_media.to_string()
+        } else {
+            format!("{} to {}", kind.min_media, kind.max_media)
+        };
+        let public = if kind.needs_public_url { ", each with a public address" } else { "" };
+        head = head.with(
+            &format!("--kind {}", plain(&kind.name)),
+            format!(
+                "{count} of {}{}{}{public}",
+                kind.content_types.join(", "),
+                size.unwrap_or_default(),
+                length.unwrap_or_default()
+            ),
+        );
+    }
+    if !form.quotas.is_empty() {
+        head = head.with("allowances", quotas(&form.quotas));
+    }
+    let rows = form.fields.iter().map(|field| {
+        let mut takes = match field.kind.as_str() {
+            "choice" => choices(field),
+            "flag" => "true or false".to_owned(),
+            kind => kind.to_owned(),
+        };
+        if let Some(limit) = &field.max_length {
+            takes = format!("{takes}, at most {} {}", limit.maximum, limit.unit);
+        }
+        let label = if field.required { format!("{} (required)", field.label) } else { field.label.clone() };
+        vec![flag(&field.name), field.applies_to.join(", "), label, takes]
+    });
+    let columns = ["FLAG", "FOR", "MEANING", "TAKES"].map(Column::Text);
+    let mut text = format!("{}\n\n{}", head.show(), table(&columns, rows.collect()));
+    let always = form.rules.iter().filter(|rule| rule.conditions.is_empty());
+    for rule in always {
+        let words = match &rule.consequence {
+            Consequence::Notice(notice) => plain(&notice.text),
+            Consequence::Block(why) => plain(why),
+            Consequence::Disable(what) => format!("{}: {}", plain(&what.field), plain(&what.because)),
+            Consequence::Hide(_) => continue,
+        };
+        text.push_str(&format!("\n\n{words}"));
+    }
+    if let Some(blocked) = &form.blocked {
+        let remedy = blocked.0.remedy.as_deref().map(|remedy| format!("\n{}", plain(remedy)));
+        let label = style("cannot post now:").yellow().bold();
+        text.push_str(&format!("\n\n{label} {}{}", plain(&blocked.0.message), remedy.unwrap_or_default()));
+    }
+    text
+}

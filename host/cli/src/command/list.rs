@@ -1,0 +1,96 @@
+//! `list`: the account's posts, page by page.
+
+use anyhow::Result;
+use clap::Args;
+use indicatif::HumanCount;
+use social_channel::model::{ListQuery, PostPage, PostSummary};
+
+use crate::args::Global;
+use crate::output::{Column, instant, table};
+use crate::session::Session;
+
+/// Flags of `list`.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// The channel: its id, or its account's name; without it, the only one there is
+    channel: Option<String>,
+    /// Posts of a page
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: u32,
+    /// So many pages, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "all")]
+    pages: u32,
+    /// All pages
+    #[arg(long)]
+    all: bool,
+    /// Go on where the page with this `next_cursor` ended
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    /// Only these posts, with fresh numbers and covers
+    #[arg(long, value_name = "ID", value_delimiter = ',', conflicts_with_all = ["cursor", "pages", "all"])]
+    ids: Vec<String>,
+}
+
+pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
+    let session = Session::open(global, false).await?;
+    let channel = session.channel(flags.channel.as_deref()).await?;
+    if !flags.ids.is_empty() {
+        let posts = session.tenant.get_posts(&channel.id, &flags.ids).await?;
+        session.output.answer(&posts, |posts| show(posts))?;
+        return Ok(0);
+    }
+    let mut whole = PostPage { posts: Vec::new(), next_cursor: flags.cursor };
+    let mut pages = 0;
+    loop {
+        let query = ListQuery { limit: flags.limit, cursor: whole.next_cursor.take() };
+        let page = session.tenant.list_posts(&channel.id, &query).await?;
+        pages += 1;
+        whole.posts.extend(page.posts);
+        whole.next_cursor = page.next_cursor;
+        if whole.next_cursor.is_none() || (!flags.all && pages >= flags.pages) {
+            break;
+        }
+    }
+    session.output.answer(&whole, |whole| show(&whole.posts))?;
+    if let Some(cursor) = &whole.next_cursor {
+        session.output.note(&format!(
+            "\n{} posts in {pages} {}; more follow: --cursor {cursor}",
+            whole.posts.len(),
+            if pages == 1 { "page" } else { "pages" },
+        ));
+    }
+    Ok(0)
+}
+
+fn show(posts: &[PostSummary]) -> String {
+    /// Longer texts would push the numbers apart.
+    const TEXT: usize = 36;
+    if posts.is_empty() {
+        return "no posts".to_owned();
+    }
+    let count = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| HumanCount(n).to_string());
+    let rows = posts.iter().map(|post| {
+        let text = post.title.as_deref().filter(|title| !title.is_empty()).or(post.text.as_deref());
+        let posted = post.created_at.and_then(|at| i64::try_from(at).ok()).map(instant);
+        let posted = posted.and_then(|text| text.get(..16).map(str::to_owned));
+        vec![
+            post.id.clone(),
+            posted.unwrap_or_default(),
+            console::truncate_str(&crate::output::plain(text.unwrap_or_default()), TEXT, "…").into_owned(),
+            count(post.stats.views),
+            count(post.stats.likes),
+            count(post.stats.comments),
+            count(post.stats.shares),
+        ]
+    });
+    let columns = [
+        Column::Text("POST"),
+        Column::Text("POSTED (UTC)"),
+        Column::Text("TEXT"),
+        Column::Number("VIEWS"),
+        Column::Number("LIKES"),
+        Column::Number("COMMENTS"),
+        Column::Number("SHARES"),
+    ];
+    table(&columns, rows.collect())
+}

@@ -1,0 +1,92 @@
+//! `providers`: components, kept by what they say of themselves.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Subcommand;
+use indicatif::DecimalBytes;
+
+use crate::args::Global;
+use crate::input;
+use crate::output::{Column, provider, table};
+use crate::session::Session;
+
+/// Commands below `providers`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Installed providers, and components that open jobs still need
+    List,
+    /// What a component is, without installing it: interfaces, contract, abilities, origins, permissions
+    Inspect {
+        /// The component; `-` reads standard input
+        file: PathBuf,
+    },
+    /// Install a component, or replace the installed one of the same provider
+    #[command(visible_aliases = ["replace", "load"])]
+    Add {
+        /// The component; `-` reads standard input
+        file: PathBuf,
+    },
+    /// Forget a provider that no app and no open job needs
+    Remove {
+        /// Its id
+        id: String,
+    },
+}
+
+pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
+    let session = Session::open(global, false).await?;
+    let output = session.output;
+    match command {
+        Command::List => {
+            let providers = session.host.providers().await?;
+            output.answer(&providers, |providers| {
+                if providers.is_empty() {
+                    return "no provider is installed; add one with `social-channel providers add FILE`"
+                        .to_owned();
+                }
+                let rows = providers.iter().map(|info| {
+                    vec![
+                        info.descriptor.id.clone(),
+                        info.descriptor.version.clone(),
+                        info.digest.short().to_owned(),
+                        DecimalBytes(info.size).to_string(),
+                        if info.installed { "yes" } else { "no" }.to_owned(),
+                        info.apps.join(", "),
+                    ]
+                });
+                let columns = [
+                    Column::Text("PROVIDER"),
+                    Column::Text("VERSION"),
+                    Column::Text("DIGEST"),
+                    Column::Number("SIZE"),
+                    Column::Text("INSTALLED"),
+                    Column::Text("APPS"),
+                ];
+                table(&columns, rows.collect())
+            })?;
+        }
+        Command::Inspect { file } => {
+            let info = session.host.inspect_provider(&input::bytes(&file)?).await?;
+            output.answer(&info, provider)?;
+        }
+        Command::Add { file } => {
+            let loaded = session.host.load_provider(&input::bytes(&file)?).await?;
+            output.answer(&loaded, |loaded| provider(&loaded.provider))?;
+            for waiting in &loaded.waiting {
+                output.warn(&format!(
+                    "the app {app} stays with its older component until it grants {origins}: \
+                     `social-channel apps change {app} --grant ORIGIN` with all its origins, then add the component again",
+                    app = waiting.app,
+                    origins = waiting.missing_origins.join(", ")
+                ));
+            }
+        }
+        Command::Remove { id } => {
+            session.host.unload_provider(&id).await?;
+            output.note(&format!("the provider {id} is forgotten"));
+            output.answer(&serde_json::json!({"removed": id}), |_| String::new())?;
+        }
+    }
+    Ok(0)
+}

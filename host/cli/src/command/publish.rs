@@ -1,0 +1,291 @@
+//! `publish`: stores a job and follows it to its end.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use social_channel::model::{Finding, Media, MediaSource, Severity};
+use social_channel::{Channel, Error, ErrorKind, Job, JobStatus, PublishRequest};
+
+use super::form;
+use crate::args::Global;
+use crate::input;
+use crate::output::{Format, describe_job, finding, now, parse_instant, plain};
+use crate::progress;
+use crate::session::{Session, warn_of_mappings};
+
+/// Flags of `publish`.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// The channel: its id, or its account's name
+    channel: String,
+    /// A file, an https address, or `upload:ID` for one that the service keeps
+    media: Vec<String>,
+    /// `video`, `photos`, `text`; without it, what the media look like
+    #[arg(long)]
+    kind: Option<String>,
+    /// Caption or text
+    #[arg(long, visible_alias = "caption")]
+    text: Option<String>,
+    /// Title, where the platform has titles
+    #[arg(long)]
+    title: Option<String>,
+    /// Who can see it; `social-channel form` shows the values
+    #[arg(long)]
+    visibility: Option<String>,
+    /// Another field of the form: true, false, a whole number, or text
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = input::pair)]
+    options: Vec<(String, String)>,
+    /// The whole request as JSON, which flags change; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// What the media show, for people who cannot see them; once for each
+    #[arg(long, value_name = "TEXT")]
+    alt_text: Vec<String>,
+    /// The type of the media, instead of what name and bytes say; once for each
+    #[arg(long, value_name = "TYPE")]
+    content_type: Vec<String>,
+    /// Where the platform itself can fetch the media; once for each
+    #[arg(long, value_name = "URL")]
+    public_url: Vec<String>,
+    /// The same key and request again: the same job
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Not before this instant: 2026-12-24T18:00:00+01:00, or +2h. A worker then publishes it
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    publish_at: Option<i64>,
+    /// Give up after this instant
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    deadline: Option<i64>,
+    /// -100 to 100: of due jobs the higher goes first
+    #[arg(long, allow_negative_numbers = true)]
+    priority: Option<i32>,
+    /// Say what stands against it, and publish nothing
+    #[arg(long)]
+    check: bool,
+    /// Store the job and leave it to a worker
+    #[arg(long)]
+    no_wait: bool,
+}
+
+pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
+    let (check, no_wait) = (flags.check, flags.no_wait);
+    let name = flags.channel.clone();
+    let request = read(flags)?;
+    // A time that has come is no reason to leave it to a worker.
+    let later = no_wait || request.publish_at.is_some_and(|at| at > now());
+    let session = Session::open(global, !later && !check).await?;
+    warn_of_mappings(&session.place);
+    let channel = session.channel(Some(&name)).await?;
+    if check {
+        return report(
+            &session,
+            &session.tenant.check_post(&channel.id, &request.post, &request.media).await?,
+        );
+    }
+    // With a key, the library must see the request: it may be one that is under way, whatever the form says now.
+    if request.idempotency_key.is_none() {
+        refuse_unsound(&session, &channel, &request).await?;
+    }
+    let job = session.tenant.publish(&channel.id, request).await?;
+    if later {
+        session.output.answer(&job, describe_job)?;
+        session.output.note("\na worker publishes it: `social-channel work`, or the service");
+        return Ok(0);
+    }
+    session.output.note(&format!("job {} is stored; whatever happens, it can be resumed", job.id));
+    let job = progress::follow(&session, &job.id, None).await?;
+    end(&session, &job)
+}
+
+fn read(flags: Flags) -> Result<PublishRequest> {
+    let mut request: PublishRequest = match &flags.json {
+        Some(path) => input::json(path)?,
+        None => PublishRequest::default(),
+    };
+    if !flags.media.is_empty() {
+        request.media = flags.media.iter().map(|text| media(text)).collect::<Result<_, _>>()?;
+    }
+    let details = [&flags.alt_text, &flags.content_type, &flags.public_url];
+    if let Some(most) = details.iter().map(|list| list.len()).max().filter(|most| *most > request.media.len())
+    {
+        return Err(crate::failure::wrong(
+            format!("{most} details were given for {} media", request.media.len()),
+            "give --alt-text, --content-type and --public-url once for each, in the order of the media",
+        )
+        .into());
+    }
+    for (item, text) in request.media.iter_mut().zip(flags.alt_text) {
+        item.alt_text = Some(text);
+    }
+    for (item, text) in request.media.iter_mut().zip(flags.content_type) {
+        item.content_type = Some(text);
+    }
+    for (item, text) in request.media.iter_mut().zip(flags.public_url) {
+        item.public_url = Some(text);
+    }
+    let post = &mut request.post;
+    fill(&mut post.text, flags.text);
+    fill(&mut post.title, flags.title);
+    fill(&mut post.visibility, flags.visibility);
+    for (name, value) in flags.options {
+        post.options.insert(name, input::option_value(&value));
+    }
+    if let Some(kind) = flags.kind {
+        post.kind = kind;
+    } else if post.kind.is_empty() {
+        kind_of(&request.media).clone_into(&mut post.kind);
+    }
+    fill(&mut request.idempotency_key, flags.idempotency_key);
+    fill(&mut request.publish_at, flags.publish_at);
+    fill(&mut request.deadline_at, flags.deadline);
+    if let Some(priority) = flags.priority {
+        request.priority = priority;
+    }
+    Ok(request)
+}
+
+fn fill<T>(place: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *place = value;
+    }
+}
+
+fn media(text: &str) -> Result<Media, Error> {
+    if text.starts_with("https://") || text.starts_with("http://") {
+        return Ok(Media::url(text));
+    }
+    match text.strip_prefix("upload:") {
+        Some(id) => Ok(Media::upload(id)),
+        None => Ok(Media::file(input::absolute(text)?)),
+    }
+}
+
+/// By the names alone: what the bytes are, the library finds out.
+fn kind_of(media: &[Media]) -> &'static str {
+    const PHOTOS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "heic"];
+    let is_photo = |item: &Media| {
+        let name = match &item.source {
+            MediaSource::File(path) => path.to_string_lossy().into_owned(),
+            MediaSource::Url(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+            MediaSource::Upload(name) | MediaSource::Name(name) => name.clone(),
+        };
+        let ending = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        item.content_type
+            .as_deref()
+            .map_or(PHOTOS.contains(&ending.as_str()), |kind| kind.starts_with("image/"))
+    };
+    match media {
+        [] => "text",
+        media if media.iter().all(is_photo) => "photos",
+        _ => "video",
+    }
+}
+
+/// Prints what a check found.
+fn report(session: &Session, findings: &[Finding]) -> Result<u8> {
+    session.output.answer(findings, |findings| {
+        if findings.is_empty() {
+            return "nothing stands against it".to_owned();
+        }
+        findings.iter().map(finding).collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(u8::from(findings.iter().any(|finding| finding.severity == Severity::Error)))
+}
+
+/// Asks before anything is stored, so that a slip of the fingers is no failed job.
+async fn refuse_unsound(session: &Session, channel: &Channel, request: &PublishRequest) -> Result<()> {
+    let findings = session.tenant.check_post(&channel.id, &request.post, &request.media).await?;
+    let (errors, others): (Vec<_>, Vec<_>) =
+        findings.into_iter().partition(|finding| finding.severity == Severity::Error);
+    for other in others.iter().filter(|finding| finding.severity == Severity::Warning) {
+        session.output.warn(&format!("{}: {}", plain(&other.subject), plain(&other.message)));
+    }
+    let Some(first) = errors.first() else { return Ok(()) };
+    let message = match errors.as_slice() {
+        [only] => only.message.clone(),
+        several => {
+            let lines = several.iter().map(|finding| format!("\n  {}: {}", finding.subject, finding.message));
+            format!("the post cannot be published as it is:{}", lines.collect::<String>())
+        }
+    };
+    let mut hints: Vec<String> = Vec::new();
+    if let Ok(form) = session.tenant.publish_form(&channel.id).await {
+        for finding in &errors {
+            let field = form.fields.iter().find(|field| {
+                field.name == finding.subject
+                    && (field.applies_to.is_empty() || field.applies_to.contains(&request.post.kind))
+            });
+            match field {
+                Some(field) if !field.choices.is_empty() => {
+                    hints.push(format!("{} takes {}", form::flag(&field.name), form::choices(field)));
+                }
+                _ => hints.extend(finding.remedy.clone()),
+            }
+        }
+    } else {
+        hints.extend(errors.iter().filter_map(|finding| finding.remedy.clone()));
+    }
+    let mut error = Error::new(ErrorKind::InvalidRequest, message).with_field(first.subject.as_str());
+    error.code.clone_from(&first.code);
+    if !hints.is_empty() {
+        error = error.with_remedy(hints.join("\n      "));
+    }
+    Err(error.into())
+}
+
+/// The answer of every command that follows a job: the job, and its failure if it has one.
+pub(crate) fn end(session: &Session, job: &Job) -> Result<u8> {
+    session.output.answer(job, describe_job)?;
+    let failed = |kind, message: &str| job.error.clone().unwrap_or_else(|| Error::new(kind, message));
+    let error = match job.status {
+        JobStatus::Published => return Ok(0),
+        // The caller's time was up; the job is fine.
+        JobStatus::Active => failed(ErrorKind::Unavailable, "the job has not ended yet").with_remedy(
+            format!("`social-channel jobs wait {}` waits for it, `jobs resume` drives it", job.id),
+        ),
+        JobStatus::Paused => {
+            let error = failed(ErrorKind::Other, "the job waits for a person");
+            let what = error.remedy.clone().map(|remedy| format!("{remedy}; ")).unwrap_or_default();
+            error.with_remedy(format!("{what}then `social-channel jobs resume {}`", job.id))
+        }
+        JobStatus::Failed => failed(ErrorKind::Other, "the job failed; nothing was posted"),
+        JobStatus::Unknown => {
+            let mut error = failed(ErrorKind::OutcomeUnknown, "whether it was posted is not known");
+            error.kind = ErrorKind::OutcomeUnknown;
+            let what = error.remedy.clone().map(|remedy| format!("{remedy}; ")).unwrap_or_default();
+            error.with_remedy(format!(
+                "{what}then `social-channel jobs resolve {id} --posted` or `--not-posted`",
+                id = job.id
+            ))
+        }
+        JobStatus::Cancelled => {
+            let remedy = format!("`social-channel jobs retry {}` makes a new job of it", job.id);
+            Error::new(ErrorKind::Rejected, "the job was cancelled; nothing was posted").with_remedy(remedy)
+        }
+    };
+    if session.output.format == Format::Text {
+        session.output.note("");
+    }
+    Err(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_follows_from_the_media() {
+        assert_eq!(kind_of(&[]), "text");
+        assert_eq!(
+            kind_of(&[Media::url("https://cdn.example.com/a.JPG?x=1"), Media::url("https://b/c.png")]),
+            "photos"
+        );
+        assert_eq!(
+            kind_of(&[Media::url("https://cdn.example.com/a.jpg"), Media::url("https://b/c.mp4")]),
+            "video"
+        );
+        let typed = Media { content_type: Some("image/webp".to_owned()), ..Media::upload("upload_1") };
+        assert_eq!(kind_of(&[typed]), "photos");
+    }
+}

@@ -1,0 +1,66 @@
+//! `serve`: the service, as its crate makes it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use social_channel_server::{Config, Listen, Server};
+
+use crate::args::Global;
+use crate::session::{Place, warn_of_mappings};
+use crate::{signal, variable};
+
+/// Flags of `serve`. What is given here goes before the configuration file.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", env = variable::CONFIG, hide_env = true)]
+    config: Option<PathBuf>,
+    /// Where to listen: 127.0.0.1:8080, port 0 for a free one, or unix:PATH; may be given again
+    #[arg(long, value_name = "ADDRESS", env = variable::LISTEN, value_delimiter = ',', hide_env = true)]
+    listen: Vec<Listen>,
+    /// Where the world reaches the service: scheme, host and port
+    #[arg(long, value_name = "URL", env = variable::PUBLIC_ADDRESS, hide_env = true)]
+    public_address: Option<String>,
+    /// Leave publish jobs to `social-channel work`
+    #[arg(long)]
+    no_workers: bool,
+    /// File that holds the password of the pages
+    #[arg(long, value_name = "FILE", env = variable::PASSWORD_FILE, hide_env = true)]
+    password_file: Option<PathBuf>,
+    /// Folder of which jobs may name files
+    #[arg(long, value_name = "DIR")]
+    media_folder: Option<PathBuf>,
+    /// Where uploads are kept
+    #[arg(long, value_name = "DIR")]
+    upload_folder: Option<PathBuf>,
+}
+
+pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
+    let mut config = match &flags.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    if !flags.listen.is_empty() {
+        config.listen = flags.listen;
+    }
+    config.public_address = flags.public_address.or(config.public_address);
+    config.password_file = flags.password_file.or(config.password_file);
+    config.media_folder = flags.media_folder.or(config.media_folder);
+    config.upload_folder = flags.upload_folder.or(config.upload_folder);
+    config.workers &= !flags.no_workers;
+    global.tenant.as_str().clone_into(&mut config.tenant);
+
+    let place = Place::find(global).await?;
+    warn_of_mappings(&place);
+    let server = Server::bind(config).await?;
+    let host = server.prepare(place.builder())?.open().await?;
+    place.prepare(&host).await?;
+    // A script that asked for a free port reads it here.
+    let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+    place.output.answer(&serde_json::json!({"listening": addresses}), |_| {
+        addresses.iter().map(|address| format!("listening at {address}")).collect::<Vec<_>>().join("\n")
+    })?;
+    server.run(host, signal::stop()).await?;
+    Ok(0)
+}

@@ -1,0 +1,102 @@
+//! How answers look: `text` for people, `json` as the library's own types.
+
+mod describe;
+mod table;
+mod time;
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anyhow::Result;
+use clap::ValueEnum;
+use serde::Serialize;
+
+pub(crate) use describe::{
+    channel, describe_job, finding, health, history, job_line, provider, quotas, settings,
+};
+pub(crate) use table::{Column, Fields, table};
+pub(crate) use time::{instant, instant_ms, now, parse_instant};
+
+/// The form of answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON document on standard output; a failure as one on standard error.
+    Json,
+}
+
+/// Where answers and words go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    pub(crate) quiet: bool,
+}
+
+impl Output {
+    /// The command's answer.
+    pub(crate) fn answer<T: Serialize + ?Sized>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<()> {
+        let text = match self.format {
+            Format::Text => text(value),
+            Format::Json => serde_json::to_string_pretty(value)?,
+        };
+        self.raw(&text)
+    }
+
+    /// Text, whatever the format.
+    pub(crate) fn raw(self, text: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        match write!(out, "{text}{end}").and_then(|()| out.flush()) {
+            // Whoever read it has read enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    /// A word beside the answer.
+    pub(crate) fn note(self, text: &str) {
+        if !self.quiet {
+            // Words that nobody can hear are no failure.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// A word that must not be missed.
+    pub(crate) fn warn(self, text: &str) {
+        let label = console::style("warning:").for_stderr().yellow().bold();
+        self.note(&format!("{label} {text}"));
+    }
+
+    /// Whether a person sees what moves.
+    pub(crate) fn moves(self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+}
+
+/// Text from elsewhere, which must not steer the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .filter_map(|c| match c {
+            '\n' | '\r' | '\t' => Some(' '),
+            // Marks that turn the direction of writing could make a link look like another.
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
+            c if c.is_control() => None,
+            c => Some(c),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_elsewhere_does_not_steer_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc\u{202e}d\u{7}"), "a[2Jb cd");
+    }
+}

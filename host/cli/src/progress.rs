@@ -1,0 +1,165 @@
+//! Follows a job until it ends, pauses, or somebody wants to stop.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use console::style as style_text;
+use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use social_channel::{Job, JobStatus};
+
+use crate::failure::Stopped;
+use crate::output::{instant, now, plain};
+use crate::session::Session;
+use crate::signal;
+
+/// How often figures are drawn anew.
+const LOOK: Duration = Duration::from_millis(60);
+/// A call that must not be broken off is waited for at most so long; the library's own limit of a call.
+const LAY_DOWN: Duration = Duration::from_secs(15 * 60);
+
+/// Shows a job's progress. Where somebody stops, the job is laid down properly and stays.
+pub(crate) async fn follow(session: &Session, id: &str, longest: Option<Duration>) -> Result<Job> {
+    let mut bar = Bar::new(session.output.moves());
+    let end = longest.map(|longest| tokio::time::Instant::now() + longest);
+    let stop = signal::stop();
+    tokio::pin!(stop);
+    loop {
+        let job = tokio::select! {
+            job = session.tenant.wait_for_job(id, LOOK) => job?,
+            () = &mut stop => {
+                bar.say("stopping; what must not be broken off is waited for (Ctrl-C again: at once)");
+                session.host.shutdown(LAY_DOWN).await;
+                bar.clear();
+                let job = session.tenant.job(id).await?;
+                if job.has_ended() {
+                    return Ok(job);
+                }
+                return Err(Stopped {
+                    message: format!("the job {id} is kept as it stands ({})", standing(&job)),
+                    remedy: format!("`social-channel jobs resume {id}` goes on with it"),
+                }
+                .into());
+            }
+        };
+        if job.status != JobStatus::Active || end.is_some_and(|end| tokio::time::Instant::now() >= end) {
+            bar.sum_up(&job);
+            bar.clear();
+            return Ok(job);
+        }
+        bar.show(&job);
+    }
+}
+
+fn standing(job: &Job) -> String {
+    if job.bytes_total == 0 {
+        return job.phase.clone();
+    }
+    format!("{} of {} bytes sent", job.bytes_sent, job.bytes_total)
+}
+
+/// The line that moves: a spinner, and a bar while bytes do. What an upload came to stays above it.
+struct Bar {
+    bar: ProgressBar,
+    upload: Option<Upload>,
+}
+
+/// The bytes that this process moves.
+struct Upload {
+    begun: Instant,
+    from: u64,
+}
+
+impl Bar {
+    fn new(shown: bool) -> Self {
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target).with_style(spinner());
+        bar.enable_steady_tick(LOOK);
+        Bar { bar, upload: None }
+    }
+
+    fn show(&mut self, job: &Job) {
+        let uploading = job.phase == "uploading" && job.bytes_total > 0 && job.error.is_none();
+        if uploading && self.upload.is_none() {
+            self.upload = Some(Upload { begun: Instant::now(), from: job.bytes_sent });
+            self.bar.set_length(job.bytes_total);
+            // Of a resumed job the rate begins here, too.
+            self.bar.set_position(job.bytes_sent);
+            self.bar.reset_eta();
+            self.bar.set_style(upload());
+        }
+        if uploading {
+            self.bar.set_position(job.bytes_sent);
+        } else {
+            self.sum_up(job);
+            self.bar.set_message(words(job));
+        }
+    }
+
+    /// Leaves the upload, and says what it came to.
+    fn sum_up(&mut self, job: &Job) {
+        let Some(upload) = self.upload.take() else { return };
+        self.bar.set_style(spinner());
+        if job.bytes_sent < job.bytes_total {
+            return;
+        }
+        let passed = upload.begun.elapsed();
+        let moved = job.bytes_total.saturating_sub(upload.from);
+        let rate = u128::from(moved) * 1000 / passed.as_millis().max(1);
+        let rate = DecimalBytes(u64::try_from(rate).unwrap_or(u64::MAX));
+        let total = DecimalBytes(job.bytes_total);
+        let line = style_text("━".repeat(WIDTH)).for_stderr().cyan();
+        self.bar
+            .println(format!("uploaded  {line} 100%  {total} in {:.1} s  {rate}/s", passed.as_secs_f64()));
+    }
+
+    fn say(&mut self, text: &str) {
+        self.upload = None;
+        self.bar.set_style(spinner());
+        self.bar.set_message(text.to_owned());
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn words(job: &Job) -> String {
+    let next = job.next_attempt_at.filter(|at| *at > now() + 1);
+    match (&job.error, next) {
+        (Some(error), Some(at)) => format!("{}; trying again at {}", plain(&error.message), instant(at)),
+        (None, Some(at)) if job.phase == "waiting" => format!("waiting until {}", instant(at)),
+        _ if job.phase == "processing" => "processing: the platform looks at it".to_owned(),
+        _ => plain(&job.phase),
+    }
+}
+
+/// Columns of the bar.
+const WIDTH: usize = 30;
+const SPINNER: &str = "{spinner:.cyan} {wide_msg}";
+const UPLOAD: &str = "uploading {bar:30.cyan/dim} {percent:>3}%  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
+
+fn spinner() -> ProgressStyle {
+    style(SPINNER)
+}
+
+fn upload() -> ProgressStyle {
+    style(UPLOAD).progress_chars("━╸─")
+}
+
+/// Our own templates, which a test parses; without one the bar has its plain form.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_well_formed() {
+        for template in [SPINNER, UPLOAD] {
+            ProgressStyle::with_template(template).unwrap();
+        }
+        assert!(UPLOAD.contains(&format!("{{bar:{WIDTH}.")));
+    }
+}

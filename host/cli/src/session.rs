@@ -1,0 +1,231 @@
+//! Opens the library as the flags say: data folder, policy, key, tenant.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use etcetera::AppStrategy as _;
+use etcetera::app_strategy::{AppStrategyArgs, choose_native_strategy};
+use social_channel::{
+    AppConfig, Channel, Error, ErrorKind, Host, HostBuilder, KeySource, Policy, Tenant, default_key_file,
+};
+
+use crate::args::Global;
+use crate::failure::{unreadable, wrong};
+use crate::output::Output;
+use crate::simulator::{self, Simulator};
+
+const DATABASE: &str = "social-channel.sqlite";
+const CACHE: &str = "cache";
+
+/// What a host is opened with.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) folder: PathBuf,
+    pub(crate) policy: Policy,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) output: Output,
+    simulator: Option<Simulator>,
+    /// Goes with a simulator, whose accounts do not outlive it either.
+    _throw_away: Option<tempfile::TempDir>,
+}
+
+/// The library, opened.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) place: Place,
+    pub(crate) host: Host,
+    pub(crate) tenant: Tenant,
+    pub(crate) output: Output,
+}
+
+impl Place {
+    /// Finds everything, and starts the simulator if one is wanted.
+    pub(crate) async fn find(global: &Global) -> Result<Self> {
+        let mut policy = match &global.policy {
+            Some(path) => read_policy(path)?,
+            None => Policy::default(),
+        };
+        let simulator = match &global.simulator {
+            Some(provider) => Some(Simulator::start(provider.as_deref()).await?),
+            None => None,
+        };
+        if let Some(simulator) = &simulator {
+            policy.connect_to.extend(simulator.description.connect_to.iter().cloned());
+        }
+        let mut throw_away = None;
+        let folder = match (&global.data, &simulator) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(_)) => {
+                let folder = tempfile::Builder::new().prefix("social-channel-").tempdir()?;
+                throw_away.insert(folder).path().to_owned()
+            }
+            (None, None) => default_folder()?,
+        };
+        make_folder(&folder)?;
+        Ok(Place {
+            folder,
+            policy,
+            key_file: global.key_file.clone(),
+            output: global.output(),
+            simulator,
+            _throw_away: throw_away,
+        })
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.join(DATABASE)
+    }
+
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.folder.join(CACHE)
+    }
+
+    /// Where the master key is read, in words.
+    pub(crate) fn key(&self) -> String {
+        match &self.key_file {
+            Some(path) => path.display().to_string(),
+            None if std::env::var_os(social_channel::KEY_VARIABLE).is_some() => {
+                format!("${}", social_channel::KEY_VARIABLE)
+            }
+            None => default_key_file(&self.database()).display().to_string(),
+        }
+    }
+
+    pub(crate) fn builder(&self) -> HostBuilder {
+        let key = self.key_file.clone().map_or(KeySource::Default, KeySource::File);
+        Host::builder().database(self.database()).cache(self.cache()).key(key).policy(self.policy.clone())
+    }
+
+    /// Installs a simulated provider and its app, where they are missing.
+    pub(crate) async fn prepare(&self, host: &Host) -> Result<()> {
+        let Some(simulator) = &self.simulator else { return Ok(()) };
+        let wanted = &simulator.description.app;
+        let Some(id) = &wanted.provider else { return Ok(()) };
+        let installed = host.providers().await?.into_iter().any(|p| p.installed && p.descriptor.id == *id);
+        if !installed {
+            let path = simulator::component(id).ok_or_else(|| {
+                wrong(
+                    format!("the component of the provider {id} was not found beside this program"),
+                    "add it yourself: `social-channel providers add FILE`",
+                )
+            })?;
+            let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
+            host.load_provider(&bytes).await?;
+        }
+        // Of another run the keys may differ.
+        let config = AppConfig {
+            provider: Some(id.clone()),
+            settings: wanted.settings.clone(),
+            redirect_uri: wanted.redirect_uri.clone(),
+            ..AppConfig::default()
+        };
+        host.put_app(id, config).await?;
+        self.output.note(&format!(
+            "simulator: {} (its app here is `{id}`; nothing reaches the real platform)",
+            simulator.description.origin
+        ));
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Opens the library. `background`: jobs of this process are driven by it.
+    pub(crate) async fn open(global: &Global, background: bool) -> Result<Self> {
+        let place = Place::find(global).await?;
+        let host = place.builder().background(background).open().await?;
+        place.prepare(&host).await?;
+        Ok(Session { tenant: host.tenant(global.tenant.clone()), output: place.output, host, place })
+    }
+
+    /// A channel by its id or its account's name; without a name, the only one there is.
+    pub(crate) async fn channel(&self, name: Option<&str>) -> Result<Channel> {
+        let channels = self.tenant.channels().await?;
+        let Some(name) = name else {
+            let mut all = channels.into_iter();
+            return match (all.next(), all.next()) {
+                (Some(only), None) => Ok(only),
+                (None, _) => Err(Error::new(ErrorKind::NotFound, "no account is connected")
+                    .with_remedy("connect one first: `social-channel connect APP`")
+                    .into()),
+                _ => {
+                    Err(wrong("there are several channels", "name one; see `social-channel channels`").into())
+                }
+            };
+        };
+        if channels.iter().any(|channel| channel.id == name) {
+            return Ok(self.tenant.channel(name).await?);
+        }
+        let mut named = channels
+            .into_iter()
+            .filter(|channel| channel.display_name.eq_ignore_ascii_case(name) || channel.account_id == name);
+        match (named.next(), named.next()) {
+            (Some(one), None) => Ok(one),
+            // The library's own sentence.
+            (None, _) => Ok(self.tenant.channel(name).await?),
+            _ => Err(wrong(
+                format!("several channels are called {name}"),
+                "name it by its id; see `social-channel channels`",
+            )
+            .into()),
+        }
+    }
+}
+
+/// Says where requests really go: tokens go with them.
+pub(crate) fn warn_of_mappings(place: &Place) {
+    if place.simulator.is_some() {
+        return;
+    }
+    let mut targets: Vec<(&url::Url, Vec<String>)> = Vec::new();
+    for mapping in &place.policy.connect_to {
+        match targets.iter_mut().find(|(to, _)| *to == &mapping.to) {
+            Some((_, from)) => from.push(mapping.from.to_string()),
+            None => targets.push((&mapping.to, vec![mapping.from.to_string()])),
+        }
+    }
+    for (to, from) in targets {
+        let to = to.as_str().trim_end_matches('/');
+        place.output.warn(&format!("by the policy file, requests go to {to} instead of {}", from.join(", ")));
+    }
+}
+
+fn default_folder() -> Result<PathBuf, Error> {
+    let names = AppStrategyArgs {
+        top_level_domain: "io".to_owned(),
+        author: "social-channel".to_owned(),
+        app_name: "social-channel".to_owned(),
+    };
+    let strategy = choose_native_strategy(names).map_err(|error| {
+        Error::new(ErrorKind::Misconfigured, "this user has no home folder")
+            .with_remedy("name the data folder: --data DIR")
+            .with_source(error)
+    })?;
+    Ok(strategy.data_dir())
+}
+
+/// For its owner alone: what lies there is encrypted, and the key lies beside it.
+fn make_folder(folder: &Path) -> Result<(), Error> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| {
+        Error::new(ErrorKind::Misconfigured, format!("the data folder {} cannot be made", folder.display()))
+            .with_remedy("name another one: --data DIR")
+            .with_source(error)
+    })
+}
+
+/// TOML, or JSON where it begins with a brace.
+fn read_policy(path: &Path) -> Result<Policy, Error> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
+    let broken = |why: String| {
+        Error::new(ErrorKind::Misconfigured, format!("the policy file {} is wrong: {why}", path.display()))
+            .with_remedy("its keys are allow_private_networks, connect_to and allow_remote_targets")
+    };
+    if text.trim_start().starts_with('{') {
+        serde_json::from_str(&text).map_err(|error| broken(error.to_string()))
+    } else {
+        toml::from_str(&text).map_err(|error| broken(error.to_string().trim_end().to_owned()))
+    }
+}

@@ -1,0 +1,110 @@
+//! Starts a stand-in for a platform beside this program and reads what a host must know of it.
+//!
+//! Such a program is called `<provider>-simulator`, lies beside this one or on PATH, prints one line of JSON
+//! when it is ready, and ends when its standard input closes.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Deserialize;
+use social_channel::{AppConfig, ConnectTo, Error, ErrorKind};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::failure::wrong;
+
+const ENDING: &str = "-simulator";
+
+/// What it says of itself.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Description {
+    pub(crate) origin: String,
+    pub(crate) connect_to: Vec<ConnectTo>,
+    pub(crate) app: AppConfig,
+}
+
+/// A running simulator. It ends with this value, and with this process at the latest.
+#[derive(Debug)]
+pub(crate) struct Simulator {
+    pub(crate) description: Description,
+    _child: Child,
+}
+
+impl Simulator {
+    /// Starts the simulator of a provider; without one, the only simulator there is.
+    pub(crate) async fn start(provider: Option<&str>) -> Result<Self> {
+        let program = find(provider)?;
+        let failed = |why: String| {
+            Error::new(ErrorKind::Misconfigured, format!("{} {why}", program.display()))
+                .with_remedy("build the simulator of the same version")
+        };
+        let mut child = Command::new(&program)
+            .args(["--port", "0", "--auto-consent", "--describe", "--until-eof"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| failed("cannot be started".to_owned()).with_source(error))?;
+        let output = child.stdout.take().ok_or_else(|| failed("says nothing".to_owned()))?;
+        let mut lines = BufReader::new(output).lines();
+        let line = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await;
+        let line = match line {
+            Ok(Ok(Some(line))) => line,
+            _ => return Err(failed("did not say that it is ready".to_owned()).into()),
+        };
+        let description = serde_json::from_str(&line)
+            .map_err(|error| failed("describes itself in another form".to_owned()).with_source(error))?;
+        Ok(Simulator { description, _child: child })
+    }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(std::path::Path::to_owned));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    beside.into_iter().chain(std::env::split_paths(&path)).collect()
+}
+
+fn find(provider: Option<&str>) -> Result<PathBuf, Error> {
+    let suffix = std::env::consts::EXE_SUFFIX;
+    let remedy = "put the program beside this one or on PATH; in a checkout, build it first";
+    if let Some(provider) = provider {
+        let name = format!("{provider}{ENDING}{suffix}");
+        let found = folders().into_iter().map(|folder| folder.join(&name)).find(|path| path.is_file());
+        return found.ok_or_else(|| wrong(format!("there is no program {name}"), remedy));
+    }
+    let mut found: Vec<(String, PathBuf)> = Vec::new();
+    for entry in folders().iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(provider) = name.strip_suffix(suffix).and_then(|name| name.strip_suffix(ENDING)) else {
+            continue;
+        };
+        if !found.iter().any(|(known, _)| known == provider) {
+            found.push((provider.to_owned(), entry.path()));
+        }
+    }
+    match found.as_slice() {
+        [(_, path)] => Ok(path.clone()),
+        [] => Err(wrong("there is no simulator on this machine", remedy)),
+        several => {
+            let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
+            Err(wrong(
+                format!("there are several simulators: {}", names.join(", ")),
+                format!("name one, for example --simulator={}", names.first().unwrap_or(&"")),
+            ))
+        }
+    }
+}
+
+/// The component of a provider, where builds leave it: beside this program, or where guests are built.
+pub(crate) fn component(provider: &str) -> Option<PathBuf> {
+    let name = format!("plugin_{}.wasm", provider.replace('-', "_"));
+    let exe = std::env::current_exe().ok()?;
+    let places =
+        exe.ancestors().skip(1).take(3).flat_map(|folder| {
+            [folder.to_owned(), folder.join("providers"), folder.join("wasm32-wasip2/guest")]
+        });
+    places.map(|folder| folder.join(&name)).find(|path| path.is_file())
+}
