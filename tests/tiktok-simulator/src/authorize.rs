@@ -86,7 +86,7 @@ fn check(state: &State, query: &HashMap<String, String>, notes: &mut Notes) -> R
     }
     let Some(key) = given("client_key") else {
         let (rule, text) = if query.contains_key("client_id") {
-            ("21 trap 6", "the parameter is client_key, never client_id")
+            ("trap 6", "the parameter is client_key, never client_id")
         } else {
             ("3", "client_key is missing")
         };

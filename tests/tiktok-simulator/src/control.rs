@@ -13,6 +13,7 @@ use crate::envelope::Reply;
 use crate::faults::Fault;
 use crate::inspect::inspect;
 use crate::page;
+use crate::rules;
 use crate::server::Shared;
 use crate::switches::Switches;
 use crate::world::Account;
@@ -70,6 +71,7 @@ pub(crate) fn handle(shared: &Shared, call: &Call) -> Result<Reply, Reply> {
         }
         #[cfg(feature = "proxy")]
         ("GET", "/ca.pem") => Ok(Reply::bytes("application/x-pem-file", shared.authority.pem.clone())),
+        ("GET", "/rules") => to_value(serde_json::to_value(rules::RULES)),
         ("GET", "/codes") => to_value(serde_json::to_value(catalogue::CODES)),
         ("GET", "/switches") => to_value(serde_json::to_value(&shared.state().world.switches)),
         ("PATCH", "/switches") => {

@@ -48,6 +48,7 @@ mod publish;
 mod pull;
 mod random;
 mod route;
+mod rules;
 mod schedule;
 mod server;
 mod simulator;
@@ -66,6 +67,7 @@ pub use faults::{Action, Fault, Faults, Match, When};
 pub use inspect::{GrantView, Inspection, PublishState, PublishView};
 pub use log::{Exchange, Finding, Refusal, Violation};
 pub use post::{Kind, Post};
+pub use rules::{RULES, Rule, explain};
 pub use simulator::Simulator;
 pub use state::Counts;
 pub use switches::{

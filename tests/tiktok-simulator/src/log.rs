@@ -15,7 +15,7 @@ const BODY_SHOWN: usize = 2048;
 /// Something a client did that TikTok would let pass, or about which nothing is known, but which is a trap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Section of the contract, as in `21 trap 29`.
+    /// Section of the contract, as in `1.3, trap 29`.
     pub rule: String,
     /// What was seen, in one sentence.
     pub text: String,

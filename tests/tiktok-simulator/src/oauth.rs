@@ -98,7 +98,7 @@ fn client(state: &State, form: &HashMap<String, String>, notes: &mut Notes) -> R
     let given = |name: &str| form.get(name).filter(|value| !value.is_empty());
     let Some(key) = given("client_key") else {
         let (rule, text) = if form.contains_key("client_id") {
-            ("21 trap 6", "the parameter is client_key, never client_id")
+            ("trap 6", "the parameter is client_key, never client_id")
         } else {
             ("4", "client_key is missing")
         };

@@ -78,16 +78,28 @@ async fn the_log_holds_no_secret() {
 async fn the_page_shows_what_a_client_did_wrong() {
     let simulator = demo().await;
     let client = connect(&simulator, "demo.kitchen").await;
-    client.get("/v2/user/info/?fields=<script>").await;
+    client.get("/v2/user/info/?fields=<script>alert(1)").await;
     let mut body = video(121 * MB, "SELF_ONLY");
     body["source_info"]["total_chunk_count"] = json!(13);
     client.init(&body).await;
     let page = send(Method::GET, &simulator.origin(), &[], "").await;
     assert_eq!(page.status, 200);
-    for text in ["10.1 C9", "rounded up to 13", "simkey-desktop", "demo.kitchen"] {
+    let meaning = "Rounding the chunk count up is refused.";
+    for text in ["10.1 C9", "rounded up to 13", meaning, "simkey-desktop", "demo.kitchen"] {
         assert!(page.text.contains(text), "{text} is not on the page");
     }
-    assert!(!page.text.contains("<script>"));
+    assert!(page.text.contains("&lt;script&gt;alert(1)") && !page.text.contains("<script>alert"));
+}
+
+#[tokio::test]
+async fn every_rule_of_a_refusal_is_explained() {
+    let simulator = demo().await;
+    let rules = control(&simulator.origin(), Method::GET, "/rules", Value::Null).await.json();
+    assert!(rules.as_array().unwrap().iter().any(|rule| rule["name"] == "10.1 C9"), "{rules}");
+    let client = connect(&simulator, "demo.kitchen").await;
+    client.get("/v2/user/info/?fields=nothing").await;
+    let refusal = simulator.log().pop().unwrap().refusal.unwrap();
+    assert!(!tiktok_simulator::explain(&refusal.rule).is_empty(), "{refusal:?}");
 }
 
 #[tokio::test]
