@@ -117,6 +117,7 @@ pub(crate) struct LiveApp {
     pub(crate) settings: Arc<Vec<(String, SecretText)>>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) storage: Arc<dyn ProviderStorage>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl LiveApp {
@@ -126,6 +127,7 @@ impl LiveApp {
             settings: self.settings.clone(),
             egress: self.egress.clone(),
             storage: self.storage.clone(),
+            clock: self.clock.clone(),
             media: Vec::new(),
             gate,
             progress: None,
@@ -288,6 +290,7 @@ impl Inner {
                 clock: self.clock.clone(),
                 app: row.id.clone(),
             }),
+            clock: self.clock.clone(),
         });
         if let Ok(mut apps) = self.apps.lock() {
             apps.insert(row.id, app.clone());

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+use crate::clock::{Clock, SystemClock};
 use crate::egress::{Egress, Refusal};
 use crate::limits::Limits;
 use crate::media::MediaItem;
@@ -21,6 +22,8 @@ pub(crate) struct CallContext {
     /// What the app may reach.
     pub(crate) egress: Arc<Egress>,
     pub(crate) storage: Arc<dyn ProviderStorage>,
+    /// The time of day that the provider sees: the same by which jobs are due.
+    pub(crate) clock: Arc<dyn Clock>,
     /// The media of the post, in its order.
     pub(crate) media: Vec<Arc<MediaItem>>,
     /// Asked before each outgoing request is opened.
@@ -38,6 +41,7 @@ impl CallContext {
             settings: Arc::default(),
             egress: Arc::new(Egress::closed()),
             storage: Arc::new(NoStorage),
+            clock: Arc::new(SystemClock),
             media: Vec::new(),
             gate: None,
             progress: None,

@@ -19,6 +19,7 @@ use crate::digest::Digest;
 use crate::egress::Clients;
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lease::LeaseClock;
 use crate::limits::Limits;
 use crate::model::{Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Stats};
 use crate::policy::Policy;
@@ -51,7 +52,14 @@ pub struct HostBuilder {
     upload_folder: Option<PathBuf>,
     keep_uploads: Duration,
     sample_every: Duration,
+    takeover: Duration,
+    history: Duration,
 }
+
+/// Long enough for a slow disk and a busy machine; a process that is known to be dead is not waited for.
+const TAKEOVER: Duration = Duration::from_secs(30);
+/// Questions about a post come within weeks.
+const HISTORY: Duration = Duration::from_secs(90 * 24 * 3600);
 
 impl Default for HostBuilder {
     fn default() -> Self {
@@ -68,6 +76,8 @@ impl Default for HostBuilder {
             upload_folder: None,
             keep_uploads: KEEP_UPLOADS,
             sample_every: SAMPLE_EVERY,
+            takeover: TAKEOVER,
+            history: HISTORY,
         }
     }
 }
@@ -160,6 +170,22 @@ impl HostBuilder {
         self
     }
 
+    /// How long a worker may be silent before another takes its job over; 30 seconds by default, and at least
+    /// one. The same for all processes on one database. A worker of this machine that has died is not waited
+    /// for.
+    #[must_use]
+    pub fn takeover(mut self, after: Duration) -> Self {
+        self.takeover = after.max(Duration::from_secs(1));
+        self
+    }
+
+    /// How long the attempts of jobs are kept; 90 days by default.
+    #[must_use]
+    pub fn history(mut self, keep: Duration) -> Self {
+        self.history = keep;
+        self
+    }
+
     /// Opens the host.
     ///
     /// # Errors
@@ -179,6 +205,7 @@ impl HostBuilder {
             (None, Some(database)) => database.with_file_name("uploads"),
             (None, None) => std::env::temp_dir().join(crate::id::new("social-channel-uploads")?),
         };
+        let leases = LeaseClock::open(&*store).await?;
         for mapping in &self.policy.connect_to {
             // It sends real tokens elsewhere: never silently.
             tracing::warn!(from = %mapping.from, to = %mapping.to, "an origin is mapped");
@@ -193,6 +220,9 @@ impl HostBuilder {
                 store,
                 vault: Arc::new(vault),
                 clock: self.clock,
+                leases,
+                takeover: self.takeover,
+                history: self.history,
                 engine,
                 policy: self.policy,
                 clients: Clients::default(),
@@ -245,6 +275,9 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) leases: LeaseClock,
+    pub(crate) takeover: Duration,
+    pub(crate) history: Duration,
     pub(crate) engine: Engine,
     pub(crate) policy: Policy,
     pub(crate) clients: Clients,

@@ -31,7 +31,7 @@ pub(crate) fn is_dead(owner: &str) -> bool {
 }
 
 /// Boot and process namespace; empty where they cannot be told.
-fn machine() -> &'static str {
+pub(crate) fn machine() -> &'static str {
     static MACHINE: OnceLock<String> = OnceLock::new();
     MACHINE.get_or_init(|| {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

@@ -75,7 +75,7 @@ impl Inner {
             if row.health == Health::NeedsReconnect {
                 return Err(needs_reconnect(&row));
             }
-            let now = self.clock.now_ms();
+            let now = self.leases.now_ms();
             let until = now.saturating_add(crate::clock::millis(LEASE));
             let gate = Arc::new(LeaseGate::new(LEASE));
             let owner = process::owner();

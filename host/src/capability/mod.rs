@@ -11,14 +11,16 @@ mod stderr;
 mod storage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{ResourceLimiter, StoreLimits};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::abi::v0_1::imports;
 use crate::call::{Call, CallContext, ProviderStorage};
+use crate::clock::Clock;
 use crate::secret::SecretText;
 
 pub(crate) use stderr::Stderr;
@@ -67,6 +69,7 @@ impl State {
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .max_random_size(RANDOM)
+            .wall_clock(TimeOfDay(Arc::clone(&cx.clock)))
             .build();
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(call.limits.request_headers);
@@ -91,6 +94,19 @@ impl State {
 }
 
 impl imports::types::Host for State {}
+
+/// The host's clock, as the guest sees it.
+struct TimeOfDay(Arc<dyn Clock>);
+
+impl HostWallClock for TimeOfDay {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.now_ms()).unwrap_or_default())
+    }
+}
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {

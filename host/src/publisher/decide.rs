@@ -125,6 +125,30 @@ pub(super) fn after_error(position: Position, error: &Error, spread: f64) -> Dec
     }
 }
 
+/// A failure of a question that was asked before anything is sent. None: it does not matter, go on.
+pub(super) fn holds(position: Position, error: &Error, spread: f64) -> Option<Decision> {
+    let decision = after_error(position, error, spread);
+    match decision.status {
+        // Asking has no effect, so nothing can be open.
+        JobStatus::Active => Some(Decision { interrupted: position.interrupted, ..decision }),
+        JobStatus::Paused => Some(decision),
+        JobStatus::Published | JobStatus::Failed | JobStatus::Unknown | JobStatus::Cancelled => None,
+    }
+}
+
+/// The job waits for a person's answer.
+pub(super) fn asks(position: Position, question: &Error) -> Decision {
+    Decision {
+        status: JobStatus::Paused,
+        once: position.once,
+        interrupted: position.interrupted,
+        attempts: 0,
+        then: Then::Person,
+        error: Some(question.clone()),
+        take_step: false,
+    }
+}
+
 /// The job goes on as if nothing had been said.
 pub(super) fn unchanged(position: Position) -> Decision {
     Decision {
@@ -145,7 +169,6 @@ pub(super) fn ended(position: Position, error: &Error) -> Decision {
     } else if position.once_begun {
         let mut unknown = error.clone();
         unknown.kind = ErrorKind::OutcomeUnknown;
-        unknown.message = format!("whether it was posted is not known: {}", error.message);
         unknown.remedy = Some(
             "look at the account's newest posts before you publish it again, then say what you found"
                 .to_owned(),

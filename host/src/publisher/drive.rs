@@ -6,23 +6,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::ask::Asked;
 use super::decide::{Decision, Position, Then, after_error, after_step, ended, unchanged};
 use super::*;
-use crate::accounts::open_json;
+use crate::accounts::Operation;
 use crate::lease::LeaseGate;
 use crate::provider::{Gate, NextStep, Provider, PublishStep, Resume};
-use crate::store::{JobUpdate, Lease};
+use crate::store::Lease;
 
-/// How long a worker may be silent before another takes over. Its calls open no request after that.
-pub(super) const LEASE: Duration = Duration::from_secs(30);
-/// Often enough that two failures in a row lose nothing.
-const HEARTBEAT: Duration = Duration::from_secs(8);
 /// Shorter waits are spent under the lease: giving the job back and taking it again costs two writes.
-const SHORT_WAIT: Duration = Duration::from_secs(2);
+pub(super) const SHORT_WAIT: Duration = Duration::from_secs(2);
 /// Steps of one job without a pause between them. A 4 GB upload takes a thousand chunks at most.
 const STEPS: u32 = 10_000;
 
@@ -42,29 +39,31 @@ struct Around {
     cancel: bool,
 }
 
-struct Work {
-    inner: Arc<Inner>,
-    tenant: TenantId,
-    row: JobRow,
-    lease: Lease,
-    gate: Arc<LeaseGate>,
-    driven: Arc<Driven>,
+pub(super) struct Work {
+    pub(super) inner: Arc<Inner>,
+    pub(super) tenant: TenantId,
+    pub(super) row: JobRow,
+    pub(super) lease: Lease,
+    pub(super) gate: Arc<LeaseGate>,
+    pub(super) driven: Arc<Driven>,
     around: watch::Sender<Around>,
-    request: Arc<StoredRequest>,
+    pub(super) request: Arc<StoredRequest>,
     media: Vec<Arc<MediaItem>>,
     /// The intent of the coming `once` call is on disk.
-    armed: bool,
+    pub(super) armed: bool,
     /// What a webhook said, on its way with the present call.
-    event: Option<i64>,
+    pub(super) event: Option<i64>,
     /// What the history calls the present step.
-    asked: &'static str,
+    pub(super) asked: &'static str,
+    /// What the form said, until it is stored: the allowances as JSON, and when.
+    pub(super) form: Option<(String, i64)>,
 }
 
 impl Inner {
     /// Works on a leased job until it can be laid down.
     pub(super) async fn drive(self: &Arc<Self>, tenant: TenantId, row: JobRow, lease: Lease) -> Result<Laid> {
         let id = row.id.clone();
-        let gate = Arc::new(LeaseGate::new(LEASE));
+        let gate = Arc::new(LeaseGate::new(self.takeover));
         let driven = Arc::new(Driven::default());
         driven.bytes_sent.store(row.bytes_sent.cast_unsigned(), Ordering::Relaxed);
         if let Ok(mut jobs) = self.driven_jobs.lock() {
@@ -88,6 +87,7 @@ impl Inner {
                     armed,
                     event: None,
                     asked: "begin_publish",
+                    form: None,
                     inner: self.clone(),
                     tenant,
                     row,
@@ -107,6 +107,8 @@ impl Inner {
             jobs.remove(&id);
         }
         self.job_changed.notify_waiters();
+        // The channel's next job may begin.
+        self.wake_workers();
         laid
     }
 }
@@ -120,20 +122,22 @@ async fn heartbeat(
     driven: Arc<Driven>,
     tell: watch::Sender<Around>,
 ) {
+    // Often enough that two failures in a row lose nothing.
+    let pause = inner.takeover / 4;
     loop {
         let cancelled = tokio::select! {
-            () = tokio::time::sleep(HEARTBEAT) => false,
+            () = tokio::time::sleep(pause) => false,
             () = driven.cancel.notified() => true,
         };
         if cancelled {
             tell.send_modify(|around| around.cancel = true);
             continue;
         }
-        let since = Instant::now();
-        let until = inner.clock.now_ms().saturating_add(millis(LEASE));
+        let since = gate.before();
+        let until = inner.leases.now_ms().saturating_add(millis(inner.takeover));
         match inner.store.extend_job_lease(&id, &lease, until).await {
             Ok(Some(signals)) => {
-                gate.prolonged(since, LEASE);
+                gate.prolonged(since, inner.takeover);
                 if signals.cancel_requested {
                     tell.send_modify(|around| around.cancel = true);
                 }
@@ -162,7 +166,7 @@ impl Work {
                 return self.hand_back().await;
             }
             let now = self.inner.clock.now_ms();
-            if now > self.row.deadline_at && !self.row.status.has_ended() {
+            if now >= self.deadline() && !self.row.status.has_ended() {
                 let error = Error::new(ErrorKind::Unavailable, "the job's time is up")
                     .with_remedy("publish it again as a new job");
                 let decision = ended(self.position(), &error);
@@ -216,7 +220,14 @@ impl Work {
         self.store(decision, None, false).await.map(|_| Laid::Down)
     }
 
-    fn position(&self) -> Position {
+    /// After it the job is given up. What may be out is watched all the same, as long as by default: the
+    /// platform's verdict comes late.
+    pub(super) fn deadline(&self) -> i64 {
+        let watched = self.row.sent_at.map_or(0, |at| at.saturating_add(millis(DEADLINE)));
+        self.row.deadline_at.max(watched)
+    }
+
+    pub(super) fn position(&self) -> Position {
         Position {
             once: self.row.once,
             interrupted: self.row.interrupted,
@@ -224,6 +235,11 @@ impl Work {
             ended: self.row.status.has_ended().then_some(self.row.status),
             attempts: self.row.attempts,
         }
+    }
+
+    /// Somebody wants it cancelled.
+    pub(super) fn note_cancel(&self) {
+        self.around.send_if_modified(|around| !std::mem::replace(&mut around.cancel, true));
     }
 
     /// The next call. None: it was dropped, and nothing is to be concluded from it.
@@ -234,6 +250,11 @@ impl Work {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Some((after_error(position, &error, spread()), None))),
         };
+        match self.ask_first(&provider).await {
+            Asked::GoOn => {}
+            Asked::Hold(decision) => return Ok(Some((*decision, None))),
+            Asked::Dropped => return Ok(None),
+        }
         let base = self.row.bytes_sent.cast_unsigned();
         let state = match &self.row.state {
             None => None,
@@ -244,8 +265,6 @@ impl Work {
         };
         self.row.once_begun |= self.row.once;
         let position = self.position();
-        let (inner, tenant, channel) = (self.inner.clone(), self.tenant.clone(), self.row.channel.clone());
-        let (request, gate, driven) = (self.request.clone(), self.gate.clone(), self.driven.clone());
         let interrupted = position.interrupted;
         let evidence = match self.inner.store.waiting_event(&self.row.id).await? {
             Some(waiting) if state.is_some() => {
@@ -255,40 +274,58 @@ impl Work {
             }
             _ => None,
         };
+        let (request, driven) = (self.request.clone(), self.driven.clone());
+        let operation: Arc<Operation<'static, PublishStep>> =
+            Arc::new(move |provider, mut context, account| {
+                let (request, state, media, driven) =
+                    (request.clone(), state.clone(), media.clone(), driven.clone());
+                let evidence = evidence.clone();
+                Box::pin(async move {
+                    context.media = media;
+                    context.progress = Some(Arc::new(move |moved| {
+                        driven.bytes_sent.store(base.saturating_add(moved), Ordering::Relaxed);
+                    }));
+                    match &state {
+                        None => provider.begin_publish(context, &account, &request.post).await,
+                        Some(state) => {
+                            let resume = Resume { interrupted, evidence };
+                            provider.continue_publish(context, &account, state, resume).await
+                        }
+                    }
+                })
+            });
+        let Some(answer) = self.make(&provider, operation).await? else { return Ok(None) };
+        Ok(Some(match answer {
+            Ok(step) => (after_step(position, &step.next), Some(step)),
+            Err(error) => {
+                tracing::info!(job = self.row.id, %error, kind = %error.kind, "a publish call failed");
+                (after_error(position, &error, spread()), None)
+            }
+        }))
+    }
+
+    /// Makes a call in the account's name. A `once` call is waited for; another one is dropped when somebody
+    /// wants something else: then None.
+    pub(super) async fn make<T: Send + 'static>(
+        &self,
+        provider: &Provider,
+        operation: Arc<Operation<'static, T>>,
+    ) -> Result<Option<Result<T>>> {
+        let (inner, tenant, channel) = (self.inner.clone(), self.tenant.clone(), self.row.channel.clone());
+        let (provider, gate) = (provider.clone(), self.gate.clone());
         // A task of its own: only its limits end a `once` call.
         let mut task = self.inner.tasks.spawn(async move {
             let account = inner.account_row(&tenant, &channel).await?;
             let app = inner.live_app(&tenant, &account.app).await?;
-            inner
-                .call_account_with(
-                    &tenant,
-                    account,
-                    &app,
-                    Some((&provider, gate)),
-                    &|provider, mut context, account| {
-                        let (request, state, media, driven) =
-                            (request.clone(), state.clone(), media.clone(), driven.clone());
-                        let evidence = evidence.clone();
-                        Box::pin(async move {
-                            context.media = media;
-                            context.progress = Some(Arc::new(move |moved| {
-                                driven.bytes_sent.store(base.saturating_add(moved), Ordering::Relaxed);
-                            }));
-                            match &state {
-                                None => provider.begin_publish(context, &account, &request.post).await,
-                                Some(state) => {
-                                    let resume = Resume { interrupted, evidence };
-                                    provider.continue_publish(context, &account, state, resume).await
-                                }
-                            }
-                        })
-                    },
-                )
-                .await
+            inner.call_account_with(&tenant, account, &app, Some((&provider, gate)), &*operation).await
         });
         let mut around = self.around.subscribe();
+        let droppable = !self.row.once;
+        let wanted = *around.borrow_and_update();
+        if droppable && (wanted.lost || wanted.cancel) {
+            return drop_call(task).await;
+        }
         let answer = loop {
-            let droppable = !self.row.once;
             tokio::select! {
                 answer = &mut task => break answer,
                 changed = around.changed(), if droppable => {
@@ -300,14 +337,7 @@ impl Work {
                 () = self.inner.stopping(), if droppable => return drop_call(task).await,
             }
         };
-        let answer = answer.map_err(|error| Error::internal("a call broke off").with_source(error))?;
-        Ok(Some(match answer {
-            Ok(step) => (after_step(position, &step.next), Some(step)),
-            Err(error) => {
-                tracing::info!(job = self.row.id, %error, kind = %error.kind, "a publish call failed");
-                (after_error(position, &error, spread()), None)
-            }
-        }))
+        answer.map(Some).map_err(|error| Error::internal("a call broke off").with_source(error))
     }
 
     /// Puts the wish to cancel to the provider. After an error the publish goes on.
@@ -365,158 +395,17 @@ impl Work {
         }
         Ok((provider, self.media.clone()))
     }
-
-    /// Stores what a call came to. False: the lease is gone, and nothing was written.
-    async fn store(
-        &mut self,
-        decision: Decision,
-        step: Option<PublishStep>,
-        cancel_answered: bool,
-    ) -> Result<bool> {
-        let now = self.inner.clock.now_ms();
-        let step = step.filter(|_| decision.take_step);
-        let goes_on = matches!(decision.then, Then::Now)
-            || matches!(decision.then, Then::After(wait) if wait <= SHORT_WAIT);
-        // Going on at once with a `once` step: the intent is stored together with the step.
-        let intent = decision.once && decision.then == Then::Now;
-        let state = match &step {
-            Some(step) => {
-                let key = row_key(&self.tenant, &self.row.id);
-                Some(self.inner.vault.seal(place(&key, "state"), step.state.expose())?)
-            }
-            None => None,
-        };
-        let publication = match step.as_ref().map(|step| &step.next) {
-            Some(NextStep::Published { publication, .. }) => Some(publication.clone()),
-            _ => None,
-        };
-        let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        let error = decision.error.as_ref();
-        let update = JobUpdate {
-            reference: step.as_ref().and_then(|step| step.reference.clone()),
-            once: decision.once,
-            interrupted: decision.interrupted || intent,
-            once_begun: self.row.once_begun || intent,
-            status: decision.status,
-            phase: step.as_ref().map_or_else(|| self.row.phase.clone(), |step| step.phase.clone()),
-            bytes_sent: step.as_ref().map_or(self.row.bytes_sent, |step| signed(step.bytes_sent)),
-            bytes_total: step.as_ref().map_or(self.row.bytes_total, |step| signed(step.bytes_total)),
-            wake_at: match decision.then {
-                Then::Now => Some(now),
-                Then::After(wait) => Some(now.saturating_add(millis(wait))),
-                Then::Person | Then::Never => None,
-            },
-            attempts: decision.attempts,
-            post_id: publication.as_ref().and_then(|publication| publication.post_id.clone()),
-            url: publication.as_ref().and_then(|publication| publication.url.clone()),
-            error: match error {
-                Some(error) => Some(to_json(error)?),
-                // An ended job keeps its reason until more is known.
-                None if self.row.status.has_ended() && decision.status == self.row.status => {
-                    self.row.error.clone()
-                }
-                None => None,
-            },
-            // Taken when the call's step is stored; a call that failed takes it again.
-            event_taken: self.event.take().filter(|_| decision.error.is_none()),
-            cancel_answered,
-            release: !goes_on,
-            history: Some(HistoryRow {
-                at_ms: now,
-                call: self.asked.to_owned(),
-                phase: step.as_ref().map_or_else(|| self.row.phase.clone(), |step| step.phase.clone()),
-                result: error
-                    .map_or_else(|| decision.status.name().to_owned(), |error| error.kind.to_string()),
-                message: error.map(|error| error.message.clone()),
-                code: error.and_then(|error| error.code.clone()),
-                trace_id: error.and_then(|error| error.trace_id.clone()),
-            }),
-            state,
-        };
-        let mut pause = Duration::from_millis(50);
-        let held = loop {
-            match self.inner.store.store_step(&self.row.id, &self.lease, &update, now).await {
-                Ok(held) => break held,
-                // The call has had its effect: only the loss of the lease ends the attempts to note it.
-                Err(error) if !self.gate.is_lost() && pause < LEASE => {
-                    tracing::error!(job = self.row.id, %error, "a step is not stored yet");
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        if held {
-            let row = &mut self.row;
-            if update.state.is_some() {
-                row.state = update.state;
-            }
-            row.once = update.once;
-            // What the next call is told: an intent stored for a call yet to come is no interruption.
-            row.interrupted = decision.interrupted;
-            self.armed = intent || update.once && decision.interrupted;
-            row.status = update.status;
-            row.phase = update.phase;
-            row.bytes_sent = update.bytes_sent;
-            row.bytes_total = update.bytes_total;
-            row.attempts = update.attempts;
-            row.wake_at = update.wake_at;
-            row.error = update.error;
-            self.driven.bytes_sent.store(row.bytes_sent.cast_unsigned(), Ordering::Relaxed);
-            self.inner.job_changed.notify_waiters();
-        }
-        Ok(held)
-    }
-
-    /// Notes for good that the coming call must not be repeated blindly.
-    async fn arm(&mut self) -> Result<bool> {
-        let update = JobUpdate { interrupted: true, once_begun: true, ..self.as_it_stands() };
-        let now = self.inner.clock.now_ms();
-        self.armed = self.inner.store.store_step(&self.row.id, &self.lease, &update, now).await?;
-        Ok(self.armed)
-    }
-
-    /// Gives the job back. An intent whose call was never made is taken back.
-    async fn hand_back(self) -> Result<Laid> {
-        let update = JobUpdate { release: true, ..self.as_it_stands() };
-        self.inner.store.store_step(&self.row.id, &self.lease, &update, self.inner.clock.now_ms()).await?;
-        Ok(Laid::Away)
-    }
-
-    fn as_it_stands(&self) -> JobUpdate {
-        let row = &self.row;
-        JobUpdate {
-            state: None,
-            reference: None,
-            once: row.once,
-            interrupted: row.interrupted,
-            once_begun: row.once_begun,
-            status: row.status,
-            phase: row.phase.clone(),
-            bytes_sent: row.bytes_sent,
-            bytes_total: row.bytes_total,
-            wake_at: row.wake_at,
-            attempts: row.attempts,
-            post_id: None,
-            url: None,
-            error: row.error.clone(),
-            event_taken: None,
-            cancel_answered: false,
-            release: false,
-            history: None,
-        }
-    }
 }
 
 /// Ends a repeatable call, and is sure that it has ended: there is one call of a job at a time.
-async fn drop_call<T>(task: tokio::task::JoinHandle<Result<PublishStep>>) -> Result<Option<T>> {
+async fn drop_call<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<Option<Result<T>>> {
     task.abort();
     let _ = task.await;
     Ok(None)
 }
 
 /// Random, between 0 and 1.
-fn spread() -> f64 {
+pub(super) fn spread() -> f64 {
     let mut byte = [0; 1];
     // Without random numbers jobs come back together, which is no fault.
     let _ = getrandom::fill(&mut byte);

@@ -146,6 +146,24 @@ pub struct Job {
     pub ended_at: Option<i64>,
 }
 
+/// Names the post and the time, for whoever has to look. Made when it is shown: captions are kept sealed.
+fn not_known(request: &StoredRequest, sent_at: Option<i64>, because: &str) -> String {
+    const SHOWN: usize = 60;
+    let caption = request.post.title.as_ref().or(request.post.text.as_ref()).filter(|text| !text.is_empty());
+    let mut what = match caption {
+        Some(text) if text.chars().count() > SHOWN => {
+            format!("\u{201c}{}\u{2026}\u{201d}", text.chars().take(SHOWN).collect::<String>())
+        }
+        Some(text) => format!("\u{201c}{text}\u{201d}"),
+        None => format!("the {}", request.post.kind),
+    };
+    if let Some(name) = request.media.first().and_then(|media| media.info().file_name) {
+        what.push_str(&format!(" ({name})"));
+    }
+    let at = sent_at.map_or_else(String::new, |at| format!(" at {}", crate::clock::utc(at)));
+    format!("whether {what} was posted{at} is not known: {because}")
+}
+
 impl Job {
     pub(super) fn new(row: JobRow, request: StoredRequest) -> Self {
         fn json<T: serde::de::DeserializeOwned>(text: Option<String>) -> Option<T> {
@@ -153,6 +171,10 @@ impl Job {
         }
         // A paused job wakes at its deadline only to end.
         let goes_on = row.status != JobStatus::Paused;
+        let mut error: Option<Error> = json(row.error);
+        if let Some(error) = error.as_mut().filter(|_| row.status == JobStatus::Unknown) {
+            error.message = not_known(&request, row.sent_at, &error.message);
+        }
         Job {
             id: row.id,
             channel: row.channel,
@@ -166,7 +188,7 @@ impl Job {
             bytes_total: row.bytes_total.cast_unsigned(),
             post_id: row.post_id,
             url: row.url,
-            error: json(row.error),
+            error,
             next_attempt_at: row.wake_at.filter(|_| goes_on).map(|at| at / 1000),
             attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
             cancel_requested: row.cancel_requested,

@@ -1,17 +1,20 @@
 //! Publish jobs: stored before anything happens, driven step by step, found again after any crash.
 //!
 //! `decide` is the table of what follows from an answer, `drive` makes the calls of one job under its lease,
-//! `work` looks for due jobs. Here is what callers see.
+//! `ask` looks first whether they may be made, `step` stores what came of them, `work` looks for due jobs.
+//! Here are the calls of users; `job` has their words.
 
+mod ask;
 mod decide;
 mod drive;
 mod job;
+mod step;
 mod work;
 
 pub use job::{Job, JobChange, PRIORITIES, PublishRequest, Resolution};
 pub use work::Worked;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drive::{LEASE, Laid};
+use super::drive::Laid;
 use super::*;
 use crate::process;
+use crate::store::{AskForJob, Lease};
 
 /// Jobs that one process drives at once. Uploads share the line, so more would only make each slower.
 const AT_ONCE: usize = 16;
@@ -51,20 +52,24 @@ impl Inner {
 
     async fn follow(self: &Arc<Self>, tenant: &TenantId, id: &str, until_idle: bool) {
         while !self.is_stopping() {
-            if let Err(error) = self.take_up(Some((tenant, id))).await {
+            let taken = self.take_up(Some((tenant, id))).await;
+            if let Err(error) = &taken {
                 tracing::error!(job = id, %error, "a job could not be worked on; trying again");
             }
             let Ok(row) = self.job_row(tenant, id).await else { return };
-            // A published job's id is looked for by workers; nobody waits for it here.
-            let Some(wake_at) = row.wake_at.filter(|_| !row.status.has_ended()) else { return };
-            let wait = u64::try_from(wake_at.saturating_sub(self.clock.now_ms()))
-                .map_or(LOOK, Duration::from_millis);
+            // A published job's id is looked for by workers, and a paused one waits for a person.
+            let Some(wake_at) = row.wake_at.filter(|_| row.status == JobStatus::Active) else { return };
+            let left = wake_at.saturating_sub(self.clock.now_ms());
+            let wait = u64::try_from(left).map_or(Duration::ZERO, Duration::from_millis);
             if until_idle && wait > LOOK {
                 return;
             }
+            // Due, and somebody else holds it or another job of its channel: they tell when they lay it down.
+            let shortest = if taken.is_ok_and(|taken| taken) { Duration::from_millis(20) } else { LOOK };
+            let wait = if wait.is_zero() { shortest } else { wait };
             tokio::select! {
                 // In slices, because clocks are set and other processes wake jobs.
-                () = tokio::time::sleep(wait.clamp(Duration::from_millis(20), LOOK)) => {}
+                () = tokio::time::sleep(wait.min(LOOK)) => {}
                 () = self.work_added.notified() => {}
                 () = self.stopping() => {}
             }
@@ -73,10 +78,9 @@ impl Inner {
 
     /// Takes up one due job, if there is one.
     async fn take_up(self: &Arc<Self>, only: Option<(&TenantId, &str)>) -> Result<bool> {
-        let now = self.clock.now_ms();
-        let until = now.saturating_add(millis(LEASE));
-        let leased = self.store.lease_job(process::owner(), until, now, only, &process::is_dead).await?;
-        let Some((tenant, row, lease)) = leased else { return Ok(false) };
+        let Some((tenant, row, lease)) = self.lease(self.clock.now_ms(), only).await? else {
+            return Ok(false);
+        };
         let id = row.id.clone();
         if self.drive(tenant, row, lease).await? == Laid::Away {
             tracing::debug!(job = id, "laid down for somebody else");
@@ -84,9 +88,38 @@ impl Inner {
         Ok(true)
     }
 
+    /// A job that was due at `due`.
+    async fn lease(
+        &self,
+        due: i64,
+        only: Option<(&TenantId, &str)>,
+    ) -> Result<Option<(TenantId, JobRow, Lease)>> {
+        let lease_now = self.leases.now_ms();
+        let ask = AskForJob {
+            owner: process::owner(),
+            now: due,
+            lease_now,
+            lease_until: lease_now.saturating_add(millis(self.takeover)),
+            only,
+            dead: &process::is_dead,
+        };
+        self.store.lease_job(&ask).await
+    }
+
+    /// Attempts that nobody will ask about any more.
+    async fn forget(&self) -> Result<()> {
+        let before = self.clock.now_ms().saturating_sub(millis(self.history));
+        while self.store.prune_history(before).await? {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
     /// Drives all due jobs and those that fall due within `longest`; None: until the host is shut down.
     pub(crate) async fn work(self: &Arc<Self>, longest: Option<Duration>) -> Result<Worked> {
         let end = longest.map(|longest| tokio::time::Instant::now() + longest);
+        // Without time, what is due when it begins is done, however long that takes.
+        let due_only = longest.filter(Duration::is_zero).map(|_| self.clock.now_ms());
         let mut worked = Worked::default();
         let mut running = tokio::task::JoinSet::new();
         let mut swept: Option<tokio::time::Instant> = None;
@@ -94,16 +127,14 @@ impl Inner {
             if swept.is_none_or(|at| at.elapsed() > SWEEP) {
                 worked.accounts += self.refresh_idle_accounts().await?;
                 self.keep_house_beside(longest);
+                self.forget().await?;
                 swept = Some(tokio::time::Instant::now());
             }
             let time_is_up = end.is_some_and(|end| tokio::time::Instant::now() >= end);
             let mut taken = false;
-            while !self.is_stopping() && running.len() < AT_ONCE && (!time_is_up || worked.jobs == 0) {
-                let now = self.clock.now_ms();
-                let until = now.saturating_add(millis(LEASE));
-                let leased =
-                    self.store.lease_job(process::owner(), until, now, None, &process::is_dead).await?;
-                let Some((tenant, row, lease)) = leased else { break };
+            while !self.is_stopping() && running.len() < AT_ONCE && (!time_is_up || due_only.is_some()) {
+                let due = due_only.unwrap_or_else(|| self.clock.now_ms());
+                let Some((tenant, row, lease)) = self.lease(due, None).await? else { break };
                 taken = true;
                 worked.jobs += 1;
                 let inner = self.clone();

@@ -142,19 +142,18 @@ pub(crate) trait JobStore: Send + Sync {
     async fn insert_job(&self, tenant: &TenantId, job: &JobRow) -> Result<Option<JobRow>>;
     async fn job(&self, tenant: &TenantId, id: &str) -> Result<Option<JobRow>>;
     async fn jobs(&self, tenant: &TenantId, filter: &JobFilter) -> Result<Vec<JobRow>>;
-    /// The next due job that nobody holds, leased; `only` names one job.
-    async fn lease_job(
-        &self,
-        owner: &str,
-        until: i64,
-        now: i64,
-        only: Option<(&TenantId, &str)>,
-        dead: &IsDead,
-    ) -> Result<Option<(TenantId, JobRow, Lease)>>;
+    /// The next due job, leased, of those that nobody holds and whose channel has no other held job.
+    async fn lease_job(&self, ask: &AskForJob<'_>) -> Result<Option<(TenantId, JobRow, Lease)>>;
     /// Prolongs the lease; also says whether somebody asked to cancel. None: the lease is gone.
     async fn extend_job_lease(&self, id: &str, lease: &Lease, until: i64) -> Result<Option<JobSignals>>;
-    /// Stores what a call came to, if `lease` still holds the job. False: it does not, nothing was written.
-    async fn store_step(&self, id: &str, lease: &Lease, update: &JobUpdate, now: i64) -> Result<bool>;
+    /// Stores what a call came to, if `lease` still holds the job. None: it does not, nothing was written.
+    async fn store_step(
+        &self,
+        id: &str,
+        lease: &Lease,
+        update: &JobUpdate,
+        now: i64,
+    ) -> Result<Option<JobSignals>>;
     /// Asks to cancel. False: it has ended.
     async fn request_cancel(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool>;
     /// Makes a paused or waiting job due now. False: it has ended.
@@ -174,6 +173,8 @@ pub(crate) trait JobStore: Send + Sync {
     /// When the next job wants to be looked at.
     async fn next_wake(&self) -> Result<Option<i64>>;
     async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>>;
+    /// Forgets attempts from before an instant, a bounded number at once. False: none are left.
+    async fn prune_history(&self, before: i64) -> Result<bool>;
 }
 
 /// What webhooks said.
@@ -181,7 +182,8 @@ pub(crate) trait JobStore: Send + Sync {
 pub(crate) trait EventStore: Send + Sync {
     /// Stores an event, matches it with a job and wakes that. False: its id is known already.
     async fn insert_event(&self, event: &EventRow) -> Result<bool>;
-    /// The oldest event of a job that no call has taken.
+    /// The oldest event of a job that no call has taken. Of a job whose lost answer held the reference also one
+    /// that nobody else can have meant.
     async fn waiting_event(&self, job: &str) -> Result<Option<WaitingEvent>>;
     /// Marks the account's channels of all tenants that were connected before `at`. Returns how many.
     async fn remove_account(&self, app: &str, account: &str, at: i64, detail: &str, now: i64) -> Result<u64>;

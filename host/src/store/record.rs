@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::tenant::TenantId;
 use crate::vault::Sealed;
 
 /// A component that is kept.
@@ -220,6 +221,21 @@ pub(crate) struct ChangedJob {
     pub(crate) wake_at: i64,
 }
 
+/// Which job a worker wants.
+#[derive(Clone, Copy)]
+pub(crate) struct AskForJob<'a> {
+    pub(crate) owner: &'a str,
+    /// By which jobs are due.
+    pub(crate) now: i64,
+    /// By which leases end.
+    pub(crate) lease_now: i64,
+    /// How long the lease is to hold, by the same clock.
+    pub(crate) lease_until: i64,
+    /// None: any.
+    pub(crate) only: Option<(&'a TenantId, &'a str)>,
+    pub(crate) dead: &'a super::IsDead,
+}
+
 /// What others said about a job while it is worked on.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct JobSignals {
@@ -250,6 +266,10 @@ pub(crate) struct JobUpdate {
     pub(crate) cancel_answered: bool,
     /// Give the job back in the same transaction.
     pub(crate) release: bool,
+    /// The account's allowances, as JSON. None: as they were.
+    pub(crate) quotas: Option<String>,
+    /// When the form was asked for. None: as it was.
+    pub(crate) asked_at: Option<i64>,
     pub(crate) history: Option<HistoryRow>,
 }
 

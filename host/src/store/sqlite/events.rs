@@ -7,6 +7,21 @@ const KEEP_UNMATCHED: i64 = 3 * 24 * 3_600_000;
 /// A platform repeats a delivery for days; its id must be known that long.
 const KEEP_IDS: i64 = 14 * 24 * 3_600_000;
 
+/// A request that may make the post was begun, and no answer told its reference.
+macro_rules! lost {
+    ($job:literal) => {
+        concat!(
+            $job,
+            ".once_begun AND ",
+            $job,
+            ".status IN ('active', 'paused', 'unknown')
+             AND NOT EXISTS (SELECT 1 FROM job_references r WHERE r.job = ",
+            $job,
+            ".id)"
+        )
+    };
+}
+
 #[async_trait]
 impl EventStore for Sqlite {
     async fn insert_event(&self, event: &EventRow) -> Result<bool> {
@@ -41,13 +56,14 @@ impl EventStore for Sqlite {
             // The account's one publish whose lost answer held the reference.
             let lost: Vec<String> = match (&by_reference, &event.account) {
                 (None, Some(account)) => {
-                    sqlx::query_scalar(
-                        "SELECT j.id FROM jobs j JOIN accounts a ON a.channel = j.channel
-                         WHERE j.app = ? AND a.account = ? AND j.once AND j.interrupted
-                         AND NOT EXISTS (SELECT 1 FROM job_references r WHERE r.job = j.id)",
-                    )
+                    sqlx::query_scalar(concat!(
+                        "SELECT j.id FROM jobs j JOIN accounts a ON a.channel = j.channel AND a.tenant = j.tenant
+                         WHERE j.app = ? AND a.account = ? AND j.sent_at >= ? AND ",
+                        lost!("j")
+                    ))
                     .bind(&event.app)
                     .bind(account)
+                    .bind(event.received_at.saturating_sub(KEEP_UNMATCHED))
                     .fetch_all(&mut *db)
                     .await?
                 }
@@ -66,7 +82,7 @@ impl EventStore for Sqlite {
                     .await?;
                 sqlx::query(
                     "UPDATE jobs SET wake_at = min(coalesce(wake_at, ?1), ?1)
-                     WHERE id = ?2 AND status IN ('active', 'published', 'unknown')",
+                     WHERE id = ?2 AND status <> 'paused'",
                 )
                 .bind(event.received_at)
                 .bind(&job)
@@ -83,13 +99,32 @@ impl EventStore for Sqlite {
     }
 
     async fn waiting_event(&self, job: &str) -> Result<Option<WaitingEvent>> {
-        let row = sqlx::query(
+        let matched = sqlx::query(
             "SELECT rowid, app || '/' || id, evidence FROM events WHERE job = ? AND taken = 0 ORDER BY rowid LIMIT 1",
         )
         .bind(job)
         .fetch_optional(&self.readers)
         .await
         .map_err(failure)?;
+        let row = match matched {
+            Some(row) => Some(row),
+            // When it came, several publishes could have been meant; meanwhile the others know their references.
+            None => sqlx::query(concat!(
+                "SELECT e.rowid, e.app || '/' || e.id, e.evidence FROM jobs j
+                 JOIN accounts a ON a.channel = j.channel AND a.tenant = j.tenant
+                 JOIN events e ON e.app = j.app AND e.account = a.account AND e.received_at >= j.sent_at
+                 WHERE j.id = ? AND e.job IS NULL AND e.taken = 0 AND e.reference IS NOT NULL AND ",
+                lost!("j"),
+                " AND NOT EXISTS (SELECT 1 FROM jobs o JOIN accounts b ON b.channel = o.channel AND b.tenant = o.tenant
+                  WHERE o.app = j.app AND b.account = a.account AND o.id <> j.id AND ",
+                lost!("o"),
+                ") ORDER BY e.rowid LIMIT 1"
+            ))
+            .bind(job)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failure)?,
+        };
         Ok(row.map(|row| WaitingEvent { rowid: row.get(0), row: row.get(1), evidence: Sealed(row.get(2)) }))
     }
 

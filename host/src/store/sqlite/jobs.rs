@@ -63,6 +63,68 @@ macro_rules! select {
     };
 }
 
+/// Jobs looked at under the lock: another worker may have been faster with the first ones.
+const CHOSEN: i64 = 32;
+/// What one step of priority is worth, in milliseconds of waiting.
+const PRIORITY_STEP: i64 = 60_000;
+
+/// Nobody holds the job `j`.
+macro_rules! free {
+    ($job:literal) => {
+        concat!(
+            "(",
+            $job,
+            ".lease_owner IS NULL OR ",
+            $job,
+            ".lease_until <= ?2
+              OR ",
+            $job,
+            ".lease_owner IN (SELECT value FROM json_each(?3)))"
+        )
+    };
+}
+
+/// One job of a channel at a time: its allowances are counted by account, and its posts keep their order.
+macro_rules! channel_free {
+    ($job:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM jobs other WHERE other.tenant = ",
+            $job,
+            ".tenant
+               AND other.channel = ",
+            $job,
+            ".channel AND other.id <> ",
+            $job,
+            ".id
+               AND other.lease_owner IS NOT NULL AND NOT ",
+            free!("other"),
+            ")"
+        )
+    };
+}
+
+/// In the order of who has waited longest: a job since it was due, or since its channel last had its turn.
+const CHOOSE: &str = concat!(
+    "SELECT j.id FROM jobs j LEFT JOIN turns t ON t.tenant = j.tenant AND t.channel = j.channel
+     WHERE j.wake_at <= ?1 AND (?6 IS NULL OR (j.tenant = ?5 AND j.id = ?6)) AND ",
+    free!("j"),
+    " AND ",
+    channel_free!("j"),
+    " ORDER BY max(j.wake_at, coalesce(t.at, 0)) - j.priority * ?4, j.created_at, j.id LIMIT ?7"
+);
+
+const TAKE: &str = concat!(
+    "UPDATE jobs SET lease_owner = ?4, lease_until = ?5, fence = fence + 1
+     WHERE id = ?6 AND wake_at <= ?1 AND ",
+    free!("jobs"),
+    " AND ",
+    channel_free!("jobs"),
+    " RETURNING fence, tenant, channel"
+);
+
+/// Attempts forgotten in one transaction.
+const PRUNED: i64 = 1_000;
+
 const HISTORY: &str = "INSERT INTO job_history (job, at_ms, call, phase, result, message, code, trace_id)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 
@@ -141,68 +203,65 @@ impl JobStore for Sqlite {
         rows.iter().map(job_row).collect()
     }
 
-    async fn lease_job(
-        &self,
-        owner: &str,
-        until: i64,
-        now: i64,
-        only: Option<(&TenantId, &str)>,
-        dead: &IsDead,
-    ) -> Result<Option<(TenantId, JobRow, Lease)>> {
-        let leased: Result<Option<(String, SqliteRow, i64)>> = write!(self, db => {
-            let held: Vec<String> = sqlx::query_scalar(
-                "SELECT DISTINCT lease_owner FROM jobs WHERE wake_at IS NOT NULL AND lease_until > ?",
-            )
-            .bind(now)
-            .fetch_all(&mut *db)
-            .await?;
-            let alive: Vec<&String> = held.iter().filter(|holder| !dead(holder)).collect();
-            let alive = serde_json::to_string(&alive).unwrap_or_else(|_| "[]".to_owned());
-            let free = "(j.lease_until <= ?1 OR j.lease_owner IS NULL
-                 OR j.lease_owner NOT IN (SELECT value FROM json_each(?2)))";
-            let found: Option<(String, String)> = match only {
-                Some((tenant, id)) => {
-                    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-                        "SELECT j.id, j.tenant FROM jobs j
-                         WHERE j.wake_at <= ?1 AND {free} AND j.tenant = ?3 AND j.id = ?4"
-                    )))
-                    .bind(now)
-                    .bind(alive)
-                    .bind(tenant.as_str())
+    async fn lease_job(&self, ask: &AskForJob<'_>) -> Result<Option<(TenantId, JobRow, Lease)>> {
+        // Looking takes no lock, for idle workers look often and choosing may take a while. What was chosen is
+        // looked at again under the lock.
+        let holders: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT lease_owner FROM jobs WHERE lease_owner IS NOT NULL AND lease_until > ?",
+        )
+        .bind(ask.lease_now)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failure)?;
+        let dead: Vec<&String> = holders.iter().filter(|holder| (ask.dead)(holder)).collect();
+        // An owner's name is used once, so who is dead stays dead.
+        let dead = serde_json::to_string(&dead).unwrap_or_else(|_| "[]".to_owned());
+        let (tenant, id) = ask.only.map(|(tenant, id)| (tenant.as_str(), id)).unzip();
+        let chosen: Vec<String> = sqlx::query_scalar(CHOOSE)
+            .bind(ask.now)
+            .bind(ask.lease_now)
+            .bind(&dead)
+            .bind(PRIORITY_STEP)
+            .bind(tenant)
+            .bind(id)
+            .bind(CHOSEN)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failure)?;
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        let leased: Result<Option<(SqliteRow, i64)>> = write!(self, db => {
+            for id in &chosen {
+                let taken: Option<(i64, String, String)> = sqlx::query_as(TAKE)
+                    .bind(ask.now)
+                    .bind(ask.lease_now)
+                    .bind(&dead)
+                    .bind(ask.owner)
+                    .bind(ask.lease_until)
                     .bind(id)
                     .fetch_optional(&mut *db)
-                    .await?
-                }
-                // One job of an account at a time: its allowances are counted by account.
-                None => {
-                    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-                        "SELECT j.id, j.tenant FROM jobs j
-                             WHERE j.wake_at <= ?1 AND {free} AND NOT EXISTS (
-                               SELECT 1 FROM jobs other WHERE other.tenant = j.tenant
-                               AND other.channel = j.channel AND other.id <> j.id AND other.wake_at IS NOT NULL
-                               AND other.lease_until > ?1
-                               AND other.lease_owner IN (SELECT value FROM json_each(?2)))
-                             ORDER BY j.wake_at LIMIT 1"
-                    )))
-                    .bind(now)
-                    .bind(alive)
-                    .fetch_optional(&mut *db)
-                    .await?
-                }
-            };
-            let Some((id, tenant)) = found else { return Ok(None) };
-            let fence: i64 = sqlx::query_scalar(
-                "UPDATE jobs SET lease_owner = ?, lease_until = ?, fence = fence + 1 WHERE id = ? RETURNING fence",
-            )
-            .bind(owner)
-            .bind(until)
-            .bind(&id)
-            .fetch_one(&mut *db)
-            .await?;
-            let row = sqlx::query(select!("WHERE j.id = ?")).bind(&id).fetch_one(&mut *db).await?;
-            Ok(Some((tenant, row, fence)))
+                    .await?;
+                let Some((fence, tenant, channel)) = taken else { continue };
+                sqlx::query(
+                    "INSERT INTO turns (tenant, channel, at) VALUES (?, ?, ?)
+                     ON CONFLICT (tenant, channel) DO UPDATE SET at = excluded.at",
+                )
+                .bind(tenant)
+                .bind(channel)
+                .bind(ask.now)
+                .execute(&mut *db)
+                .await?;
+                let row = sqlx::query(select!("WHERE j.id = ?")).bind(id).fetch_one(&mut *db).await?;
+                return Ok(Some((row, fence)));
+            }
+            Ok(None)
         });
-        leased?.map(|(tenant, row, fence)| Ok((tenant.parse()?, job_row(&row)?, Lease { fence }))).transpose()
+        leased?
+            .map(|(row, fence)| {
+                Ok((row.get::<String, _>("tenant").parse()?, job_row(&row)?, Lease { fence }))
+            })
+            .transpose()
     }
 
     async fn extend_job_lease(&self, id: &str, lease: &Lease, until: i64) -> Result<Option<JobSignals>> {
@@ -220,21 +279,32 @@ impl JobStore for Sqlite {
         })
     }
 
-    async fn store_step(&self, id: &str, lease: &Lease, update: &JobUpdate, now: i64) -> Result<bool> {
+    async fn store_step(
+        &self,
+        id: &str,
+        lease: &Lease,
+        update: &JobUpdate,
+        now: i64,
+    ) -> Result<Option<JobSignals>> {
         write!(self, db => {
-            let app: Option<String> = sqlx::query_scalar(
+            let held: Option<(String, bool)> = sqlx::query_as(
                 "UPDATE jobs SET state = coalesce(?, state), once = ?, interrupted = ?,
-                 once_begun = ?, status = ?, phase = ?, bytes_sent = ?, bytes_total = ?, wake_at = ?,
+                 once_begun = ?, sent_at = CASE WHEN ? THEN coalesce(sent_at, ?) END,
+                 quotas = coalesce(?, quotas), asked_at = coalesce(?, asked_at), forced = 0, status = ?, phase = ?, bytes_sent = ?, bytes_total = ?, wake_at = ?,
                  attempts = ?, post_id = coalesce(?, post_id), url = coalesce(?, url), error = ?, updated_at = ?,
                  ended_at = CASE WHEN ? THEN coalesce(ended_at, ?) END,
                  cancel_requested = cancel_requested AND NOT ?,
                  lease_owner = CASE WHEN ? THEN NULL ELSE lease_owner END
-                 WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL RETURNING app",
+                 WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL RETURNING app, cancel_requested",
             )
             .bind(update.state.as_ref().map(|state| &state.0))
             .bind(update.once)
             .bind(update.interrupted)
             .bind(update.once_begun)
+            .bind(update.once_begun)
+            .bind(now)
+            .bind(&update.quotas)
+            .bind(update.asked_at)
             .bind(update.status.name())
             .bind(&update.phase)
             .bind(update.bytes_sent)
@@ -253,7 +323,7 @@ impl JobStore for Sqlite {
             .bind(lease.fence)
             .fetch_optional(&mut *db)
             .await?;
-            let Some(app) = app else { return Ok(false) };
+            let Some((app, cancel_requested)) = held else { return Ok(None) };
             if let Some(reference) = &update.reference {
                 sqlx::query("INSERT OR IGNORE INTO job_references (app, reference, job) VALUES (?, ?, ?)")
                     .bind(&app)
@@ -261,11 +331,15 @@ impl JobStore for Sqlite {
                     .bind(id)
                     .execute(&mut *db)
                     .await?;
-                // A webhook may have been faster than the answer that told us this reference.
+                // A webhook may have been faster than the answer that told us this reference; and one that was
+                // taken to be this job's for want of a reference was not.
                 sqlx::query(
-                    "UPDATE events SET job = ?1 WHERE app = ?2 AND reference = ?3 AND job IS NULL
+                    "UPDATE events SET job = CASE WHEN reference = ?3 THEN ?1 END
+                     WHERE app = ?2 AND taken = 0 AND (job = ?1 AND reference NOT IN
+                     (SELECT r.reference FROM job_references r WHERE r.job = ?1)
+                     OR job IS NULL AND reference = ?3
                      AND (account IS NULL OR account = (SELECT a.account FROM accounts a
-                     JOIN jobs j ON j.channel = a.channel WHERE j.id = ?1))",
+                     JOIN jobs j ON j.channel = a.channel AND j.tenant = a.tenant WHERE j.id = ?1)))",
                 )
                 .bind(id)
                 .bind(&app)
@@ -274,11 +348,15 @@ impl JobStore for Sqlite {
                 .await?;
             }
             if let Some(event) = update.event_taken {
-                sqlx::query("UPDATE events SET taken = 1 WHERE rowid = ?").bind(event).execute(&mut *db).await?;
+                sqlx::query("UPDATE events SET taken = 1, job = coalesce(job, ?) WHERE rowid = ?")
+                    .bind(id)
+                    .bind(event)
+                    .execute(&mut *db)
+                    .await?;
             }
             if update.release {
                 sqlx::query(
-                    "UPDATE jobs SET wake_at = ?1 WHERE id = ?2 AND status IN ('active', 'published', 'unknown')
+                    "UPDATE jobs SET wake_at = min(coalesce(wake_at, ?1), ?1) WHERE id = ?2 AND status <> 'paused'
                      AND EXISTS (SELECT 1 FROM events WHERE job = ?2 AND taken = 0)",
                 )
                 .bind(now)
@@ -301,7 +379,7 @@ impl JobStore for Sqlite {
                 .execute(&mut *db)
                 .await?;
             }
-            Ok(true)
+            Ok(Some(JobSignals { cancel_requested }))
         })
     }
 
@@ -325,7 +403,7 @@ impl JobStore for Sqlite {
         write!(self, db => {
             let done = sqlx::query(
                 "UPDATE jobs SET wake_at = min(coalesce(wake_at, ?), ?), status = 'active', error = NULL,
-                 updated_at = ?
+                 forced = 1, updated_at = ?
                  WHERE tenant = ? AND id = ? AND ended_at IS NULL",
             )
             .bind(now)
@@ -466,5 +544,18 @@ impl JobStore for Sqlite {
                 trace_id: row.get(6),
             })
             .collect())
+    }
+
+    async fn prune_history(&self, before: i64) -> Result<bool> {
+        write!(self, db => {
+            let done = sqlx::query(
+                "DELETE FROM job_history WHERE rowid IN (SELECT rowid FROM job_history WHERE at_ms < ? LIMIT ?)",
+            )
+            .bind(before)
+            .bind(PRUNED)
+            .execute(&mut *db)
+            .await?;
+            Ok(done.rows_affected() > 0)
+        })
     }
 }
