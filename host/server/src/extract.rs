@@ -5,8 +5,9 @@ use aide::generate::GenContext;
 use aide::openapi::{
     MediaType, Operation, ReferenceOr, RequestBody, Response as Documented, SchemaObject, StatusCode,
 };
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -21,14 +22,18 @@ impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(value)) => Ok(Body(value)),
-            Err(JsonRejection::MissingJsonContentType(_)) => Err(Problem::wrong_type("application/json")),
-            Err(rejection) if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Problem::too_large(state.config().max_body as u64))
-            }
-            Err(rejection) => Err(Problem::malformed(rejection.body_text())),
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::wrong_type("application/json"));
         }
+        let bytes = Raw(request.into_body()).all(state.config().max_body).await?;
+        // A list of values in the order of the members would be taken for the object.
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+            return Err(Problem::malformed("the body is no JSON object"));
+        }
+        let value = axum::Json::<T>::from_bytes(&bytes);
+        value.map(|value| Body(value.0)).map_err(|rejection| Problem::malformed(rejection.body_text()))
     }
 }
 

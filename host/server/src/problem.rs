@@ -220,7 +220,15 @@ pub(crate) fn document(operation: TransformOperation<'_>, status: u16) -> Transf
 pub(crate) fn stream(operation: TransformOperation<'_>) -> TransformOperation<'_> {
     let mut operation = operation;
     let schema = SchemaObject {
-        json_schema: schemars::json_schema!({ "type": "string" }),
+        json_schema: schemars::json_schema!({
+            "type": "object",
+            "description": "One event.",
+            "properties": {
+                "event": { "type": "string", "enum": ["job", "gone"] },
+                "data": { "type": "string", "contentMediaType": "application/json" },
+            },
+            "required": ["event", "data"],
+        }),
         example: None,
         external_docs: None,
     };

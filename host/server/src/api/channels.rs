@@ -213,6 +213,7 @@ async fn posts(
     Query(query): Query<ListPosts>,
 ) -> Result<Json<PostPage>, Problem> {
     let tenant = caller.tenant(&state);
+    let limit = limit(query.limit)?;
     if let Some(ids) = query.ids {
         let ids: Vec<String> = ids.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
         if ids.is_empty() || ids.len() > MOST as usize {
@@ -221,7 +222,7 @@ async fn posts(
         let posts = tenant.get_posts(&channel, &ids).await?;
         return Ok(Json(PostPage { posts, next_cursor: None }));
     }
-    let query = ListQuery { limit: limit(query.limit)?, cursor: query.cursor };
+    let query = ListQuery { limit, cursor: query.cursor };
     Ok(Json(tenant.list_posts(&channel, &query).await?))
 }
 
