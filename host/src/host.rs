@@ -328,27 +328,13 @@ impl Inner {
         if longest.is_some_and(|longest| longest < STAYS) {
             return;
         }
-        let inner = self.clone();
+        let (inner, host) = (self.clone(), Host { inner: self.clone() });
         self.tasks.spawn(async move {
             tokio::select! {
-                () = inner.keep_house() => {}
+                () = host.keep_house() => {}
                 () = inner.stopping() => {}
             }
         });
-    }
-
-    /// None of it is anybody's answer, so failures are only noted.
-    async fn keep_house(self: &Arc<Self>) {
-        let host = Host { inner: self.clone() };
-        if let Err(error) = host.sample_stats().await {
-            tracing::warn!(%error, "no samples of numbers were taken");
-        }
-        if let Err(error) = self.sweep_uploads().await {
-            tracing::warn!(%error, "old uploads were not removed");
-        }
-        if let Err(error) = self.sweep_media_links().await {
-            tracing::warn!(%error, "old addresses of media were not removed");
-        }
     }
 
     pub(crate) fn wake_workers(&self) {
@@ -436,6 +422,20 @@ impl Host {
     /// [`Host::shutdown`]. `Some(Duration::ZERO)` does what is due now and returns when that is laid down.
     pub async fn work(&self, longest: Option<Duration>) -> Result<Worked> {
         self.inner.work(longest).await
+    }
+
+    /// Takes samples of numbers that are due, and removes uploads and addresses that nobody needs any more.
+    /// Workers that stay do so every hour; failures are noted and tried again then.
+    pub async fn keep_house(&self) {
+        if let Err(error) = self.sample_stats().await {
+            tracing::warn!(%error, "no samples of numbers were taken");
+        }
+        if let Err(error) = self.inner.sweep_uploads().await {
+            tracing::warn!(%error, "old uploads were not removed");
+        }
+        if let Err(error) = self.inner.sweep_media_links().await {
+            tracing::warn!(%error, "old addresses of media were not removed");
+        }
     }
 
     /// Encrypts everything anew under the first key. Returns how many values were changed.

@@ -46,8 +46,8 @@ impl Tenant {
 }
 
 impl Host {
-    /// Takes a sample of every channel that has none of the last hours. Workers do so by themselves.
-    pub async fn sample_stats(&self) -> Result<usize> {
+    /// Takes a sample of every channel that has none of the last hours.
+    pub(crate) async fn sample_stats(&self) -> Result<usize> {
         let since = self.inner.clock.now_ms().saturating_sub(millis(self.inner.sample_every));
         let due = self.inner.store.channels_to_sample(since).await?;
         let samples = due.into_iter().map(|(tenant, channel)| async move {
