@@ -214,6 +214,12 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_configuration_is_one() {
+        let example = Config::parse(include_str!("../../../examples/service/config.toml")).unwrap();
+        assert!(example.is_public());
+    }
+
+    #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
         let error = Config::parse("wrokers = true").unwrap_err();
         assert_eq!(error.kind, ErrorKind::Misconfigured);

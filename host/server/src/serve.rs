@@ -254,6 +254,6 @@ async fn refuse_open(server: &Server, host: &Host) -> Result<()> {
     )
     .with_field("listen")
     .with_remedy(
-        "set a password (`social-channel password`, or `password_file`) or make a key (`social-channel keys create`), or listen on 127.0.0.1 only",
+        "set a password (`social-channel keys password`, or `password_file`) or make a key (`social-channel keys create`), or listen on 127.0.0.1 only",
     ))
 }

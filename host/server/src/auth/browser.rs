@@ -85,7 +85,7 @@ impl Browser {
         if !state.host().has_password().await? {
             return Err(Problem::not_allowed(
                 "no password is set, so nobody can sign in",
-                "set one on the server with `social-channel password`",
+                "set one on the server with `social-channel keys password`",
             ));
         }
         if !state.host().check_password(password).await? {

@@ -3,8 +3,8 @@
 
 use axum::extract::Request;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::header::{HOST, ORIGIN};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::header::{ACCEPT, HOST, ORIGIN};
 use http::{HeaderMap, Uri};
 use url::Url;
 
@@ -37,7 +37,34 @@ pub(crate) async fn guard(
         )
         .into_response();
     }
+    if let Some(address) = proper_address(&request, host.as_deref(), &state) {
+        return Redirect::temporary(&address).into_response();
+    }
     next.run(request).await
+}
+
+/// Where a browser on this machine should be: at the name to which platforms send it back, or its cookie would
+/// not come along.
+fn proper_address(request: &Request, host: Option<&str>, state: &State) -> Option<String> {
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if request.method() != http::Method::GET || !accepts.contains("text/html") {
+        return None;
+    }
+    let proper = state.host().public_address()?;
+    let ours = Url::parse(&proper).ok()?;
+    let theirs = Url::parse(&format!("http://{}", host?)).ok()?;
+    let both_local = is_loopback(&ours) && is_loopback(&theirs) && ours.port() == theirs.port();
+    let path = request.uri().path_and_query()?.as_str();
+    (both_local && ours.host() != theirs.host()).then(|| format!("{proper}{path}"))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// Platforms and their pages may send there; what comes is checked by itself.
@@ -53,13 +80,7 @@ fn host(headers: &HeaderMap, uri: &Uri) -> Option<String> {
 
 fn is_ours(host: &str, state: &State) -> bool {
     let Ok(url) = Url::parse(&format!("http://{host}")) else { return false };
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    loopback
+    is_loopback(&url)
         || state
             .config()
             .public_address

@@ -3,6 +3,7 @@
 //! One program, because linking the engine takes longer than all of these tests.
 
 mod access;
+mod checks;
 mod media;
 mod outside;
 mod routes;

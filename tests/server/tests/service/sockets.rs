@@ -37,7 +37,8 @@ async fn start(stage: &Stage) -> Running {
     let server = Server::bind(config(stage.folder.path())).await.unwrap();
     let address = server.address().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let host = stage.second_host().await.unwrap();
+    let builder = library_tests::builder(stage.folder.path(), &stage.simulator.origin()).unwrap();
+    let host = server.prepare(builder).unwrap().open().await.unwrap();
     let task = tokio::spawn(server.run(host, async move { stopped.await.unwrap_or(()) }));
     Running { address, stop, task }
 }
@@ -67,6 +68,18 @@ async fn on_loopback_it_is_open_until_a_password_is_set() {
     let rebound = "GET /api/v1/channels HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
     let answer = raw(stream, rebound).await;
     assert!(answer.starts_with("HTTP/1.1 403"), "a name that points here is not ours: {answer}");
+
+    // A browser is sent to the name that callbacks come back to, where its cookie is.
+    let stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    let port = host.rsplit(':').next().unwrap();
+    let named = format!(
+        "GET /x?y HTTP/1.1\r\nhost: localhost:{port}\r\naccept: text/html\r\nconnection: close\r\n\r\n"
+    );
+    let answer = raw(stream, &named).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 307") && answer.contains(&format!("location: http://{host}/x?y")),
+        "{answer}"
+    );
 
     stage.host.set_password(Some(SecretText::new("correct horse"))).await.unwrap();
     assert_eq!(client().get(&list).send().await.unwrap().status(), 401);
