@@ -197,7 +197,7 @@ fn video(
         findings.push(error("media", message, "Encode it as H.264, H.265, VP8 or VP9."));
     }
     if let (Some(duration), Some(maximum)) = (item.duration, creator.max_seconds)
-        && duration > maximum * 1000
+        && duration > maximum.saturating_mul(1000)
     {
         let message =
             format!("The video lasts {} seconds; this account may post {maximum}.", duration.div_ceil(1000));

@@ -45,28 +45,30 @@ pub(crate) fn plan(size: u64) -> Option<Plan> {
 impl Plan {
     /// First byte and length of a chunk.
     pub(crate) fn range(&self, index: u64) -> (u64, u64) {
-        let first = (index * self.chunk).min(self.size);
-        let length = if self.is_last(index) { self.size - first } else { self.chunk };
+        let first = index.saturating_mul(self.chunk).min(self.size);
+        let length = if self.is_last(index) { self.size - first } else { self.chunk.min(self.size - first) };
         (first, length)
     }
 
     pub(crate) fn is_last(&self, index: u64) -> bool {
-        index + 1 >= self.count
+        index.saturating_add(1) >= self.count
     }
 
     /// `Content-Range` of a chunk; its end is inclusive.
     pub(crate) fn content_range(&self, index: u64) -> String {
         let (first, length) = self.range(index);
-        format!("bytes {first}-{}/{}", first + length - 1, self.size)
+        format!("bytes {first}-{}/{}", (first + length).saturating_sub(1), self.size)
     }
 
     /// Which chunk comes next when TikTok says how far it got; None: it has everything. Whether it tells a
     /// count or the index of the last byte is not documented, so a number just below a border counts as it.
     pub(crate) fn next_after(&self, uploaded: u64) -> Option<u64> {
-        if uploaded + 1 >= self.size && uploaded > 0 {
+        // TikTok's number, so of any size.
+        let next = uploaded.saturating_add(1);
+        if next >= self.size && uploaded > 0 {
             return None;
         }
-        Some(((uploaded + 1) / self.chunk).min(self.count - 1))
+        Some((next / self.chunk.max(1)).min(self.count.saturating_sub(1)))
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) async fn check_settings<E: Environment>(environment: &E, addresses: &
         ),
         Err(error) => of_error(Severity::Error, "redirect-uri", error),
     });
+    counts(&settings, &mut findings);
     webhook(addresses, &mut findings);
     media(&settings, addresses, &mut findings);
     for scope in SCOPES.iter().filter(|scope| !settings.scopes.iter().any(|asked| asked == *scope)) {
@@ -96,6 +97,38 @@ fn mode(settings: &Settings, findings: &mut Vec<Finding>) {
     });
 }
 
+/// Numbers and secrets that contradict each other.
+fn counts(settings: &Settings, findings: &mut Vec<Finding>) {
+    if settings.daily_users.is_some() && settings.audited != Some(true) {
+        findings.push(finding(
+            Severity::Warning,
+            "daily-users",
+            "A number of accounts a day is granted in the audit, and `audited` is not set to true.",
+            Some(
+                "Set `audited` to true if the audit has been passed; before it 5 accounts may post in a day.",
+            ),
+        ));
+    }
+    let previous = settings.previous_client_secret.as_ref().map(crate::secret::Secret::reveal);
+    if previous == Some(settings.client_secret.reveal()) {
+        findings.push(finding(
+            Severity::Warning,
+            "previous-client-secret",
+            "The previous secret is the same as the present one.",
+            Some("Empty it, or enter the secret that was used before."),
+        ));
+    }
+}
+
+/// As far as the text of an address tells: https, and a host name that others can reach.
+fn is_public_https(url: &str) -> bool {
+    let Some(("https", authority, _)) = social_channel_provider::http::split_url(url) else { return false };
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_ascii_lowercase();
+    let is_local = host == "localhost" || host.ends_with(".localhost") || host.ends_with(".local");
+    let is_address = host.starts_with('[') || host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    !is_local && !is_address
+}
+
 fn webhook(addresses: &Addresses, findings: &mut Vec<Finding>) {
     findings.push(match addresses.webhook_url.as_deref() {
         None => finding(
@@ -104,10 +137,10 @@ fn webhook(addresses: &Addresses, findings: &mut Vec<Finding>) {
             "There is no address for webhooks: results are asked for, and withdrawn permissions are noticed late.",
             Some("Give the host a public https address."),
         ),
-        Some(url) if !url.starts_with("https://") => finding(
+        Some(url) if !is_public_https(url) => finding(
             Severity::Error,
             "webhook-url",
-            "TikTok sends webhooks to https addresses only.",
+            "TikTok sends webhooks to public https addresses only.",
             Some("Give the host a public https address."),
         ),
         Some(_) => finding(Severity::Ok, "webhook-url", "The address for webhooks has the form that TikTok takes.", None),
@@ -125,10 +158,10 @@ fn media(settings: &Settings, addresses: &Addresses, findings: &mut Vec<Finding>
         return;
     };
     findings.push(match settings.is_verified(prefix) {
-        _ if !prefix.starts_with("https://") || !prefix.ends_with('/') => finding(
+        _ if !is_public_https(prefix) || !prefix.ends_with('/') => finding(
             Severity::Error,
             "media-prefix",
-            "TikTok verifies only https prefixes that end in a slash.",
+            "TikTok verifies only public https prefixes with a host name that end in a slash.",
             Some("Give the host a public https address."),
         ),
         Some(true) => finding(Severity::Ok, "verified-urls", "The host's media lies below a verified address.", None),
@@ -204,5 +237,25 @@ mod tests {
         };
         let errors = subjects(&environment, &bad, Severity::Error);
         assert_eq!(errors, ["redirect-uri", "webhook-url", "verified-urls"]);
+        for prefix in ["https://203.0.113.7/media/", "https://localhost/media/", "https://[::1]/media/"] {
+            environment.answer_text(400, r#"{"error":"invalid_grant"}"#);
+            let bad = Addresses { media_prefix: Some(prefix.to_owned()), ..addresses() };
+            assert_eq!(subjects(&environment, &bad, Severity::Error), ["media-prefix"], "{prefix}");
+        }
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_named_with_a_remedy() {
+        let environment = environment()
+            .with_setting("daily-users", "300")
+            .with_setting("previous-client-secret", "s3cr3t-example")
+            .with_setting("client-key", "sbawexample");
+        environment.answer_text(400, r#"{"error":"invalid_grant"}"#);
+        let findings = run(check_settings(&environment, &addresses()));
+        let warned: Vec<_> =
+            findings.iter().filter(|finding| finding.severity == Severity::Warning).collect();
+        let subjects: Vec<_> = warned.iter().map(|finding| finding.subject.as_str()).collect();
+        assert_eq!(subjects, ["mode", "daily-users", "previous-client-secret", "verified-urls"]);
+        assert!(warned.iter().all(|finding| finding.remedy.is_some()));
     }
 }

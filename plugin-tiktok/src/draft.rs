@@ -59,8 +59,8 @@ pub(crate) fn finding(severity: Severity, subject: &str, message: &str, remedy: 
     }
 }
 
-fn refused(subject: &str, message: &str) -> Finding {
-    finding(Severity::Error, subject, message, None)
+fn refused(subject: &str, message: &str, remedy: &str) -> Finding {
+    finding(Severity::Error, subject, message, Some(remedy))
 }
 
 impl Draft {
@@ -72,7 +72,7 @@ impl Draft {
             "photos" => Kind::Photos,
             other => {
                 let message = format!("TikTok has no posts of the kind `{other}`, only videos and photos.");
-                return (None, vec![refused("kind", &message)]);
+                return (None, vec![refused("kind", &message, "Choose the kind `video` or `photos`.")]);
             }
         };
         let not_empty = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -96,36 +96,50 @@ impl Draft {
         if kind == Kind::Video && draft.title.is_some() {
             findings.push(refused(
                 "title",
-                "A TikTok video has no title beside its caption: put it into the text.",
+                "A TikTok video has no title beside its caption.",
+                "Put it into the text.",
             ));
         }
         let mut seen: Vec<&str> = Vec::new();
         for entry in &post.options {
             let name = entry.name.as_str();
             if seen.contains(&name) {
-                findings.push(refused(name, &format!("The option `{name}` is given twice.")));
+                findings.push(refused(
+                    name,
+                    &format!("The option `{name}` is given twice."),
+                    "Give it once.",
+                ));
             }
             seen.push(name);
-            if let Err(message) = draft.set(name, &entry.value) {
-                findings.push(refused(name, &message));
+            if let Err((message, remedy)) = draft.set(name, &entry.value) {
+                findings.push(refused(name, &message, remedy));
             }
         }
         (Some(draft), findings)
     }
 
-    fn set(&mut self, name: &str, value: &OptionValue) -> Result<(), String> {
+    /// Sets an option, or says what is wrong with it and what to do.
+    fn set(&mut self, name: &str, value: &OptionValue) -> Result<(), (String, &'static str)> {
+        const LEAVE_OUT: &str = "Leave the option out.";
         let video = self.kind == Kind::Video;
         let flag = || match value {
             OptionValue::Flag(flag) => Ok(*flag),
-            _ => Err(format!("The option `{name}` must be true or false.")),
+            _ => Err((format!("The option `{name}` must be true or false."), "Give true or false.")),
         };
         let number = || match value {
             OptionValue::Number(number) if *number >= 0 && *number <= i64::from(i32::MAX) => Ok(*number),
-            _ => Err(format!("The option `{name}` must be a whole number, not below 0.")),
+            _ => Err((
+                format!("The option `{name}` must be a whole number, not below 0."),
+                "Give such a number, or leave the option out.",
+            )),
         };
         // False for a switch that this kind of post lacks says nothing, so it does no harm.
         let only = |offered: bool, on: bool, kind: &str| {
-            if offered || !on { Ok(on) } else { Err(format!("TikTok offers `{name}` for {kind} only.")) }
+            if offered || !on {
+                Ok(on)
+            } else {
+                Err((format!("TikTok offers `{name}` for {kind} only."), LEAVE_OUT))
+            }
         };
         match name {
             option::COMMENT => self.allow_comment = flag()?,
@@ -151,12 +165,20 @@ impl Draft {
                     OptionValue::Text(text) if text == "pull" => true,
                     OptionValue::Text(text) if text == "upload" && video => false,
                     OptionValue::Text(text) if text == "upload" => {
-                        return Err("TikTok takes photos only from an address, not by upload.".to_owned());
+                        return Err((
+                            "TikTok takes photos only from an address, not by upload.".to_owned(),
+                            LEAVE_OUT,
+                        ));
                     }
-                    _ => return Err("The option `transfer` must be `upload` or `pull`.".to_owned()),
+                    _ => {
+                        return Err((
+                            "The option `transfer` must be `upload` or `pull`.".to_owned(),
+                            "Give one of the two, or leave the option out.",
+                        ));
+                    }
                 };
             }
-            other => return Err(format!("TikTok does not offer the option `{other}`.")),
+            other => return Err((format!("TikTok does not offer the option `{other}`."), LEAVE_OUT)),
         }
         Ok(())
     }

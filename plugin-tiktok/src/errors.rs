@@ -388,41 +388,68 @@ pub(crate) fn api(code: &str, platform_message: Option<&str>, status: u16, scope
     }
 }
 
-/// A failure code of the token or revoke endpoint. The description only helps to name the setting.
+/// What is wrong with a request to connect, where TikTok says more than its code does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Another redirect address than was registered, or than was sent before.
+    Redirect,
+    /// The proof key is missing, or another one.
+    Proof,
+    /// The client secret is missing.
+    Secret,
+}
+
+/// The descriptions that are known word for word (D-OERR, and seen on the wire). Compared as a whole, never in
+/// part: any other text explains nothing, and the code alone decides.
+const DESCRIPTIONS: [(&str, Cause); 3] = [
+    ("Redirect_uri is not matched with the uri when requesting code.", Cause::Redirect),
+    ("Code verifier or code challenge is invalid.", Cause::Proof),
+    ("Client secret is missed in request.", Cause::Secret),
+];
+
+fn cause_of(description: Option<&str>) -> Option<Cause> {
+    let plain = |text: &str| text.trim().trim_end_matches('.').to_ascii_lowercase();
+    let given = plain(description?);
+    DESCRIPTIONS.iter().find(|(known, _)| plain(known) == given).map(|(_, cause)| *cause)
+}
+
+/// A failure code of the token or revoke endpoint. Of the description only known sentences count.
 pub(crate) fn oauth(code: &str, description: Option<&str>, status: u16) -> Error {
     let Some(row) = find(OAUTH, code).or_else(|| find(API, code)) else {
         return unknown(code, description, status);
     };
-    let mut error = build(row, description);
-    if matches!(code, "invalid_request" | "invalid_grant") {
-        let hint = description.unwrap_or_default().to_ascii_lowercase();
-        let cause = if hint.contains("redirect_uri") {
-            Some((
-                "redirect-uri",
-                "TikTok saw another redirect address than before.",
-                "The operator must register the redirect address byte for byte, in the same mode (sandbox or live).",
-            ))
-        } else if hint.contains("code verifier") || hint.contains("code challenge") {
-            Some((
-                "kind",
-                "TikTok wants a proof key for this app, or another one.",
-                "The operator must set the kind of registration (web or desktop) as it is at TikTok.",
-            ))
-        } else if hint.contains("client secret") {
-            Some((
-                "client-secret",
-                "TikTok missed the client secret.",
-                "The operator must enter the client secret.",
-            ))
-        } else {
-            None
-        };
-        if let Some((field, message, remedy)) = cause {
-            error.kind = ErrorKind::Misconfigured;
-            error = Error { message: message.to_owned(), ..error }.remedy(remedy).field(field);
-        }
+    let error = build(row, description);
+    match cause_of(description) {
+        Some(cause) if matches!(code, "invalid_request" | "invalid_grant") => by_cause(cause, error),
+        _ => error,
     }
-    error
+}
+
+/// The operator's setting is wrong, and it is known which one.
+pub(crate) fn misconfigured(code: &str, cause: Cause) -> Error {
+    by_cause(cause, Error::new(ErrorKind::Misconfigured, "").code(code))
+}
+
+fn by_cause(cause: Cause, mut error: Error) -> Error {
+    let (field, message, remedy) = match cause {
+        Cause::Redirect => (
+            "redirect-uri",
+            "TikTok does not know the redirect address, or saw another one before.",
+            "The operator must register the redirect address byte for byte, in the same mode (sandbox or live) and under the same kind (web or desktop).",
+        ),
+        Cause::Proof => (
+            "kind",
+            "TikTok wants a proof key for this app, or another one.",
+            "The operator must set the kind of registration (web or desktop) as it is at TikTok.",
+        ),
+        Cause::Secret => (
+            "client-secret",
+            "TikTok missed the client secret.",
+            "The operator must enter the client secret.",
+        ),
+    };
+    (error.kind, error.message) = (ErrorKind::Misconfigured, message.to_owned());
+    error.remedy(remedy).field(field)
 }
 
 /// A `fail_reason` of the status endpoint or of a webhook.
@@ -464,17 +491,37 @@ fn unknown(code: &str, platform_message: Option<&str>, status: u16) -> Error {
 
 /// An answer without a code: a gateway's page, an empty body.
 pub(crate) fn by_status(status: u16) -> Error {
+    let error = |kind, message: &str, remedy: &str| Error::new(kind, message).remedy(remedy);
     match status {
         429 => build(&API[RATE_LIMIT], None),
-        401 => Error::new(ErrorKind::CredentialsExpired, "TikTok did not accept the access token."),
-        400 => Error::new(ErrorKind::InvalidRequest, "TikTok did not accept the request."),
-        403 => Error::new(ErrorKind::Rejected, "TikTok refused the request."),
-        404 => Error::new(ErrorKind::NotFound, "TikTok has nothing at this address."),
+        401 => error(
+            ErrorKind::CredentialsExpired,
+            "TikTok did not accept the access token.",
+            "It is refreshed; if that does not help, connect the account again.",
+        ),
+        400 => error(
+            ErrorKind::InvalidRequest,
+            "TikTok did not accept the request and did not say why.",
+            "Check what was entered and try again; if it stays, report it as a fault of the provider.",
+        ),
+        403 => error(
+            ErrorKind::Rejected,
+            "TikTok refused the request and did not say why.",
+            "Look into the TikTok app whether the account is restricted, then try again.",
+        ),
+        404 => error(
+            ErrorKind::NotFound,
+            "TikTok has nothing at this address.",
+            "Check whether it still exists in the TikTok app.",
+        ),
         500..=599 => Error::new(ErrorKind::Unavailable, format!("TikTok is out of order (HTTP {status})."))
             .remedy("Try again in a few minutes."),
         _ => Error::new(
             ErrorKind::Other,
             format!("TikTok gave an answer that makes no sense (HTTP {status})."),
+        )
+        .remedy(
+            "Try again; if it stays, look whether something between this host and TikTok changes answers.",
         ),
     }
 }
@@ -540,6 +587,28 @@ mod tests {
         assert_eq!(error.field.as_deref(), Some("kind"));
         let error = oauth("invalid_grant", Some("Authorization code is expired."), 400);
         assert_eq!(error.kind, K::Unauthorized);
+        // A part of a sentence is no sentence: what holds a known one among other words says nothing.
+        let longer =
+            "Not this: Redirect_uri is not matched with the uri when requesting code. See also client secret";
+        let error = oauth("invalid_request", Some(longer), 400);
+        assert_eq!((error.kind, error.field), (K::InvalidRequest, None));
+    }
+
+    #[test]
+    fn nothing_that_is_refused_lacks_a_remedy() {
+        let statuses = [200, 204, 302, 400, 401, 403, 404, 408, 413, 429, 431, 500, 502, 503, 599];
+        for status in statuses {
+            assert!(by_status(status).remedy.is_some(), "{status}");
+            for code in ["brand_new_code", "ok", "", "access_denied", "invalid_param"] {
+                assert!(api(code, None, status, "video.publish").remedy.is_some(), "{code} {status}");
+                assert!(oauth(code, None, status).remedy.is_some(), "{code} {status}");
+            }
+        }
+        for cause in [Cause::Redirect, Cause::Proof, Cause::Secret] {
+            let error = misconfigured("invalid_request", cause);
+            assert!(error.remedy.is_some() && error.field.is_some() && !error.message.is_empty());
+        }
+        assert!(fail_reason("brand_new").remedy.is_some() && fail_reason("").remedy.is_some());
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn kinds(creator: &Creator) -> Vec<PostKind> {
             max_media: 1,
             content_types: owned(&VIDEO_TYPES),
             max_size: Some(MAX_SIZE),
-            max_duration: creator.max_seconds.map(|seconds| seconds * 1000),
+            max_duration: creator.max_seconds.map(|seconds| seconds.saturating_mul(1000)),
             needs_public_url: false,
         },
         PostKind {
@@ -272,11 +272,14 @@ async fn quotas<E: Environment>(environment: &E, account: &Account, settings: &S
     let mut quotas = Vec::new();
     for limit in [&quota::POSTS, &quota::VIDEO_INIT, &quota::PHOTO_INIT, &quota::CREATOR_INFO, &quota::STATUS]
     {
-        let (used, resets_at) = quota::used(environment, limit, &account.id).await;
-        quotas.push(Quota { name: limit.name.to_owned(), used, maximum: limit.maximum, resets_at });
+        // What cannot be read is left out: not known is not zero.
+        if let Some((used, resets_at)) = quota::used(environment, limit, &account.id).await {
+            quotas.push(Quota { name: limit.name.to_owned(), used, maximum: limit.maximum, resets_at });
+        }
     }
-    if let Some(maximum) = settings.active_user_cap() {
-        let (used, resets_at) = quota::users(environment).await;
+    if let Some(maximum) = settings.active_user_cap()
+        && let Some((used, resets_at)) = quota::users(environment).await
+    {
         quotas.push(Quota { name: "active-users-per-day".to_owned(), used, maximum, resets_at });
     }
     quotas

@@ -190,7 +190,8 @@ pub(crate) async fn revoke<E: Environment>(environment: &E, account: &Account) -
     let credentials = Credentials::of(account)?;
     // TikTok wants the access token and does not say whether a stale one will do.
     if credentials.expires_at.is_some_and(|at| at <= environment.now()) {
-        return Err(Error::new(ErrorKind::CredentialsExpired, "The access token has expired."));
+        return Err(Error::new(ErrorKind::CredentialsExpired, "The access token has expired.")
+            .remedy("It is refreshed; then this is tried again."));
     }
     let request = Request::new(Method::Post, format!("{API}/v2/oauth/revoke/"))
         .header("cache-control", "no-cache")
@@ -289,8 +290,8 @@ fn callback_error(error: &str, error_type: Option<&str>, description: Option<&st
         .remedy("The operator must add the account under Target users of the sandbox (it can take an hour to count), or use the live app.")
         .code("non_sandbox_target"),
         Some("client_key") => errors::oauth("unauthorized_client", description, 400),
-        Some("redirect_uri") => errors::oauth("invalid_request", Some("redirect_uri"), 400),
-        Some("code_challenge") => errors::oauth("invalid_request", Some("code challenge"), 400),
+        Some("redirect_uri") => errors::misconfigured(error, errors::Cause::Redirect),
+        Some("code_challenge") => errors::misconfigured(error, errors::Cause::Proof),
         Some("scope") => errors::oauth("invalid_scope", description, 400),
         _ => errors::oauth(error, description, 400),
     }

@@ -198,7 +198,7 @@ impl State {
 
     /// TikTok disagrees about how far the upload got.
     fn realign(mut self, uploaded: u64, now: u64) -> PublishStep {
-        self.realigns += 1;
+        self.realigns = self.realigns.saturating_add(1);
         match self.plan.and_then(|plan| plan.next_after(uploaded)) {
             Some(index) if self.realigns <= MAX_REALIGNS => self.send_chunk(index, now),
             _ => {
@@ -230,7 +230,9 @@ pub(crate) async fn begin<E: Environment>(
         return Err(error);
     }
     let Some(draft) = draft else {
-        return Err(Error::new(ErrorKind::InvalidRequest, "TikTok has no such kind of post.").field("kind"));
+        return Err(Error::new(ErrorKind::InvalidRequest, "TikTok has no such kind of post.")
+            .remedy("Choose a video or photos.")
+            .field("kind"));
     };
     let total = media.iter().map(|item| item.size).sum();
     let now = environment.now();
@@ -386,12 +388,13 @@ impl<E: Environment> Publish<'_, E> {
             return Err(Error::new(
                 ErrorKind::Unavailable,
                 "TikTok's answer lacks the address for the upload.",
-            ));
+            )
+            .remedy("It is asked for again; if it stays so, publish later."));
         };
         state.publish_id = Some(publish_id);
         state.upload_url = Some(Secret::new(upload_url));
-        state.upload_until = asked_at + UPLOAD_WITHIN;
-        state.inits += 1;
+        state.upload_until = asked_at.saturating_add(UPLOAD_WITHIN);
+        state.inits = state.inits.saturating_add(1);
         // An upload that begins anew is the same post.
         if state.inits == 1 {
             self.count_post().await;
@@ -473,7 +476,7 @@ impl<E: Environment> Publish<'_, E> {
     /// What the person chose and the account meanwhile no longer offers.
     async fn no_longer_offered(&self, state: &mut State) -> Result<Option<Error>, Error> {
         let now = self.now();
-        if now < state.checked_at + CHECK_AGAIN_AFTER {
+        if now < state.checked_at.saturating_add(CHECK_AGAIN_AFTER) {
             return Ok(None);
         }
         let creator = creator::query(self.environment, self.account).await?;
@@ -489,7 +492,9 @@ impl<E: Environment> Publish<'_, E> {
             option::DUET
         } else if creator.stitch_disabled && wants("disable_stitch") {
             option::STITCH
-        } else if !state.photos && longest > creator.max_seconds.map(|seconds| seconds * 1000).or(longest) {
+        } else if !state.photos
+            && longest > creator.max_seconds.map(|seconds| seconds.saturating_mul(1000)).or(longest)
+        {
             "media"
         } else {
             return Ok(None);
@@ -511,7 +516,7 @@ impl<E: Environment> Publish<'_, E> {
     async fn lost(&self, mut state: State, evidence: Option<Evidence>) -> Result<PublishStep, Error> {
         let now = self.now();
         // Of an earlier publish of this account.
-        let evidence = evidence.filter(|evidence| evidence.at + 60 >= state.begun_at);
+        let evidence = evidence.filter(|evidence| evidence.at.saturating_add(60) >= state.begun_at);
         if let Some(evidence) = evidence {
             state.publish_id = Some(evidence.publish_id.clone());
             state.enter(Stage::Processing, now);
@@ -520,7 +525,7 @@ impl<E: Environment> Publish<'_, E> {
         if state.stage != Stage::Lost {
             state.enter(Stage::Lost, now);
         }
-        if now >= state.since + WAIT_FOR_EVIDENCE {
+        if now >= state.since.saturating_add(WAIT_FOR_EVIDENCE) {
             let error = Error::new(
                 ErrorKind::OutcomeUnknown,
                 "TikTok's answer was lost, so it is not known whether the post was made.",
@@ -633,7 +638,7 @@ impl<E: Environment> Publish<'_, E> {
                 Ok(state.watch(now))
             }
             200 | 206 => match progress(response) {
-                Some(uploaded) if plan.next_after(uploaded) != Some(index + 1) => {
+                Some(uploaded) if plan.next_after(uploaded) != Some(index.saturating_add(1)) => {
                     Ok(state.realign(uploaded, now))
                 }
                 // More is expected after what we take for the last one: let the status tell.
@@ -641,7 +646,7 @@ impl<E: Environment> Publish<'_, E> {
                     state.last_begun = true;
                     Ok(state.watch(now))
                 }
-                _ => Ok(state.send_chunk(index + 1, now)),
+                _ => Ok(state.send_chunk(index.saturating_add(1), now)),
             },
             416 => match progress(response) {
                 Some(uploaded) => Ok(state.realign(uploaded, now)),
@@ -667,7 +672,8 @@ impl<E: Environment> Publish<'_, E> {
                 let error = Error::new(
                     ErrorKind::OutcomeUnknown,
                     format!("TikTok broke down at the last part of the upload (HTTP {}).", response.status),
-                );
+                )
+                .remedy("TikTok is asked what became of it; do not publish it again meanwhile.");
                 Err(error.trace_id(trace(response)))
             }
             500..=599 => Err(errors::by_status(response.status).trace_id(trace(response))),
@@ -698,7 +704,7 @@ impl<E: Environment> Publish<'_, E> {
             Err(error) if error.kind == ErrorKind::NotFound => {
                 let now = self.now();
                 let known = error.code.as_deref() == Some("invalid_publish_id");
-                if known && now < state.since + UNKNOWN_ID_GRACE {
+                if known && now < state.since.saturating_add(UNKNOWN_ID_GRACE) {
                     return Ok(wait(state, now));
                 }
                 Ok(state.step(NextStep::Unknown(
@@ -756,7 +762,7 @@ impl<E: Environment> Publish<'_, E> {
                 return state.realign(uploaded, now);
             }
         }
-        if now >= state.since + GIVE_UP {
+        if now >= state.since.saturating_add(GIVE_UP) {
             let error = Error::new(
                 ErrorKind::OutcomeUnknown,
                 "TikTok has not said for a day what became of the post.",
@@ -777,7 +783,7 @@ impl<E: Environment> Publish<'_, E> {
                 Err(error) => return Err(error),
             }
         }
-        state.polls += 1;
+        state.polls = state.polls.saturating_add(1);
         let publication = publication(&state, Some(self.now()));
         Ok(state.step(NextStep::Published(publication)))
     }
@@ -809,8 +815,12 @@ fn give_up(state: State, error: Error, now: u64) -> PublishStep {
 fn wait(mut state: State, now: u64) -> PublishStep {
     const PAUSES: [u64; 5] = [5, 10, 20, 30, 60];
     let index = usize::try_from(state.polls).unwrap_or(usize::MAX);
-    let seconds = if now >= state.since + 3600 { 15 * 60 } else { PAUSES.get(index).copied().unwrap_or(60) };
-    state.polls += 1;
+    let seconds = if now >= state.since.saturating_add(3600) {
+        15 * 60
+    } else {
+        PAUSES.get(index).copied().unwrap_or(60)
+    };
+    state.polls = state.polls.saturating_add(1);
     state.step(NextStep::Wait(seconds * 1000))
 }
 
@@ -830,7 +840,7 @@ fn publication(state: &State, now: Option<u64>) -> Publication {
     };
     // Private posts never get an id. Public ones get it in a minute, in hours, or never.
     let recheck_after = match now {
-        Some(now) if state.public && state.post_id.is_none() && now < state.since + GIVE_UP => {
+        Some(now) if state.public && state.post_id.is_none() && now < state.since.saturating_add(GIVE_UP) => {
             Some((30_000_u64 << state.polls.min(7)).min(3_600_000))
         }
         _ => None,

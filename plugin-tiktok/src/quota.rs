@@ -60,12 +60,12 @@ struct Ledger {
 impl Ledger {
     fn read(bytes: Option<&[u8]>, limit: &Limit, now: u64) -> Self {
         let mut ledger: Self = bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
-        ledger.calls.retain(|(at, _)| at + limit.window > now);
+        ledger.calls.retain(|(at, _)| at.saturating_add(limit.window) > now);
         ledger
     }
 
     fn used(&self) -> u64 {
-        self.calls.iter().map(|(_, count)| count).sum()
+        self.calls.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// How long until one more fits; 0 means now.
@@ -138,19 +138,19 @@ pub(crate) async fn close<E: Environment>(environment: &E, limit: &Limit, accoun
     .await;
 }
 
-/// Used so far, and when the first place becomes free again (unix seconds).
+/// Used so far, and when the first place becomes free again (unix seconds). None: it cannot be read now.
 pub(crate) async fn used<E: Environment>(
     environment: &E,
     limit: &Limit,
     account: &str,
-) -> (u64, Option<u64>) {
+) -> Option<(u64, Option<u64>)> {
     let now = environment.now_ms();
-    let entry = environment.storage_get(&key(limit, account)).await.ok().flatten();
+    let entry = environment.storage_get(&key(limit, account)).await.ok()?;
     let ledger = Ledger::read(entry.as_ref().map(|entry| entry.value.as_slice()), limit, now);
     if ledger.closed_until > now {
-        return (ledger.used().max(limit.maximum), Some(ledger.closed_until.div_ceil(1000)));
+        return Some((ledger.used().max(limit.maximum), Some(ledger.closed_until.div_ceil(1000))));
     }
-    (ledger.used(), ledger.calls.first().map(|(at, _)| (at + limit.window).div_ceil(1000)))
+    Some((ledger.used(), ledger.calls.first().map(|(at, _)| (at + limit.window).div_ceil(1000))))
 }
 
 /// Makes a call within an allowance.
@@ -199,11 +199,12 @@ pub(crate) async fn count_user<E: Environment>(environment: &E, account: &str) {
     .await;
 }
 
-/// How many accounts posted in the last 24 hours, and when the oldest stops counting (unix seconds).
-pub(crate) async fn users<E: Environment>(environment: &E) -> (u64, Option<u64>) {
-    let entry = environment.storage_get(USERS).await.ok().flatten();
+/// How many accounts posted in the last 24 hours, and when the oldest stops counting (unix seconds). None: it
+/// cannot be read now.
+pub(crate) async fn users<E: Environment>(environment: &E) -> Option<(u64, Option<u64>)> {
+    let entry = environment.storage_get(USERS).await.ok()?;
     let users = read_users(entry.as_ref().map(|entry| entry.value.as_slice()), environment.now_ms());
-    (users.len() as u64, users.iter().map(|(_, at)| (at + DAY).div_ceil(1000)).min())
+    Some((users.len() as u64, users.iter().map(|(_, at)| (at + DAY).div_ceil(1000)).min()))
 }
 
 const USERS: &str = "quota/active-users";
@@ -253,7 +254,9 @@ mod tests {
         for _ in 0..20 {
             run(take(&environment, &VIDEO_INIT, "a")).unwrap();
         }
-        assert_eq!(run(used(&environment, &VIDEO_INIT, "a")), (0, None));
+        // And what is not known is not shown as zero.
+        assert_eq!(run(used(&environment, &VIDEO_INIT, "a")), None);
+        assert_eq!(run(users(&environment)), None);
     }
 
     #[test]
@@ -270,8 +273,8 @@ mod tests {
         run(count_user(&environment, "a"));
         run(count_user(&environment, "b"));
         run(count_user(&environment, "a"));
-        assert_eq!(run(users(&environment)).0, 2);
+        assert_eq!(run(users(&environment)).unwrap().0, 2);
         environment.advance_ms(DAY);
-        assert_eq!(run(users(&environment)), (0, None));
+        assert_eq!(run(users(&environment)), Some((0, None)));
     }
 }

@@ -56,7 +56,9 @@ pub(crate) async fn list<E: Environment>(
     // `has_more` alone ends the list: pages can be short, and the last one carries a cursor too.
     let next = if json::flag(&data, "has_more") == Some(true) {
         json::number(&data, "cursor")
-            .or_else(|| posts.last().and_then(|post| post.created_at).map(|seconds| seconds * 1000))
+            .or_else(|| {
+                posts.last().and_then(|post| post.created_at).map(|seconds| seconds.saturating_mul(1000))
+            })
             // A cursor that does not move would be asked for for ever.
             .filter(|next| Some(*next) != before)
     } else {
@@ -112,7 +114,7 @@ fn summary(video: &Value) -> Option<PostSummary> {
         // Photos have none, and TikTok writes 0 then.
         duration: json::number(video, "duration")
             .filter(|&seconds| seconds > 0)
-            .map(|seconds| seconds * 1000),
+            .map(|seconds| seconds.saturating_mul(1000)),
         width: size("width"),
         height: size("height"),
         stats: PostStats {

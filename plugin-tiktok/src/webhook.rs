@@ -52,7 +52,9 @@ pub(crate) fn receive<E: Environment>(environment: &E, request: &Request) -> Res
         .map(|(_, value)| value.as_str())
         .ok_or_else(|| forged("it has no signature"))?;
     let signed_at = verify(&settings, signature, &request.body)?;
-    if signed_at + MAX_AGE < request.received_at || signed_at > request.received_at + MAX_AHEAD {
+    if signed_at.saturating_add(MAX_AGE) < request.received_at
+        || signed_at > request.received_at.saturating_add(MAX_AHEAD)
+    {
         return Err(forged("its signature is too old or from the future"));
     }
     // Genuine from here on: what cannot be understood is answered with 200, or it would come for days.
@@ -136,8 +138,22 @@ fn verify(settings: &Settings, header: &str, body: &[u8]) -> Result<u64, Error> 
     at.parse().map_err(|_| forged("its signature is malformed"))
 }
 
+/// Signs as TikTok does, to make deliveries beyond the one known vector.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn sign(secret: &str, at: u64, body: &[u8]) -> String {
+    let mut signature = format!("t={at},s=");
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
+        mac.update(format!("{at}.").as_bytes());
+        mac.update(body);
+        signature.push_str(&hex::encode(mac.finalize().into_bytes()));
+    }
+    signature
+}
+
 fn forged(why: &str) -> Error {
-    Error::new(ErrorKind::Forbidden, format!("This delivery is not taken as TikTok's: {why}."))
+    Error::new(ErrorKind::Forbidden, format!("This delivery is not taken as TikTok's: {why}.")).remedy(
+        "If it was TikTok's, compare the client key and secret of this app, and the clock of this server, with TikTok's; else ignore it.",
+    )
 }
 
 fn removal(reason: Option<u64>) -> &'static str {
@@ -171,14 +187,6 @@ pub(crate) mod tests {
             body: body.as_bytes().to_vec(),
             received_at,
         }
-    }
-
-    /// Signs, to make deliveries beyond the one known vector.
-    pub(crate) fn sign(secret: &str, at: u64, body: &[u8]) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        mac.update(format!("{at}.").as_bytes());
-        mac.update(body);
-        format!("t={at},s={}", hex::encode(mac.finalize().into_bytes()))
     }
 
     fn signed(body: &str, at: u64) -> Request {

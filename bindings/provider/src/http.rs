@@ -177,9 +177,11 @@ impl SendError {
                 format!("The host did not let a request to {platform} through: {why}."),
             )
             .remedy("The operator must grant this provider the origins it names."),
-            Self::Lost(why) => Error::new(lost, format!("The answer of {platform} was lost: {why}.")),
+            Self::Lost(why) => Error::new(lost, format!("The answer of {platform} was lost: {why}."))
+                .remedy("It is found out what became of it; do not repeat it by hand before."),
             Self::Media(MediaError::Unavailable) => {
                 Error::new(ErrorKind::Unavailable, "The file cannot be read at the moment.")
+                    .remedy("Check that the file is still there; it is tried again later.")
             }
             Self::Media(MediaError::Changed) => {
                 Error::new(ErrorKind::InvalidRequest, "The file changed while it was being published.")
