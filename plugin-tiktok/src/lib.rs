@@ -13,6 +13,8 @@ mod diagnosis;
 mod draft;
 mod errors;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod guide;
 mod oauth;
 mod profile;

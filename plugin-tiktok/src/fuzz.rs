@@ -1,0 +1,257 @@
+//! Everything here that reads what others wrote, one function for each kind of input. Whatever comes: no panic, no
+//! failure without a sentence and a remedy. Played by the tests below with the corpus in `tests/fuzz`, and by the
+//! targets of cargo-fuzz there.
+#![allow(clippy::panic, reason = "test code: a panic is the report")]
+
+use social_channel_provider::channel::{ListQuery, NextStep, Post, PublishStep, Resume};
+use social_channel_provider::http::Response;
+use social_channel_provider::testing::{FakeEnvironment, FakeMedia, run};
+use social_channel_provider::webhooks::Request;
+use social_channel_provider::{Account, Error, ErrorKind};
+
+use crate::{check_post, diagnosis, form, oauth, profile, publish, videos, webhook};
+
+const SECRET: &str = "s3cr3t-example";
+const NOW: u64 = 1_795_000_000;
+
+fn environment() -> FakeEnvironment {
+    FakeEnvironment::new()
+        .with_setting("client-key", "awexamplekey01")
+        .with_setting("client-secret", SECRET)
+        .with_setting("verified-urls", "media.example.com")
+}
+
+fn account() -> Account {
+    Account {
+        id: "open-1".to_owned(),
+        credentials: br#"{"access_token":"act.1","refresh_token":"rft.1"}"#.to_vec(),
+        scopes: crate::settings::SCOPES.map(str::to_owned).to_vec(),
+    }
+}
+
+/// A failure must tell what happened and what to do.
+fn told<T>(result: Result<T, Error>) -> Option<T> {
+    result
+        .inspect_err(|error| {
+            assert!(!error.message.is_empty(), "{error:?}");
+            assert!(error.remedy.as_deref().is_some_and(|remedy| !remedy.is_empty()), "{error:?}");
+        })
+        .ok()
+}
+
+fn step(result: Result<PublishStep, Error>) {
+    if let Some(step) = told(result)
+        && let NextStep::Failed(error) | NextStep::Unknown(error) = step.next
+    {
+        told::<()>(Err(error));
+    }
+}
+
+fn post(kind: &str) -> Post {
+    Post {
+        kind: kind.to_owned(),
+        title: None,
+        text: Some("soup".to_owned()),
+        visibility: Some("PUBLIC_TO_EVERYONE".to_owned()),
+        options: Vec::new(),
+    }
+}
+
+/// Reads `STATUS`, header lines, an empty line, and the body. What is no status is 200.
+fn response(input: &[u8]) -> Response {
+    let end = input.windows(2).position(|window| window == b"\n\n");
+    let (head, body) = end.map_or((&[][..], input), |end| input.split_at(end));
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.parse().ok()).unwrap_or(200);
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    Response {
+        status,
+        headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect(),
+        body: body.strip_prefix(b"\n\n").unwrap_or(body).to_vec(),
+        truncated: false,
+    }
+}
+
+/// An answer of the platform, to every question that the provider asks.
+pub fn answer(input: &[u8]) {
+    let response = response(input);
+    let answering = || {
+        let environment = environment();
+        let response = response.clone();
+        environment.respond(move |_| Ok(response.clone()));
+        environment
+    };
+    let media = FakeMedia::video(121_000_000);
+    told(run(profile::get(&answering(), &account())));
+    told(run(profile::stats(&answering(), &account())));
+    for cursor in [None, Some("1795337212000".to_owned())] {
+        let query = ListQuery { limit: 20, cursor };
+        if let Some(page) = told(run(videos::list(&answering(), &account(), &query))) {
+            assert!(page.posts.iter().all(|post| !post.id.is_empty()));
+        }
+    }
+    told(run(videos::get(&answering(), &account(), &["1".to_owned()])));
+    if let Some(form) = told(run(form::get(&answering(), &account()))) {
+        if let Some(error) = form.blocked {
+            told::<()>(Err(error));
+        }
+        assert!(form.fields.iter().all(|field| field.default_value.is_none()));
+    }
+    for kind in ["video", "photos"] {
+        let info = social_channel_provider::Media::info(&media);
+        told(run(check_post(&answering(), &account(), &post(kind), std::slice::from_ref(&info))));
+        step(run(publish::begin(&answering(), &account(), &post(kind), &[info])));
+    }
+    told(run(oauth::refresh(&answering(), account())));
+    told(run(oauth::revoke(&answering(), &account())));
+    let session = br#"{"redirect_uri":"https://a.example/","scopes":["user.info.basic"]}"#;
+    let code = [("code".to_owned(), "c".to_owned())];
+    if let Some(connections) = told(run(oauth::complete(&answering(), session, &code))) {
+        assert!(connections.iter().all(|connection| !connection.account.id.is_empty()));
+    }
+    let addresses = social_channel_provider::diagnostics::Addresses {
+        redirect_uri: "https://a.example/".to_owned(),
+        webhook_url: None,
+        media_prefix: None,
+    };
+    let _ = run(diagnosis::check_settings(&answering(), &addresses));
+    for stage in ["Init", "Pull", "Lost", "Upload", "Processing", "Published"] {
+        for (next_chunk, plan) in [(0, true), (11, true), (0, false)] {
+            let plan = if plan { r#"{"size":121000000,"chunk":10000000,"count":12}"# } else { "null" };
+            let state = format!(
+                r#"{{"stage":"{stage}","photos":false,"plan":{plan},"content_type":"video/mp4","total":121000000,
+                "post_info":{{"privacy_level":"SELF_ONLY"}},"public":true,"begun_at":{NOW},"since":{NOW},
+                "publish_id":"p","upload_url":"https://u.tiktokapis.com/x","upload_until":{},"next_chunk":{next_chunk}}}"#,
+                NOW + 3000
+            );
+            for interrupted in [false, true] {
+                let resume = Resume { interrupted, evidence: None };
+                let media = std::slice::from_ref(&media);
+                step(run(publish::advance(&answering(), &account(), state.as_bytes(), media, &resume)));
+            }
+            step(run(publish::cancel(&answering(), &account(), state.as_bytes())));
+        }
+    }
+}
+
+/// The query of a callback.
+pub fn callback(input: &[u8]) {
+    let pairs: Vec<(String, String)> = String::from_utf8_lossy(input)
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let session = br#"{"redirect_uri":"https://a.example/","scopes":["user.info.basic"]}"#;
+    for session in [&session[..], input] {
+        let environment = environment();
+        environment.respond(|_| {
+            let body =
+                br#"{"access_token":"act.1","open_id":"open-1","refresh_token":"rft.1","expires_in":7200}"#;
+            Ok(Response { status: 200, body: body.to_vec(), ..Response::default() })
+        });
+        told(run(oauth::complete(&environment, session, &pairs)));
+    }
+}
+
+fn delivery(signature: &str, body: &[u8]) -> Request {
+    Request {
+        method: "POST".to_owned(),
+        query: Vec::new(),
+        headers: vec![("tiktok-signature".to_owned(), signature.to_owned())],
+        body: body.to_vec(),
+        received_at: NOW,
+    }
+}
+
+/// The body of a webhook that is signed as it should be: taken, whatever it says, or for another app.
+pub fn webhook(input: &[u8]) {
+    let signature = webhook::sign(SECRET, NOW, input);
+    match webhook::receive(&environment(), &delivery(&signature, input)) {
+        Ok(receipt) => assert_eq!(receipt.deliveries.len(), 1),
+        Err(error) => {
+            assert_eq!(error.kind, ErrorKind::Forbidden);
+            told::<()>(Err(error));
+        }
+    }
+}
+
+/// The signature of a webhook: none that was made without the secret is taken.
+pub fn signature(input: &[u8]) {
+    let signature = String::from_utf8_lossy(input);
+    let result = webhook::receive(&environment(), &delivery(&signature, b"{}"));
+    assert!(result.is_err());
+    told(result);
+}
+
+/// What lies in the host between two steps.
+pub fn state(input: &[u8]) {
+    for status in [200, 206, 416, 503] {
+        for interrupted in [false, true] {
+            let environment = environment();
+            environment.respond(move |_| {
+                let body = br#"{"data":{"status":"PROCESSING_UPLOAD","uploaded_bytes":10000000},"error":{"code":"ok"}}"#;
+                Ok(Response { status, body: body.to_vec(), ..Response::default() })
+            });
+            let resume = Resume { interrupted, evidence: Some(input.to_vec()) };
+            let media = [FakeMedia::video(121_000_000)];
+            step(run(publish::advance(&environment, &account(), input, &media, &resume)));
+            step(run(publish::cancel(&environment, &account(), input)));
+        }
+    }
+    let account = Account { credentials: input.to_vec(), ..account() };
+    told(crate::credentials::Credentials::of(&account));
+}
+
+#[cfg(test)]
+mod tests {
+    use fuzz_inputs::{corpus, damaged};
+    use proptest::prelude::*;
+
+    type Target = fn(&[u8]);
+
+    const TARGETS: [(&str, Target); 5] = [
+        ("tiktok-answer", super::answer),
+        ("tiktok-callback", super::callback),
+        ("tiktok-webhook", super::webhook),
+        ("tiktok-signature", super::signature),
+        ("tiktok-state", super::state),
+    ];
+
+    #[test]
+    fn every_kept_input_is_survived() {
+        for (parser, target) in TARGETS {
+            for (name, input) in corpus(parser) {
+                println!("{parser}/{name}");
+                target(&input);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_answers_are_survived(input in damaged("tiktok-answer")) {
+            super::answer(&input);
+        }
+
+        #[test]
+        fn damaged_callbacks_are_survived(input in damaged("tiktok-callback")) {
+            super::callback(&input);
+        }
+
+        #[test]
+        fn damaged_webhooks_are_survived(input in damaged("tiktok-webhook")) {
+            super::webhook(&input);
+        }
+
+        #[test]
+        fn damaged_signatures_are_refused(input in damaged("tiktok-signature")) {
+            super::signature(&input);
+        }
+
+        #[test]
+        fn damaged_states_are_survived(input in damaged("tiktok-state")) {
+            super::state(&input);
+        }
+    }
+}
