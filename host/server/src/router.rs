@@ -4,7 +4,7 @@
 use std::any::Any;
 
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware::Next};
 use http::header::{
@@ -19,9 +19,19 @@ use crate::problem::Problem;
 use crate::{State, api, auth, observe, outside, page};
 
 /// Pages load nothing from elsewhere but pictures and players, and no script that is not a file of ours.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; \
-    connect-src 'self'; img-src 'self' https: data: blob:; media-src 'self' blob:; frame-src https:; \
-    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// Where the operator maps an origin, as tests and sandboxes do, pictures come from there.
+fn policy(state: &State) -> HeaderValue {
+    let mut mapped: Vec<String> =
+        state.host().policy().connect_to.iter().map(|mapping| mapping.to.to_string()).collect();
+    mapped.dedup();
+    let mapped = mapped.join(" ");
+    HeaderValue::try_from(format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; \
+         img-src 'self' https: data: blob: {mapped}; media-src 'self' https: blob:; frame-src https:; \
+         form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ))
+    .unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
 
 /// The whole service, to be served or called in process.
 pub fn router(state: State) -> Router {
@@ -39,7 +49,7 @@ pub fn router(state: State) -> Router {
         .method_not_allowed_fallback(async || Problem::no_method(None))
         .layer(DefaultBodyLimit::max(state.config().max_body))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(safe_headers))
+        .layer(from_fn_with_state(policy(&state), safe_headers))
         .layer(from_fn_with_state(state.clone(), auth::guard))
         .layer(from_fn_with_state(state.clone(), observe::observe))
         .layer(PropagateRequestIdLayer::new(id.clone()))
@@ -48,11 +58,15 @@ pub fn router(state: State) -> Router {
 }
 
 /// Sets what a handler did not set itself.
-async fn safe_headers(request: Request, next: Next) -> Response {
+async fn safe_headers(
+    axum::extract::State(policy): axum::extract::State<HeaderValue>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     for (name, value) in [
-        (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
         // A callback's address holds a code.

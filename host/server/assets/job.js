@@ -1,0 +1,43 @@
+// A job, live: bytes move with the events; at every other change the server draws the page's part anew.
+
+import { bytes, enliven } from "./app.js";
+
+const box = document.getElementById("job");
+let last = "";
+
+async function redraw() {
+  const response = await fetch(location.href);
+  if (!response.ok) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("job");
+  if (!fresh) return;
+  const at = document.activeElement?.closest("form")?.getAttribute("action");
+  box.replaceChildren(...fresh.childNodes);
+  box.toggleAttribute("data-ended", fresh.hasAttribute("data-ended"));
+  enliven(box);
+  if (at) box.querySelector(`form[action="${CSS.escape(at)}"] button`)?.focus();
+}
+
+function typing() {
+  return box.contains(document.activeElement) && document.activeElement.matches("input");
+}
+
+if (!box.hasAttribute("data-ended")) {
+  const events = new EventSource(`/api/v1/jobs/${encodeURIComponent(box.dataset.job)}/events`);
+  events.addEventListener("job", ({ data }) => {
+    const job = JSON.parse(data);
+    const bar = document.getElementById("bytes");
+    if (bar) {
+      bar.max = Math.max(job.bytes_total, 1);
+      bar.value = job.bytes_sent;
+      document.getElementById("sent").textContent = `${bytes(job.bytes_sent)} of ${bytes(job.bytes_total)}`;
+    }
+    const now = JSON.stringify([job.status, job.phase, job.error, job.cancel_requested, job.url, job.bytes_total > 0]);
+    if (last !== "" && now !== last && !typing()) redraw();
+    last = now;
+    if (job.ended_at != null) {
+      events.close();
+      redraw();
+    }
+  });
+  events.addEventListener("gone", () => events.close());
+}

@@ -1,0 +1,12 @@
+// In the consent's window: tells the page that opened it what came of it, and closes. If nobody listens, this
+// page itself shows it.
+
+const outcome = document.getElementById("outcome");
+if (outcome && (window.opener || window.name === "consent" || history.length === 1)) {
+  const told = new BroadcastChannel("social-channel-consent");
+  told.addEventListener("message", ({ data }) => { if (data.kind === "taken") window.close(); });
+  const lines = [...outcome.querySelectorAll("p")].map((p) => p.textContent);
+  told.postMessage(
+    outcome.dataset.failed ? { kind: "failed", lines } : { kind: "connected", channel: outcome.dataset.connected },
+  );
+}

@@ -1,0 +1,383 @@
+//! Settings → API integration → a provider: one form for each mode, drawn from what the provider says it
+//! needs. Modes are registrations of their own at a network, so each is an app with keys of its own. Saving
+//! runs the checks.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::{Query, State as Shared};
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::{get, post};
+use http::StatusCode;
+use maud::{Markup, html};
+use serde::Deserialize;
+use social_channel::model::{Descriptor, Finding, Setting};
+use social_channel::{App, AppConfig, Error, ErrorKind, ShownSetting};
+
+use super::layout::{Frame, Section};
+use super::{Answer, integration, part};
+use crate::State;
+use crate::auth::{Form, Operator};
+use crate::extract::Path;
+use crate::problem::Problem;
+
+/// The setting that tells registrations of one provider apart, where it has one.
+const MODE: &str = "mode";
+
+pub(super) fn routes() -> Router<State> {
+    Router::new()
+        .route("/settings/integration/{provider}", get(show).post(save))
+        .route("/settings/apps/{app}/delete", post(delete))
+}
+
+#[derive(Deserialize)]
+struct Named {
+    provider: String,
+}
+
+#[derive(Deserialize)]
+struct NamedApp {
+    app: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Asked {
+    mode: Option<String>,
+    saved: Option<String>,
+    checks: Option<String>,
+}
+
+/// What an app is called on the pages: its mode, or its name.
+pub(super) fn label(app: &App) -> String {
+    mode_of(app).map_or_else(|| app.id.clone(), part::words)
+}
+
+/// Where an app's form is.
+pub(super) fn url(app: &App) -> String {
+    let provider = part::encoded(&app.provider);
+    match mode_of(app) {
+        Some(mode) => format!("/settings/integration/{provider}?mode={}", part::encoded(mode)),
+        None => format!("/settings/integration/{provider}"),
+    }
+}
+
+fn mode_of(app: &App) -> Option<&str> {
+    let mode = app.settings.iter().find(|shown| shown.setting.name == MODE && shown.setting.kind == "choice");
+    mode.and_then(|shown| shown.value.as_deref())
+}
+
+fn modes(descriptor: &Descriptor) -> &[String] {
+    let mode = descriptor.settings.iter().find(|setting| setting.name == MODE && setting.kind == "choice");
+    mode.map_or(&[], |setting| setting.choices.as_slice())
+}
+
+async fn descriptor(state: &State, provider: &str) -> Result<Descriptor, Problem> {
+    let found = state.host().providers().await?.into_iter().find(|found| found.installed && found.descriptor.id == provider);
+    let missing = || {
+        Error::new(ErrorKind::NotFound, format!("no provider {provider} is installed"))
+            .with_remedy("install it under Settings, Providers")
+    };
+    Ok(found.ok_or_else(missing)?.descriptor)
+}
+
+/// The app of a provider and a mode, and its name if there is none yet.
+async fn find(state: &State, descriptor: &Descriptor, mode: Option<&str>) -> Result<(String, Option<App>), Problem> {
+    let apps = state.host().apps().await?;
+    let mut own = apps.into_iter().filter(|app| app.provider == descriptor.id && mode_of(app) == mode);
+    let name = mode.map_or_else(|| descriptor.id.clone(), |mode| format!("{}-{mode}", descriptor.id));
+    let found = own.next();
+    Ok((found.as_ref().map_or(name, |app| app.id.clone()), found))
+}
+
+/// One page of the form.
+struct Page<'a> {
+    descriptor: &'a Descriptor,
+    mode: Option<&'a str>,
+    app: Option<&'a App>,
+    callback: Option<String>,
+    /// What was typed and not taken.
+    typed: Option<&'a Form>,
+    error: Option<&'a Error>,
+    saved: bool,
+    findings: Option<&'a [Finding]>,
+}
+
+async fn show(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Path(Named { provider }): Path<Named>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let frame = Frame::new(&state, &browser).await?;
+    let descriptor = descriptor(&state, &provider).await?;
+    let mode = chosen(&descriptor, asked.mode.as_deref());
+    let (name, app) = find(&state, &descriptor, mode.as_deref()).await?;
+    let saved = asked.saved.is_some();
+    let findings = match &app {
+        Some(app) if saved || asked.checks.is_some() => Some(state.host().check_settings(&app.id).await?),
+        _ => None,
+    };
+    let page = Page {
+        descriptor: &descriptor,
+        mode: mode.as_deref(),
+        callback: callback(&state, &name, app.as_ref()),
+        app: app.as_ref(),
+        typed: None,
+        error: None,
+        saved,
+        findings: findings.as_deref(),
+    };
+    Ok(frame.page(Section::Settings, &descriptor.name, &[], &draw(&frame, &page)))
+}
+
+/// A sandbox is where everybody starts, so it comes first where there is one.
+fn chosen(descriptor: &Descriptor, asked: Option<&str>) -> Option<String> {
+    let modes = modes(descriptor);
+    let known = modes.iter().find(|mode| Some(mode.as_str()) == asked);
+    known.or_else(|| modes.iter().find(|mode| *mode == "sandbox")).or_else(|| modes.first()).cloned()
+}
+
+fn callback(state: &State, name: &str, app: Option<&App>) -> Option<String> {
+    let own = app.and_then(|app| app.redirect_uri.clone());
+    own.or_else(|| Some(format!("{}/callback/{name}", state.host().public_address()?.trim_end_matches('/'))))
+}
+
+fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
+    let Page { descriptor, mode, app, .. } = *page;
+    let here = format!("/settings/integration/{}", part::encoded(&descriptor.id));
+    html! {
+        h1 { "Settings" }
+        (integration::tabs(""))
+        nav.crumbs aria-label="Path" { a href="/settings" { "API integration" } " / " (descriptor.name) }
+        h2 { (descriptor.name) }
+        @if modes(descriptor).len() > 1 {
+            p { "Each mode is a registration of its own, with its own keys and its own list of callback URLs." }
+            nav.tabs aria-label="Mode" {
+                @for one in modes(descriptor) {
+                    a href={(here) "?mode=" (part::encoded(one))} aria-current=[(Some(one.as_str()) == mode).then_some("page")] { (part::words(one)) }
+                }
+            }
+        }
+        @if page.saved { div.note.good role="status" { p { strong { "Saved." } " The checks below ran just now." } } }
+        @if let Some(error) = page.error { (part::failure(error)) }
+        div.columns {
+            section.card aria-labelledby="keys" {
+                h3 id="keys" { "Keys" @if let Some(mode) = mode { " (" (mode) ")" } }
+                form method="post" action=(here) {
+                    (frame.token())
+                    @if let Some(mode) = mode { input type="hidden" name="mode" value=(mode); }
+                    @for setting in descriptor.settings.iter().filter(|setting| setting.name != MODE || mode.is_none()) {
+                        (field(setting, page))
+                    }
+                    (callback_field(page))
+                    button.main type="submit" { "Save" }
+                }
+            }
+            div {
+                @if let Some(findings) = page.findings {
+                    section.card aria-labelledby="checks" {
+                        h3 id="checks" { "Checks" }
+                        (part::findings(findings))
+                    }
+                }
+                @if let Some(app) = app {
+                    section.card aria-labelledby="next" {
+                        h3 id="next" { "Next" }
+                        ul.plainlist {
+                            li { a href={"/settings/apps/" (part::encoded(&app.id)) "/guide"} { "Setup guide, checks and review kit" } }
+                            li { a href={"/channels/add/" (part::encoded(&app.id))} { "Add a channel" } }
+                        }
+                        details {
+                            summary { "About this app" }
+                            dl.facts {
+                                div { dt { "Name" } dd { code { (app.id) } } }
+                                div { dt { "Component" } dd { code.long { (app.digest) } } }
+                                @if let Some(tenant) = &app.tenant { div { dt { "Tenant" } dd { code { (tenant) } } } }
+                                div { dt { "May call" } dd { @for origin in &app.origins { code { (origin) } br; } } }
+                            }
+                            form method="post" action={"/settings/apps/" (part::encoded(&app.id)) "/delete"} {
+                                (frame.token())
+                                button.danger type="submit" data-confirm="Forget this app and its keys?" { "Forget this app" }
+                            }
+                        }
+                    }
+                } @else {
+                    section.card {
+                        h3 { "Where do the keys come from?" }
+                        p { "Register an app at " (descriptor.name) ", enter the callback URL there, and copy its keys into this form. After saving, the setup guide leads through it step by step, with every value to copy." }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn field(setting: &Setting, page: &Page<'_>) -> Markup {
+    let id = format!("s-{}", setting.name);
+    let name = format!("s.{}", setting.name);
+    let shown = page.app.and_then(|app| app.settings.iter().find(|shown| shown.setting.name == setting.name));
+    let value = value(setting, shown, page.typed);
+    let wrong = page.error.filter(|error| error.field.as_deref() == Some(setting.name.as_str()));
+    let help_id = format!("{id}-help");
+    let has_help = setting.help.is_some() || wrong.is_some();
+    let described = has_help.then_some(help_id.as_str());
+    let invalid = wrong.map(|_| "true");
+    html! {
+        @let help = html! {
+            @if has_help {
+                p.help id=(help_id) {
+                    @if let Some(help) = &setting.help { (help) }
+                    @if let Some(error) = wrong { strong.wrong { " " (part::sentence(&error.message)) } }
+                }
+            }
+        };
+        @match setting.kind.as_str() {
+            "list" if !setting.choices.is_empty() => {
+                @let lines: Vec<&str> = value.lines().collect();
+                fieldset.field aria-describedby=[described] {
+                    legend { (setting.label) }
+                    input type="hidden" name=(name) value="";
+                    @for choice in &setting.choices {
+                        label.check { input type="checkbox" name=(name) value=(choice) checked[lines.contains(&choice.as_str())]; code { (choice) } }
+                    }
+                    @let others: Vec<&str> = lines.iter().copied().filter(|line| !setting.choices.iter().any(|choice| choice == line)).collect();
+                    @if !others.is_empty() {
+                        label for=(id) { "Others, one a line" }
+                        textarea id=(id) name=(name) rows="2" { (others.join("\n")) }
+                    }
+                    (help)
+                }
+            }
+            kind => {
+                div.field {
+                    label for=(id) { (setting.label) @if setting.required { span.need { " (required)" } } }
+                    @match kind {
+                        "secret" => {
+                            input id=(id) name=(name) type="password" autocomplete="off" spellcheck="false"
+                                placeholder=[shown.and_then(|shown| shown.value.as_deref())]
+                                required[setting.required && shown.is_none_or(|shown| shown.value.is_none())]
+                                aria-describedby=[described] aria-invalid=[invalid];
+                            @if shown.is_some_and(|shown| shown.value.is_some()) { p.help { "Kept, and never shown again. Leave it empty to keep it." } }
+                        }
+                        "choice" => {
+                            select id=(id) name=(name) aria-describedby=[described] aria-invalid=[invalid] {
+                                @if setting.default_value.is_none() { option value="" { "Not set" } }
+                                @for choice in &setting.choices { option value=(choice) selected[*choice == value] { (part::words(choice)) } }
+                            }
+                        }
+                        "flag" => {
+                            select id=(id) name=(name) aria-describedby=[described] aria-invalid=[invalid] {
+                                @for (word, text) in [("", "Not known"), ("true", "Yes"), ("false", "No")] { option value=(word) selected[word == value] { (text) } }
+                            }
+                        }
+                        "list" => textarea id=(id) name=(name) rows="3" spellcheck="false" aria-describedby=[described] aria-invalid=[invalid] { (value) },
+                        kind => {
+                            input id=(id) name=(name) type=(if kind == "url" { "url" } else { "text" }) value=(value)
+                                required[setting.required] autocomplete="off" spellcheck="false"
+                                aria-describedby=[described] aria-invalid=[invalid];
+                        }
+                    }
+                    (help)
+                }
+            }
+        }
+    }
+}
+
+/// What a field shows: what was typed, else what is set.
+fn value(setting: &Setting, shown: Option<&ShownSetting>, typed: Option<&Form>) -> String {
+    if let Some(form) = typed {
+        let name = format!("s.{}", setting.name);
+        return form.all(&name).filter(|value| !value.is_empty()).collect::<Vec<_>>().join("\n");
+    }
+    let own = shown.and_then(|shown| shown.value.clone());
+    own.or_else(|| setting.default_value.clone()).unwrap_or_default()
+}
+
+fn callback_field(page: &Page<'_>) -> Markup {
+    let typed = page.typed.and_then(|form| form.get("redirect_uri"));
+    let wrong = page.error.filter(|error| error.field.as_deref() == Some("redirect-uri"));
+    html! {
+        div.field {
+            label for="redirect_uri" { "Callback URL" }
+            div.withbutton {
+                input id="redirect_uri" name="redirect_uri" type="text" value=[typed.or(page.callback.as_deref())] spellcheck="false"
+                    aria-describedby="redirect-help" aria-invalid=[wrong.map(|_| "true")];
+                button.plain type="button" data-copy-from="redirect_uri" hidden { "Copy" span.hidden { " callback URL" } }
+            }
+            p.help id="redirect-help" {
+                "Computed from the address of this service. Register exactly this at " (page.descriptor.name) ": every letter and slash counts."
+                @if let Some(error) = wrong { strong.wrong { " " (part::sentence(&error.message)) } }
+            }
+        }
+    }
+}
+
+async fn save(
+    Shared(state): Shared<State>,
+    operator: Operator,
+    Path(Named { provider }): Path<Named>,
+    form: Form,
+) -> Answer {
+    let descriptor = descriptor(&state, &provider).await?;
+    let mode = chosen(&descriptor, form.get("mode"));
+    let (name, app) = find(&state, &descriptor, mode.as_deref()).await?;
+    let computed = callback(&state, &name, app.as_ref());
+    let config = config(&descriptor, mode.as_deref(), &form, app.is_none(), computed.as_deref());
+    let error = match state.host().put_app(&name, config).await {
+        Ok(app) => {
+            let at = url(&app);
+            let mark = if at.contains('?') { '&' } else { '?' };
+            return Ok(Redirect::to(&format!("{at}{mark}saved=1")).into_response());
+        }
+        Err(error) if matches!(error.kind, ErrorKind::InvalidRequest | ErrorKind::Misconfigured | ErrorKind::Unavailable) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let frame = Frame::new(&state, &operator.0).await?;
+    let page = Page {
+        descriptor: &descriptor,
+        mode: mode.as_deref(),
+        callback: computed,
+        app: app.as_ref(),
+        typed: Some(&form),
+        error: Some(&error),
+        saved: false,
+        findings: None,
+    };
+    let body = draw(&frame, &page);
+    Ok(frame.page_at(StatusCode::BAD_REQUEST, Section::Settings, &descriptor.name, &[], &body))
+}
+
+/// What the form says, in the library's words.
+fn config(descriptor: &Descriptor, mode: Option<&str>, form: &Form, is_new: bool, computed: Option<&str>) -> AppConfig {
+    let mut settings = BTreeMap::new();
+    for setting in &descriptor.settings {
+        let name = format!("s.{}", setting.name);
+        let values: Vec<&str> = form.all(&name).collect();
+        if values.is_empty() {
+            continue;
+        }
+        let value = values.into_iter().map(str::trim).filter(|value| !value.is_empty()).collect::<Vec<_>>().join("\n");
+        // An empty secret is one that was not typed again.
+        if setting.kind == "secret" && value.is_empty() {
+            continue;
+        }
+        settings.insert(setting.name.clone(), value.as_str().into());
+    }
+    if let Some(mode) = mode {
+        settings.insert(MODE.to_owned(), mode.into());
+    }
+    // The computed address is the host's to compute, also after it moved.
+    let redirect_uri = form.get("redirect_uri").map(str::trim).filter(|uri| !uri.is_empty() && Some(*uri) != computed);
+    AppConfig {
+        provider: is_new.then(|| descriptor.id.clone()),
+        settings,
+        redirect_uri: redirect_uri.map(str::to_owned),
+        ..AppConfig::default()
+    }
+}
+
+async fn delete(Shared(state): Shared<State>, _: Operator, Path(NamedApp { app }): Path<NamedApp>, _: Form) -> Answer {
+    state.host().delete_app(&app).await?;
+    Ok(Redirect::to("/settings").into_response())
+}

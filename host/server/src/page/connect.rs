@@ -1,0 +1,406 @@
+//! Channels: what is connected, *Add channel*, and the way back from a platform. The consent opens in a window
+//! of its own, or in this one where there are no scripts or the browser blocks windows.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::{Query, State as Shared};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use http::header::HOST;
+use http::{HeaderMap, StatusCode};
+use maud::{Markup, html};
+use serde::Deserialize;
+use social_channel::model::{Copyable, Descriptor, Setting};
+use social_channel::{App, Candidate, Channel, Connect, ConnectOptions, Connected, Error, Health};
+
+use super::layout::{Frame, Section};
+use super::{Answer, app, part};
+use crate::State;
+use crate::auth::{Browser, Form, Operator};
+use crate::extract::Path;
+use crate::outside::Callback;
+use crate::problem::Problem;
+
+pub(super) fn routes() -> Router<State> {
+    Router::new()
+        .route("/channels", get(list))
+        .route("/channels/add", get(choose_provider))
+        .route("/channels/add/{app}", get(add).post(begin))
+        .route("/channels/choose", post(choose))
+}
+
+#[derive(Deserialize)]
+struct Named {
+    app: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Asked {
+    connected: Option<String>,
+    reconnect: Option<String>,
+    gone: Option<String>,
+}
+
+async fn list(Shared(state): Shared<State>, Operator(browser): Operator, Query(asked): Query<Asked>) -> Answer {
+    let frame = Frame::new(&state, &browser).await?;
+    let channels = state.tenant().channels().await?;
+    let apps = state.host().apps().await?;
+    let new = asked.connected.and_then(|id| channels.iter().find(|channel| channel.id == id));
+    let body = html! {
+        div.headline { h1 { "Channels" } a.button.main href="/channels/add" { "+ Add channel" } }
+        @if let Some(new) = new {
+            div.note.good role="status" id="outcome" data-connected=(new.id) {
+                p { strong { (new.display_name) " is connected." } " " a href={"/channels/" (new.id)} { "Open the channel" } }
+            }
+        }
+        @if asked.gone.as_deref() == Some("yes") { div.note.good role="status" { p { strong { "The channel was disconnected." } " The network was told to forget the permission." } } }
+        @else if asked.gone.is_some() { div.note.warn role="status" { p { strong { "The channel was disconnected here." } " The network was not told; remove the app in the account's own settings if you want to be sure." } } }
+        section aria-labelledby="connected" {
+            h2 id="connected" { "Connected channels" }
+            @if channels.is_empty() {
+                div.empty { p { "There are none yet." } p { a href="/channels/add" { "Add a channel" } " to see its profile and numbers, and to publish." } }
+            }
+            ul.channels { @for channel in &channels { (row(channel, &apps)) } }
+        }
+    };
+    Ok(frame.page(Section::Channels, "Channels", if new.is_some() { &["outcome.js"] } else { &[] }, &body))
+}
+
+fn row(channel: &Channel, apps: &[App]) -> Markup {
+    let app = apps.iter().find(|app| app.id == channel.app);
+    html! {
+        li.card.channel {
+            (part::avatar(channel.avatar_url.as_deref(), &channel.display_name))
+            div.who {
+                h3 { a href={"/channels/" (channel.id)} { (channel.display_name) } }
+                p.fine {
+                    @if let Some(app) = app { (part::words(&app.provider)) " · " (app::label(app)) } @else { (channel.app) }
+                    " · since " (part::instant(channel.connected_at))
+                }
+                p { (part::health(channel.health)) @if let Some(detail) = &channel.health_detail { " " (part::sentence(detail)) } }
+                @if let Some(warning) = &channel.warning { p.note.warn { (part::sentence(warning)) } }
+                (permissions(channel))
+            }
+            div.actions {
+                @if channel.health == Health::NeedsReconnect {
+                    a.button.main href={"/channels/add/" (part::encoded(&channel.app)) "?reconnect=" (channel.id)} { "Connect again" span.hidden { " " (channel.display_name) } }
+                } @else {
+                    a.button href={"/channels/" (channel.id) "/publish"} { "Publish" span.hidden { " on " (channel.display_name) } }
+                }
+            }
+        }
+    }
+}
+
+/// What was granted, and what was not.
+pub(super) fn permissions(channel: &Channel) -> Markup {
+    html! {
+        details.permissions {
+            summary { (channel.scopes.len()) " permissions granted" @if !channel.missing_scopes.is_empty() { ", " (channel.missing_scopes.len()) " missing" } }
+            ul.scopes {
+                @for scope in &channel.scopes { li { span.yes aria-hidden="true" { "✓ " } code { (scope) } } }
+                @for scope in &channel.missing_scopes { li.missing { span.no aria-hidden="true" { "✗ " } code { (scope) } " not granted" } }
+            }
+        }
+    }
+}
+
+async fn choose_provider(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
+    let frame = Frame::new(&state, &browser).await?;
+    let providers = state.host().providers().await?;
+    let apps = state.host().apps().await?;
+    let body = html! {
+        nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / Add channel" }
+        h1 { "Add channel" }
+        @if apps.is_empty() {
+            div.note.info {
+                p { strong { "No keys are set yet." } }
+                p { "A channel is connected through an app that you registered at the network. " a href="/settings" { "Enter its keys" } " first." }
+            }
+        }
+        ul.cards {
+            @for app in &apps {
+                @let name = provider_name(&providers, app);
+                li.card {
+                    h2 { a href={"/channels/add/" (part::encoded(&app.id))} { (name) } }
+                    p.quiet { (app::label(app)) }
+                    @if !app.missing_settings.is_empty() { p { span.badge.warn { "Keys are missing" } } }
+                }
+            }
+        }
+    };
+    Ok(frame.page(Section::Channels, "Add channel", &[], &body))
+}
+
+fn provider_name(providers: &[social_channel::ProviderInfo], app: &App) -> String {
+    let provider = providers.iter().find(|provider| provider.digest == app.digest);
+    provider.map_or_else(|| part::words(&app.provider), |provider| provider.descriptor.name.clone())
+}
+
+async fn app_and_descriptor(state: &State, name: &str) -> Result<(App, Descriptor), Problem> {
+    let app = state.host().app(name).await?;
+    let provider = state.host().providers().await?.into_iter().find(|provider| provider.digest == app.digest);
+    let provider = provider.ok_or_else(|| {
+        Error::new(social_channel::ErrorKind::NotFound, format!("the component of the app {name} is gone"))
+            .with_remedy("install it again under Settings, Providers")
+    })?;
+    Ok((app, provider.descriptor))
+}
+
+async fn add(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Path(Named { app }): Path<Named>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Answer {
+    let (app, descriptor) = app_and_descriptor(&state, &app).await?;
+    draw_add(&state, &browser, &headers, &app, &descriptor, asked.reconnect.as_deref(), None).await
+}
+
+async fn draw_add(
+    state: &State,
+    browser: &Browser,
+    headers: &HeaderMap,
+    app: &App,
+    descriptor: &Descriptor,
+    reconnect: Option<&str>,
+    error: Option<&Error>,
+) -> Answer {
+    let frame = Frame::new(state, browser).await?;
+    let again = match reconnect {
+        Some(channel) => Some(state.tenant().channel(channel).await?),
+        None => None,
+    };
+    let elsewhere = elsewhere(app.redirect_uri.as_deref(), headers);
+    let body = html! {
+        nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " a href="/channels/add" { "Add channel" } " / " (descriptor.name) }
+        h1 { @if let Some(again) = &again { "Connect " (again.display_name) " again" } @else { "Add a channel of " (descriptor.name) } }
+        div id="outcome" { @if let Some(error) = error { (part::failure(error)) } }
+        @if !app.missing_settings.is_empty() {
+            div.note.bad role="alert" { p { strong { "The keys of this app are not complete." } " Missing: " (app.missing_settings.join(", ")) ". " a href=(app::url(app)) { "Enter them" } "." } }
+        }
+        @if let Some((here, there)) = &elsewhere {
+            div.note.warn role="alert" id="elsewhere" {
+                p { strong { "The callback would lead to another address than the one you are at." } }
+                p { "You opened this service at " code { (here) } ", and the callback URL leads to " code { (there) } ". Open the service there, or change the callback URL; otherwise the browser comes back as a stranger." }
+            }
+        }
+        div.columns {
+            section.card aria-labelledby="go" {
+                h2 id="go" { "Profile" }
+                p { "You are sent to " (descriptor.name) ", see there what is asked for, agree, and come back." }
+                form id="connect" method="post" action={"/channels/add/" (part::encoded(&app.id))} data-provider=(descriptor.name) {
+                    (frame.token())
+                    @if let Some(again) = &again { input type="hidden" name="reconnect" value=(again.id); }
+                    @for input in &descriptor.connect_inputs { (input_field(input)) }
+                    @if again.is_none() {
+                        label.check { input type="checkbox" name="choose" value="true" checked; "Let me choose the account, even if the browser is signed in to one" }
+                    } @else { input type="hidden" name="choose" value="true"; }
+                    button.main type="submit" { @if again.is_some() { "Connect again" } @else { "+ Profile" } }
+                }
+                template id="blocked" {
+                    div.note.bad {
+                        p { strong { "The browser blocked the window." } }
+                        p { "Allow pop-ups for this address and press the button again, or " button.link type="button" data-here="true" { "go on in this window" } "." }
+                    }
+                }
+                template id="closed" {
+                    div.note.warn {
+                        p { strong { "The window was closed before " (descriptor.name) " answered." } }
+                        p { "Press the button to try again. If the page there said that something is wrong with the app or its redirect address, see below." }
+                    }
+                }
+                template id="waiting" {
+                    div.note.info { p { strong { "Go on in the other window." } " This page shows what comes of it." } }
+                }
+            }
+            section.card aria-labelledby="trouble" {
+                h2 id="trouble" { "If " (descriptor.name) " shows an error instead" }
+                p { strong { "The redirect address does not match." } " It must be registered at " (descriptor.name) " exactly so, every letter and slash, in the same mode:" }
+                @if let Some(uri) = &app.redirect_uri { (part::copyables(&[Copyable { label: "Callback URL".to_owned(), value: uri.clone() }])) }
+                p { strong { "The key is unknown." } " Keys of a sandbox and of the live app are different ones." }
+                p { a href={"/settings/apps/" (part::encoded(&app.id)) "/guide"} { "Run the checks" } " to see what is wrong." }
+            }
+        }
+        section.card aria-labelledby="scopes" {
+            h2 id="scopes" { "What is asked for" }
+            dl.facts { @for scope in &descriptor.scopes { div { dt { code { (scope.name) } } dd { (scope.purpose) } } } }
+        }
+    };
+    let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    Ok(frame.page_at(status, Section::Channels, &format!("Add a channel of {}", descriptor.name), &["connect.js"], &body))
+}
+
+fn input_field(input: &Setting) -> Markup {
+    let id = format!("i-{}", input.name);
+    let help = format!("{id}-help");
+    html! {
+        div.field {
+            label for=(id) { (input.label) @if input.required { span.need { " (required)" } } }
+            @match input.kind.as_str() {
+                "choice" => {
+                    select id=(id) name={"i." (input.name)} {
+                        @for choice in &input.choices { option value=(choice) selected[Some(choice) == input.default_value.as_ref()] { (choice) } }
+                    }
+                }
+                kind => {
+                    input id=(id) name={"i." (input.name)} type=(match kind { "secret" => "password", "url" => "url", _ => "text" })
+                        required[input.required] value=[input.default_value.as_deref()] autocomplete="off" aria-describedby=[input.help.as_ref().map(|_| &help)];
+                }
+            }
+            @if let Some(text) = &input.help { p.help id=(help) { (text) } }
+        }
+    }
+}
+
+/// The person's address and the callback's, where a browser takes them for different sites: the cookie would
+/// not come back.
+fn elsewhere(redirect: Option<&str>, headers: &HeaderMap) -> Option<(String, String)> {
+    let here = headers.get(HOST)?.to_str().ok()?;
+    let callback = url::Url::parse(redirect?).ok()?;
+    let name = url::Url::parse(&format!("http://{here}")).ok()?;
+    (name.host() != callback.host()).then(|| (here.to_owned(), callback.origin().ascii_serialization()))
+}
+
+async fn begin(
+    Shared(state): Shared<State>,
+    operator: Operator,
+    Path(Named { app }): Path<Named>,
+    headers: HeaderMap,
+    form: Form,
+) -> Answer {
+    let (app, descriptor) = app_and_descriptor(&state, &app).await?;
+    let reconnect = form.get("reconnect").map(str::to_owned);
+    let inputs: BTreeMap<String, String> = form
+        .fields
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix("i.")?.to_owned(), value.clone())))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let options = ConnectOptions {
+        owner: operator.0.owner(),
+        choose_account: form.get("choose").is_some(),
+        inputs,
+        reconnect: reconnect.clone(),
+        ..ConnectOptions::default()
+    };
+    match state.tenant().begin_connect(&app.id, options).await {
+        Ok(Connect::Redirect { url, .. }) => {
+            // Not a redirect: browsers hold what follows a form to the policy on forms.
+            let frame = Frame::new(&state, &operator.0).await?;
+            let body = html! {
+                section.card.narrow {
+                    h1 { "On the way to " (descriptor.name) }
+                    p { a.button.main id="go" href=(url) rel="noreferrer" data-go="true" { "Go on to " (descriptor.name) } }
+                }
+            };
+            Ok(frame.page(Section::Outside, "On the way", &["connect.js"], &body))
+        }
+        Ok(Connect::Done(connected)) => outcome(&state, &operator.0, &app.id, connected).await,
+        Err(error) => {
+            draw_add(&state, &operator.0, &headers, &app, &descriptor, reconnect.as_deref(), Some(&error)).await
+        }
+    }
+}
+
+async fn outcome(state: &State, browser: &Browser, app: &str, connected: Connected) -> Answer {
+    match connected {
+        Connected::Channel(channel) => {
+            Ok(Redirect::to(&format!("/channels?connected={}", channel.id)).into_response())
+        }
+        Connected::Choose { choice, candidates } => pick(state, browser, app, &choice, &candidates, None).await,
+    }
+}
+
+async fn pick(
+    state: &State,
+    browser: &Browser,
+    app: &str,
+    choice: &str,
+    candidates: &[Candidate],
+    error: Option<&Error>,
+) -> Answer {
+    let frame = Frame::new(state, browser).await?;
+    let body = html! {
+        section.card.narrow {
+            h1 { "Which account?" }
+            p { "The consent brought several. Choose the one to connect." }
+            @if let Some(error) = error { (part::failure(error)) }
+            form method="post" action="/channels/choose" {
+                (frame.token())
+                input type="hidden" name="choice" value=(choice);
+                input type="hidden" name="app" value=(app);
+                fieldset {
+                    legend.hidden { "Accounts" }
+                    @for candidate in candidates {
+                        label.check.account {
+                            input type="radio" name="account" value=(candidate.account_id) required;
+                            (part::avatar(candidate.avatar_url.as_deref(), &candidate.display_name))
+                            (candidate.display_name)
+                        }
+                    }
+                }
+                button.main type="submit" { "Connect" }
+            }
+        }
+    };
+    Ok(frame.page(Section::Channels, "Which account?", &[], &body))
+}
+
+async fn choose(Shared(state): Shared<State>, operator: Operator, form: Form) -> Answer {
+    let field = |name| form.get(name).unwrap_or_default();
+    let owner = operator.0.owner();
+    match state.tenant().choose_account(&owner, field("choice"), field("account")).await {
+        Ok(channel) => Ok(Redirect::to(&format!("/channels?connected={}", channel.id)).into_response()),
+        Err(error) => Ok(failed(&state, &operator.0, field("app"), &error).await),
+    }
+}
+
+/// What a browser sees that comes back from a platform.
+pub(super) async fn come_back(state: &State, callback: Callback) -> Response {
+    let Callback { app, browser, result } = callback;
+    match result {
+        Ok(connected) => outcome(state, &browser, &app, connected).await.unwrap_or_else(Problem::into_response),
+        Err(error) => failed(state, &browser, &app, &error).await,
+    }
+}
+
+/// A consent that came to nothing: why, and what to do.
+async fn failed(state: &State, browser: &Browser, app: &str, error: &Error) -> Response {
+    let status = StatusCode::from_u16(error.kind.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let frame = match Frame::new(state, browser).await {
+        Ok(frame) => frame,
+        Err(problem) => return problem.into_response(),
+    };
+    let is_app = state.host().app(app).await.is_ok();
+    let body = html! {
+        h1 { "The channel was not connected" }
+        div id="outcome" data-failed="true" { (part::failure(error)) }
+        p {
+            @if is_app { a.button.main href={"/channels/add/" (part::encoded(app))} { "Begin again" } " " }
+            a href="/channels" { "Connected channels" }
+            @if is_app { " · " a href={"/settings/apps/" (part::encoded(app)) "/guide"} { "Run the checks" } }
+        }
+    };
+    frame.page_at(status, Section::Channels, "Not connected", &["outcome.js"], &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(host: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(HOST, http::HeaderValue::from_static(host))])
+    }
+
+    #[test]
+    fn a_callback_to_another_name_is_found_before_anybody_consents() {
+        let uri = Some("http://127.0.0.1:8080/callback/a");
+        assert_eq!(elsewhere(uri, &headers("127.0.0.1:8080")), None);
+        assert!(elsewhere(uri, &headers("localhost:8080")).is_some());
+        let (here, there) = elsewhere(Some("https://app.example.com/callback/a"), &headers("127.0.0.1:1")).unwrap();
+        assert_eq!((here.as_str(), there.as_str()), ("127.0.0.1:1", "https://app.example.com"));
+    }
+}

@@ -1,0 +1,253 @@
+//! An app's way from the first key to live: setup guide, checks, files to serve, review kit. The provider knows
+//! its network's portal; what was already shown in the app the service sees by itself.
+
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::{get, post};
+use maud::{Markup, html};
+use social_channel::model::{Descriptor, Finding, GuideStep, Severity};
+use social_channel::{App, Channel, Error, ErrorKind, Job, JobStatus, SiteFile};
+
+use super::layout::{Frame, Section};
+use super::{Answer, app, integration, part};
+use crate::State;
+use crate::auth::{Form, Operator};
+use crate::extract::Path;
+use crate::problem::Problem;
+
+/// Jobs looked at for what was shown already.
+const JOBS: u32 = 100;
+
+pub(super) fn routes() -> Router<State> {
+    Router::new()
+        .route("/settings/apps/{app}/guide", get(show))
+        .route("/settings/apps/{app}/files", post(add_file))
+        .route("/settings/apps/{app}/files/remove", post(remove_file))
+}
+
+#[derive(serde::Deserialize)]
+struct Named {
+    app: String,
+}
+
+async fn show(Shared(state): Shared<State>, Operator(browser): Operator, Path(Named { app }): Path<Named>) -> Answer {
+    let frame = Frame::new(&state, &browser).await?;
+    let app = state.host().app(&app).await?;
+    let provider = state.host().providers().await?.into_iter().find(|provider| provider.digest == app.digest);
+    let provider = provider
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the component of the app {} is gone", app.id)))?;
+    let steps = match state.host().guide(&app.id).await {
+        Ok(steps) => Ok(steps),
+        Err(error) if error.kind == ErrorKind::Unsupported => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let findings = state.host().check_settings(&app.id).await;
+    let tenant = state.tenant();
+    let mut channels = tenant.channels().await?;
+    channels.retain(|channel| channel.app == app.id);
+    let mut jobs = tenant.jobs(None, None, JOBS).await?;
+    jobs.retain(|job| job.app == app.id);
+    let files = state.host().site_files().await?;
+    let script = script(&provider.descriptor, &channels, &jobs);
+    let body = html! {
+        h1 { "Settings" }
+        (integration::tabs(""))
+        nav.crumbs aria-label="Path" {
+            a href="/settings" { "API integration" } " / " a href=(app::url(&app)) { (provider.descriptor.name) ", " (app::label(&app)) } " / Setup guide"
+        }
+        h2 { "Setup guide" }
+        nav.inpage aria-label="On this page" {
+            a href="#checks" { "Checks" } a href="#guide" { "Steps" } a href="#review" { "Review kit" } a href="#files" { "Files" }
+        }
+        (checks(&app, findings.as_deref()))
+        (guide(steps.as_deref()))
+        (review(&app, &provider.descriptor, &script))
+        (site_files(&frame, &state, &app, &files))
+    };
+    Ok(frame.page(Section::Settings, "Setup guide", &[], &body))
+}
+
+fn checks(app: &App, findings: Result<&[Finding], &Error>) -> Markup {
+    html! {
+        section.card aria-labelledby="checks" {
+            h3 id="checks" { "Checks" }
+            @match findings {
+                Ok(findings) => {
+                    @let wrong = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+                    @let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+                    p role="status" {
+                        @if wrong > 0 { strong { (wrong) " to repair" } @if warnings > 0 { ", " (warnings) " to look at" } "." }
+                        @else if warnings > 0 { strong { "Nothing is wrong" } ", " (warnings) " to look at." }
+                        @else { strong { "Everything that can be checked from here is good." } }
+                    }
+                    (part::findings(findings))
+                }
+                Err(error) => (part::failure(error)),
+            }
+            p { a.button href={"/settings/apps/" (part::encoded(&app.id)) "/guide#checks"} { "Run the checks again" } " " a href=(app::url(app)) { "Change the settings" } }
+        }
+    }
+}
+
+fn guide(steps: Result<&[GuideStep], &Error>) -> Markup {
+    html! {
+        section aria-labelledby="guide" {
+            h3 id="guide" { "Step by step" }
+            @match steps {
+                Ok([]) => p.quiet { "This provider has no guide." },
+                Ok(steps) => {
+                    ol.guide {
+                        @for step in steps {
+                            li.card { h4 { (step.title) } div.prose { (part::markdown(&step.body)) } (part::copyables(&step.copy)) }
+                        }
+                    }
+                }
+                Err(error) => (part::failure(error)),
+            }
+        }
+    }
+}
+
+/// A scene of the demo video, and whether it was shown in the app already.
+struct Scene {
+    text: String,
+    done: bool,
+    url: &'static str,
+}
+
+/// The demo video, in the order in which reviewers look: every permission that is asked for appears.
+fn script(descriptor: &Descriptor, channels: &[Channel], jobs: &[Job]) -> Vec<Scene> {
+    let granted = |name: &str| channels.iter().any(|channel| channel.scopes.iter().any(|scope| scope == name));
+    let can = |ability: &str| {
+        descriptor.abilities.iter().any(|own| own == ability)
+            && descriptor.scopes.iter().filter(|scope| scope.abilities.iter().any(|own| own == ability)).all(|scope| granted(&scope.name))
+            && !channels.is_empty()
+    };
+    let has = |ability: &str| descriptor.abilities.iter().any(|own| own == ability);
+    let scene = |text: &str, done: bool, url| Scene { text: text.to_owned(), done, url };
+    let mut scenes = vec![
+        scene("Show your website with its address in the browser's bar, and from there open this service.", false, "/"),
+        scene("Channels, Add channel, the provider, + Profile: show the consent page of the network with every permission, and agree.", !channels.is_empty(), "/channels/add"),
+        scene("Back here: the profile stands under Connected channels with picture, name and permissions.", !channels.is_empty(), "/channels"),
+    ];
+    for (ability, text) in [
+        ("profile", "Open the channel: show the profile."),
+        ("stats", "On the same page: show the numbers."),
+        ("list", "On the same page: show the list of videos."),
+    ] {
+        if has(ability) {
+            scenes.push(scene(text, can(ability), "/channels"));
+        }
+    }
+    for (ability, kind, what) in [
+        ("publish-video", "video", "a video"),
+        ("publish-photos", "photos", "photos"),
+        ("publish-text", "text", "a text"),
+    ] {
+        if has(ability) {
+            let published = jobs.iter().any(|job| job.post.kind == kind && job.status == JobStatus::Published);
+            scenes.push(Scene {
+                text: format!("Publish {what}: go through the form from top to bottom, every switch and every hint, agree, and press Publish."),
+                done: published,
+                url: "/channels",
+            });
+        }
+    }
+    let published = jobs.iter().any(|job| job.status == JobStatus::Published);
+    scenes.push(scene("Show the job until it says Published.", published, "/jobs"));
+    scenes.push(scene("Show the post at the network itself.", jobs.iter().any(|job| job.url.is_some()), "/jobs"));
+    scenes
+}
+
+fn review(app: &App, descriptor: &Descriptor, script: &[Scene]) -> Markup {
+    let asked = app.settings.iter().find(|shown| shown.setting.name == "scopes").and_then(|shown| shown.value.as_deref());
+    let scopes = descriptor.scopes.iter().filter(|scope| asked.is_none_or(|asked| asked.lines().any(|line| line == scope.name)));
+    let done = script.iter().filter(|scene| scene.done).count();
+    html! {
+        section aria-labelledby="review" {
+            h3 id="review" { "Review kit" }
+            div.card {
+                h4 { "What to write about each permission" }
+                p { "Reviewers want to know what each permission is used for, and where it is seen." }
+                dl.copies { @for scope in scopes { (part::copyable(&scope.name, &scope.purpose)) } }
+            }
+            div.card {
+                h4 { "Script of the demo video" }
+                p { (done) " of " (script.len()) " scenes were already shown in this app. Record them in one go, from top to bottom." }
+                ol.steps {
+                    @for scene in script {
+                        li.done[scene.done] {
+                            span.tick aria-hidden="true" { @if scene.done { "✓" } }
+                            div { a href=(scene.url) { (scene.text) } @if scene.done { span.hidden { " (done)" } } }
+                        }
+                    }
+                }
+            }
+            div.card {
+                h4 { "The switch to live" }
+                p { "When the network has approved the app, enter the live keys under the live mode, register the same callback URL there, run the checks, and connect the channels again: permissions granted to a sandbox do not count for live." }
+                h4 { "When the review is refused" }
+                p { "Read the reviewer's sentence, find its point in the steps above, repair it, record the scene anew and submit again. Most refusals name a permission that the video does not show, a website without visible terms and privacy policy, or an address in the video that is not the website's." }
+            }
+        }
+    }
+}
+
+fn site_files(frame: &Frame, state: &State, app: &App, files: &[SiteFile]) -> Markup {
+    let here = format!("/settings/apps/{}", part::encoded(&app.id));
+    html! {
+        section.card aria-labelledby="files" {
+            h3 id="files" { "Files that the network looks for" }
+            p { "To prove that an address is yours, networks ask for a file with a given name. Paste it here and the service serves it." @if state.host().public_address().is_none() { " The service has no public address yet." } }
+            ul.rows {
+                @for file in files {
+                    li {
+                        div {
+                            code { "/" (file.path) } p.fine { (part::bytes(file.size)) " · added " (part::instant(file.added_at)) @if let Some(url) = &file.url { " · " a href=(url) { (url) } } }
+                        }
+                        form method="post" action={(here) "/files/remove"} {
+                            (frame.token())
+                            input type="hidden" name="path" value=(file.path);
+                            button.danger type="submit" { "Remove" span.hidden { " " (file.path) } }
+                        }
+                    }
+                }
+            }
+            form method="post" action={(here) "/files"} {
+                (frame.token())
+                div.field {
+                    label for="path" { "Name of the file" }
+                    input id="path" name="path" required autocomplete="off" spellcheck="false";
+                    p.help { "For example verification.txt, or media/verification.txt below the prefix of the media." }
+                }
+                div.field {
+                    label for="content" { "Content" }
+                    textarea id="content" name="content" rows="3" required spellcheck="false" {}
+                }
+                button type="submit" { "Serve this file" }
+            }
+        }
+    }
+}
+
+fn back(app: &str) -> axum::response::Response {
+    Redirect::to(&format!("/settings/apps/{}/guide#files", part::encoded(app))).into_response()
+}
+
+async fn add_file(Shared(state): Shared<State>, _: Operator, Path(Named { app }): Path<Named>, form: Form) -> Answer {
+    let path = form.get("path").unwrap_or_default().trim().trim_start_matches('/');
+    let content = form.get("content").unwrap_or_default().trim();
+    put(&state, path, content).await?;
+    Ok(back(&app))
+}
+
+async fn put(state: &State, path: &str, content: &str) -> Result<(), Problem> {
+    state.host().put_site_file(path, None, content.as_bytes().to_vec()).await?;
+    Ok(())
+}
+
+async fn remove_file(Shared(state): Shared<State>, _: Operator, Path(Named { app }): Path<Named>, form: Form) -> Answer {
+    state.host().delete_site_file(form.get("path").unwrap_or_default()).await?;
+    Ok(back(&app))
+}

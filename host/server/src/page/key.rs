@@ -1,0 +1,105 @@
+//! Settings → API keys: for programs. A key is shown once.
+
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::{get, post};
+use maud::html;
+use social_channel::{CreatedApiKey, Error, TenantId};
+
+use super::layout::{Frame, Section};
+use super::{Answer, integration, part};
+use crate::State;
+use crate::auth::{Browser, Form, Operator};
+use crate::extract::Path;
+
+pub(super) fn routes() -> Router<State> {
+    Router::new().route("/settings/keys", get(show).post(create)).route("/settings/keys/{key}/revoke", post(revoke))
+}
+
+#[derive(serde::Deserialize)]
+struct Named {
+    key: String,
+}
+
+async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
+    draw(&state, &browser, None, None).await
+}
+
+async fn draw(state: &State, browser: &Browser, made: Option<&CreatedApiKey>, error: Option<&Error>) -> Answer {
+    let frame = Frame::new(state, browser).await?;
+    let keys = state.host().api_keys(None).await?;
+    let body = html! {
+        h1 { "Settings" }
+        (integration::tabs("/settings/keys"))
+        h2 { "API keys" }
+        p { "For programs that call " code { "/api/v1" } ". See the " a href="/api/v1/reference" { "API reference" } "." }
+        @if let Some(error) = error { (part::failure(error)) }
+        @if let Some(made) = made {
+            div.note.good role="status" {
+                p { strong { "The key " (made.key.name) " was made." } " Copy it now: it is not shown again." }
+                dl.copies { (part::copyable("Key", made.text.expose())) }
+            }
+        }
+        div.columns {
+            section.card aria-labelledby="all" {
+                h3 id="all" { "Keys" }
+                @if keys.is_empty() { p.quiet { "There are none." } }
+                ul.rows {
+                    @for key in &keys {
+                        li {
+                            div {
+                                strong { (key.name) } " " code { (key.hint) }
+                                p.fine {
+                                    "Made " (part::instant(key.created_at)) " · "
+                                    @match key.used_at { Some(at) => { "used " (part::instant(at)) }, None => "never used" }
+                                    " · " @match &key.tenant { Some(tenant) => { "tenant " code { (tenant) } }, None => "all tenants" }
+                                }
+                            }
+                            form method="post" action={"/settings/keys/" (part::encoded(&key.id)) "/revoke"} {
+                                (frame.token())
+                                button.danger type="submit" data-confirm="Programs that use this key stop working." { "Revoke" span.hidden { " " (key.name) } }
+                            }
+                        }
+                    }
+                }
+            }
+            section.card aria-labelledby="new" {
+                h3 id="new" { "New key" }
+                form method="post" action="/settings/keys" {
+                    (frame.token())
+                    div.field {
+                        label for="name" { "Name" }
+                        input id="name" name="name" required maxlength="100" autocomplete="off";
+                        p.help { "For yourself: which program uses it." }
+                    }
+                    div.field {
+                        label for="tenant" { "Tenant" }
+                        input id="tenant" name="tenant" autocomplete="off" spellcheck="false";
+                        p.help { "The key reaches this tenant only. Empty: it is the operator's, and reaches everything." }
+                    }
+                    button.main type="submit" { "Make a key" }
+                }
+            }
+        }
+    };
+    let status = if error.is_some() { http::StatusCode::BAD_REQUEST } else { http::StatusCode::OK };
+    Ok(frame.page_at(status, Section::Settings, "API keys", &[], &body))
+}
+
+async fn create(Shared(state): Shared<State>, operator: Operator, form: Form) -> Answer {
+    let tenant = form.get("tenant").map(str::trim).filter(|tenant| !tenant.is_empty());
+    let made = async {
+        let tenant = tenant.map(str::parse::<TenantId>).transpose()?;
+        state.host().create_api_key(form.get("name").unwrap_or_default().trim(), tenant.as_ref()).await
+    };
+    match made.await {
+        Ok(made) => draw(&state, &operator.0, Some(&made), None).await,
+        Err(error) => draw(&state, &operator.0, None, Some(&error)).await,
+    }
+}
+
+async fn revoke(Shared(state): Shared<State>, _: Operator, Path(Named { key }): Path<Named>, _: Form) -> Answer {
+    state.host().revoke_api_key(None, &key).await?;
+    Ok(Redirect::to("/settings/keys").into_response())
+}

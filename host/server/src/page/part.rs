@@ -1,0 +1,313 @@
+//! What pages share. Everything a provider says stands here as text; links and pictures are https only.
+
+use maud::{Markup, PreEscaped, html};
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use social_channel::model::{Copyable, Finding, Link, Severity};
+use social_channel::{Error, Health, JobStatus};
+use time::{Date, Month, OffsetDateTime, Time};
+
+/// A failure: what happened, what to do now, and the platform's references.
+pub(super) fn failure(error: &Error) -> Markup {
+    html! {
+        div.note.bad role="alert" {
+            p { strong { (sentence(&error.message)) } }
+            @if let Some(remedy) = &error.remedy { p { (sentence(remedy)) } }
+            (references(error))
+        }
+    }
+}
+
+/// What the platform's support asks for.
+pub(super) fn references(error: &Error) -> Markup {
+    html! {
+        @if error.code.is_some() || error.trace_id.is_some() {
+            p.fine {
+                @if let Some(code) = &error.code { "Code " code { (code) } }
+                @if error.code.is_some() && error.trace_id.is_some() { " · " }
+                @if let Some(trace) = &error.trace_id { "Reference " code { (trace) } }
+            }
+        }
+    }
+}
+
+/// Messages begin small and end without a full stop in the library; on a page they are sentences.
+pub(super) fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut letters = text.chars();
+    let mut out: String = match letters.next() {
+        // A word such as `redirect-uri` or a host's name keeps its spelling.
+        Some(first) if text.split(' ').next().is_some_and(|word| !word.contains(['_', '.', '-', '/', ':'])) => {
+            first.to_uppercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
+    };
+    if !out.is_empty() && !out.ends_with(['.', '!', '?', ':', '…']) {
+        out.push('.');
+    }
+    out
+}
+
+fn severity(severity: Severity) -> (&'static str, &'static str) {
+    match severity {
+        Severity::Ok => ("good", "Good"),
+        Severity::Info => ("info", "Note"),
+        Severity::Warning => ("warn", "Warning"),
+        Severity::Error => ("bad", "Wrong"),
+    }
+}
+
+/// Findings, the worst first.
+pub(super) fn findings(found: &[Finding]) -> Markup {
+    let rank = |finding: &&Finding| match finding.severity {
+        Severity::Error => 0,
+        Severity::Warning => 1,
+        Severity::Info => 2,
+        Severity::Ok => 3,
+    };
+    let mut sorted: Vec<&Finding> = found.iter().collect();
+    sorted.sort_by_key(rank);
+    html! {
+        ul.findings {
+            @for finding in sorted {
+                @let (class, word) = severity(finding.severity);
+                li.finding.(class) {
+                    span.tag { (word) }
+                    div {
+                        p { (sentence(&finding.message)) " " code.subject { (finding.subject) } }
+                        @if let Some(remedy) = &finding.remedy { p.remedy { (sentence(remedy)) } }
+                        @if let Some(code) = &finding.code { p.fine { "Code " code { (code) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A picture of an account, or its first letter.
+pub(super) fn avatar(url: Option<&str>, name: &str) -> Markup {
+    let letter: String = name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    html! {
+        span.avatar {
+            span.letter aria-hidden="true" { (letter) }
+            @if let Some(url) = url.and_then(picture) {
+                img src=(url) alt="" width="48" height="48" loading="lazy" referrerpolicy="no-referrer" data-fallback="hide";
+            }
+        }
+    }
+}
+
+/// An address that may stand in a page.
+pub(super) fn https(url: &str) -> Option<&str> {
+    url.starts_with("https://").then_some(url)
+}
+
+/// A picture's address: https, or of this machine where tests and sandboxes are; the page's policy lets only
+/// mapped origins of this machine through.
+pub(super) fn picture(url: &str) -> Option<&str> {
+    https(url).or_else(|| url.starts_with("http://127.0.0.1:").then_some(url))
+}
+
+/// A link to elsewhere, or nothing.
+pub(super) fn outward(url: Option<&str>, text: &str) -> Markup {
+    html! {
+        @if let Some(url) = url.and_then(https) {
+            a href=(url) target="_blank" rel="noopener noreferrer" { (text) span.hidden { " (opens in a new tab)" } }
+        }
+    }
+}
+
+/// A text whose parts may be links, exactly as it was given.
+pub(super) fn linked(text: &str, links: &[Link]) -> Markup {
+    let mut rest = text;
+    let mut out = String::new();
+    let mut links: Vec<&Link> = links.iter().filter(|link| https(&link.url).is_some()).collect();
+    while let Some((at, index)) =
+        links.iter().enumerate().filter_map(|(index, link)| rest.find(&link.text).map(|at| (at, index))).min()
+    {
+        let link = links.remove(index);
+        let (before, after) = rest.split_at(at);
+        out.push_str(&html! { (before) a href=(link.url) target="_blank" rel="noopener noreferrer" { (link.text) } }.into_string());
+        rest = after.strip_prefix(link.text.as_str()).unwrap_or(after);
+    }
+    out.push_str(&html! { (rest) }.into_string());
+    PreEscaped(out)
+}
+
+/// Markdown of a few sentences: emphasis, code, lists and https links. HTML in it is text.
+pub(super) fn markdown(text: &str) -> Markup {
+    let events = Parser::new(text).filter_map(|event| match event {
+        Event::Html(html) | Event::InlineHtml(html) => Some(Event::Text(html)),
+        Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => None,
+        Event::Start(Tag::HtmlBlock) | Event::End(TagEnd::HtmlBlock) => None,
+        // The end of a link that is left out stands without a beginning, which browsers ignore.
+        Event::Start(Tag::Link { ref dest_url, .. }) if https(dest_url).is_none() => None,
+        event => Some(event),
+    });
+    let mut out = String::new();
+    pulldown_cmark::html::push_html(&mut out, events);
+    PreEscaped(out)
+}
+
+/// Values to copy, each with its button.
+pub(super) fn copyables(values: &[Copyable]) -> Markup {
+    html! {
+        @if !values.is_empty() {
+            dl.copies { @for value in values { (copyable(&value.label, &value.value)) } }
+        }
+    }
+}
+
+/// A value to copy, as a term and its description.
+pub(super) fn copyable(label: &str, value: &str) -> Markup {
+    html! {
+        div.copy {
+            dt { (label) }
+            dd { code { (value) } button.plain type="button" data-copy=(value) hidden { "Copy" span.hidden { " " (label) } } }
+        }
+    }
+}
+
+/// How an account is.
+pub(super) fn health(health: Health) -> Markup {
+    let (class, word) = match health {
+        Health::Active => ("good", "Healthy"),
+        Health::Limited => ("warn", "Permissions missing"),
+        Health::NeedsReconnect => ("bad", "Connect again"),
+    };
+    html! { span.badge.(class) { (word) } }
+}
+
+/// Where a job stands.
+pub(super) fn status(status: JobStatus) -> Markup {
+    let (class, word) = match status {
+        JobStatus::Active => ("info", "Under way"),
+        JobStatus::Paused => ("warn", "Waits for you"),
+        JobStatus::Published => ("good", "Published"),
+        JobStatus::Failed => ("bad", "Failed"),
+        JobStatus::Unknown => ("bad", "Unknown"),
+        JobStatus::Cancelled => ("quiet", "Cancelled"),
+    };
+    html! { span.badge.(class) { (word) } }
+}
+
+/// An instant, in UTC; a script shows it in the person's own time.
+pub(super) fn instant(seconds: i64) -> Markup {
+    let (machine, human) = instant_text(seconds);
+    html! { time datetime=(machine) { (human) } }
+}
+
+pub(super) fn instant_text(seconds: i64) -> (String, String) {
+    let Ok(at) = OffsetDateTime::from_unix_timestamp(seconds) else { return (String::new(), String::new()) };
+    let day = format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day());
+    (
+        format!("{day}T{:02}:{:02}:{:02}Z", at.hour(), at.minute(), at.second()),
+        format!("{day} {:02}:{:02} UTC", at.hour(), at.minute()),
+    )
+}
+
+/// What a `datetime-local` field holds, taken for UTC.
+pub(super) fn read_instant(text: &str) -> Option<i64> {
+    let (day, clock) = text.trim().split_once('T')?;
+    let mut day = day.splitn(3, '-').map(str::parse::<i32>);
+    let (year, month, day) = (day.next()?.ok()?, day.next()?.ok()?, day.next()?.ok()?);
+    let mut clock = clock.splitn(3, ':');
+    let (hour, minute) = (clock.next()?.parse().ok()?, clock.next()?.parse().ok()?);
+    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
+    let date = Date::from_calendar_date(year, month, u8::try_from(day).ok()?).ok()?;
+    Some(date.with_time(Time::from_hms(hour, minute, 0).ok()?).assume_utc().unix_timestamp())
+}
+
+/// A number, with thin spaces between thousands.
+pub(super) fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A number short enough for a label: 12.3k, 4.5M.
+pub(super) fn short_number(value: u64) -> String {
+    let (part, unit) = match value {
+        0..1_000 => return value.to_string(),
+        1_000..1_000_000 => (value / 100, "k"),
+        1_000_000..1_000_000_000 => (value / 100_000, "M"),
+        _ => (value / 100_000_000, "G"),
+    };
+    if part % 10 == 0 || part >= 1000 {
+        format!("{}{unit}", part / 10)
+    } else {
+        format!("{}.{}{unit}", part / 10, part % 10)
+    }
+}
+
+/// Bytes, for people.
+pub(super) fn bytes(value: u64) -> String {
+    match value {
+        0..1_000 => format!("{value} bytes"),
+        1_000..1_000_000 => format!("{} kB", value / 1_000),
+        1_000_000..1_000_000_000 => format!("{}.{} MB", value / 1_000_000, value / 100_000 % 10),
+        _ => format!("{}.{} GB", value / 1_000_000_000, value / 100_000_000 % 10),
+    }
+}
+
+/// A length of time: 1:05, 1:00:00.
+pub(super) fn length(ms: u64) -> String {
+    let seconds = ms / 1000;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// A name as words: `posts-per-day` is "Posts per day".
+pub(super) fn words(name: &str) -> String {
+    let text = name.replace(['-', '_'], " ");
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// What an address in a query or path may hold.
+pub(super) fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_provider_says_is_text() {
+        let shown = markdown("**Bold** <script>alert(1)</script> [x](javascript:alert(1)) ![p](https://a/b.png)").into_string();
+        assert!(shown.contains("<strong>Bold</strong>"), "{shown}");
+        assert!(!shown.contains("<script") && !shown.contains("javascript:") && !shown.contains("<img"), "{shown}");
+        let link = |text: &str, url: &str| Link { text: text.to_owned(), url: url.to_owned() };
+        let shown = linked("By <b>posting</b>, Policy and Policy", &[link("Policy", "https://x.example/?a=1&b=2"), link("and", "javascript:x")]);
+        assert_eq!(
+            shown.into_string(),
+            "By &lt;b&gt;posting&lt;/b&gt;, <a href=\"https://x.example/?a=1&amp;b=2\" target=\"_blank\" rel=\"noopener noreferrer\">Policy</a> and Policy"
+        );
+        assert!(!avatar(Some("http://plain.example/a"), "A").into_string().contains("<img"));
+    }
+
+    #[test]
+    fn instants_are_read_as_they_are_written() {
+        assert_eq!(instant_text(1_764_064_800).1, "2025-11-25 10:00 UTC");
+        assert_eq!(read_instant("2025-11-25T10:00"), Some(1_764_064_800));
+        for wrong in ["", "2025-11-25", "2025-02-30T10:00", "2025-11-25T25:00", "x-y-zT1:2"] {
+            assert_eq!(read_instant(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
+        let shown: Vec<_> = [999, 1_000, 1_250, 12_345, 999_999, 4_500_000].into_iter().map(short_number).collect();
+        assert_eq!(shown, ["999", "1k", "1.2k", "12.3k", "999.9k", "4.5M"]);
+        assert_eq!((length(65_000), length(3_600_000)), ("1:05".to_owned(), "1:00:00".to_owned()));
+        assert_eq!(sentence("the key is wrong"), "The key is wrong.");
+        assert_eq!(sentence("redirect-uri is wrong."), "redirect-uri is wrong.");
+    }
+}

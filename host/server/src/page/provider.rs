@@ -1,0 +1,133 @@
+//! Settings → Providers: the installed components, and putting another in the place of one.
+
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::{get, post};
+use maud::{Markup, html};
+use social_channel::{App, AppConfig, ProviderInfo};
+
+use super::layout::{Frame, Section};
+use super::{Answer, integration, part};
+use crate::State;
+use crate::auth::{Form, Operator};
+use crate::extract::Path;
+
+pub(super) fn routes() -> Router<State> {
+    Router::new()
+        .route("/settings/providers", get(show))
+        .route("/settings/providers/{provider}/remove", post(remove))
+        .route("/settings/apps/{app}/grant", post(grant))
+}
+
+#[derive(serde::Deserialize)]
+struct Named {
+    provider: String,
+}
+
+#[derive(serde::Deserialize)]
+struct NamedApp {
+    app: String,
+}
+
+async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
+    let frame = Frame::new(&state, &browser).await?;
+    let providers = state.host().providers().await?;
+    let apps = state.host().apps().await?;
+    let body = html! {
+        h1 { "Settings" }
+        (integration::tabs("/settings/providers"))
+        h2 { "Providers" }
+        p { "A provider is a WebAssembly component that knows one social network. It reaches the network only at the origins that you grant, and nothing else of this machine." }
+        section.card aria-labelledby="install" {
+            h3 id="install" { "Install or replace" }
+            form id="install-form" data-upload="/api/v1/providers" {
+                div.field {
+                    label for="component" { "Component (.wasm)" }
+                    input id="component" type="file" accept=".wasm,application/wasm" required;
+                    p.help { "A newer component of an installed provider takes its place. Calls under way and open jobs end with the one they began with." }
+                }
+                button.main type="submit" { "Install" }
+            }
+            div id="install-answer" role="status" {}
+            noscript { p.note.info { "Without scripts, install from the command line: " code { "social-channel providers add FILE" } } }
+        }
+        @if providers.is_empty() { p.quiet { "None is installed." } }
+        @for provider in &providers { (card(&frame, provider, &providers, &apps)) }
+    };
+    Ok(frame.page(Section::Settings, "Providers", &["provider.js"], &body))
+}
+
+fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[App]) -> Markup {
+    let descriptor = &provider.descriptor;
+    let newer = all.iter().find(|other| other.installed && other.descriptor.id == descriptor.id && other.digest != provider.digest);
+    html! {
+        section.card {
+            h3 {
+                (descriptor.name) " " span.quiet { (descriptor.version) } " "
+                @if provider.installed { span.badge.good { "Installed" } } @else { span.badge.quiet { "Older, still in use" } }
+            }
+            dl.facts {
+                div { dt { "Abilities" } dd { (descriptor.abilities.iter().map(|ability| part::words(ability)).collect::<Vec<_>>().join(", ")) } }
+                div { dt { "Calls" } dd { @for origin in &descriptor.origins { code { (origin) } br; } } }
+                div { dt { "Apps" } dd { @if provider.apps.is_empty() { "none" } @else { (provider.apps.join(", ")) } } }
+                div { dt { "Size" } dd { (part::bytes(provider.size)) } }
+                div { dt { "Digest" } dd { code.long { (provider.digest) } } }
+            }
+            details { summary { "Contract" }
+                dl.facts {
+                    div { dt { "Implements" } dd { @for name in &provider.interfaces { code { (name) } br; } } }
+                    div { dt { "Needs" } dd { @for name in &provider.imports { code { (name) } br; } } }
+                }
+            }
+            @if let Some(newer) = newer {
+                @for app in apps.iter().filter(|app| app.digest == provider.digest) {
+                    (waiting(frame, app, newer))
+                }
+            }
+            @if provider.installed && provider.apps.is_empty() {
+                form method="post" action={"/settings/providers/" (part::encoded(&descriptor.id)) "/remove"} {
+                    (frame.token())
+                    button.danger type="submit" data-confirm="Remove this provider?" { "Remove" span.hidden { " " (descriptor.name) } }
+                }
+            }
+        }
+    }
+}
+
+/// An app that stays with its older component until the operator grants what the newer one asks for.
+fn waiting(frame: &Frame, app: &App, newer: &ProviderInfo) -> Markup {
+    let missing: Vec<&String> = newer.descriptor.origins.iter().filter(|origin| !app.origins.contains(origin)).collect();
+    html! {
+        @if !missing.is_empty() {
+            div.note.warn {
+                p { strong { "The app " (app.id) " stays with this component." } " Version " (newer.descriptor.version) " also wants to call:" }
+                ul { @for origin in missing { li { code { (origin) } } } }
+                form method="post" action={"/settings/apps/" (part::encoded(&app.id)) "/grant"} {
+                    (frame.token())
+                    button type="submit" { "Allow this, and use the newer component" }
+                }
+            }
+        }
+    }
+}
+
+async fn remove(Shared(state): Shared<State>, _: Operator, Path(Named { provider }): Path<Named>, _: Form) -> Answer {
+    state.host().unload_provider(&provider).await?;
+    Ok(Redirect::to("/settings/providers").into_response())
+}
+
+/// Grants what the installed component of the app's provider asks for.
+async fn grant(Shared(state): Shared<State>, _: Operator, Path(NamedApp { app }): Path<NamedApp>, _: Form) -> Answer {
+    let app = state.host().app(&app).await?;
+    let providers = state.host().providers().await?;
+    let wanted = providers.into_iter().find(|provider| provider.installed && provider.descriptor.id == app.provider);
+    if let Some(wanted) = wanted {
+        let mut origins = app.origins;
+        origins.extend(wanted.descriptor.origins);
+        origins.sort();
+        origins.dedup();
+        state.host().put_app(&app.id, AppConfig { origins: Some(origins), ..AppConfig::default() }).await?;
+    }
+    Ok(Redirect::to("/settings/providers").into_response())
+}

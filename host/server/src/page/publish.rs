@@ -1,0 +1,479 @@
+//! The publish page, drawn from the form that the provider hands out and judged by its check. Every page asks
+//! for the form anew. Nothing goes to the platform before the person pressed Publish next to the words they
+//! agree to; these words are kept with the job.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::extract::{Query, State as Shared};
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use maud::{Markup, html};
+use serde::Deserialize;
+use social_channel::model::{Finding, FormField, PostKind, PublishForm, Quota, Severity};
+use social_channel::{Channel, Error, ErrorKind, Job, JobChange, PublishRequest};
+
+use super::channel::Named;
+use super::draft::{Draft, FIELD, measured};
+use super::layout::{Frame, Section};
+use super::rule::{self, Drawn};
+use super::{Answer, part};
+use crate::State;
+use crate::auth::{Browser, Form, Operator};
+use crate::extract::Path;
+use crate::problem::Problem;
+
+pub(super) fn routes() -> Router<State> {
+    Router::new()
+        .route("/channels/{channel}/publish", get(show).post(send))
+        .route("/jobs/{job}/change", get(show_change).post(change))
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NamedJob {
+    job: String,
+}
+
+/// One showing of the page.
+struct Page<'a> {
+    channel: &'a Channel,
+    form: &'a PublishForm,
+    kind: &'a PostKind,
+    draft: &'a Draft,
+    drawn: &'a Drawn,
+    /// The job whose post is chosen anew.
+    job: Option<&'a Job>,
+    /// Found by the check; none: it did not run.
+    findings: Option<&'a [Finding]>,
+    error: Option<&'a Error>,
+}
+
+fn kind<'a>(form: &'a PublishForm, name: Option<&str>) -> Result<&'a PostKind, Problem> {
+    let named = form.kinds.iter().find(|kind| Some(kind.name.as_str()) == name);
+    let nothing = || {
+        Error::new(ErrorKind::Unsupported, "this account can post nothing of that kind")
+            .with_remedy("choose another kind of post")
+    };
+    Ok(named.or_else(|| form.kinds.first()).ok_or_else(nothing)?)
+}
+
+fn new_key() -> String {
+    let mut bytes = [0; 16];
+    // Without random numbers the key is empty, which is none: a second click is then a second job.
+    getrandom::fill(&mut bytes).map(|()| URL_SAFE_NO_PAD.encode(bytes)).unwrap_or_default()
+}
+
+fn now() -> i64 {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(passed.as_secs()).unwrap_or(i64::MAX)
+}
+
+async fn show(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Path(Named { channel }): Path<Named>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let channel = state.tenant().channel(&channel).await?;
+    let form = state.tenant().publish_form(&channel.id).await?;
+    let kind = kind(&form, asked.kind.as_deref())?;
+    let draft = Draft::new(&form, &kind.name);
+    let drawn = rule::draw(&form, &kind.name, &draft.values);
+    let page = Page { channel: &channel, form: &form, kind, draft: &draft, drawn: &drawn, job: None, findings: None, error: None };
+    draw(&state, &browser, StatusCode::OK, &page).await
+}
+
+async fn send(
+    Shared(state): Shared<State>,
+    operator: Operator,
+    Path(Named { channel }): Path<Named>,
+    posted: Form,
+) -> Answer {
+    let tenant = state.tenant();
+    let channel = tenant.channel(&channel).await?;
+    let form = tenant.publish_form(&channel.id).await?;
+    let kind = kind(&form, posted.get("kind"))?;
+    let draft = Draft::read(&posted);
+    let drawn = rule::draw(&form, &kind.name, &draft.values);
+    let action = posted.get("action").unwrap_or("publish");
+    let mut page = Page { channel: &channel, form: &form, kind, draft: &draft, drawn: &drawn, job: None, findings: None, error: None };
+    if action == "update" {
+        return draw(&state, &operator.0, StatusCode::OK, &page).await;
+    }
+    let post = Draft::post(&form, &kind.name, &drawn.values);
+    let media = draft.media();
+    let mut findings = missing(&page);
+    let mut failure = None;
+    if findings.is_empty() {
+        match tenant.check_post(&channel.id, &post, &media).await {
+            Ok(found) => findings = found,
+            Err(error) => failure = Some(error),
+        }
+    }
+    let wrong = failure.is_some() || findings.iter().any(|finding| finding.severity == Severity::Error);
+    if action == "check" || wrong {
+        page.findings = Some(&findings);
+        page.error = failure.as_ref();
+        let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        return draw(&state, &operator.0, status, &page).await;
+    }
+    let request = PublishRequest {
+        idempotency_key: Some(draft.key.clone()).filter(|key| !key.is_empty()),
+        publish_at: draft.at.filter(|_| draft.later),
+        consent: Some(consent(&form, &drawn)),
+        ..PublishRequest::new(post, media)
+    };
+    match tenant.publish(&channel.id, request).await {
+        Ok(job) => Ok(Redirect::to(&format!("/jobs/{}", job.id)).into_response()),
+        Err(error) => {
+            page.error = Some(&error);
+            draw(&state, &operator.0, StatusCode::UNPROCESSABLE_ENTITY, &page).await
+        }
+    }
+}
+
+/// Who agreed, when, and to which words.
+fn consent(form: &PublishForm, drawn: &Drawn) -> BTreeMap<String, String> {
+    [("by", "operator".to_owned()), ("at", now().to_string()), ("words", drawn.words(form))]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// What the form itself says is not ready. The provider's check judges the rest.
+fn missing(page: &Page<'_>) -> Vec<Finding> {
+    let Page { form, kind, draft, drawn, .. } = *page;
+    let wrong = |subject: &str, message: String, remedy: &str| Finding {
+        severity: Severity::Error,
+        subject: subject.to_owned(),
+        message,
+        remedy: Some(remedy.to_owned()),
+        code: None,
+    };
+    let mut found = Vec::new();
+    if let Some(blocked) = &form.blocked {
+        found.push(Finding {
+            severity: Severity::Error,
+            subject: "account".to_owned(),
+            message: blocked.0.message.clone(),
+            remedy: blocked.0.remedy.clone(),
+            code: blocked.0.code.clone(),
+        });
+    }
+    found.extend(drawn.blocks.iter().map(|why| wrong("form", why.clone(), "choose, then publish again")));
+    for field in rule::fields(form, &kind.name).filter(|field| field.required) {
+        let shown = !drawn.hidden.contains(&field.name) && !drawn.disabled.contains_key(&field.name);
+        if shown && drawn.values.get(&field.name).is_none_or(String::is_empty) {
+            found.push(wrong(&field.name, format!("{} is not chosen yet", field.label), "choose it; nothing is chosen for you"));
+        }
+    }
+    if page.job.is_none() {
+        let count = draft.media().len();
+        if count < kind.min_media as usize || count > kind.max_media as usize {
+            let wanted = if kind.min_media == kind.max_media { kind.min_media.to_string() } else { format!("{} to {}", kind.min_media, kind.max_media) };
+            found.push(wrong("media", format!("{} needs {wanted} file or address, and there are {count}", kind.label), "choose a file, or give an address"));
+        }
+        if draft.later && draft.at.is_none() {
+            found.push(wrong("when", "the time to publish at is missing".to_owned(), "choose day and time, or publish now"));
+        }
+    }
+    if draft.words != drawn.words(form) {
+        found.push(wrong("consent", "what you agree to by publishing has changed".to_owned(), "read the words next to the button, and press it again"));
+    }
+    found
+}
+
+async fn show_change(Shared(state): Shared<State>, Operator(browser): Operator, Path(NamedJob { job }): Path<NamedJob>) -> Answer {
+    let job = state.tenant().job(&job).await?;
+    let channel = state.tenant().channel(&job.channel).await?;
+    let form = state.tenant().publish_form(&channel.id).await?;
+    let kind = kind(&form, Some(&job.post.kind))?;
+    let draft = Draft::of_post(&job.post);
+    let drawn = rule::draw(&form, &kind.name, &draft.values);
+    let page = Page { channel: &channel, form: &form, kind, draft: &draft, drawn: &drawn, job: Some(&job), findings: None, error: job.error.as_ref() };
+    draw(&state, &browser, StatusCode::OK, &page).await
+}
+
+async fn change(Shared(state): Shared<State>, operator: Operator, Path(NamedJob { job }): Path<NamedJob>, posted: Form) -> Answer {
+    let tenant = state.tenant();
+    let job = tenant.job(&job).await?;
+    let channel = tenant.channel(&job.channel).await?;
+    let form = tenant.publish_form(&channel.id).await?;
+    let kind = kind(&form, Some(&job.post.kind))?;
+    let draft = Draft::read(&posted);
+    let drawn = rule::draw(&form, &kind.name, &draft.values);
+    let mut page = Page { channel: &channel, form: &form, kind, draft: &draft, drawn: &drawn, job: Some(&job), findings: None, error: None };
+    if posted.get("action") == Some("update") {
+        return draw(&state, &operator.0, StatusCode::OK, &page).await;
+    }
+    let findings = missing(&page);
+    if !findings.is_empty() {
+        page.findings = Some(&findings);
+        return draw(&state, &operator.0, StatusCode::UNPROCESSABLE_ENTITY, &page).await;
+    }
+    let change = JobChange {
+        post: Some(Draft::post(&form, &kind.name, &drawn.values)),
+        consent: Some(consent(&form, &drawn)),
+        ..JobChange::default()
+    };
+    match tenant.change_job(&job.id, change).await {
+        Ok(job) => Ok(Redirect::to(&format!("/jobs/{}", job.id)).into_response()),
+        Err(error) => {
+            page.error = Some(&error);
+            draw(&state, &operator.0, StatusCode::UNPROCESSABLE_ENTITY, &page).await
+        }
+    }
+}
+
+async fn draw(state: &State, browser: &Browser, status: StatusCode, page: &Page<'_>) -> Answer {
+    let frame = Frame::new(state, browser).await?;
+    let title = format!("Publish on {}", page.channel.display_name);
+    let body = view(&frame, page);
+    Ok(frame.page_at(status, Section::Channels, &title, &["publish.js"], &body))
+}
+
+fn view(frame: &Frame, page: &Page<'_>) -> Markup {
+    let Page { channel, form, kind, job, .. } = *page;
+    let here = format!("/channels/{}/publish", channel.id);
+    let action = job.map_or_else(|| here.clone(), |job| format!("/jobs/{}/change", job.id));
+    html! {
+        nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " a href={"/channels/" (channel.id)} { (channel.display_name) } " / Publish" }
+        h1 { @if job.is_some() { "Change the post" } @else { "Publish" } }
+        section.author.card aria-label="Author" {
+            (part::avatar(form.account_avatar_url.as_deref(), &form.account_name))
+            p { "Posting as " strong.author-name { (form.account_name) } }
+        }
+        @if let Some(blocked) = &form.blocked {
+            div.note.bad role="alert" id="blocked-form" {
+                p { strong { (part::sentence(&blocked.0.message)) } }
+                @if let Some(remedy) = &blocked.0.remedy { p { (part::sentence(remedy)) } }
+                (part::references(&blocked.0))
+            }
+        }
+        @if job.is_none() && form.kinds.len() > 1 {
+            nav.tabs aria-label="Kind of post" {
+                @for one in &form.kinds { a href={(here) "?kind=" (part::encoded(&one.name))} aria-current=[(one.name == kind.name).then_some("page")] { (one.label) } }
+            }
+        }
+        form id="publish" method="post" action=(action) data-kind=(kind.name) data-form=(serde_json::to_string(form).unwrap_or_default()) {
+            (frame.token())
+            input type="hidden" name="kind" value=(kind.name);
+            div id="answer" role="status" {
+                input type="hidden" name="key" value=(new_key());
+                @if let Some(error) = page.error { (part::failure(error)) }
+                @if let Some(findings) = page.findings {
+                    @if findings.is_empty() { div.note.good { p { strong { "Checked: nothing stands in the way." } } } }
+                    @else { (part::findings(findings)) }
+                }
+            }
+            div.publish {
+                div.compose {
+                    @if job.is_none() { (media(page)) }
+                    @for field in rule::fields(form, &kind.name) { (self::field(page, field)) }
+                    @if job.is_none() { (when(page)) }
+                }
+                (preview(page))
+            }
+            (closing(page))
+        }
+        (quotas(&form.quotas))
+    }
+}
+
+fn media(page: &Page<'_>) -> Markup {
+    let Page { kind, draft, .. } = *page;
+    let many = kind.max_media > 1;
+    let limits: Vec<String> = [
+        (!kind.content_types.is_empty()).then(|| kind.content_types.join(", ")),
+        kind.max_size.map(|size| format!("up to {}", part::bytes(size))),
+        kind.max_duration.map(|ms| format!("at most {} long", part::length(ms))),
+        many.then(|| format!("at most {} files", kind.max_media)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    html! {
+        @if kind.max_media > 0 {
+            fieldset.field id="field-media" {
+                legend { (kind.label) }
+                p.help id="media-help" {
+                    (limits.join(" · "))
+                    @if kind.needs_public_url { " The network fetches the files itself, so it must be able to reach them: by an address of yours, or at this service's public address." }
+                }
+                div.scripted hidden {
+                    label.filelabel for="file" { @if many { "Choose files" } @else { "Choose a file" } }
+                    input id="file" type="file" accept=(kind.content_types.join(",")) multiple[many] aria-describedby="media-help"
+                        data-max-size=[kind.max_size] data-max-duration=[kind.max_duration] data-max-files=(kind.max_media);
+                }
+                ul id="uploads" aria-label="Uploaded files" {
+                    @for uploaded in &draft.uploads {
+                        li.upload {
+                            input type="hidden" name="media" value=(serde_json::to_string(uploaded).unwrap_or_default());
+                            span { (uploaded.name) " · " (part::bytes(uploaded.size)) " · uploaded" }
+                        }
+                    }
+                }
+                div id="upload-status" role="status" {}
+                noscript { p.note.info { "Without scripts files cannot be uploaded from here; give an address." } }
+                label for="urls" { @if many { "Or addresses, one a line" } @else { "Or from an address" } }
+                @if many { textarea id="urls" name="urls" rows="2" spellcheck="false" placeholder="https://" { (draft.urls) } }
+                @else { input id="urls" name="urls" type="url" value=(draft.urls) placeholder="https://" spellcheck="false"; }
+            }
+        }
+    }
+}
+
+fn field(page: &Page<'_>, field: &FormField) -> Markup {
+    let Page { drawn, form, .. } = *page;
+    let id = format!("f-{}", field.name);
+    let name = format!("{FIELD}{}", field.name);
+    let value = drawn.values.get(&field.name).map_or("", String::as_str);
+    let because = drawn.disabled.get(&field.name);
+    let off = because.is_some() || drawn.hidden.contains(&field.name);
+    let help = format!("{id}-help");
+    let wrong = page.findings.into_iter().flatten().find(|finding| finding.severity == Severity::Error && finding.subject == field.name);
+    let described = format!("{help} {id}-because {id}-notices");
+    let invalid = wrong.map(|_| "true");
+    html! {
+        div.field id={"field-" (field.name)} data-field=(field.name) data-kind=(field.kind) hidden[drawn.hidden.contains(&field.name)] title=[because] {
+            @match field.kind.as_str() {
+                "flag" => {
+                    label.check { input id=(id) type="checkbox" name=(name) value="true" checked[value == "true"] disabled[off] aria-describedby=(described); (field.label) }
+                }
+                kind => {
+                    label for=(id) { (field.label) @if field.required { span.need { " (required)" } } }
+                    @match kind {
+                        "choice" => {
+                            select id=(id) name=(name) required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid] {
+                                option value="" selected[value.is_empty()] disabled[field.required] { @if field.required { "Choose…" } @else { "Not set" } }
+                                @for choice in &field.choices {
+                                    @let grey = drawn.choices.get(&(field.name.clone(), choice.value.clone()));
+                                    option value=(choice.value) selected[choice.value == value] disabled[grey.is_some()] title=[grey] { (choice.label) }
+                                }
+                            }
+                        }
+                        "number" => input id=(id) type="number" step="1" name=(name) value=(value) required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid];,
+                        "url" => input id=(id) type="url" name=(name) value=(value) required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid];,
+                        "text" if field.name == "title" || field.max_length.as_ref().is_some_and(|limit| limit.maximum <= 200) => {
+                            input id=(id) type="text" name=(name) value=(value) required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid];
+                        }
+                        _ => textarea id=(id) name=(name) rows="4" required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid] { (value) },
+                    }
+                    @if let Some(limit) = &field.max_length {
+                        @let count = measured(value, &limit.unit);
+                        p.counter data-counter=(id) data-maximum=(limit.maximum) data-unit=(limit.unit) {
+                            @if let Some(count) = count { span.count { (count) } " of " }
+                            (limit.maximum) " " (unit(&limit.unit))
+                        }
+                    }
+                }
+            }
+            @if let Some(text) = &field.help { p.help id=(help) { (text) } }
+            p.because id={(id) "-because"} hidden[because.is_none() && !drawn.choices.keys().any(|(own, _)| *own == field.name)] {
+                @if let Some(because) = because { (because) }
+                @for ((own, choice), why) in &drawn.choices {
+                    @if *own == field.name { span { (field.choices.iter().find(|one| one.value == *choice).map_or(choice.as_str(), |one| one.label.as_str())) ": " (why) " " } }
+                }
+            }
+            div.notices id={(id) "-notices"} role="status" {
+                @for notice in drawn.notices(form, Some(&field.name)) { p.notice { (part::linked(&notice.text, &notice.links)) } }
+            }
+            @if let Some(finding) = wrong { p.wrong { (part::sentence(&finding.message)) } }
+        }
+    }
+}
+
+fn unit(name: &str) -> &str {
+    match name {
+        // What people see as one sign may count as two; the help of the field can say more.
+        "utf-16" => "UTF-16 units",
+        other => other,
+    }
+}
+
+fn when(page: &Page<'_>) -> Markup {
+    let draft = page.draft;
+    html! {
+        fieldset.field id="field-when" {
+            legend { "When" }
+            label.check { input type="radio" name="when" value="now" checked[!draft.later]; "Now" }
+            label.check { input type="radio" name="when" value="later" checked[draft.later]; "Later" }
+            div id="later" {
+                label for="at" { "Day and time" }
+                input id="at" name="at" type="datetime-local" value=(draft.at_text) aria-describedby="at-help";
+                input id="at_seconds" name="at_seconds" type="hidden" value="";
+                p.help id="at-help" data-zone="true" { "In UTC." }
+            }
+        }
+    }
+}
+
+fn preview(page: &Page<'_>) -> Markup {
+    let Page { form, drawn, draft, .. } = *page;
+    let text = |name: &str| drawn.values.get(name).map_or("", String::as_str);
+    html! {
+        section.preview.card aria-labelledby="preview" {
+            h2 id="preview" { "Preview" }
+            div id="preview-media" {
+                @let media = draft.media().len();
+                @if let Some(job) = page.job { p.quiet { @for medium in &job.media { (medium.file_name.as_deref().unwrap_or("A file")) " · " (part::bytes(medium.size)) br; } } }
+                @else if media == 0 { p.quiet { "Choose a file, and it is shown here as it will be posted." } }
+                @else { p.quiet { (media) @if media == 1 { " file" } @else { " files" } } }
+            }
+            p.by { (part::avatar(form.account_avatar_url.as_deref(), &form.account_name)) strong { (form.account_name) } }
+            p.title data-preview="title" { (text("title")) }
+            p.text data-preview="text" { (text("text")) }
+            p.fine.quiet { "Nothing is added to it: no mark, no logo, no text." }
+        }
+    }
+}
+
+/// The words the person agrees to, right by the button.
+fn closing(page: &Page<'_>) -> Markup {
+    let Page { form, drawn, .. } = *page;
+    let blocked = form.blocked.as_ref().map(|blocked| blocked.0.message.clone());
+    let reasons: Vec<String> = blocked.into_iter().chain(drawn.blocks.iter().cloned()).collect();
+    html! {
+        section.closing.card aria-label="Publish" {
+            input type="hidden" name="words" id="words" value=(drawn.words(form));
+            div id="consent" role="status" { @for notice in drawn.notices(form, None) { p.notice { (part::linked(&notice.text, &notice.links)) } } }
+            div.actions {
+                span id="press" title=[reasons.first()] {
+                    button.main type="submit" name="action" value="publish" disabled[!reasons.is_empty()] aria-describedby="consent press-why" { @if page.job.is_some() { "Agree and go on" } @else { "Publish" } }
+                }
+                @if page.job.is_none() { button type="submit" name="action" value="check" formnovalidate { "Check only" } }
+                noscript { button type="submit" name="action" value="update" formnovalidate { "Update the form" } }
+            }
+            p.wrong id="press-why" role="status" { (reasons.join(" ")) }
+            p.fine.quiet { "Until you press Publish nothing of this is sent to the network; files stay with this service. With Publish it is kept on record that you agreed, when, and to which words." }
+        }
+    }
+}
+
+fn quotas(quotas: &[Quota]) -> Markup {
+    html! {
+        @if !quotas.is_empty() {
+            section.card aria-labelledby="quotas" {
+                h2 id="quotas" { "Allowances" }
+                ul.quotas {
+                    @for quota in quotas {
+                        li {
+                            label for={"q-" (quota.name)} { (part::words(&quota.name)) }
+                            progress id={"q-" (quota.name)} max=(quota.maximum.max(1)) value=(quota.used.min(quota.maximum)) {}
+                            span { (quota.used) " of " (quota.maximum) @if quota.used > 0 { @if let Some(at) = quota.resets_at.and_then(|at| i64::try_from(at).ok()) { " · anew " (part::instant(at)) } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

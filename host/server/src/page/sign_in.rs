@@ -1,0 +1,91 @@
+//! The door: a password, if one is set.
+
+use axum::Router;
+use axum::extract::{Query, State as Shared};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use maud::html;
+use serde::Deserialize;
+use social_channel::{Error, SecretText};
+
+use super::layout::{Frame, Section};
+use super::{Answer, part};
+use crate::State;
+use crate::auth::{Browser, Form};
+
+pub(super) fn routes() -> Router<State> {
+    Router::new().route("/sign-in", get(show).post(sign_in)).route("/sign-out", post(sign_out))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    next: String,
+}
+
+/// Where to go on: a page of ours, never an address elsewhere.
+fn own(next: &str) -> &str {
+    let ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r']);
+    if ours { next } else { "/" }
+}
+
+async fn show(Shared(state): Shared<State>, browser: Browser, Query(wanted): Query<Wanted>) -> Answer {
+    if !state.host().has_password().await? {
+        let error = Error::new(
+            social_channel::ErrorKind::Misconfigured,
+            "this service has no password yet, so nobody can sign in from here",
+        )
+        .with_remedy("set one on the server with `social-channel password`, then load this page again");
+        return draw(&state, &browser, own(&wanted.next), Some(&error)).await;
+    }
+    draw(&state, &browser, own(&wanted.next), None).await
+}
+
+async fn draw(state: &State, browser: &Browser, next: &str, error: Option<&Error>) -> Answer {
+    let frame = Frame::new(state, browser).await?;
+    let body = html! {
+        section.card.narrow {
+            h1 { "Sign in" }
+            @if let Some(error) = error { (part::failure(error)) }
+            form method="post" action="/sign-in" {
+                (frame.token())
+                input type="hidden" name="next" value=(next);
+                div.field {
+                    label for="password" { "Password" }
+                    input id="password" name="password" type="password" autocomplete="current-password" required autofocus;
+                }
+                button.main type="submit" { "Sign in" }
+            }
+        }
+    };
+    let status = if error.is_some() { http::StatusCode::FORBIDDEN } else { http::StatusCode::OK };
+    Ok(frame.page_at(status, Section::Outside, "Sign in", &[], &body))
+}
+
+async fn sign_in(Shared(state): Shared<State>, form: Form) -> Answer {
+    let next = own(form.get("next").unwrap_or("/")).to_owned();
+    let password = SecretText::new(form.get("password").unwrap_or_default());
+    match form.browser.sign_in(&state, password).await {
+        Ok(sign_in) => Ok((sign_in, Redirect::to(&next)).into_response()),
+        Err(problem) => draw(&state, &form.browser, &next, Some(problem.error())).await,
+    }
+}
+
+async fn sign_out(Shared(state): Shared<State>, form: Form) -> Answer {
+    let sign_out = form.browser.sign_out(&state).await?;
+    let response: Response = (sign_out, Redirect::to("/sign-in")).into_response();
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_the_door_comes_a_page_of_ours() {
+        assert_eq!(own("/channels?x=1"), "/channels?x=1");
+        for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "", "javascript:x"] {
+            assert_eq!(own(elsewhere), "/", "{elsewhere}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A stage for the pages: a simulated TikTok, a host and the service, in one process, on free ports.
+//!
+//! Prints one line of JSON when all of it answers, and ends when its standard input closes, so that it never
+//! outlives the tests that started it. Tests steer the simulator over its own control address. With `--filled`
+//! there is something to see at once: keys, a channel, numbers of some weeks, jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use library_tests::{CALLBACK, builder, component, request};
+use serde_json::json;
+use social_channel::{AppConfig, Channel, Connect, ConnectOptions, Connected, Host, MovedClock, SecretText, Tenant, TenantId};
+use social_channel_server::{Config, Listen, Server};
+use tiktok_simulator::{Simulator, World};
+
+/// How the stage is set.
+#[derive(Debug, Parser)]
+struct Flags {
+    /// Port of the service; 0 for a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The provider is not installed yet.
+    #[arg(long)]
+    empty: bool,
+    /// Keys, a channel, numbers of some weeks, and jobs are there.
+    #[arg(long)]
+    filled: bool,
+    /// The pages ask for this password.
+    #[arg(long)]
+    password: Option<String>,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The modes of the provider's settings, and the registrations of the demo that play them.
+const APPS: [(&str, &str, &str, &str); 3] = [
+    ("tiktok-live", "live", "simkey-desktop", "simsecret-desktop-0001"),
+    ("tiktok-sandbox", "sandbox", "sbsimkey-sandbox", "simsecret-sandbox-0001"),
+    ("tiktok-unaudited", "live", "simkey-unaudited", "simsecret-unaudited-0001"),
+];
+
+fn main() -> Result<()> {
+    let flags = Flags::parse();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(flags))
+}
+
+/// The demo's world, with the callbacks of our apps registered as the portal would have it.
+fn world() -> World {
+    let mut world = World::demo();
+    world.switches.media_origin = "self".to_owned();
+    for app in &mut world.apps {
+        for (name, _, key, _) in APPS {
+            if app.client_key == key {
+                app.redirect_uris.push(format!("http://127.0.0.1:*/callback/{name}"));
+            }
+        }
+    }
+    world
+}
+
+async fn run(flags: Flags) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let simulator = Simulator::start(world()).await?;
+    let listen = Listen::Tcp(([127, 0, 0, 1], flags.port).into());
+    let server = Server::bind(Config { listen: vec![listen], sign_in_attempts: 3, ..Config::default() }).await?;
+    let origin = server.address().context("the service has no address")?;
+    let clock = Arc::new(MovedClock::default());
+    let host = server.prepare(builder(folder.path(), &simulator.origin())?)?.clock(clock.clone()).open().await?;
+    if !flags.empty {
+        host.load_provider(&component("plugin_tiktok")?).await?;
+    }
+    if let Some(password) = &flags.password {
+        host.set_password(Some(SecretText::new(password.as_str()))).await?;
+    }
+    if flags.filled {
+        fill(&host, &simulator, &clock, folder.path()).await?;
+    }
+    let (closed, input) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = closed.send(());
+    });
+    let component = component_path()?;
+    println!("{}", json!({ "origin": origin, "simulator": simulator.origin(), "component": component }));
+    server
+        .run(host, async {
+            let _ = input.await;
+        })
+        .await?;
+    Ok(())
+}
+
+fn component_path() -> Result<std::path::PathBuf> {
+    let exe = std::env::current_exe()?;
+    let target = exe.ancestors().find(|folder| folder.join("wasm32-wasip2").is_dir());
+    Ok(target.context("no component was built: run `cargo xtask guests` first")?.join("wasm32-wasip2/guest/plugin_tiktok.wasm"))
+}
+
+/// What a service looks like that has run for some weeks.
+async fn fill(host: &Host, simulator: &Simulator, clock: &MovedClock, folder: &std::path::Path) -> Result<()> {
+    for (name, mode, key, secret) in APPS.into_iter().take(2) {
+        let settings = [("client-key", key), ("client-secret", secret), ("kind", "desktop"), ("mode", mode)];
+        host.put_app(
+            name,
+            AppConfig {
+                provider: Some("tiktok".to_owned()),
+                settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
+                ..AppConfig::default()
+            },
+        )
+        .await?;
+    }
+    simulator.edit(|world| {
+        world.switches.auto_consent.enabled = true;
+        if let Some(account) = world.accounts.first_mut() {
+            account.followers_per_hour = 9;
+        }
+    });
+    let tenant = host.tenant(TenantId::default());
+    let channel = connect(&tenant).await?;
+    for _ in 0..30 {
+        host.sample_stats().await?;
+        // The simulator's clock goes along, or tokens would expire on one side only.
+        clock.advance(DAY);
+        simulator.clock().advance(DAY);
+    }
+    let video = library_tests::video(folder, 6_000_000)?;
+    // The stage's own file is named by its path, as an embedding program would.
+    let job = tenant.publish(&channel.id, request("Tomato soup in four minutes #soup", video)).await?;
+    tenant.wait_for_job(&job.id, library_tests::PATIENCE).await?;
+    simulator.edit(|world| world.switches.auto_consent.enabled = false);
+    Ok(())
+}
+
+async fn connect(tenant: &Tenant) -> Result<Channel> {
+    let options = ConnectOptions { owner: "stage".to_owned(), redirect_uri: Some(CALLBACK.to_owned()), ..ConnectOptions::default() };
+    let Connect::Redirect { url, .. } = tenant.begin_connect("tiktok-live", options).await? else { bail!("a browser was expected") };
+    let callback = library_tests::browse(&url).await?;
+    match tenant.complete_connect("stage", callback).await? {
+        Connected::Channel(channel) => Ok(channel),
+        Connected::Choose { .. } => bail!("one account was expected"),
+    }
+}
