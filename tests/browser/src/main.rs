@@ -11,7 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use library_tests::{CALLBACK, builder, component, request};
 use serde_json::json;
-use social_channel::{AppConfig, Channel, Connect, ConnectOptions, Connected, Host, MovedClock, SecretText, Tenant, TenantId};
+use social_channel::{
+    AppConfig, Channel, Connect, ConnectOptions, Connected, Host, MovedClock, SecretText, Tenant, TenantId,
+};
 use social_channel_server::{Config, Listen, Server};
 use tiktok_simulator::{Simulator, World};
 
@@ -66,10 +68,12 @@ async fn run(flags: Flags) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let simulator = Simulator::start(world()).await?;
     let listen = Listen::Tcp(([127, 0, 0, 1], flags.port).into());
-    let server = Server::bind(Config { listen: vec![listen], sign_in_attempts: 3, ..Config::default() }).await?;
+    let server =
+        Server::bind(Config { listen: vec![listen], sign_in_attempts: 3, ..Config::default() }).await?;
     let origin = server.address().context("the service has no address")?;
     let clock = Arc::new(MovedClock::default());
-    let host = server.prepare(builder(folder.path(), &simulator.origin())?)?.clock(clock.clone()).open().await?;
+    let host =
+        server.prepare(builder(folder.path(), &simulator.origin())?)?.clock(clock.clone()).open().await?;
     if !flags.empty {
         host.load_provider(&component("plugin_tiktok")?).await?;
     }
@@ -97,11 +101,18 @@ async fn run(flags: Flags) -> Result<()> {
 fn component_path() -> Result<std::path::PathBuf> {
     let exe = std::env::current_exe()?;
     let target = exe.ancestors().find(|folder| folder.join("wasm32-wasip2").is_dir());
-    Ok(target.context("no component was built: run `cargo xtask guests` first")?.join("wasm32-wasip2/guest/plugin_tiktok.wasm"))
+    Ok(target
+        .context("no component was built: run `cargo xtask guests` first")?
+        .join("wasm32-wasip2/guest/plugin_tiktok.wasm"))
 }
 
 /// What a service looks like that has run for some weeks.
-async fn fill(host: &Host, simulator: &Simulator, clock: &MovedClock, folder: &std::path::Path) -> Result<()> {
+async fn fill(
+    host: &Host,
+    simulator: &Simulator,
+    clock: &MovedClock,
+    folder: &std::path::Path,
+) -> Result<()> {
     for (name, mode, key, secret) in APPS.into_iter().take(2) {
         let settings = [("client-key", key), ("client-secret", secret), ("kind", "desktop"), ("mode", mode)];
         host.put_app(
@@ -137,8 +148,14 @@ async fn fill(host: &Host, simulator: &Simulator, clock: &MovedClock, folder: &s
 }
 
 async fn connect(tenant: &Tenant) -> Result<Channel> {
-    let options = ConnectOptions { owner: "stage".to_owned(), redirect_uri: Some(CALLBACK.to_owned()), ..ConnectOptions::default() };
-    let Connect::Redirect { url, .. } = tenant.begin_connect("tiktok-live", options).await? else { bail!("a browser was expected") };
+    let options = ConnectOptions {
+        owner: "stage".to_owned(),
+        redirect_uri: Some(CALLBACK.to_owned()),
+        ..ConnectOptions::default()
+    };
+    let Connect::Redirect { url, .. } = tenant.begin_connect("tiktok-live", options).await? else {
+        bail!("a browser was expected")
+    };
     let callback = library_tests::browse(&url).await?;
     match tenant.complete_connect("stage", callback).await? {
         Connected::Channel(channel) => Ok(channel),

@@ -72,7 +72,12 @@ fn modes(descriptor: &Descriptor) -> &[String] {
 }
 
 async fn descriptor(state: &State, provider: &str) -> Result<Descriptor, Problem> {
-    let found = state.host().providers().await?.into_iter().find(|found| found.installed && found.descriptor.id == provider);
+    let found = state
+        .host()
+        .providers()
+        .await?
+        .into_iter()
+        .find(|found| found.installed && found.descriptor.id == provider);
     let missing = || {
         Error::new(ErrorKind::NotFound, format!("no provider {provider} is installed"))
             .with_remedy("install it under Settings, Providers")
@@ -81,7 +86,11 @@ async fn descriptor(state: &State, provider: &str) -> Result<Descriptor, Problem
 }
 
 /// The app of a provider and a mode, and its name if there is none yet.
-async fn find(state: &State, descriptor: &Descriptor, mode: Option<&str>) -> Result<(String, Option<App>), Problem> {
+async fn find(
+    state: &State,
+    descriptor: &Descriptor,
+    mode: Option<&str>,
+) -> Result<(String, Option<App>), Problem> {
     let apps = state.host().apps().await?;
     let mut own = apps.into_iter().filter(|app| app.provider == descriptor.id && mode_of(app) == mode);
     let name = mode.map_or_else(|| descriptor.id.clone(), |mode| format!("{}-{mode}", descriptor.id));
@@ -330,7 +339,14 @@ async fn save(
             let mark = if at.contains('?') { '&' } else { '?' };
             return Ok(Redirect::to(&format!("{at}{mark}saved=1")).into_response());
         }
-        Err(error) if matches!(error.kind, ErrorKind::InvalidRequest | ErrorKind::Misconfigured | ErrorKind::Unavailable) => error,
+        Err(error)
+            if matches!(
+                error.kind,
+                ErrorKind::InvalidRequest | ErrorKind::Misconfigured | ErrorKind::Unavailable
+            ) =>
+        {
+            error
+        }
         Err(error) => return Err(error.into()),
     };
     let frame = Frame::new(&state, &operator.0).await?;
@@ -349,7 +365,13 @@ async fn save(
 }
 
 /// What the form says, in the library's words.
-fn config(descriptor: &Descriptor, mode: Option<&str>, form: &Form, is_new: bool, computed: Option<&str>) -> AppConfig {
+fn config(
+    descriptor: &Descriptor,
+    mode: Option<&str>,
+    form: &Form,
+    is_new: bool,
+    computed: Option<&str>,
+) -> AppConfig {
     let mut settings = BTreeMap::new();
     for setting in &descriptor.settings {
         let name = format!("s.{}", setting.name);
@@ -357,7 +379,12 @@ fn config(descriptor: &Descriptor, mode: Option<&str>, form: &Form, is_new: bool
         if values.is_empty() {
             continue;
         }
-        let value = values.into_iter().map(str::trim).filter(|value| !value.is_empty()).collect::<Vec<_>>().join("\n");
+        let value = values
+            .into_iter()
+            .map(str::trim)
+            .filter(|value| !value.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n");
         // An empty secret is one that was not typed again.
         if setting.kind == "secret" && value.is_empty() {
             continue;
@@ -368,7 +395,8 @@ fn config(descriptor: &Descriptor, mode: Option<&str>, form: &Form, is_new: bool
         settings.insert(MODE.to_owned(), mode.into());
     }
     // The computed address is the host's to compute, also after it moved.
-    let redirect_uri = form.get("redirect_uri").map(str::trim).filter(|uri| !uri.is_empty() && Some(*uri) != computed);
+    let redirect_uri =
+        form.get("redirect_uri").map(str::trim).filter(|uri| !uri.is_empty() && Some(*uri) != computed);
     AppConfig {
         provider: is_new.then(|| descriptor.id.clone()),
         settings,
@@ -377,7 +405,12 @@ fn config(descriptor: &Descriptor, mode: Option<&str>, form: &Form, is_new: bool
     }
 }
 
-async fn delete(Shared(state): Shared<State>, _: Operator, Path(NamedApp { app }): Path<NamedApp>, _: Form) -> Answer {
+async fn delete(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(NamedApp { app }): Path<NamedApp>,
+    _: Form,
+) -> Answer {
     state.host().delete_app(&app).await?;
     Ok(Redirect::to("/settings").into_response())
 }

@@ -192,7 +192,12 @@ fn posts_section(channel: &Channel, posts: Result<&PostPage, &Error>, later: boo
 }
 
 fn card(post: &PostSummary) -> Markup {
-    let text = post.title.as_ref().filter(|title| !title.is_empty()).or(post.text.as_ref()).filter(|text| !text.is_empty());
+    let text = post
+        .title
+        .as_ref()
+        .filter(|title| !title.is_empty())
+        .or(post.text.as_ref())
+        .filter(|text| !text.is_empty());
     let name = text.map_or("Without a text", String::as_str);
     html! {
         li.post {
@@ -211,7 +216,12 @@ fn card(post: &PostSummary) -> Markup {
 }
 
 fn post_numbers(stats: &PostStats) -> Markup {
-    let kinds = [("views", stats.views), ("likes", stats.likes), ("comments", stats.comments), ("shares", stats.shares)];
+    let kinds = [
+        ("views", stats.views),
+        ("likes", stats.likes),
+        ("comments", stats.comments),
+        ("shares", stats.shares),
+    ];
     html! {
         ul.inline {
             @for (name, value) in kinds { @if let Some(value) = value { li title=(part::number(value)) { strong { (part::short_number(value)) } " " (name) } } }
@@ -219,7 +229,12 @@ fn post_numbers(stats: &PostStats) -> Markup {
     }
 }
 
-async fn disconnect(Shared(state): Shared<State>, _: Operator, Path(Named { channel }): Path<Named>, _: Form) -> Answer {
+async fn disconnect(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { channel }): Path<Named>,
+    _: Form,
+) -> Answer {
     let gone = state.tenant().disconnect(&channel).await?;
     let told = if gone.revoked { "yes" } else { "here" };
     Ok(Redirect::to(&format!("/channels?gone={told}")).into_response())

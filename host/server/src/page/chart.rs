@@ -21,7 +21,10 @@ pub(super) type Point = (i64, u64);
 /// A chart of one number, with its newest value and what changed.
 pub(super) fn chart(id: &str, title: &str, now: Option<u64>, points: &[Point]) -> Markup {
     let newest = now.or(points.last().map(|point| point.1));
-    let change = points.first().zip(newest).map(|(first, newest)| (newest.cast_signed() - first.1.cast_signed(), first.0));
+    let change = points
+        .first()
+        .zip(newest)
+        .map(|(first, newest)| (newest.cast_signed() - first.1.cast_signed(), first.0));
     html! {
         figure.stat aria-labelledby=(id) {
             figcaption {
@@ -56,7 +59,8 @@ fn thinned(points: &[Point]) -> Vec<Point> {
 
 fn drawing(title: &str, points: &[Point]) -> Markup {
     let points = thinned(points);
-    let (low, high) = points.iter().fold((u64::MAX, 0), |(low, high), point| (low.min(point.1), high.max(point.1)));
+    let (low, high) =
+        points.iter().fold((u64::MAX, 0), |(low, high), point| (low.min(point.1), high.max(point.1)));
     let (begin, end) = (points.first().map_or(0, |point| point.0), points.last().map_or(0, |point| point.0));
     let place = |&(at, value): &Point| {
         let along = ratio(at.abs_diff(begin), end.abs_diff(begin));
@@ -108,7 +112,9 @@ mod tests {
         let path = shown.split("d=\"").nth(2).unwrap().split('"').next().unwrap();
         let numbers: Vec<f64> = path.split(['M', 'L', ' ']).filter_map(|part| part.parse().ok()).collect();
         assert_eq!(numbers.len(), 2 * MOST);
-        assert!(numbers.chunks(2).all(|at| (0.0..=WIDTH).contains(&at[0]) && (0.0..=HEIGHT).contains(&at[1])));
+        assert!(
+            numbers.chunks(2).all(|at| (0.0..=WIDTH).contains(&at[0]) && (0.0..=HEIGHT).contains(&at[1]))
+        );
     }
 
     #[test]

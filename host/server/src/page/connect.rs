@@ -42,7 +42,11 @@ struct Asked {
     gone: Option<String>,
 }
 
-async fn list(Shared(state): Shared<State>, Operator(browser): Operator, Query(asked): Query<Asked>) -> Answer {
+async fn list(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Query(asked): Query<Asked>,
+) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let channels = state.tenant().channels().await?;
     let apps = state.host().apps().await?;
@@ -230,7 +234,13 @@ async fn draw_add(
         }
     };
     let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    Ok(frame.page_at(status, Section::Channels, &format!("Add a channel of {}", descriptor.name), &["connect.js"], &body))
+    Ok(frame.page_at(
+        status,
+        Section::Channels,
+        &format!("Add a channel of {}", descriptor.name),
+        &["connect.js"],
+        &body,
+    ))
 }
 
 fn input_field(input: &Setting) -> Markup {
@@ -300,7 +310,8 @@ async fn begin(
         }
         Ok(Connect::Done(connected)) => outcome(&state, &operator.0, &app.id, connected).await,
         Err(error) => {
-            draw_add(&state, &operator.0, &headers, &app, &descriptor, reconnect.as_deref(), Some(&error)).await
+            draw_add(&state, &operator.0, &headers, &app, &descriptor, reconnect.as_deref(), Some(&error))
+                .await
         }
     }
 }
@@ -310,7 +321,9 @@ async fn outcome(state: &State, browser: &Browser, app: &str, connected: Connect
         Connected::Channel(channel) => {
             Ok(Redirect::to(&format!("/channels?connected={}", channel.id)).into_response())
         }
-        Connected::Choose { choice, candidates } => pick(state, browser, app, &choice, &candidates, None).await,
+        Connected::Choose { choice, candidates } => {
+            pick(state, browser, app, &choice, &candidates, None).await
+        }
     }
 }
 
@@ -362,7 +375,9 @@ async fn choose(Shared(state): Shared<State>, operator: Operator, form: Form) ->
 pub(super) async fn come_back(state: &State, callback: Callback) -> Response {
     let Callback { app, browser, result } = callback;
     match result {
-        Ok(connected) => outcome(state, &browser, &app, connected).await.unwrap_or_else(Problem::into_response),
+        Ok(connected) => {
+            outcome(state, &browser, &app, connected).await.unwrap_or_else(Problem::into_response)
+        }
         Err(error) => failed(state, &browser, &app, &error).await,
     }
 }
@@ -400,7 +415,8 @@ mod tests {
         let uri = Some("http://127.0.0.1:8080/callback/a");
         assert_eq!(elsewhere(uri, &headers("127.0.0.1:8080")), None);
         assert!(elsewhere(uri, &headers("localhost:8080")).is_some());
-        let (here, there) = elsewhere(Some("https://app.example.com/callback/a"), &headers("127.0.0.1:1")).unwrap();
+        let (here, there) =
+            elsewhere(Some("https://app.example.com/callback/a"), &headers("127.0.0.1:1")).unwrap();
         assert_eq!((here.as_str(), there.as_str()), ("127.0.0.1:1", "https://app.example.com"));
     }
 }

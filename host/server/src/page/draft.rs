@@ -53,7 +53,8 @@ impl Draft {
     pub(super) fn of_post(post: &Post) -> Self {
         let mut values: BTreeMap<String, String> =
             post.options.iter().map(|(name, value)| (name.clone(), text_of(value))).collect();
-        for (name, value) in [("title", &post.title), ("text", &post.text), ("visibility", &post.visibility)] {
+        for (name, value) in [("title", &post.title), ("text", &post.text), ("visibility", &post.visibility)]
+        {
             values.extend(value.clone().map(|value| (name.to_owned(), value)));
         }
         Draft { values, ..Draft::default() }
@@ -106,7 +107,13 @@ impl Draft {
             .filter(|field| !matches!(field.name.as_str(), "title" | "text" | "visibility"))
             .filter_map(|field| Some((field.name.clone(), option(field, values.get(&field.name)?))))
             .collect();
-        Post { kind: kind.to_owned(), title: own("title"), text: own("text"), visibility: own("visibility"), options }
+        Post {
+            kind: kind.to_owned(),
+            title: own("title"),
+            text: own("text"),
+            visibility: own("visibility"),
+            options,
+        }
     }
 }
 
@@ -123,8 +130,12 @@ fn text_of(value: &OptionValue) -> String {
 fn option(field: &FormField, value: &str) -> OptionValue {
     match field.kind.as_str() {
         "flag" => OptionValue::Flag(value == "true"),
-        "number" => value.trim().parse().map_or_else(|_| OptionValue::Text(value.to_owned()), OptionValue::Number),
-        "texts" => OptionValue::Texts(value.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()),
+        "number" => {
+            value.trim().parse().map_or_else(|_| OptionValue::Text(value.to_owned()), OptionValue::Number)
+        }
+        "texts" => OptionValue::Texts(
+            value.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
+        ),
         _ => OptionValue::Text(value.to_owned()),
     }
 }
@@ -180,7 +191,13 @@ mod tests {
             account_name: String::new(),
             account_avatar_url: None,
             kinds: Vec::new(),
-            fields: vec![field("text", "text"), field("visibility", "choice"), field("duet", "flag"), field("cover", "number"), field("tags", "texts")],
+            fields: vec![
+                field("text", "text"),
+                field("visibility", "choice"),
+                field("duet", "flag"),
+                field("cover", "number"),
+                field("tags", "texts"),
+            ],
             rules: Vec::new(),
             quotas: Vec::new(),
             blocked: None,

@@ -31,12 +31,17 @@ struct Named {
     app: String,
 }
 
-async fn show(Shared(state): Shared<State>, Operator(browser): Operator, Path(Named { app }): Path<Named>) -> Answer {
+async fn show(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Path(Named { app }): Path<Named>,
+) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let app = state.host().app(&app).await?;
     let provider = state.host().providers().await?.into_iter().find(|provider| provider.digest == app.digest);
-    let provider = provider
-        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the component of the app {} is gone", app.id)))?;
+    let provider = provider.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("the component of the app {} is gone", app.id))
+    })?;
     let steps = match state.host().guide(&app.id).await {
         Ok(steps) => Ok(steps),
         Err(error) if error.kind == ErrorKind::Unsupported => Ok(Vec::new()),
@@ -118,18 +123,35 @@ struct Scene {
 
 /// The demo video, in the order in which reviewers look: every permission that is asked for appears.
 fn script(descriptor: &Descriptor, channels: &[Channel], jobs: &[Job]) -> Vec<Scene> {
-    let granted = |name: &str| channels.iter().any(|channel| channel.scopes.iter().any(|scope| scope == name));
+    let granted =
+        |name: &str| channels.iter().any(|channel| channel.scopes.iter().any(|scope| scope == name));
     let can = |ability: &str| {
         descriptor.abilities.iter().any(|own| own == ability)
-            && descriptor.scopes.iter().filter(|scope| scope.abilities.iter().any(|own| own == ability)).all(|scope| granted(&scope.name))
+            && descriptor
+                .scopes
+                .iter()
+                .filter(|scope| scope.abilities.iter().any(|own| own == ability))
+                .all(|scope| granted(&scope.name))
             && !channels.is_empty()
     };
     let has = |ability: &str| descriptor.abilities.iter().any(|own| own == ability);
     let scene = |text: &str, done: bool, url| Scene { text: text.to_owned(), done, url };
     let mut scenes = vec![
-        scene("Show your website with its address in the browser's bar, and from there open this service.", false, "/"),
-        scene("Channels, Add channel, the provider, + Profile: show the consent page of the network with every permission, and agree.", !channels.is_empty(), "/channels/add"),
-        scene("Back here: the profile stands under Connected channels with picture, name and permissions.", !channels.is_empty(), "/channels"),
+        scene(
+            "Show your website with its address in the browser's bar, and from there open this service.",
+            false,
+            "/",
+        ),
+        scene(
+            "Channels, Add channel, the provider, + Profile: show the consent page of the network with every permission, and agree.",
+            !channels.is_empty(),
+            "/channels/add",
+        ),
+        scene(
+            "Back here: the profile stands under Connected channels with picture, name and permissions.",
+            !channels.is_empty(),
+            "/channels",
+        ),
     ];
     for (ability, text) in [
         ("profile", "Open the channel: show the profile."),
@@ -146,7 +168,8 @@ fn script(descriptor: &Descriptor, channels: &[Channel], jobs: &[Job]) -> Vec<Sc
         ("publish-text", "text", "a text"),
     ] {
         if has(ability) {
-            let published = jobs.iter().any(|job| job.post.kind == kind && job.status == JobStatus::Published);
+            let published =
+                jobs.iter().any(|job| job.post.kind == kind && job.status == JobStatus::Published);
             scenes.push(Scene {
                 text: format!("Publish {what}: go through the form from top to bottom, every switch and every hint, agree, and press Publish."),
                 done: published,
@@ -156,13 +179,24 @@ fn script(descriptor: &Descriptor, channels: &[Channel], jobs: &[Job]) -> Vec<Sc
     }
     let published = jobs.iter().any(|job| job.status == JobStatus::Published);
     scenes.push(scene("Show the job until it says Published.", published, "/jobs"));
-    scenes.push(scene("Show the post at the network itself.", jobs.iter().any(|job| job.url.is_some()), "/jobs"));
+    scenes.push(scene(
+        "Show the post at the network itself.",
+        jobs.iter().any(|job| job.url.is_some()),
+        "/jobs",
+    ));
     scenes
 }
 
 fn review(app: &App, descriptor: &Descriptor, script: &[Scene]) -> Markup {
-    let asked = app.settings.iter().find(|shown| shown.setting.name == "scopes").and_then(|shown| shown.value.as_deref());
-    let scopes = descriptor.scopes.iter().filter(|scope| asked.is_none_or(|asked| asked.lines().any(|line| line == scope.name)));
+    let asked = app
+        .settings
+        .iter()
+        .find(|shown| shown.setting.name == "scopes")
+        .and_then(|shown| shown.value.as_deref());
+    let scopes = descriptor
+        .scopes
+        .iter()
+        .filter(|scope| asked.is_none_or(|asked| asked.lines().any(|line| line == scope.name)));
     let done = script.iter().filter(|scene| scene.done).count();
     html! {
         section aria-labelledby="review" {
@@ -235,7 +269,12 @@ fn back(app: &str) -> axum::response::Response {
     Redirect::to(&format!("/settings/apps/{}/guide#files", part::encoded(app))).into_response()
 }
 
-async fn add_file(Shared(state): Shared<State>, _: Operator, Path(Named { app }): Path<Named>, form: Form) -> Answer {
+async fn add_file(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { app }): Path<Named>,
+    form: Form,
+) -> Answer {
     let path = form.get("path").unwrap_or_default().trim().trim_start_matches('/');
     let content = form.get("content").unwrap_or_default().trim();
     put(&state, path, content).await?;
@@ -247,7 +286,12 @@ async fn put(state: &State, path: &str, content: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn remove_file(Shared(state): Shared<State>, _: Operator, Path(Named { app }): Path<Named>, form: Form) -> Answer {
+async fn remove_file(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { app }): Path<Named>,
+    form: Form,
+) -> Answer {
     state.host().delete_site_file(form.get("path").unwrap_or_default()).await?;
     Ok(back(&app))
 }

@@ -29,10 +29,30 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
     let recent = tenant.jobs(None, None, SHOWN).await?;
     let ready = apps.iter().any(|app| app.missing_settings.is_empty());
     let steps = [
-        ("Install a provider", "A provider is the component that knows one social network.", "/settings/providers", providers.iter().any(|provider| provider.installed)),
-        ("Enter the keys of your app", "Settings, API integration: paste App ID and App Secret, copy the callback URL.", "/settings", ready),
-        ("Connect a channel", "Channels, Add channel: you are sent to the network, agree there, and come back.", "/channels/add", !channels.is_empty()),
-        ("Publish", "Open a channel and publish a video or photos.", "/channels", recent.iter().any(|job| job.status == JobStatus::Published)),
+        (
+            "Install a provider",
+            "A provider is the component that knows one social network.",
+            "/settings/providers",
+            providers.iter().any(|provider| provider.installed),
+        ),
+        (
+            "Enter the keys of your app",
+            "Settings, API integration: paste App ID and App Secret, copy the callback URL.",
+            "/settings",
+            ready,
+        ),
+        (
+            "Connect a channel",
+            "Channels, Add channel: you are sent to the network, agree there, and come back.",
+            "/channels/add",
+            !channels.is_empty(),
+        ),
+        (
+            "Publish",
+            "Open a channel and publish a video or photos.",
+            "/channels",
+            recent.iter().any(|job| job.status == JobStatus::Published),
+        ),
     ];
     let body = html! {
         h1 { "Overview" }
@@ -66,8 +86,10 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
 }
 
 fn waits(channels: &[Channel], paused: &[Job], unknown: &[Job]) -> Markup {
-    let broken: Vec<&Channel> =
-        channels.iter().filter(|channel| channel.health == Health::NeedsReconnect || channel.warning.is_some()).collect();
+    let broken: Vec<&Channel> = channels
+        .iter()
+        .filter(|channel| channel.health == Health::NeedsReconnect || channel.warning.is_some())
+        .collect();
     html! {
         @if !broken.is_empty() || !paused.is_empty() || !unknown.is_empty() {
             section aria-labelledby="waits" {

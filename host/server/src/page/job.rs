@@ -46,7 +46,11 @@ pub(super) fn title(job: &Job) -> String {
     let text = job.post.title.as_ref().or(job.post.text.as_ref()).filter(|text| !text.trim().is_empty());
     match text {
         Some(text) => text.chars().take(60).collect(),
-        None => job.media.first().and_then(|medium| medium.file_name.clone()).unwrap_or_else(|| part::words(&job.post.kind)),
+        None => job
+            .media
+            .first()
+            .and_then(|medium| medium.file_name.clone())
+            .unwrap_or_else(|| part::words(&job.post.kind)),
     }
 }
 
@@ -55,14 +59,20 @@ pub(super) fn what_to_do(job: &Job) -> String {
     let remedy = job.error.as_ref().and_then(|error| error.remedy.as_deref());
     let own = match job.status {
         JobStatus::Active if job.cancel_requested => "Nothing: it is being cancelled.",
-        JobStatus::Active if job.error.is_some() => return match remedy {
-            Some(remedy) => format!("It goes on by itself. {}", part::sentence(remedy)),
-            None => "Nothing: it goes on by itself.".to_owned(),
-        },
-        JobStatus::Active if job.phase == "waiting" && job.publish_at.is_some() => "Nothing: it begins at its time.",
+        JobStatus::Active if job.error.is_some() => {
+            return match remedy {
+                Some(remedy) => format!("It goes on by itself. {}", part::sentence(remedy)),
+                None => "Nothing: it goes on by itself.".to_owned(),
+            };
+        }
+        JobStatus::Active if job.phase == "waiting" && job.publish_at.is_some() => {
+            "Nothing: it begins at its time."
+        }
         JobStatus::Active => "Nothing: it goes on by itself, also when this page is closed.",
         JobStatus::Paused => "Do what it says above, then press Go on.",
-        JobStatus::Published if job.url.is_none() => "Nothing: it is out. The network has not told the link yet; processing can take some minutes.",
+        JobStatus::Published if job.url.is_none() => {
+            "Nothing: it is out. The network has not told the link yet; processing can take some minutes."
+        }
         JobStatus::Published => "Nothing: it is out.",
         JobStatus::Failed => "Nothing was posted. Repair what it says above, then try again.",
         JobStatus::Unknown => "Look at the network whether the post is there, then say below what you found.",
@@ -94,7 +104,11 @@ pub(super) fn table(jobs: &[Job], channels: &[Channel]) -> Markup {
     }
 }
 
-async fn list(Shared(state): Shared<State>, Operator(browser): Operator, Query(asked): Query<Asked>) -> Answer {
+async fn list(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Query(asked): Query<Asked>,
+) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let tenant = state.tenant();
     let mut jobs = tenant.jobs_before(None, asked.status, PAGE + 1, asked.before.as_deref()).await?;
@@ -140,7 +154,11 @@ impl<'a, I: Iterator<Item = &'a (&'static str, Option<(JobStatus, &'static str)>
     }
 }
 
-async fn show(Shared(state): Shared<State>, Operator(browser): Operator, Path(Named { job }): Path<Named>) -> Answer {
+async fn show(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Path(Named { job }): Path<Named>,
+) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let tenant = state.tenant();
     let job = tenant.job(&job).await?;
@@ -287,19 +305,39 @@ fn to(job: &str) -> axum::response::Response {
     Redirect::to(&format!("/jobs/{}", part::encoded(job))).into_response()
 }
 
-async fn cancel(Shared(state): Shared<State>, _: Operator, Path(Named { job }): Path<Named>, _: Form) -> Answer {
+async fn cancel(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { job }): Path<Named>,
+    _: Form,
+) -> Answer {
     Ok(to(&state.tenant().cancel_job(&job).await?.id))
 }
 
-async fn resume(Shared(state): Shared<State>, _: Operator, Path(Named { job }): Path<Named>, _: Form) -> Answer {
+async fn resume(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { job }): Path<Named>,
+    _: Form,
+) -> Answer {
     Ok(to(&state.tenant().resume_job(&job).await?.id))
 }
 
-async fn retry(Shared(state): Shared<State>, _: Operator, Path(Named { job }): Path<Named>, _: Form) -> Answer {
+async fn retry(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { job }): Path<Named>,
+    _: Form,
+) -> Answer {
     Ok(to(&state.tenant().retry_job(&job, false).await?.id))
 }
 
-async fn resolve(Shared(state): Shared<State>, _: Operator, Path(Named { job }): Path<Named>, form: Form) -> Answer {
+async fn resolve(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { job }): Path<Named>,
+    form: Form,
+) -> Answer {
     let url = form.get("url").map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned);
     let found = Resolution { posted: form.get("posted") == Some("true"), post_id: None, url };
     Ok(to(&state.tenant().resolve_job(&job, found).await?.id))

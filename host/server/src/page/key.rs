@@ -14,7 +14,9 @@ use crate::auth::{Browser, Form, Operator};
 use crate::extract::Path;
 
 pub(super) fn routes() -> Router<State> {
-    Router::new().route("/settings/keys", get(show).post(create)).route("/settings/keys/{key}/revoke", post(revoke))
+    Router::new()
+        .route("/settings/keys", get(show).post(create))
+        .route("/settings/keys/{key}/revoke", post(revoke))
 }
 
 #[derive(serde::Deserialize)]
@@ -26,7 +28,12 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
     draw(&state, &browser, None, None).await
 }
 
-async fn draw(state: &State, browser: &Browser, made: Option<&CreatedApiKey>, error: Option<&Error>) -> Answer {
+async fn draw(
+    state: &State,
+    browser: &Browser,
+    made: Option<&CreatedApiKey>,
+    error: Option<&Error>,
+) -> Answer {
     let frame = Frame::new(state, browser).await?;
     let keys = state.host().api_keys(None).await?;
     let body = html! {
@@ -99,7 +106,12 @@ async fn create(Shared(state): Shared<State>, operator: Operator, form: Form) ->
     }
 }
 
-async fn revoke(Shared(state): Shared<State>, _: Operator, Path(Named { key }): Path<Named>, _: Form) -> Answer {
+async fn revoke(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { key }): Path<Named>,
+    _: Form,
+) -> Answer {
     state.host().revoke_api_key(None, &key).await?;
     Ok(Redirect::to("/settings/keys").into_response())
 }

@@ -36,7 +36,9 @@ pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let mut out: String = match letters.next() {
         // A word such as `redirect-uri` or a host's name keeps its spelling.
-        Some(first) if text.split(' ').next().is_some_and(|word| !word.contains(['_', '.', '-', '/', ':'])) => {
+        Some(first)
+            if text.split(' ').next().is_some_and(|word| !word.contains(['_', '.', '-', '/', ':'])) =>
+        {
             first.to_uppercase().chain(letters).collect()
         }
         _ => text.to_owned(),
@@ -85,7 +87,8 @@ pub(super) fn findings(found: &[Finding]) -> Markup {
 
 /// A picture of an account, or its first letter.
 pub(super) fn avatar(url: Option<&str>, name: &str) -> Markup {
-    let letter: String = name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    let letter: String =
+        name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().collect()).unwrap_or_default();
     html! {
         span.avatar {
             span.letter aria-hidden="true" { (letter) }
@@ -126,7 +129,10 @@ pub(super) fn linked(text: &str, links: &[Link]) -> Markup {
     {
         let link = links.remove(index);
         let (before, after) = rest.split_at(at);
-        out.push_str(&html! { (before) a href=(link.url) target="_blank" rel="noopener noreferrer" { (link.text) } }.into_string());
+        out.push_str(
+            &html! { (before) a href=(link.url) target="_blank" rel="noopener noreferrer" { (link.text) } }
+                .into_string(),
+        );
         rest = after.strip_prefix(link.text.as_str()).unwrap_or(after);
     }
     out.push_str(&html! { (rest) }.into_string());
@@ -280,11 +286,19 @@ mod tests {
 
     #[test]
     fn what_a_provider_says_is_text() {
-        let shown = markdown("**Bold** <script>alert(1)</script> [x](javascript:alert(1)) ![p](https://a/b.png)").into_string();
+        let shown =
+            markdown("**Bold** <script>alert(1)</script> [x](javascript:alert(1)) ![p](https://a/b.png)")
+                .into_string();
         assert!(shown.contains("<strong>Bold</strong>"), "{shown}");
-        assert!(!shown.contains("<script") && !shown.contains("javascript:") && !shown.contains("<img"), "{shown}");
+        assert!(
+            !shown.contains("<script") && !shown.contains("javascript:") && !shown.contains("<img"),
+            "{shown}"
+        );
         let link = |text: &str, url: &str| Link { text: text.to_owned(), url: url.to_owned() };
-        let shown = linked("By <b>posting</b>, Policy and Policy", &[link("Policy", "https://x.example/?a=1&b=2"), link("and", "javascript:x")]);
+        let shown = linked(
+            "By <b>posting</b>, Policy and Policy",
+            &[link("Policy", "https://x.example/?a=1&b=2"), link("and", "javascript:x")],
+        );
         assert_eq!(
             shown.into_string(),
             "By &lt;b&gt;posting&lt;/b&gt;, <a href=\"https://x.example/?a=1&amp;b=2\" target=\"_blank\" rel=\"noopener noreferrer\">Policy</a> and Policy"
@@ -304,7 +318,8 @@ mod tests {
     #[test]
     fn numbers_are_readable() {
         assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
-        let shown: Vec<_> = [999, 1_000, 1_250, 12_345, 999_999, 4_500_000].into_iter().map(short_number).collect();
+        let shown: Vec<_> =
+            [999, 1_000, 1_250, 12_345, 999_999, 4_500_000].into_iter().map(short_number).collect();
         assert_eq!(shown, ["999", "1k", "1.2k", "12.3k", "999.9k", "4.5M"]);
         assert_eq!((length(65_000), length(3_600_000)), ("1:05".to_owned(), "1:00:00".to_owned()));
         assert_eq!(sentence("the key is wrong"), "The key is wrong.");

@@ -60,7 +60,9 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
 
 fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[App]) -> Markup {
     let descriptor = &provider.descriptor;
-    let newer = all.iter().find(|other| other.installed && other.descriptor.id == descriptor.id && other.digest != provider.digest);
+    let newer = all.iter().find(|other| {
+        other.installed && other.descriptor.id == descriptor.id && other.digest != provider.digest
+    });
     html! {
         section.card {
             h3 {
@@ -97,7 +99,8 @@ fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[Ap
 
 /// An app that stays with its older component until the operator grants what the newer one asks for.
 fn waiting(frame: &Frame, app: &App, newer: &ProviderInfo) -> Markup {
-    let missing: Vec<&String> = newer.descriptor.origins.iter().filter(|origin| !app.origins.contains(origin)).collect();
+    let missing: Vec<&String> =
+        newer.descriptor.origins.iter().filter(|origin| !app.origins.contains(origin)).collect();
     html! {
         @if !missing.is_empty() {
             div.note.warn {
@@ -112,16 +115,27 @@ fn waiting(frame: &Frame, app: &App, newer: &ProviderInfo) -> Markup {
     }
 }
 
-async fn remove(Shared(state): Shared<State>, _: Operator, Path(Named { provider }): Path<Named>, _: Form) -> Answer {
+async fn remove(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { provider }): Path<Named>,
+    _: Form,
+) -> Answer {
     state.host().unload_provider(&provider).await?;
     Ok(Redirect::to("/settings/providers").into_response())
 }
 
 /// Grants what the installed component of the app's provider asks for.
-async fn grant(Shared(state): Shared<State>, _: Operator, Path(NamedApp { app }): Path<NamedApp>, _: Form) -> Answer {
+async fn grant(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(NamedApp { app }): Path<NamedApp>,
+    _: Form,
+) -> Answer {
     let app = state.host().app(&app).await?;
     let providers = state.host().providers().await?;
-    let wanted = providers.into_iter().find(|provider| provider.installed && provider.descriptor.id == app.provider);
+    let wanted =
+        providers.into_iter().find(|provider| provider.installed && provider.descriptor.id == app.provider);
     if let Some(wanted) = wanted {
         let mut origins = app.origins;
         origins.extend(wanted.descriptor.origins);

@@ -88,7 +88,16 @@ async fn show(
     let kind = kind(&form, asked.kind.as_deref())?;
     let draft = Draft::new(&form, &kind.name);
     let drawn = rule::draw(&form, &kind.name, &draft.values);
-    let page = Page { channel: &channel, form: &form, kind, draft: &draft, drawn: &drawn, job: None, findings: None, error: None };
+    let page = Page {
+        channel: &channel,
+        form: &form,
+        kind,
+        draft: &draft,
+        drawn: &drawn,
+        job: None,
+        findings: None,
+        error: None,
+    };
     draw(&state, &browser, StatusCode::OK, &page).await
 }
 
@@ -105,7 +114,16 @@ async fn send(
     let draft = Draft::read(&posted);
     let drawn = rule::draw(&form, &kind.name, &draft.values);
     let action = posted.get("action").unwrap_or("publish");
-    let mut page = Page { channel: &channel, form: &form, kind, draft: &draft, drawn: &drawn, job: None, findings: None, error: None };
+    let mut page = Page {
+        channel: &channel,
+        form: &form,
+        kind,
+        draft: &draft,
+        drawn: &drawn,
+        job: None,
+        findings: None,
+        error: None,
+    };
     if action == "update" {
         return draw(&state, &operator.0, StatusCode::OK, &page).await;
     }
@@ -173,37 +191,75 @@ fn missing(page: &Page<'_>) -> Vec<Finding> {
     for field in rule::fields(form, &kind.name).filter(|field| field.required) {
         let shown = !drawn.hidden.contains(&field.name) && !drawn.disabled.contains_key(&field.name);
         if shown && drawn.values.get(&field.name).is_none_or(String::is_empty) {
-            found.push(wrong(&field.name, format!("{} is not chosen yet", field.label), "choose it; nothing is chosen for you"));
+            found.push(wrong(
+                &field.name,
+                format!("{} is not chosen yet", field.label),
+                "choose it; nothing is chosen for you",
+            ));
         }
     }
     if page.job.is_none() {
         let count = draft.media().len();
         if count < kind.min_media as usize || count > kind.max_media as usize {
-            let wanted = if kind.min_media == kind.max_media { kind.min_media.to_string() } else { format!("{} to {}", kind.min_media, kind.max_media) };
-            found.push(wrong("media", format!("{} needs {wanted} file or address, and there are {count}", kind.label), "choose a file, or give an address"));
+            let wanted = if kind.min_media == kind.max_media {
+                kind.min_media.to_string()
+            } else {
+                format!("{} to {}", kind.min_media, kind.max_media)
+            };
+            found.push(wrong(
+                "media",
+                format!("{} needs {wanted} file or address, and there are {count}", kind.label),
+                "choose a file, or give an address",
+            ));
         }
         if draft.later && draft.at.is_none() {
-            found.push(wrong("when", "the time to publish at is missing".to_owned(), "choose day and time, or publish now"));
+            found.push(wrong(
+                "when",
+                "the time to publish at is missing".to_owned(),
+                "choose day and time, or publish now",
+            ));
         }
     }
     if draft.words != drawn.words(form) {
-        found.push(wrong("consent", "what you agree to by publishing has changed".to_owned(), "read the words next to the button, and press it again"));
+        found.push(wrong(
+            "consent",
+            "what you agree to by publishing has changed".to_owned(),
+            "read the words next to the button, and press it again",
+        ));
     }
     found
 }
 
-async fn show_change(Shared(state): Shared<State>, Operator(browser): Operator, Path(NamedJob { job }): Path<NamedJob>) -> Answer {
+async fn show_change(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Path(NamedJob { job }): Path<NamedJob>,
+) -> Answer {
     let job = state.tenant().job(&job).await?;
     let channel = state.tenant().channel(&job.channel).await?;
     let form = state.tenant().publish_form(&channel.id).await?;
     let kind = kind(&form, Some(&job.post.kind))?;
     let draft = Draft::of_post(&job.post);
     let drawn = rule::draw(&form, &kind.name, &draft.values);
-    let page = Page { channel: &channel, form: &form, kind, draft: &draft, drawn: &drawn, job: Some(&job), findings: None, error: job.error.as_ref() };
+    let page = Page {
+        channel: &channel,
+        form: &form,
+        kind,
+        draft: &draft,
+        drawn: &drawn,
+        job: Some(&job),
+        findings: None,
+        error: job.error.as_ref(),
+    };
     draw(&state, &browser, StatusCode::OK, &page).await
 }
 
-async fn change(Shared(state): Shared<State>, operator: Operator, Path(NamedJob { job }): Path<NamedJob>, posted: Form) -> Answer {
+async fn change(
+    Shared(state): Shared<State>,
+    operator: Operator,
+    Path(NamedJob { job }): Path<NamedJob>,
+    posted: Form,
+) -> Answer {
     let tenant = state.tenant();
     let job = tenant.job(&job).await?;
     let channel = tenant.channel(&job.channel).await?;
@@ -211,7 +267,16 @@ async fn change(Shared(state): Shared<State>, operator: Operator, Path(NamedJob 
     let kind = kind(&form, Some(&job.post.kind))?;
     let draft = Draft::read(&posted);
     let drawn = rule::draw(&form, &kind.name, &draft.values);
-    let mut page = Page { channel: &channel, form: &form, kind, draft: &draft, drawn: &drawn, job: Some(&job), findings: None, error: None };
+    let mut page = Page {
+        channel: &channel,
+        form: &form,
+        kind,
+        draft: &draft,
+        drawn: &drawn,
+        job: Some(&job),
+        findings: None,
+        error: None,
+    };
     if posted.get("action") == Some("update") {
         return draw(&state, &operator.0, StatusCode::OK, &page).await;
     }
@@ -340,7 +405,11 @@ fn field(page: &Page<'_>, field: &FormField) -> Markup {
     let because = drawn.disabled.get(&field.name);
     let off = because.is_some() || drawn.hidden.contains(&field.name);
     let help = format!("{id}-help");
-    let wrong = page.findings.into_iter().flatten().find(|finding| finding.severity == Severity::Error && finding.subject == field.name);
+    let wrong = page
+        .findings
+        .into_iter()
+        .flatten()
+        .find(|finding| finding.severity == Severity::Error && finding.subject == field.name);
     let described = format!("{help} {id}-because {id}-notices");
     let invalid = wrong.map(|_| "true");
     html! {

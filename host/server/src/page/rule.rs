@@ -24,7 +24,9 @@ pub(super) struct Drawn {
 
 /// The fields of one kind of post.
 pub(super) fn fields<'a>(form: &'a PublishForm, kind: &'a str) -> impl Iterator<Item = &'a FormField> {
-    form.fields.iter().filter(move |field| field.applies_to.is_empty() || field.applies_to.iter().any(|own| own == kind))
+    form.fields
+        .iter()
+        .filter(move |field| field.applies_to.is_empty() || field.applies_to.iter().any(|own| own == kind))
 }
 
 /// What the form shows. A flag that is not chosen reads `false`, any other field the empty text.
@@ -35,9 +37,11 @@ pub(super) fn draw(form: &PublishForm, kind: &str, chosen: &BTreeMap<String, Str
         fields(form, kind).filter(|field| field.kind == "flag").map(|field| field.name.as_str()).collect();
     for (index, rule) in form.rules.iter().enumerate() {
         let holds = rule.conditions.iter().all(|condition| {
-            let value = drawn.values.get(&condition.field).map(String::as_str).unwrap_or_else(|| {
-                if flags.contains(condition.field.as_str()) { "false" } else { "" }
-            });
+            let value = drawn
+                .values
+                .get(&condition.field)
+                .map(String::as_str)
+                .unwrap_or_else(|| if flags.contains(condition.field.as_str()) { "false" } else { "" });
             condition.values.iter().any(|wanted| wanted == value)
         });
         if !holds {
@@ -71,7 +75,11 @@ pub(super) fn draw(form: &PublishForm, kind: &str, chosen: &BTreeMap<String, Str
 
 impl Drawn {
     /// The notices of a field, or those next to the button.
-    pub(super) fn notices<'a>(&'a self, form: &'a PublishForm, field: Option<&'a str>) -> impl Iterator<Item = &'a Notice> {
+    pub(super) fn notices<'a>(
+        &'a self,
+        form: &'a PublishForm,
+        field: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Notice> {
         self.notices.iter().filter(move |(own, _)| own.as_deref() == field).filter_map(|(_, index)| {
             match &form.rules.get(*index)?.consequence {
                 Consequence::Notice(notice) => Some(notice),
@@ -122,12 +130,16 @@ mod tests {
             let says = &example.says;
             assert_eq!(drawn.hidden.iter().cloned().collect::<Vec<_>>(), example.hidden, "{says}");
             assert_eq!(drawn.disabled, example.disabled, "{says}");
-            let choices: BTreeMap<String, String> =
-                drawn.choices.iter().map(|((field, choice), why)| (format!("{field}={choice}"), why.clone())).collect();
+            let choices: BTreeMap<String, String> = drawn
+                .choices
+                .iter()
+                .map(|((field, choice), why)| (format!("{field}={choice}"), why.clone()))
+                .collect();
             assert_eq!(choices, example.choices, "{says}");
             assert_eq!(drawn.words(form), example.words.join("\n"), "{says}");
             for (field, texts) in &example.field_notices {
-                let shown: Vec<_> = drawn.notices(form, Some(field)).map(|notice| notice.text.clone()).collect();
+                let shown: Vec<_> =
+                    drawn.notices(form, Some(field)).map(|notice| notice.text.clone()).collect();
                 assert_eq!(&shown, texts, "{says}");
             }
             assert_eq!(drawn.blocks, example.blocks, "{says}");

@@ -1,0 +1,48 @@
+// Starts a stage (`browser-stage`) and a headless Chromium, and ends both.
+
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const program = process.env.BROWSER_STAGE ?? fileURLToPath(new URL("../../target/debug/browser-stage", import.meta.url));
+
+/** A stage of its own for each test: nothing one test does can be seen by another. */
+export async function stage(...flags) {
+  const child = spawn(program, flags, { stdio: ["pipe", "pipe", "inherit"] });
+  const line = await new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).once("line", resolve);
+    child.once("exit", (code) => reject(new Error(`the stage ended with ${code}`)));
+  });
+  const { origin, simulator, component } = JSON.parse(line);
+  const control = async (method, path, body) => {
+    const response = await fetch(`${simulator}/_simulator${path}`, { method, body: body && JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${method} ${path}: ${await response.text()}`);
+    return response.json();
+  };
+  return {
+    origin,
+    simulator,
+    component,
+    switches: (change) => control("PATCH", "/switches", change),
+    account: (name, change) => control("PATCH", `/accounts/${name}`, change),
+    log: (query = "") => control("GET", `/log${query}`),
+    world: () => control("GET", "/world"),
+    violations: () => control("GET", "/violations"),
+    fault: (fault) => control("POST", "/faults", fault),
+    get: async (path) => (await fetch(origin + path)).json(),
+    close: () =>
+      new Promise((resolve) => {
+        child.once("exit", resolve);
+        child.stdin.end();
+      }),
+  };
+}
+
+/** As root and in a container Chromium cannot make its sandbox; it sees nothing but the stage. */
+export function launch(...more) {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", ...more],
+  });
+}
