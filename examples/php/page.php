@@ -60,7 +60,7 @@ function show(string $title, string $body): never
         <!doctype html><html lang="en"><meta charset="utf-8"><title>$title</title>
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <style>
-          body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+          * { box-sizing: border-box } body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
           nav a { margin-right: 1rem } .error { border-left: 4px solid #b00; padding: .2rem 1rem; background: #fee }
           label { display: block; margin: .8rem 0 } input[type=text], select, textarea { width: 100%; padding: .4rem }
           button { padding: .5rem 1.2rem; font-size: 1rem } table { border-collapse: collapse; width: 100% }
@@ -105,15 +105,13 @@ function settings(Host $host): never
         $name = 'settings[' . e($setting->name) . ']';
         $value = $setting->kind === 'secret' ? '' : e($setting->value);
         $hint = $setting->kind === 'secret' ? e($setting->value) : '';
-        $input = "<input type=text name=\"$name\" value=\"$value\" placeholder=\"$hint\" autocomplete=off>";
-        if ($setting->choices !== [] && $setting->kind === 'choice') {
-            $input = "<select name=\"$name\">";
-            foreach ($setting->choices as $choice) {
-                $chosen = $choice === $setting->value ? ' selected' : '';
-                $input .= "<option$chosen>" . e($choice) . '</option>';
-            }
-            $input .= '</select>';
-        }
+        $input = match ($setting->kind) {
+            'choice' => choices($name, $setting->choices, $setting->value),
+            'flag' => choices($name, ['', 'true', 'false'], $setting->value),
+            // One value a line.
+            'list' => "<textarea name=\"$name\" rows=5>$value</textarea>",
+            default => "<input type=text name=\"$name\" value=\"$value\" placeholder=\"$hint\" autocomplete=off>",
+        };
         $fields .= '<label>' . e($setting->label) . ($setting->required ? ' *' : '') . "<br>$input<br><small>"
             . e($setting->help) . '</small></label>';
     }
@@ -121,10 +119,32 @@ function settings(Host $host): never
     show('Settings', "<form method=post action=/settings>$token$fields<button>Save</button></form>");
 }
 
+/** @param list<string> $choices */
+function choices(string $name, array $choices, ?string $value): string
+{
+    $options = array_map(
+        static fn (string $it): string => '<option' . ($it === $value ? ' selected' : '') . '>' . e($it) . '</option>',
+        $choices,
+    );
+    return "<select name=\"$name\">" . implode('', $options) . '</select>';
+}
+
+/** What a form sent; browsers end lines as HTTP does. */
+function text(mixed $given): string
+{
+    return is_string($given) ? str_replace("\r\n", "\n", $given) : '';
+}
+
 function saveSettings(Host $host): never
 {
     // An empty secret was not typed anew.
-    $given = array_filter((array) ($_POST['settings'] ?? []), static fn (mixed $it): bool => is_string($it) && $it !== '');
+    $given = array_map(text(...), (array) ($_POST['settings'] ?? []));
+    $secrets = array_filter($host->app(APP)->settings, static fn ($setting): bool => $setting->kind === 'secret');
+    foreach (array_column($secrets, 'name') as $name) {
+        if (($given[$name] ?? '') === '') {
+            unset($given[$name]);
+        }
+    }
     $host->putApp(APP, $given);
     go('/');
 }
@@ -222,7 +242,8 @@ function field(FormField $field): string
         )) . '</select>',
         default => "<textarea name=\"$name\" rows=2$required>$text</textarea>",
     };
-    return "<label $about>" . e($field->label) . "$star<br>$input<br><small>" . e($field->help) . '</small></label>';
+    $head = $field->kind === 'flag' ? "$input " . e($field->label) : e($field->label) . "$star<br>$input";
+    return "<label $about>$head<br><small>" . e($field->help) . '</small></label>';
 }
 
 function publish(Host $host): never
@@ -254,7 +275,7 @@ function post(PublishForm $form): array
     $given = (array) ($_POST['fields'] ?? []);
     $values = [];
     foreach (fields($form) as $field) {
-        $value = (string) ($given[$field->name] ?? '');
+        $value = text($given[$field->name] ?? '');
         $values[$field->name] = match ($field->kind) {
             'flag' => $value === 'true',
             'number' => $value === '' ? null : (int) $value,
