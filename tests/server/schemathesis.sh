@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 examples=${EXAMPLES:-25}
-venv=target/schemathesis
+venv=$PWD/target/schemathesis
 [ -x $venv/bin/schemathesis ] || { python3 -m venv $venv && $venv/bin/pip install --quiet "schemathesis>=4.3,<5"; }
 cargo build --quiet --package server-tests --bin served
 
@@ -19,10 +19,11 @@ field() { python3 -c "import json,sys; print(json.load(open('$work/where'))['$1'
 run() { # what is fixed, then more arguments
   printf '%b' "$1" >"$work/schemathesis.toml"
   shift
-  $venv/bin/schemathesis --config-file "$work/schemathesis.toml" run "$(field address)/api/v1/openapi.json" \
+  # In the work folder: it keeps a cache where it stands.
+  (cd "$work" && $venv/bin/schemathesis --config-file "$work/schemathesis.toml" run "$(field address)/api/v1/openapi.json" \
     --header "Authorization: Bearer $(field key)" --max-examples "$examples" --phases examples,coverage,fuzzing \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth \
-    --suppress-health-check all --request-timeout 70 --output-sanitize true "$@"
+    --suppress-health-check all --request-timeout 70 --output-sanitize true "$@")
 }
 
 # With things that are there; nothing of them is taken away.
