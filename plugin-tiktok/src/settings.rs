@@ -211,14 +211,14 @@ pub(crate) fn describe() -> Vec<Setting> {
             required: true,
             ..setting(
                 "client-key",
-                "Client key",
+                "App ID (client key)",
                 "text",
                 "From the page of your app at developers.tiktok.com.",
             )
         },
         Setting {
             required: true,
-            ..setting("client-secret", "Client secret", "secret", "Stands beside the client key.")
+            ..setting("client-secret", "App Secret (client secret)", "secret", "Stands beside the client key.")
         },
         Setting {
             choices: words(&["live", "sandbox"]),

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use library_tests::{CALLBACK, builder, component, request};
 use serde_json::json;
+use social_channel::model::Media;
 use social_channel::{
     AppConfig, Channel, Connect, ConnectOptions, Connected, Host, MovedClock, SecretText, Tenant, TenantId,
 };
@@ -89,7 +90,15 @@ async fn run(flags: Flags) -> Result<()> {
         let _ = closed.send(());
     });
     let component = component_path()?;
-    println!("{}", json!({ "origin": origin, "simulator": simulator.origin(), "component": component }));
+    let video = folder.path().join("soup.mp4");
+    sample_video::write(&video, 3_000_000)?;
+    // More than a second.
+    let long = folder.path().join("long.mp4");
+    sample_video::write(&long, 20_000_000)?;
+    println!(
+        "{}",
+        json!({ "origin": origin, "simulator": simulator.origin(), "component": component, "video": video, "long": long })
+    );
     server
         .run(host, async {
             let _ = input.await;
@@ -134,12 +143,14 @@ async fn fill(
     let tenant = host.tenant(TenantId::default());
     let channel = connect(&tenant).await?;
     for _ in 0..30 {
-        host.sample_stats().await?;
+        tenant.stats(&channel.id).await?;
         // The simulator's clock goes along, or tokens would expire on one side only.
         clock.advance(DAY);
         simulator.clock().advance(DAY);
     }
-    let video = library_tests::video(folder, 6_000_000)?;
+    let video = folder.join("filled.mp4");
+    sample_video::write(&video, 6_000_000)?;
+    let video = Media { content_type: Some("video/mp4".to_owned()), ..Media::file(video) };
     // The stage's own file is named by its path, as an embedding program would.
     let job = tenant.publish(&channel.id, request("Tomato soup in four minutes #soup", video)).await?;
     tenant.wait_for_job(&job.id, library_tests::PATIENCE).await?;

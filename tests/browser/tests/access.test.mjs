@@ -1,0 +1,120 @@
+// Everybody can use the pages: axe-core finds nothing on any of them, the keyboard is enough, and so is a browser
+// without scripts.
+
+import { strict as assert } from "node:assert";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { connect, enterKeys, openBrowser, scene } from "./support.mjs";
+
+openBrowser();
+
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+async function faults(page) {
+  // Evaluated by the browser's own tools: the page's policy lets no foreign script in.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(" | ")}`);
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const [size, viewport] of Object.entries({ desktop: { width: 1200, height: 900 }, phone: { width: 390, height: 800 } })) {
+    scene(`axe finds nothing: ${size}, ${colorScheme}`, ["--filled"], async ({ set, page }) => {
+      const [channel] = await set.get("/api/v1/channels");
+      const [job] = await set.get("/api/v1/jobs");
+      const found = {};
+      for (const path of [
+        "/", "/settings", "/settings/integration/tiktok?mode=live&checks=1", "/settings/apps/tiktok-live/guide",
+        "/settings/providers", "/settings/keys", "/channels", `/channels?connected=${channel.id}`, "/channels/add",
+        "/channels/add/tiktok-live", `/channels/${channel.id}`, `/channels/${channel.id}/publish`,
+        `/channels/${channel.id}/publish?kind=photos`, "/jobs", `/jobs/${job.id}`, "/sign-in",
+        "/callback/tiktok-live?state=unknown", "/channels/nothing",
+      ]) {
+        await page.goto(set.origin + path);
+        const wrong = await faults(page);
+        if (wrong.length > 0) found[path] = wrong;
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+        assert.ok(!wide, `${path} is wider than the screen`);
+      }
+      assert.deepEqual(found, {});
+    }, { colorScheme, viewport });
+  }
+}
+
+scene("the publish page with everything open passes axe too", ["--filled"], async ({ set, page }) => {
+  const [channel] = await set.get("/api/v1/channels");
+  await page.goto(`${set.origin}/channels/${channel.id}/publish`);
+  await page.locator("#file").setInputFiles(set.video);
+  await page.getByText("Uploaded to this service").waitFor();
+  await page.getByRole("checkbox", { name: "Disclose post content" }).check();
+  await page.getByRole("checkbox", { name: "Branded content", exact: true }).check();
+  await page.getByLabel("Later").check();
+  assert.deepEqual(await faults(page), []);
+});
+
+scene("the keyboard is enough to publish", ["--filled"], async ({ set, page }) => {
+  const [channel] = await set.get("/api/v1/channels");
+  await page.goto(`${set.origin}/channels/${channel.id}/publish`);
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
+  await page.keyboard.press("Enter");
+  await page.locator("#file").setInputFiles(set.video);
+  await page.getByText("Uploaded to this service").waitFor();
+  const reach = async (name) => {
+    for (let steps = 0; steps < 60; steps += 1) {
+      await page.keyboard.press("Tab");
+      const at = await page.evaluate(() => document.activeElement.getAttribute("name") + "=" + document.activeElement.getAttribute("value"));
+      if (at.startsWith(name)) return;
+    }
+    assert.fail(`${name} cannot be reached by Tab`);
+  };
+  await reach("f.text");
+  await page.keyboard.type("By keyboard");
+  await reach("f.visibility");
+  // What stands first below "Choose…".
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await page.getByLabel("Who can see this post").inputValue(), "PUBLIC_TO_EVERYONE");
+  await reach("action=publish");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/jobs\//);
+  await page.getByRole("heading", { name: "By keyboard" }).waitFor();
+});
+
+scene("without scripts all but the upload works", [], async (at) => {
+  const { set, page } = at;
+  await enterKeys(at);
+  await page.goto(`${set.origin}/channels/add/tiktok-live`);
+  await page.getByRole("button", { name: "+ Profile" }).click();
+  await page.getByRole("link", { name: "Go on to TikTok" }).click();
+  await page.getByRole("button", { name: "Authorize" }).click();
+  await page.waitForURL(/\/channels\?connected=/);
+  await page.getByRole("link", { name: "Publish on Demo Kitchen" }).click();
+  const form = page.locator("#publish");
+  await page.getByRole("checkbox", { name: "Disclose post content" }).check();
+  await page.getByRole("button", { name: "Update the form" }).click();
+  await page.getByText("You need to indicate if your content promotes yourself, a third party, or both.").first().waitFor();
+  await page.getByRole("checkbox", { name: "Branded content", exact: true }).check();
+  await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
+  await page.getByRole("button", { name: "Update the form" }).click();
+  await form.getByText("By posting, you agree to TikTok's Branded Content Policy and Music Usage Confirmation").waitFor();
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  // The media is missing: said on the page, and nothing is lost.
+  await page.getByText("Choose a file, or give an address.").first().waitFor();
+  assert.equal(await page.getByLabel("Who can see this post").inputValue(), "PUBLIC_TO_EVERYONE");
+  assert.equal((await set.get("/api/v1/jobs")).length, 0);
+}, { javaScriptEnabled: false });
+
+scene("words that changed under the person's hand are never agreed to", [], async (at) => {
+  const { set, page } = at;
+  await enterKeys(at);
+  const channel = await connect(at);
+  await page.goto(`${set.origin}/channels/${channel}/publish`);
+  const csrf = await page.locator("meta[name=csrf]").getAttribute("content");
+  const answer = await page.request.post(`${set.origin}/channels/${channel}/publish`, {
+    form: { csrf, kind: "video", "f.visibility": "PUBLIC_TO_EVERYONE", urls: "https://media.example.com/a.mp4", words: "something else", action: "publish" },
+    headers: { origin: set.origin },
+  });
+  assert.equal(answer.status(), 422);
+  assert.match(await answer.text(), /What you agree to by publishing has changed/);
+  assert.equal((await set.get("/api/v1/jobs")).length, 0);
+});

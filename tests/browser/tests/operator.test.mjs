@@ -1,0 +1,144 @@
+// The whole way of an operator, with nothing but a browser: from an empty service to a published video.
+
+import { strict as assert } from "node:assert";
+import { choose, connect, enterKeys, openBrowser, publishPage, scene } from "./support.mjs";
+
+openBrowser();
+
+scene("from an empty service to a published video", ["--empty"], async (at) => {
+  const { set, page } = at;
+  await page.goto(set.origin);
+  await page.getByRole("link", { name: "Install a provider" }).click();
+  await page.getByLabel("Component (.wasm)").setInputFiles(set.component);
+  await page.getByRole("button", { name: "Install" }).click();
+  await page.getByText("Installed", { exact: true }).waitFor();
+
+  await enterKeys(at);
+  // The secret is never shown again, and saving ran the checks.
+  assert.ok(!(await page.content()).includes("simsecret-desktop-0001"));
+  await page.getByText("TikTok knows the client key with this secret.").waitFor();
+  assert.equal(await page.getByLabel("Callback URL").inputValue(), `${set.origin}/callback/tiktok-live`);
+  // Sandbox and live keep separate keys.
+  await page.getByRole("link", { name: "Sandbox" }).click();
+  assert.equal(await page.getByLabel("App ID").inputValue(), "");
+
+  await connect(at);
+  const connected = page.getByRole("region", { name: "Connected channels" });
+  await connected.getByText("Demo Kitchen").waitFor();
+  await connected.getByText("Healthy").waitFor();
+  await connected.getByText("5 permissions granted").click();
+  await connected.getByText("video.publish").waitFor();
+  assert.equal(await connected.locator(".avatar").count(), 1);
+
+  await page.getByRole("link", { name: "Demo Kitchen" }).first().click();
+  await page.getByText("soup every day").waitFor();
+  await page.getByText("@demo.kitchen").waitFor();
+  const numbers = page.getByRole("region", { name: "Numbers" });
+  await numbers.getByText("Followers", { exact: true }).first().waitFor();
+  const posts = page.getByRole("region", { name: "Posts", exact: true });
+  assert.equal(await posts.locator("li.post").count(), 12);
+  const first = await posts.locator("li.post").first().textContent();
+  await posts.getByRole("link", { name: "Older posts" }).click();
+  await page.waitForURL(/cursor=/);
+  assert.notEqual(await posts.locator("li.post").first().textContent(), first);
+
+  await page.getByRole("link", { name: "Publish" }).click();
+  await choose(at);
+  await page.getByLabel("Caption").fill("Tomato soup #soup");
+  await page.getByLabel("Who can see this post").selectOption({ label: "Everyone" }).catch(async () => {
+    await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
+  });
+  await page.getByRole("button", { name: "Publish" }).click();
+  await page.waitForURL(/\/jobs\//);
+  // Live, without a reload.
+  await page.locator(".standing").getByText("Published").first().waitFor();
+  await page.getByText("By posting, you agree to TikTok's Music Usage Confirmation").waitFor();
+  const [job] = await set.get("/api/v1/jobs");
+  assert.equal(job.status, "published");
+  assert.ok(job.consent.words.includes("Music Usage Confirmation"));
+  assert.equal(job.consent.by, "operator");
+  assert.equal((await set.world()).publishes.length, 1);
+});
+
+scene("a scheduled post waits, can be changed, and be cancelled", [], async (at) => {
+  const { set, page } = at;
+  await publishPage(at);
+  await choose(at);
+  await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
+  await page.getByLabel("Later").check();
+  await page.getByLabel("Day and time").fill("2031-05-01T10:30");
+  await page.getByRole("button", { name: "Publish" }).click();
+  await page.waitForURL(/\/jobs\//);
+  await page.getByText("Nothing: it begins at its time.").waitFor();
+  const [job] = await set.get("/api/v1/jobs");
+  assert.equal(new Date(job.publish_at * 1000).getFullYear(), 2031);
+  await page.getByRole("link", { name: "Change the post" }).click();
+  await page.getByLabel("Caption").fill("Another text");
+  await page.getByRole("button", { name: "Agree and go on" }).click();
+  await page.waitForURL(/\/jobs\/[^/]+$/);
+  await page.getByRole("heading", { name: "Another text" }).waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.locator(".standing").getByText("Cancelled").first().waitFor();
+  assert.equal((await set.world()).publishes.length, 0);
+});
+
+scene("a channel is disconnected, and the network is told", [], async (at) => {
+  const { set, page } = at;
+  await enterKeys(at);
+  const channel = await connect(at);
+  await page.goto(`${set.origin}/channels/${channel}`);
+  await page.getByRole("button", { name: "Disconnect" }).click();
+  await page.getByText("The network was told to forget the permission.").waitFor();
+  assert.deepEqual(await set.get("/api/v1/channels"), []);
+});
+
+scene("keys of the API are shown once and can be revoked", [], async ({ set, page }) => {
+  await page.goto(`${set.origin}/settings/keys`);
+  await page.getByLabel("Name").fill("shop");
+  await page.getByRole("button", { name: "Make a key" }).click();
+  const key = await page.locator(".note .copy code").textContent();
+  const ask = () => fetch(`${set.origin}/api/v1/channels`, { headers: { authorization: `Bearer ${key}` } });
+  assert.equal((await ask()).status, 200);
+  await page.goto(`${set.origin}/settings/keys`);
+  assert.ok(!(await page.content()).includes(key));
+  await page.getByRole("button", { name: "Revoke" }).click();
+  await page.getByText("There are none.").waitFor();
+  assert.equal((await ask()).status, 401);
+});
+
+scene("the guide has steps, checks, a review kit, and serves a file", [], async (at) => {
+  const { set, page } = at;
+  await enterKeys(at);
+  await page.getByRole("link", { name: "Setup guide, checks and review kit" }).click();
+  await page.getByRole("heading", { name: "Add products and scopes" }).waitFor();
+  await page.getByRole("heading", { name: "Script of the demo video" }).waitFor();
+  await page.getByText("0 of").waitFor();
+  await page.getByText("To post the videos and photos that the person chose").first().waitFor();
+  await page.getByLabel("Name of the file").fill("proof-1.txt");
+  await page.getByLabel("Content").fill("proof=1");
+  await page.getByRole("button", { name: "Serve this file" }).click();
+  await page.getByText("/proof-1.txt").first().waitFor();
+  assert.equal(await (await fetch(`${set.origin}/proof-1.txt`)).text(), "proof=1");
+  await connect(at);
+  await page.goto(`${set.origin}/settings/apps/tiktok-live/guide#review`);
+  // What was shown in the app is ticked off.
+  assert.ok((await page.locator("#review ~ .card .steps li.done").count()) >= 5);
+});
+
+scene("with a password nobody comes in without it, and few may try", ["--password", "correct horse"], async ({ set, page }) => {
+  await page.goto(`${set.origin}/channels`);
+  await page.waitForURL(/sign-in/);
+  await page.getByLabel("Password").fill("wrong");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("This is not the password.").waitFor();
+  await page.getByLabel("Password").fill("correct horse");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(/\/channels$/);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL(/sign-in/);
+  for (let times = 0; times < 4; times += 1) {
+    await page.getByLabel("Password").fill("wrong");
+    await page.getByRole("button", { name: "Sign in" }).click();
+  }
+  await page.getByText("Too many wrong passwords came from this address.").waitFor();
+});

@@ -1,0 +1,89 @@
+// What the suites share: one browser, a stage for each test, and the steps that all ways begin with.
+
+import { after, before, test } from "node:test";
+import { strict as assert } from "node:assert";
+import { launch, stage } from "../stage.mjs";
+
+let browser;
+
+export function openBrowser() {
+  before(async () => { browser = await launch(); });
+  after(async () => { await browser?.close(); });
+}
+
+/** A test with a stage and a page of its own. The page's policy must not have been broken by the end. */
+export function scene(name, flags, act, options = {}) {
+  test(name, { timeout: 120_000 }, async () => {
+    const set = await stage(...flags);
+    const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1200, height: 900 }, ...options });
+    context.setDefaultTimeout(30_000);
+    const page = await context.newPage();
+    const broken = [];
+    context.on("weberror", (error) => broken.push(String(error.error())));
+    page.on("console", (message) => {
+      if (message.text().includes("Content Security Policy")) broken.push(message.text());
+    });
+    page.on("dialog", (dialog) => dialog.accept());
+    try {
+      await act({ set, page, context });
+      assert.deepEqual(broken, []);
+      assert.deepEqual(await set.violations(), []);
+    } finally {
+      await context.close();
+      await set.close();
+    }
+  });
+}
+
+export const APPS = {
+  live: { key: "simkey-desktop", secret: "simsecret-desktop-0001" },
+  sandbox: { key: "sbsimkey-sandbox", secret: "simsecret-sandbox-0001" },
+  unaudited: { key: "simkey-unaudited", secret: "simsecret-unaudited-0001" },
+};
+
+/** Settings → API integration → TikTok: types the keys and saves. */
+export async function enterKeys({ set, page }, mode = "live", app = APPS[mode]) {
+  await page.goto(`${set.origin}/settings`);
+  await page.getByRole("link", { name: "TikTok" }).click();
+  await page.getByRole("navigation", { name: "Mode" }).getByRole("link", { name: mode, exact: false }).click();
+  await page.getByLabel("App ID").fill(app.key);
+  await page.getByLabel("App Secret").fill(app.secret);
+  await page.getByLabel("Kind of registration").selectOption("desktop");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved.").waitFor();
+}
+
+/** Channels → + Add channel → TikTok → + Profile; answers the window of the consent. */
+export async function openConsent({ set, page }, mode = "live") {
+  await page.goto(`${set.origin}/channels`);
+  await page.getByRole("link", { name: "+ Add channel" }).click();
+  await page.goto(`${set.origin}/channels/add/tiktok-${mode}`);
+  const opened = page.waitForEvent("popup");
+  await page.getByRole("button", { name: "+ Profile" }).click();
+  const consent = await opened;
+  await consent.waitForURL(/v2\/auth\/authorize/);
+  return consent;
+}
+
+/** The person agrees. */
+export async function connect(at, mode = "live", account = "Demo Kitchen") {
+  const consent = await openConsent(at, mode);
+  await consent.getByLabel(account).check();
+  await consent.getByRole("button", { name: "Authorize" }).click();
+  await at.page.waitForURL(/\/channels\?connected=/);
+  return new URL(at.page.url()).searchParams.get("connected");
+}
+
+/** Keys, a channel, and its publish page. */
+export async function publishPage(at, { mode = "live", account, kind = "video" } = {}) {
+  await enterKeys(at, mode);
+  const channel = await connect(at, mode, account);
+  await at.page.goto(`${at.set.origin}/channels/${channel}/publish?kind=${kind}`);
+  return channel;
+}
+
+/** Chooses the sample video and waits until the service has it. */
+export async function choose({ set, page }, file = set.video) {
+  await page.locator("#file").setInputFiles(file);
+  await page.getByText("Uploaded to this service; nothing was sent to the network.").waitFor();
+}
