@@ -1,0 +1,112 @@
+/* Every row of the table of failures, driven end to end. The test provider returns any kind it is asked for, with every
+ * member set; the host's own kinds are brought about. */
+#include "check.h"
+
+static socialchannel_host *host;
+static char *channel;
+
+static void a_provider_s_errors_arrive_whole(void) {
+  static const struct {
+    const char *kind;
+    socialchannel_status status;
+  } rows[] = {
+      {"invalid-request", SOCIALCHANNEL_STATUS_INVALID_REQUEST},
+      {"forbidden", SOCIALCHANNEL_STATUS_FORBIDDEN},
+      {"not-found", SOCIALCHANNEL_STATUS_NOT_FOUND},
+      {"rejected", SOCIALCHANNEL_STATUS_REJECTED},
+      {"rate-limited", SOCIALCHANNEL_STATUS_RATE_LIMITED},
+      {"unavailable", SOCIALCHANNEL_STATUS_UNAVAILABLE},
+      {"outcome-unknown", SOCIALCHANNEL_STATUS_OUTCOME_UNKNOWN},
+      {"unsupported", SOCIALCHANNEL_STATUS_UNSUPPORTED},
+      {"misconfigured", SOCIALCHANNEL_STATUS_MISCONFIGURED},
+      {"authorization-denied", SOCIALCHANNEL_STATUS_AUTHORIZATION_DENIED},
+      {"quota-exceeded", SOCIALCHANNEL_STATUS_QUOTA_EXCEEDED},
+      {"other", SOCIALCHANNEL_STATUS_OTHER},
+      {"unauthorized", SOCIALCHANNEL_STATUS_UNAUTHORIZED},
+  };
+  for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+    behave(host, said("error %s%s", rows[row].kind, ""));
+    char *out = NULL;
+    socialchannel_error *error = NULL;
+    socialchannel_status status = socialchannel_host_get_profile(host, NULL, channel, &out, &error);
+    if (status != rows[row].status) {
+      fprintf(stderr, "%s: status %d, %s\n", rows[row].kind, (int)status, error ? socialchannel_error_json(error) : "");
+      _exit(1);
+    }
+    CHECK(out == NULL && error != NULL);
+    CHECK(socialchannel_error_status(error) == status);
+    CHECK(strcmp(socialchannel_error_message(error), said("the platform said %s%s", rows[row].kind, "")) == 0);
+    CHECK(strcmp(socialchannel_error_remedy(error), "do this now") == 0);
+    CHECK(strcmp(socialchannel_error_code(error), "platform_code_7") == 0);
+    CHECK(strcmp(socialchannel_error_field(error), "title") == 0);
+    CHECK(strcmp(socialchannel_error_trace_id(error), "20261125LOG") == 0);
+    CHECK(socialchannel_error_retry_after_ms(error) == 61500);
+    CHECK(strcmp(socialchannel_error_provider(error), "test-provider") == 0);
+    CHECK(strcmp(socialchannel_error_operation(error), "get-profile") == 0);
+    CHECK(strstr(socialchannel_error_json(error), "\"retry_after_ms\":61500") != NULL);
+    socialchannel_error_free(error);
+  }
+}
+
+static void the_host_s_own_errors_have_their_numbers(void) {
+  char *out = NULL;
+  size_t size = 0;
+  unsigned char *bytes = component("test_provider", &size);
+  FAILS(SOCIALCHANNEL_STATUS_INVALID_ARGUMENT, "null_pointer", socialchannel_host_get_app(host, NULL, &out, &error));
+  FAILS(SOCIALCHANNEL_STATUS_NOT_FOUND, NULL, socialchannel_host_get_profile(host, NULL, "none", &out, &error));
+  FAILS(SOCIALCHANNEL_STATUS_LOAD_FAILED, NULL, socialchannel_host_load_provider(host, bytes, size / 2, &out, &error));
+  FAILS(SOCIALCHANNEL_STATUS_LOAD_FAILED, NULL, socialchannel_host_load_provider(host, NULL, 0, &out, &error));
+  FAILS(SOCIALCHANNEL_STATUS_NOT_FOUND, NULL,
+        socialchannel_host_load_provider_file(host, "/nowhere/provider.wasm", &out, &error));
+  /* Built for another version of the contract. */
+  int changed = 0;
+  for (size_t at = 0; at + 5 < size; at++)
+    if (memcmp(bytes + at, "@0.1.0", 6) == 0) memcpy(bytes + at, "@0.9.0", 6), changed++;
+  CHECK(changed > 0);
+  FAILS(SOCIALCHANNEL_STATUS_INCOMPATIBLE, NULL, socialchannel_host_load_provider(host, bytes, size, &out, &error));
+  free(bytes);
+  behave(host, "trap");
+  FAILS(SOCIALCHANNEL_STATUS_PROVIDER_FAULT, NULL, socialchannel_host_get_profile(host, NULL, channel, &out, &error));
+  behave(host, "memory");
+  FAILS(SOCIALCHANNEL_STATUS_LIMIT_EXCEEDED, NULL, socialchannel_host_get_profile(host, NULL, channel, &out, &error));
+  behave(host, "get");
+  FAILS(SOCIALCHANNEL_STATUS_DENIED_BY_POLICY, NULL, socialchannel_host_get_profile(host, NULL, channel, &out, &error));
+  /* A value in the database that is not what was written there: nobody but us can be at fault. */
+  char *damage = said("python3 -c \"import sqlite3; base = sqlite3.connect('%s/errors/social-channel.sqlite'); "
+                      "base.execute(\\\"UPDATE apps SET settings = x'01'%s\\\"); base.commit()\"", folder, "");
+  CHECK(system(damage) == 0);
+  FAILS(SOCIALCHANNEL_STATUS_INTERNAL, NULL, socialchannel_host_list_apps(host, &out, &error));
+  CHECK(out == NULL);
+}
+
+static void a_provider_s_webhook_is_judged_over_the_raw_bytes(void) {
+  char *reply = NULL;
+  uint8_t *answer = NULL;
+  size_t answer_len = 0;
+  FAILS(SOCIALCHANNEL_STATUS_FORBIDDEN, NULL,
+        socialchannel_host_receive_webhook(host, "app", "{\"method\": \"POST\"}", (const uint8_t *)"x", 1, &reply, &answer,
+                                           &answer_len, &error));
+  OK(socialchannel_host_receive_webhook(host, "app",
+                                        "{\"method\": \"POST\", \"headers\": [[\"X-Signature\", \"good\"]]}",
+                                        (const uint8_t *)"x\0y", 3, &reply, &answer, &answer_len, &error));
+  CHECK(answer_len == 2 && memcmp(answer, "ok", 3) == 0);
+  CHECK(strstr(reply, "\"content_type\":\"text/plain\"") != NULL);
+  socialchannel_bytes_free(answer, answer_len);
+  socialchannel_string_free(reply);
+}
+
+int main(int argc, char **argv) {
+  begin(argc, argv);
+  host = open_host("errors", "");
+  load_test_provider(host);
+  behave(host, "");
+  channel = connect_account(host, NULL);
+  a_provider_s_webhook_is_judged_over_the_raw_bytes();
+  free(channel);
+  channel = connect_account(host, NULL);
+  a_provider_s_errors_arrive_whole();
+  the_host_s_own_errors_have_their_numbers();
+  free(channel);
+  socialchannel_host_free(host);
+  return 0;
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# The C suite: every test program plain, under AddressSanitizer and UndefinedBehaviorSanitizer, under Valgrind and under
+# ThreadSanitizer (of the C side; the library itself is not instrumented).
+#
+#   tests/c/run.sh [plain|address|valgrind|thread ...]     all of them without arguments
+#
+# Needs gcc, g++, valgrind and curl; on Debian they are installed where they are missing (as root, or with sudo).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+target=${CARGO_TARGET_DIR:-target}
+
+missing=()
+command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+command -v g++ >/dev/null || missing+=(g++)
+command -v valgrind >/dev/null || missing+=(valgrind libc6-dbg)
+command -v curl >/dev/null || missing+=(curl)
+command -v python3 >/dev/null || missing+=(python3)
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "installing ${missing[*]}" >&2
+  sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get update -qq
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
+fi
+
+cargo build --quiet -p social-channel-c -p tiktok-simulator -p sample-video
+cargo build --quiet -p test-provider -p plugin-tiktok --target wasm32-wasip2 --profile guest
+library=$(cd "$target/debug" && pwd)
+components=$(cd "$target/wasm32-wasip2/guest" && pwd)
+work=$(mktemp -d)
+simulator=
+trap 'exec 9>&- || true; [ -z "$simulator" ] || wait "$simulator" 2>/dev/null || true; rm -rf "$work"' EXIT
+
+compile() { # COMPILER OUTPUT SOURCE FLAGS...
+  local compiler=$1 output=$2 source=$3; shift 3
+  local standard=-std=gnu11; [ "$compiler" = g++ ] && standard=-std=c++11
+  "$compiler" $standard -g -O1 -Wall -Wextra -Werror -Itests/c -Ibindings/c/include "$@" "$source" -o "$output" \
+    -L"$library" -lsocialchannel -lpthread -Wl,-rpath,"$library"
+}
+
+programs() { ls tests/c/*.c | xargs -n1 basename | sed 's/\.c$//'; }
+
+suite() { # NAME FLAGS -- COMMAND...
+  local name=$1; shift
+  local flags=(); while [ "$1" != -- ]; do flags+=("$1"); shift; done; shift
+  for program in $(programs); do
+    compile gcc "$work/$name-$program" "tests/c/$program.c" "${flags[@]}"
+    mkdir -p "$work/$name"; ln -sfn "$work/cache" "$work/$name/cache"
+    printf '%s: %s ... ' "$name" "$program"
+    "$@" "$work/$name-$program" "$components" "$work/$name"
+    echo ok
+  done
+}
+
+mkdir -m 700 "$work/cache"
+for which in "${@:-plain}" $([ $# -gt 0 ] || echo address valgrind thread); do
+  case $which in
+    plain)
+      suite plain -- env
+      compile g++ "$work/header" tests/c/header.cpp
+      "$work/header"
+      echo "plain: header from C++, twice ... ok"
+      gcc -std=c99 -Wall -Wextra -Werror -pedantic -fsyntax-only bindings/c/include/social_channel.h
+      mkfifo "$work/alive"
+      "$library/tiktok-simulator" --port 0 --auto-consent --describe --until-eof <"$work/alive" >"$work/simulator.json" &
+      simulator=$!
+      exec 9>"$work/alive"
+      until [ -s "$work/simulator.json" ]; do kill -0 "$simulator"; read -rt 0.05 <> <(:) || true; done
+      "$library/sample-video" "$work/video.mp4" 70_000_000
+      compile gcc "$work/story" examples/c/story.c
+      "$work/story" "$components/plugin_tiktok.wasm" "$work/simulator.json" "$work/video.mp4" >"$work/story.txt"
+      grep -q 'published 100 %' "$work/story.txt" && grep -q 'the provider was swapped' "$work/story.txt"
+      echo "plain: the story ... ok" ;;
+    address)
+      # Handles stay in their table and threads of the library live on: only the C side's leaks are asked for.
+      suite address -fsanitize=address,undefined -fno-sanitize-recover=all -- \
+        env ASAN_OPTIONS=detect_leaks=1:handle_segv=0:allow_user_segv_handler=1 LSAN_OPTIONS=suppressions=$PWD/tests/c/leaks.txt ;;
+    valgrind)
+      suite valgrind -- env NO_FORK=1 valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite \
+        --errors-for-leak-kinds=definite --suppressions="$PWD/tests/c/valgrind.txt" ;;
+    thread)
+      suite thread -fsanitize=thread -- \
+        env NO_FORK=1 TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:handle_segv=0:allow_user_segv_handler=1 ;;
+    *) echo "there is no suite $which" >&2; exit 2 ;;
+  esac
+done
