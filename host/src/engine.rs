@@ -193,6 +193,7 @@ fn config(limits: &Limits, pooled: bool) -> Config {
     config.wasm_component_model(true);
     config.wasm_component_model_async(true);
     config.epoch_interruption(true);
+    config.parallel_compilation(!crate::process::has_forked());
     // Compiled code without it is a third smaller; traps still name functions.
     config.generate_address_map(false);
     if pooled {

@@ -3,18 +3,35 @@
 //! A lease normally ends by time. Where its owner is certainly dead (same machine since its start, same
 //! process namespace, no process of that number and start time), nobody has to wait for that.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// This process, and nobody else ever.
+/// This process, and nobody else ever; a child of fork is somebody else.
 pub(crate) fn owner() -> &'static str {
-    static OWNER: OnceLock<String> = OnceLock::new();
-    OWNER.get_or_init(|| {
-        let pid = std::process::id();
-        let mut nonce = [0; 8];
-        // Without random numbers two owners of one process could not be told apart, but there is only one.
-        let _ = getrandom::fill(&mut nonce);
-        format!("{}|{pid}|{}|{}", machine(), start_of(pid).unwrap_or_default(), hex::encode(nonce))
-    })
+    static OWNERS: Mutex<Vec<(u32, &'static str)>> = Mutex::new(Vec::new());
+    let pid = std::process::id();
+    let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, owner)) = owners.iter().find(|(process, _)| *process == pid) {
+        return owner;
+    }
+    let mut nonce = [0; 8];
+    // Without random numbers two owners of one process could not be told apart, but there is only one.
+    let _ = getrandom::fill(&mut nonce);
+    let owner =
+        format!("{}|{pid}|{}|{}", machine(), start_of(pid).unwrap_or_default(), hex::encode(nonce)).leak();
+    owners.push((pid, owner));
+    owner
+}
+
+/// Whether this is a child of a process that used this library before it forked. Threads that a dependency
+/// keeps for the whole process (rayon's, for compiling) are gone then, and asking them waits for ever.
+pub(crate) fn has_forked() -> bool {
+    static FIRST: AtomicU32 = AtomicU32::new(0);
+    let pid = std::process::id();
+    match FIRST.compare_exchange(0, pid, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => false,
+        Err(first) => first != pid,
+    }
 }
 
 /// Certain only: when in doubt, it lives.
