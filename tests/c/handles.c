@@ -83,22 +83,22 @@ static void nothing_that_is_freed_or_made_up_is_followed(void) {
   FAILS(BAD, "freed_handle", socialchannel_host_list_apps((socialchannel_host *)(size_t)0x7ffff7abcde0, &out, &error));
   FAILS(BAD, "freed_handle", socialchannel_host_list_apps((socialchannel_host *)&out, &out, &error));
 
-  socialchannel_error *error = NULL;
-  CHECK(socialchannel_host_open(NULL, NULL, &error) == BAD);
-  CHECK(socialchannel_error_retry_after_ms(error) == -1);
-  CHECK(socialchannel_error_provider(error) == NULL && socialchannel_error_outcome(error) == NULL);
-  FAILS(BAD, "wrong_handle", socialchannel_host_list_apps((socialchannel_host *)error, &out, &error));
+  socialchannel_error *kept = NULL;
+  CHECK(socialchannel_host_open(NULL, NULL, &kept) == BAD);
+  CHECK(socialchannel_error_retry_after_ms(kept) == -1);
+  CHECK(socialchannel_error_provider(kept) == NULL && socialchannel_error_outcome(kept) == NULL);
+  FAILS(BAD, "wrong_handle", socialchannel_host_list_apps((socialchannel_host *)kept, &out, &error));
   host = open_host("freed", "");
   socialchannel_error_free((socialchannel_error *)host);
   OK(socialchannel_host_list_apps(host, &out, &error));
   socialchannel_string_free(out);
   socialchannel_host_free(host);
-  socialchannel_host_free((socialchannel_host *)error);
-  CHECK(socialchannel_error_status(error) == BAD);
-  socialchannel_error_free(error);
-  socialchannel_error_free(error);
-  CHECK(socialchannel_error_message(error) == NULL && socialchannel_error_json(error) == NULL);
-  CHECK(socialchannel_error_status(error) == BAD);
+  socialchannel_host_free((socialchannel_host *)kept);
+  CHECK(socialchannel_error_status(kept) == BAD);
+  socialchannel_error_free(kept);
+  socialchannel_error_free(kept);
+  CHECK(socialchannel_error_message(kept) == NULL && socialchannel_error_json(kept) == NULL);
+  CHECK(socialchannel_error_status(kept) == BAD);
 }
 
 static void freeing_null_does_nothing(void) {

@@ -44,14 +44,13 @@ suite() { # NAME FLAGS -- COMMAND...
   local flags=(); while [ "$1" != -- ]; do flags+=("$1"); shift; done; shift
   for program in $(programs); do
     compile gcc "$work/$name-$program" "tests/c/$program.c" "${flags[@]}"
-    mkdir -p "$work/$name"; ln -sfn "$work/cache" "$work/$name/cache"
+    mkdir -p "$work/$name"
     printf '%s: %s ... ' "$name" "$program"
     "$@" "$work/$name-$program" "$components" "$work/$name"
     echo ok
   done
 }
 
-mkdir -m 700 "$work/cache"
 for which in "${@:-plain}" $([ $# -gt 0 ] || echo address valgrind thread); do
   case $which in
     plain)
