@@ -33,6 +33,12 @@ if command -v php >/dev/null 2>&1; then
 else
     missing="$missing php8.2-curl php8.2-sqlite3 php8.2-mbstring php8.2-xml"
 fi
+# Laravel's own parts, for the tests of the service provider; the package needs none of them.
+for part in routing session queue config events; do
+    folder=$(printf '%s' "$part" | cut -c1 | tr '[:lower:]' '[:upper:]')$(printf '%s' "$part" | cut -c2-)
+    [ -e "/usr/share/php/Illuminate/$folder/autoload.php" ] || missing="$missing php-illuminate-$part"
+done
+[ -e /usr/share/php/Dotenv/autoload.php ] || missing="$missing php-vlucas-phpdotenv"
 if [ -n "$missing" ]; then
     echo "installing:$missing" >&2
     if [ "$(id -u)" -ne 0 ]; then

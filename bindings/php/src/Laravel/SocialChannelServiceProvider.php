@@ -1,0 +1,39 @@
+<?php
+
+declare(strict_types=1);
+
+namespace SocialChannel\Laravel;
+
+use Illuminate\Contracts\Config\Repository;
+use Illuminate\Contracts\Container\Container;
+use Illuminate\Support\ServiceProvider;
+use SocialChannel\Host;
+
+/**
+ * Brings the host into a Laravel application: `app(Host::class)`, the facade, the callback route.
+ */
+final class SocialChannelServiceProvider extends ServiceProvider
+{
+    public function register(): void
+    {
+        $this->mergeConfigFrom(__DIR__ . '/config.php', 'social-channel');
+        // One for a process: opening is cheap, but not nothing. Nothing is opened before it is asked for.
+        $this->app->singleton(Host::class, static function (Container $app): Host {
+            return new Host((array) $app->make(Repository::class)->get('social-channel.host', []));
+        });
+        $this->app->alias(Host::class, 'social-channel');
+    }
+
+    public function boot(): void
+    {
+        $this->publishes([__DIR__ . '/config.php' => $this->app->configPath('social-channel.php')], 'social-channel');
+        $config = $this->app->make(Repository::class);
+        $callback = $config->get('social-channel.callback');
+        if (is_string($callback) && $callback !== '') {
+            $this->app->make('router')
+                ->get($callback, CallbackController::class)
+                ->middleware((array) $config->get('social-channel.middleware', []))
+                ->name('social-channel.callback');
+        }
+    }
+}
