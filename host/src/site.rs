@@ -110,6 +110,18 @@ impl Inner {
         self.at(&format!("/callback/{app}"))
     }
 
+    /// A callback on loopback that is registered for any port, with the port at which we are reached there.
+    pub(crate) fn with_own_port(&self, redirect_uri: &str) -> String {
+        let port = self.public_address.as_ref().and_then(|ours| {
+            let prefix = format!("{}://{}:*", ours.scheme(), ours.host_str()?);
+            redirect_uri.starts_with(&prefix).then(|| ours.port_or_known_default())?
+        });
+        match port {
+            Some(port) => redirect_uri.replacen(":*", &format!(":{port}"), 1),
+            None => redirect_uri.to_owned(),
+        }
+    }
+
     /// Where a platform sends its webhooks of an app.
     pub(crate) fn webhook_url(&self, app: &str) -> Option<String> {
         self.at(&format!("/webhooks/{app}"))
@@ -119,7 +131,7 @@ impl Inner {
     pub(crate) fn addresses(&self, app: &str, redirect_uri: Option<&str>) -> Addresses {
         Addresses {
             redirect_uri: redirect_uri
-                .map(str::to_owned)
+                .map(|uri| self.with_own_port(uri))
                 .or_else(|| self.callback_url(app))
                 .unwrap_or_default(),
             webhook_url: self.webhook_url(app),

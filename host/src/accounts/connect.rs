@@ -130,6 +130,7 @@ impl Inner {
                 .with_field("redirect-uri")
                 .with_remedy("set the callback URL that is registered at the platform")
         })?;
+        let redirect_uri = self.with_own_port(&redirect_uri);
         if redirect_uri.contains(":*") {
             return Err(Error::new(ErrorKind::InvalidRequest, "the callback URL has no port yet")
                 .with_field("redirect-uri")

@@ -77,8 +77,10 @@ impl Inner {
     /// Platforms compare callback addresses byte for byte.
     fn check_callback(&self, shown: &App) -> Option<Finding> {
         const SUBJECT: &str = "redirect-uri";
-        let (own, ours) = (shown.redirect_uri.as_deref()?, self.callback_url(&shown.id)?);
-        if own == ours || own.strip_suffix('/') == Some(&ours) {
+        let own = self.with_own_port(shown.redirect_uri.as_deref()?);
+        let (ours, short) = (self.callback_url(&shown.id)?, self.at("/callback")?);
+        let bare = own.strip_suffix('/').unwrap_or(&own);
+        if bare == ours || bare == short {
             return Some(finding(
                 Severity::Ok,
                 SUBJECT,
