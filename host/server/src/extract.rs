@@ -3,8 +3,10 @@
 use aide::OperationInput;
 use aide::generate::GenContext;
 use aide::openapi::{
-    MediaType, Operation, ReferenceOr, RequestBody, Response as Documented, SchemaObject, StatusCode,
+    HeaderStyle, MediaType, Operation, Parameter, ParameterData, ParameterSchemaOrContent, ReferenceOr,
+    RequestBody, Response as Documented, SchemaObject, StatusCode,
 };
+use aide::operation::add_parameters;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::header::CONTENT_TYPE;
@@ -136,5 +138,45 @@ impl Raw {
             }
             Err(_) => Err(Problem::malformed("the body broke off")),
         }
+    }
+}
+
+/// The header that makes a repeated request answer the first one's job, as other services name it.
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+impl FromRequestParts<State> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Problem> {
+        let Some(key) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(IdempotencyKey(None)) };
+        let key = key.to_str().map_err(|_| Problem::malformed("the header Idempotency-Key is not text"))?;
+        Ok(IdempotencyKey(Some(key.to_owned())))
+    }
+}
+
+impl OperationInput for IdempotencyKey {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        let schema = SchemaObject {
+            json_schema: schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": 255 }),
+            example: None,
+            external_docs: None,
+        };
+        let parameter = Parameter::Header {
+            parameter_data: ParameterData {
+                name: IDEMPOTENCY_KEY.to_owned(),
+                description: Some("The same key and body again: the same job.".to_owned()),
+                required: false,
+                deprecated: None,
+                format: ParameterSchemaOrContent::Schema(schema),
+                example: None,
+                examples: Default::default(),
+                explode: None,
+                extensions: Default::default(),
+            },
+            style: HeaderStyle::Simple,
+        };
+        add_parameters(ctx, operation, [parameter]);
     }
 }

@@ -4,7 +4,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use axum::Json;
 use axum::extract::State as Shared;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use social_channel::model::{Finding, ListQuery, Media, Post, PostPage, Profile, PublishForm, Stats};
@@ -14,15 +14,13 @@ use super::asks_provider;
 use super::page::Page;
 use crate::State;
 use crate::auth::Caller;
-use crate::extract::{Body, Path, Query};
+use crate::extract::{Body, IdempotencyKey, Path, Query};
 use crate::problem::Problem;
 
 /// Channels or posts on a page unless the caller says otherwise.
 const PAGE: u32 = 50;
 /// More on one page would make answers of many megabytes.
 pub(super) const MOST: u32 = 500;
-/// The retry key of a publish, as other services name it.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 #[derive(Deserialize, JsonSchema)]
 struct Named {
@@ -130,7 +128,6 @@ pub(super) fn routes() -> ApiRouter<State> {
             post_with(publish, |op| {
                 asks_provider(op.id("publish").tag("jobs").summary("Publish a post"))
                     .description("The job is stored when this answers. The same `Idempotency-Key` and body again answer the same job.")
-                    .parameter_untyped(IDEMPOTENCY_KEY, |parameter| parameter)
                     .response::<201, Json<Job>>()
             }),
         )
@@ -248,16 +245,15 @@ async fn publish(
     Shared(state): Shared<State>,
     caller: Caller,
     Path(Named { channel }): Path<Named>,
-    headers: HeaderMap,
+    IdempotencyKey(key): IdempotencyKey,
     Body(mut request): Body<PublishRequest>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
     refuse_paths(&request.media)?;
-    if let Some(key) = headers.get(IDEMPOTENCY_KEY) {
-        let key = key.to_str().map_err(|_| Problem::malformed("the header Idempotency-Key is not text"))?;
-        if request.idempotency_key.as_deref().is_some_and(|own| own != key) {
+    if let Some(key) = key {
+        if request.idempotency_key.as_ref().is_some_and(|own| *own != key) {
             return Err(Problem::malformed("the header Idempotency-Key and the body name different keys"));
         }
-        request.idempotency_key = Some(key.to_owned());
+        request.idempotency_key = Some(key);
     }
     let job = caller.tenant(&state).publish(&channel, request).await?;
     Ok((StatusCode::CREATED, Json(job)))

@@ -70,7 +70,7 @@ fn is_loopback(url: &Url) -> bool {
 /// Platforms and their pages may send there; what comes is checked by itself.
 fn is_for_others(request: &Request) -> bool {
     let path = request.uri().path();
-    path.starts_with("/webhooks/") || path.starts_with("/callback/")
+    path.starts_with("/webhooks/") || path.starts_with("/callback")
 }
 
 fn host(headers: &HeaderMap, uri: &Uri) -> Option<String> {

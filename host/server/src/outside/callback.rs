@@ -29,9 +29,22 @@ pub(crate) struct Callback {
     pub(crate) result: Result<Connected, Error>,
 }
 
-/// `/callback/{app}`, with or without a slash at the end: platforms register either.
+/// `/callback/{app}` and `/callback`, with or without a slash at the end: platforms register either.
 pub(crate) fn router() -> Router<State> {
-    Router::new().route("/callback/{app}", get(come_back)).route("/callback/{app}/", get(come_back))
+    Router::new()
+        .route("/callback/{app}", get(come_back))
+        .route("/callback/{app}/", get(come_back))
+        .route("/callback", get(come_back_to_any))
+        .route("/callback/", get(come_back_to_any))
+}
+
+/// A desktop registration names a path once for all apps of a machine: the consent itself knows its app.
+async fn come_back_to_any(shared: Shared<State>, browser: Browser, query: RawQuery) -> Response {
+    let apps = shared.0.host().apps().await.unwrap_or_default();
+    let path = |uri: &str| uri.trim_end_matches('/').ends_with("/callback");
+    let app = apps.into_iter().find(|app| app.redirect_uri.as_deref().is_some_and(path));
+    let app = app.map(|app| app.id).unwrap_or_default();
+    come_back(shared, browser, Path(Named { app }), query).await
 }
 
 async fn come_back(

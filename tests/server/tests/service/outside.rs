@@ -44,6 +44,22 @@ async fn a_callback_is_completed_by_the_browser_that_began_it_and_by_no_other() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_callback_registered_for_any_port_comes_back_to_the_port_of_the_service() {
+    let stage = library_tests::Stage::new().await.unwrap();
+    let builder = library_tests::builder(stage.folder.path(), &stage.simulator.origin()).unwrap();
+    let host = builder.public_address("http://127.0.0.1:4711").open().await.unwrap();
+    let options = social_channel::ConnectOptions { owner: "x".to_owned(), ..Default::default() };
+    let tenant = host.tenant(social_channel::TenantId::default());
+    let begun = tenant.begin_connect("tiktok-demo", options).await.unwrap();
+    let social_channel::Connect::Redirect { url, .. } = begun else { panic!("a browser was expected") };
+    assert!(url.contains("redirect_uri=http%3A%2F%2F127.0.0.1%3A4711%2Fcallback&"), "{url}");
+
+    let service = Service::new().await.unwrap();
+    let answer = service.send(get("/callback?code=x&state=y", "")).await.unwrap();
+    assert!(answer.text().contains("unknown"), "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn webhooks_are_bounded_before_a_provider_looks_at_them() {
     let service = Service::with(Config { webhook_rate: 3, ..Config::default() }).await.unwrap();
     let send = |app: &str, size: usize| {

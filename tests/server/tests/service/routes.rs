@@ -42,6 +42,8 @@ async fn what_is_described_is_served_and_nothing_of_it_without_a_key() {
     assert_eq!(openapi["openapi"], "3.1.0");
     let operations = operations(&openapi);
     assert!(operations.len() >= 40, "{}", operations.len());
+    let publish = &openapi["paths"]["/channels/{channel}/jobs"]["post"]["parameters"];
+    assert!(publish.to_string().contains("Idempotency-Key"), "{publish:#}");
     for (method, path) in operations {
         let answer = service.call_with("sck_wrong", method.clone(), &path, json!({})).await.unwrap();
         assert_problem(&answer, 401, "invalid_request");
