@@ -121,7 +121,8 @@ function token(Simulator $simulator): string
     $back = Simulator::consent("$simulator->origin/v2/auth/authorize/?" . http_build_query([
         'client_key' => $settings['client-key'],
         'response_type' => 'code',
-        'scope' => 'user.info.basic,user.info.profile',
+        // All of them: a consent with fewer would take the others from the host's account.
+        'scope' => 'user.info.basic,user.info.profile,user.info.stats,video.list,video.publish',
         'redirect_uri' => Simulator::REDIRECT,
         'state' => 'bench',
         'code_challenge' => hash('sha256', $verifier),
