@@ -7,13 +7,15 @@ declare(strict_types=1);
  *
  * Against the simulated platform, from the root of the repository. `php -S` has FFI switched off unless it is told:
  *
- *   cargo xtask install --prefix /tmp/socialchannel
- *   export PATH=/tmp/socialchannel/bin:$PATH SOCIAL_CHANNEL_LIBRARY=/tmp/socialchannel/lib/libsocialchannel.so
- *   tiktok-simulator --port 0 --auto-consent --describe > simulator.json &
+ *   cargo xtask guests
+ *   cargo build -p social-channel-c -p tiktok-simulator
+ *   target/debug/tiktok-simulator --port 0 --auto-consent --describe > simulator.json &
  *   export SIMULATOR=$PWD/simulator.json DATA=/tmp/page-data
- *   export COMPONENT=/tmp/socialchannel/share/social-channel/providers/plugin_tiktok.wasm
+ *   export SOCIAL_CHANNEL_LIBRARY=$PWD/target/debug/libsocialchannel.so
+ *   export COMPONENT=$PWD/target/wasm32-wasip2/guest/plugin_tiktok.wasm
  *   php examples/php/worker.php &
- *   PHP_CLI_SERVER_WORKERS=4 php -d ffi.enable=1 -S 127.0.0.1:8001 examples/php/page.php
+ *   PHP_CLI_SERVER_WORKERS=4 php -d ffi.enable=1 -d upload_max_filesize=4G -d post_max_size=4G \
+ *       -S 127.0.0.1:8001 examples/php/page.php
  *
  * Then open http://127.0.0.1:8001/. The worker drives the jobs: a web server's processes do not. With a real app leave
  * SIMULATOR out, and type key and secret in under Settings. Through a service, leave DATA and the worker out, and set

@@ -9,24 +9,27 @@ declare(strict_types=1);
  * It runs against a simulated platform, so no account and no network is needed. From the root of the repository, the
  * library in this process:
  *
- *   cargo xtask install --prefix /tmp/socialchannel
- *   export PATH=/tmp/socialchannel/bin:$PATH SOCIAL_CHANNEL_LIBRARY=/tmp/socialchannel/lib/libsocialchannel.so
- *   tiktok-simulator --port 0 --auto-consent --describe > simulator.json &
- *   php examples/php/story.php \
- *       /tmp/socialchannel/share/social-channel/providers/plugin_tiktok.wasm simulator.json
+ *   cargo xtask guests
+ *   cargo build -p social-channel-c -p social-channel-cli -p tiktok-simulator
+ *   export SOCIAL_CHANNEL_LIBRARY=$PWD/target/debug/libsocialchannel.so
+ *   target/debug/tiktok-simulator --port 0 --auto-consent --describe > simulator.json &
+ *   php examples/php/story.php target/wasm32-wasip2/guest/plugin_tiktok.wasm simulator.json
  *   kill %1
  *
  * The same through a service, which needs no FFI (instead of the last two lines):
  *
- *   social-channel --data /tmp/story-data --policy simulator-policy.json serve --listen unix:/tmp/story.sock &
- *   SOCIAL_CHANNEL_SERVICE=unix:/tmp/story.sock php examples/php/story.php \
- *       /tmp/socialchannel/share/social-channel/providers/plugin_tiktok.wasm simulator.json
+ *   target/debug/social-channel --data /tmp/story-data --policy simulator-policy.json \
+ *       serve --listen unix:/tmp/story.sock &
+ *   SOCIAL_CHANNEL_SERVICE=unix:/tmp/story.sock \
+ *       php examples/php/story.php target/wasm32-wasip2/guest/plugin_tiktok.wasm simulator.json
  *   kill %1 %2
  *
  * where simulator-policy.json holds `{"connect_to": ...}` of simulator.json:
  *
  *   php -r 'echo json_encode(["connect_to" => json_decode(file_get_contents("simulator.json"))->connect_to]);' \
  *       > simulator-policy.json
+ *
+ * With an installed library and provider, name their files instead.
  *
  * The person's browser is played by curl, since the simulator consents by itself. A real page sends the browser to the
  * address and gets it back at its callback: see page.php.

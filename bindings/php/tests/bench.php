@@ -7,7 +7,7 @@ declare(strict_types=1);
  *
  *   cargo build --release -p social-channel-c -p tiktok-simulator && cargo xtask guests
  *   SOCIAL_CHANNEL_BIN=target/release SOCIAL_CHANNEL_LIBRARY=target/release/libsocialchannel.so \
- *       php bindings/php/bench.php [start|profile|memory ...]
+ *       php bindings/php/tests/bench.php [start|profile|memory ...]
  */
 
 namespace SocialChannel\Tests;
@@ -22,7 +22,7 @@ use SocialChannel\Tests\Support\Simulator;
 use SocialChannel\Tests\Support\Stage;
 use SocialChannel\TransportKind;
 
-require __DIR__ . '/tests/bootstrap.php';
+require __DIR__ . '/bootstrap.php';
 
 const STARTS = 15;
 const CALLS = 300;
@@ -70,7 +70,7 @@ function start(Stage $stage, Channel $channel): void
         Program::run([PHP_BINARY, '-r', '']);
         $bare[] = (hrtime(true) - $begun) / 1e6;
         $begun = hrtime(true);
-        $arguments = [__DIR__ . '/autoload.php', (string) json_encode($config), $channel->id];
+        $arguments = [dirname(__DIR__) . '/autoload.php', (string) json_encode($config), $channel->id];
         [, $output] = Program::run([PHP_BINARY, '-r', $script, '--', ...$arguments]);
         $whole[] = (hrtime(true) - $begun) / 1e6;
         [$open, $call] = json_decode($output, true);
