@@ -191,7 +191,7 @@ function clock(ms) {
 async function add(chosenFile) {
   const row = document.createElement("li");
   row.className = "upload";
-  row.innerHTML = '<div class="line"><span class="what"></span><button type="button" class="plain"></button></div><progress max="1" value="0"></progress><p class="fine state"></p>';
+  row.innerHTML = '<div class="line"><span class="what"></span><button type="button" class="plain"></button></div><progress max="1" value="0"></progress><p class="fine state"></p><p class="wrong" role="alert"></p>';
   row.querySelector(".what").textContent = `${chosenFile.name} · ${bytes(chosenFile.size)}`;
   const drop = row.querySelector("button");
   drop.textContent = "Stop";
@@ -202,8 +202,7 @@ async function add(chosenFile) {
   list.append(row);
   const refuse = (text) => {
     row.dataset.refused = "true";
-    state.className = "wrong";
-    state.textContent = text;
+    row.querySelector(".wrong").textContent = text;
     update();
   };
   row.picture.addEventListener("loadedmetadata", () => {
@@ -260,6 +259,7 @@ async function add(chosenFile) {
     drop.addEventListener("click", () => { remove(kept.id); gone(); });
   } catch (error) {
     bar.remove();
+    state.textContent = "";
     refuse(error.message);
     drop.removeEventListener("click", stop);
     drop.textContent = "Remove";
@@ -314,7 +314,8 @@ page.addEventListener("submit", async (event) => {
   pressed.disabled = true;
   const answer = document.getElementById("answer");
   try {
-    const response = await fetch(page.action, { method: "POST", body });
+    // Not `page.action`: the buttons have that name.
+    const response = await fetch(page.getAttribute("action"), { method: "POST", body });
     if (response.redirected) {
       location.assign(response.url);
       return;

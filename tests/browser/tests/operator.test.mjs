@@ -24,13 +24,13 @@ scene("from an empty service to a published video", ["--empty"], async (at) => {
 
   await connect(at);
   const connected = page.getByRole("region", { name: "Connected channels" });
-  await connected.getByText("Demo Kitchen").waitFor();
+  await connected.getByRole("heading", { name: "Demo Kitchen" }).waitFor();
   await connected.getByText("Healthy").waitFor();
   await connected.getByText("5 permissions granted").click();
   await connected.getByText("video.publish").waitFor();
   assert.equal(await connected.locator(".avatar").count(), 1);
 
-  await page.getByRole("link", { name: "Demo Kitchen" }).first().click();
+  await page.getByRole("link", { name: "Demo Kitchen", exact: true }).click();
   await page.getByText("soup every day").waitFor();
   await page.getByText("@demo.kitchen").waitFor();
   const numbers = page.getByRole("region", { name: "Numbers" });
@@ -45,9 +45,7 @@ scene("from an empty service to a published video", ["--empty"], async (at) => {
   await page.getByRole("link", { name: "Publish" }).click();
   await choose(at);
   await page.getByLabel("Caption").fill("Tomato soup #soup");
-  await page.getByLabel("Who can see this post").selectOption({ label: "Everyone" }).catch(async () => {
-    await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
-  });
+  await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
   await page.getByRole("button", { name: "Publish" }).click();
   await page.waitForURL(/\/jobs\//);
   // Live, without a reload.

@@ -16,7 +16,7 @@ export function scene(name, flags, act, options = {}) {
   test(name, { timeout: 120_000 }, async () => {
     const set = await stage(...flags);
     const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1200, height: 900 }, ...options });
-    context.setDefaultTimeout(30_000);
+    context.setDefaultTimeout(Number(process.env.PATIENCE ?? 30_000));
     const page = await context.newPage();
     const broken = [];
     context.on("weberror", (error) => broken.push(String(error.error())));
@@ -28,6 +28,11 @@ export function scene(name, flags, act, options = {}) {
       await act({ set, page, context });
       assert.deepEqual(broken, []);
       assert.deepEqual(await set.violations(), []);
+    } catch (error) {
+      // What a person would have seen there.
+      const seen = await page.locator("main").innerText({ timeout: 2_000 }).catch(() => "no page");
+      error.message += `\nat ${page.url()}:\n${seen.slice(0, 1_500)}`;
+      throw error;
     } finally {
       await context.close();
       await set.close();
