@@ -219,11 +219,14 @@ point([16, 19, 20, 21, 22, 23, 24], [], async (at) => {
   assert.equal(told.privacy, "MUTUAL_FOLLOW_FRIENDS");
   const [job] = await set.get("/api/v1/jobs");
   assert.equal(job.post.text, "Soup", "no word is added");
-  const posted = JSON.stringify(told);
-  assert.match(posted, /"brand_organic(_toggle)?":true/);
-  assert.match(posted, /"brand_content(_toggle)?":false/);
-  assert.match(posted, /"(disable_comment|comment_disabled)":false/);
-  assert.match(posted, /"(disable_duet|duet_disabled)":true/);
+  const [init] = await set.log("?path=/v2/post/publish/video/init/");
+  const { post_info: sentInfo, source_info: source } = JSON.parse(init.body);
+  assert.equal(sentInfo.brand_organic_toggle, true);
+  assert.equal(sentInfo.brand_content_toggle, false);
+  assert.equal(sentInfo.disable_comment, false);
+  assert.equal(sentInfo.disable_duet, true);
+  assert.equal(sentInfo.disable_stitch, true);
+  assert.equal(source.source, "FILE_UPLOAD");
 });
 
 point(25, [], async (at) => {

@@ -279,7 +279,7 @@ fn past(history: &[HistoryRow]) -> Markup {
     html! {
         section aria-labelledby="history" {
             h2 id="history" { "History" }
-            div.scroll tabindex="0" role="region" aria-label="History" {
+            div.scroll tabindex="0" role="region" aria-label="All attempts" {
                 table {
                     thead { tr { th scope="col" { "When" } th scope="col" { "Step" } th scope="col" { "Phase" } th scope="col" { "Result" } } }
                     tbody {

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The pages in headless Chromium: installs what is missing, builds the stage, runs the suites.
+#
+#     tests/browser/run.sh            all suites
+#     tests/browser/run.sh audit      one of them: access, audit, failures, operator, rules
+set -eu
+cd "$(dirname "$0")"
+if [ -z "${CHROMIUM:-}" ] && [ ! -x /usr/bin/chromium ]; then
+    echo "browser: Chromium is missing; installing Debian's package chromium by apt-get"
+    root=; [ "$(id -u)" = 0 ] || root=sudo
+    $root apt-get update -qq
+    $root apt-get install -y -qq chromium
+fi
+command -v node >/dev/null || { echo "browser: Node.js 20 or newer is missing; install it first"; exit 1; }
+[ -d node_modules/playwright-core ] || npm ci --no-progress
+cargo build -p browser-tests
+suites=()
+for name in "${@:-access audit failures operator rules}"; do
+    for one in $name; do suites+=("tests/$one.test.mjs"); done
+done
+exec node --test --test-concurrency=2 "${suites[@]}"
