@@ -6,7 +6,7 @@ use social_channel_provider::{Account, Environment, Error, json};
 
 use crate::api::{Call, Effect, call};
 use crate::credentials::{Credentials, require_scope};
-use crate::profile::https;
+use crate::profile::picture;
 use crate::settings::SCOPE_PUBLISH;
 use crate::{errors, quota};
 
@@ -36,7 +36,7 @@ impl Creator {
         Self {
             nickname: json::text(data, "creator_nickname"),
             username: json::text(data, "creator_username"),
-            avatar_url: https(json::text(data, "creator_avatar_url")),
+            avatar_url: picture(json::text(data, "creator_avatar_url")),
             privacy: privacy.map(str::to_owned).collect(),
             comment_disabled: is("comment_disabled"),
             duet_disabled: is("duet_disabled"),

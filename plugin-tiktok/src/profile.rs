@@ -26,7 +26,7 @@ pub(crate) async fn summary<E: Environment>(
     match user(environment, open_id, credentials, "open_id,display_name,avatar_url", SCOPE_BASIC).await {
         Ok(user) => Summary {
             display_name: json::text(&user, "display_name"),
-            avatar_url: https(json::text(&user, "avatar_url")),
+            avatar_url: picture(json::text(&user, "avatar_url")),
         },
         Err(_) => Summary::default(),
     }
@@ -55,7 +55,7 @@ pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> R
             .unwrap_or_else(|| "TikTok account".to_owned()),
         bio: json::text(&user, "bio_description"),
         url: link.or_else(|| https(json::text(&user, "profile_deep_link"))),
-        avatar_url: https(json::text(&user, "avatar_url")),
+        avatar_url: picture(json::text(&user, "avatar_url")),
         verified: json::flag(&user, "is_verified"),
         username,
     })
@@ -94,6 +94,11 @@ async fn user<E: Environment>(
 /// Hosts open https links only.
 pub(crate) fn https(url: Option<String>) -> Option<String> {
     url.filter(|url| url.starts_with("https://"))
+}
+
+/// Pictures come by https; a simulator on this machine serves them by http.
+pub(crate) fn picture(url: Option<String>) -> Option<String> {
+    url.filter(|url| url.starts_with("https://") || url.starts_with("http://127.0.0.1:"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use social_channel_provider::{Account, Environment, Error, ErrorKind, json};
 
 use crate::api::{Call, Effect, call};
 use crate::credentials::{Credentials, require_scope};
-use crate::profile::https;
+use crate::profile::{https, picture};
 use crate::quota;
 use crate::settings::SCOPE_LIST;
 
@@ -109,7 +109,7 @@ fn summary(video: &Value) -> Option<PostSummary> {
         text: json::text(video, "video_description"),
         url,
         embed_url: https(json::text(video, "embed_link")),
-        cover_url: https(json::text(video, "cover_image_url")),
+        cover_url: picture(json::text(video, "cover_image_url")),
         created_at: json::number(video, "create_time"),
         // Photos have none, and TikTok writes 0 then.
         duration: json::number(video, "duration")
