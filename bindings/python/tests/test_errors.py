@@ -1,0 +1,60 @@
+"""Every row of the table of failures, driven end to end."""
+
+import sqlite3
+from ctypes import c_char_p
+
+import pytest
+from conftest import COMPONENTS
+from social_channel import errors
+from social_channel._library import library
+
+BY_PROVIDER = [row[:3] for row in errors._ROWS if 200 <= row[2] < 300]
+
+
+@pytest.mark.parametrize(("name", "kind", "status"), BY_PROVIDER)
+def test_a_provider_s_error_arrives_whole(stage, name, kind, status):
+    channel = stage.connect()
+    stage.behave("error " + kind.replace("_", "-"))
+    with pytest.raises(errors.SocialChannelError) as raised:
+        stage.tenant.profile(channel.id)
+    error = raised.value
+    assert type(error) is getattr(errors, name)
+    assert (error.kind, error.status) == (kind, status)
+    assert error.message == str(error) == f"the platform said {kind.replace('_', '-')}"
+    assert (error.remedy, error.code, error.field) == ("do this now", "platform_code_7", "title")
+    assert (error.trace_id, error.retry_after) == ("20261125LOG", 61.5)
+    assert (error.provider, error.operation) == ("test-provider", "get-profile")
+
+
+def test_the_host_s_own_errors_have_their_classes(stage, tmp_path):
+    channel = stage.connect()
+    component = (COMPONENTS / "test_provider.wasm").read_bytes()
+    with pytest.raises(errors.InvalidArgument) as raised:
+        stage.host.put_app("app", {"settings": "simsecret"})
+    assert raised.value.code == "malformed_json" and "simsecret" not in str(raised.value)
+    with pytest.raises(errors.InvalidArgument):
+        stage.tenant.profile("a\0b")
+    with pytest.raises(errors.LoadFailed):
+        stage.host.load_provider(component[: len(component) // 2])
+    with pytest.raises(errors.Incompatible):
+        stage.host.load_provider(component.replace(b"@0.1.0", b"@0.9.0"))
+    for behaviour, kind in [
+        ("trap", errors.ProviderFault),
+        ("memory", errors.LimitExceeded),
+        ("get", errors.DeniedByPolicy),
+    ]:
+        stage.behave(behaviour)
+        with pytest.raises(kind):
+            stage.tenant.profile(channel.id)
+    with sqlite3.connect(tmp_path / "data" / "social-channel.sqlite") as base:
+        base.execute("UPDATE apps SET settings = x'01'")
+    with pytest.raises(errors.Internal):
+        stage.host.apps()
+
+
+def test_every_status_of_the_library_has_its_class():
+    name = library().socialchannel_status_name
+    name.restype = c_char_p
+    for status, kind in errors.BY_STATUS.items():
+        assert name(status).decode() == kind.kind
+    assert type(errors.of(777, {"message": "new"})) is errors.SocialChannelError
