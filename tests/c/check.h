@@ -69,11 +69,14 @@ static inline void begin(int argc, char **argv) {
   folder = argv[2];
 }
 
-/* A text of at most 8 KiB that is never freed: there are few. */
+/* A text of at most 2 KiB that is never freed, but kept where it counts as used: there are few. */
 static inline char *said(const char *format, const char *one, const char *two) {
-  char *text = malloc(8192);
+  static char *kept[1024];
+  static size_t count;
+  CHECK(count < sizeof kept / sizeof *kept);
+  char *text = kept[count++] = malloc(2048);
   CHECK(text != NULL);
-  snprintf(text, 8192, format, one, two);
+  CHECK(snprintf(text, 2048, format, one, two) < 2048);
   return text;
 }
 
@@ -126,7 +129,6 @@ static inline void behave(socialchannel_host *host, const char *behaviour) {
                       "\"settings\": {\"behaviour\": \"%s\", \"url\": \"%s\"}}", behaviour, "https://127.0.0.1/");
   OK(socialchannel_host_put_app(host, "app", config, &out, &error));
   socialchannel_string_free(out);
-  free(config);
 }
 
 /* Connects an account of the test provider, which needs no network; its channel's id, to be freed. */
@@ -139,7 +141,7 @@ static inline char *connect_account(socialchannel_host *host, const char *tenant
   OK(socialchannel_host_complete_connect(host, tenant, OWNER, callback, &out, &error));
   char *channel = text_of(out, "id");
   socialchannel_string_free(out);
-  free(state), free(callback);
+  free(state);
   return channel;
 }
 

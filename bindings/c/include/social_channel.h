@@ -49,8 +49,9 @@
  * a callback, and a callback you give must not call the library.
  *
  * FORK. A host does not survive fork(): in the child every call with it returns INVALID_ARGUMENT with code
- * `used_after_fork` at once, and freeing it does nothing. The parent's host is not disturbed. A child may open a host
- * of its own, also on the same data, as long as the fork did not happen while another thread was inside the library.
+ * `used_after_fork` at once, and freeing it does nothing. The parent's host is not disturbed. A child may open hosts of its
+ * own only if its parent had none open when it forked, for SQLite's locks belong to a process; else opening is refused
+ * with the same code. So fork first and open then, or start another program in the child (exec).
  *
  * PANICS never leave the library: a bug in it is a status SOCIALCHANNEL_STATUS_INTERNAL.
  */

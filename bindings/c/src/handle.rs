@@ -37,11 +37,45 @@ pub(crate) enum Handle {
     Error(Arc<ErrorHandle>),
 }
 
+/// Hosts that are open. A child of fork inherits the number, and with it their files and locks.
+static OPEN_HOSTS: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts an open host for as long as it lives.
+pub(crate) struct OpenHost(u32);
+
+impl OpenHost {
+    /// Refuses a child whose parent had a host open when it forked: SQLite keeps what it knows of a file's locks
+    /// once for the process, so the child's would believe to hold its parent's, and could damage the database.
+    pub(crate) fn new() -> Result<Self> {
+        let table = table();
+        if table.inherited > 0 {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "this process was forked from one that had a host open: no host can be opened here",
+            )
+            .with_code("used_after_fork")
+            .with_remedy("fork before the parent opens a host, or start the child's program anew (exec)"));
+        }
+        OPEN_HOSTS.fetch_add(1, Ordering::Relaxed);
+        Ok(OpenHost(table.process))
+    }
+}
+
+impl Drop for OpenHost {
+    fn drop(&mut self) {
+        if self.0 == std::process::id() {
+            OPEN_HOSTS.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The handles of one process.
 struct Table {
     process: u32,
     /// Numbers below it are from before the fork.
     first: usize,
+    /// Hosts that were open in the parent when it forked.
+    inherited: usize,
     handles: RwLock<HashMap<usize, Handle>>,
 }
 
@@ -61,7 +95,8 @@ fn table() -> &'static Table {
         return table;
     }
     let first = NEXT.load(Ordering::Relaxed);
-    let fresh = Box::into_raw(Box::new(Table { process, first, handles: RwLock::default() }));
+    let inherited = if seen.is_null() { 0 } else { OPEN_HOSTS.load(Ordering::Relaxed) };
+    let fresh = Box::into_raw(Box::new(Table { process, first, inherited, handles: RwLock::default() }));
     match CURRENT.compare_exchange(seen, fresh, Ordering::AcqRel, Ordering::Acquire) {
         // SAFETY: just leaked. The parent's table, if there was one, is left alone: its locks may be taken.
         Ok(_) => unsafe { &*fresh },

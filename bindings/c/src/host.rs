@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::argument::{document, tenant};
 use crate::border::{enter, enter_quietly, panicked};
-use crate::handle::{self, Handle};
+use crate::handle::{self, Handle, OpenHost};
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
@@ -30,6 +30,7 @@ pub(crate) struct HostHandle {
     host: Host,
     /// Taken when it is dropped.
     runtime: Option<Runtime>,
+    _counted: OpenHost,
 }
 
 impl Drop for HostHandle {
@@ -43,10 +44,11 @@ impl Drop for HostHandle {
 
 impl HostHandle {
     fn open(config: HostConfig) -> Result<Self> {
+        let counted = OpenHost::new()?;
         let runtime = runtime()?;
         let builder = config.builder()?;
         let host = on(&runtime, builder.open())?;
-        Ok(HostHandle { host, runtime: Some(runtime) })
+        Ok(HostHandle { host, runtime: Some(runtime), _counted: counted })
     }
 
     pub(crate) fn host(&self) -> Host {
