@@ -4,6 +4,8 @@ mod browser;
 mod demo;
 mod examples;
 mod guests;
+mod headers;
+mod install;
 mod lint;
 mod run;
 mod simulator;
@@ -20,6 +22,8 @@ Usage: cargo xtask COMMAND
   test [SUITE]  every suite, or one
   lint          format, lints, generated files
   guests        build every component; adds the target wasm32-wasip2 if it is missing
+  headers       write the C header, the JSON Schemas and the Python classes anew from the code
+  install --prefix DIR  header, libraries, pkg-config, schemas, components, programs
   bench [NAME]  measure, side by side with native code (release build)
 ";
 
@@ -33,6 +37,8 @@ fn main() -> Result<()> {
         "test" => test::run(rest),
         "lint" => lint::run(),
         "guests" => guests::build(),
+        "headers" => headers::run(),
+        "install" => install::run(rest),
         "bench" => {
             guests::build()?;
             let bench = ["run", "--release", "--package", "bench", "--"];

@@ -1,0 +1,79 @@
+//! Puts what a C program needs below a prefix, as a package would: header, libraries, pkg-config file, schemas,
+//! components; and the programs.
+//!
+//! | below the prefix | what |
+//! | --- | --- |
+//! | `include/social_channel.h` | the header |
+//! | `lib/libsocialchannel.so`, `.a` | the library |
+//! | `lib/pkgconfig/socialchannel.pc` | how to compile and link |
+//! | `share/social-channel/social_channel.schema.json` | the documents |
+//! | `share/social-channel/providers/*.wasm` | the providers |
+//! | `bin/` | `social-channel`, `tiktok-simulator` |
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{guests, run};
+
+const HELP: &str = "usage: cargo xtask install --prefix DIR [--debug]";
+/// What a static library needs besides: `cargo rustc -p social-channel-c -- --print native-static-libs` says so.
+const PRIVATE_LIBRARIES: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
+
+/// `--prefix DIR`, and `--debug` to take the build that tests use instead of making a release build.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let mut prefix = None;
+    let mut profile = "release";
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--prefix" => prefix = rest.next().map(PathBuf::from),
+            "--debug" => profile = "debug",
+            other => bail!("{other} is not known\n\n{HELP}"),
+        }
+    }
+    let prefix = prefix.context(HELP)?;
+    let prefix = std::path::absolute(&prefix)?;
+    let build = ["build", "--package", "social-channel-c", "--package", "social-channel-cli"];
+    let release = (profile == "release").then_some("--release");
+    run::cargo(build.into_iter().chain(["--package", "tiktok-simulator"]).chain(release))?;
+    guests::build()?;
+    put_all(&prefix, profile)?;
+    eprintln!("installed below {}", prefix.display());
+    Ok(())
+}
+
+fn put_all(prefix: &Path, profile: &str) -> Result<()> {
+    let built = run::target().join(profile);
+    let c = run::root().join("bindings/c");
+    put(&c.join("include/social_channel.h"), &prefix.join("include"), 0o644)?;
+    put(&built.join("libsocialchannel.so"), &prefix.join("lib"), 0o755)?;
+    put(&built.join("libsocialchannel.a"), &prefix.join("lib"), 0o644)?;
+    put(&c.join("schema/social_channel.schema.json"), &prefix.join("share/social-channel"), 0o644)?;
+    put(&guests::component("plugin_tiktok"), &prefix.join("share/social-channel/providers"), 0o644)?;
+    for program in ["social-channel", "tiktok-simulator"] {
+        put(&built.join(program), &prefix.join("bin"), 0o755)?;
+    }
+    let template = fs::read_to_string(c.join("socialchannel.pc.in"))?;
+    let text = template
+        .replace("@PREFIX@", &prefix.display().to_string())
+        .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
+        .replace("@LIBS_PRIVATE@", PRIVATE_LIBRARIES);
+    let folder = prefix.join("lib/pkgconfig");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("socialchannel.pc"), text)?;
+    Ok(())
+}
+
+fn put(from: &Path, folder: &Path, mode: u32) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::create_dir_all(folder)?;
+    let to = folder.join(from.file_name().context("a file has a name")?);
+    // A library that is in use must not change under its users: another file takes its name.
+    let fresh = folder.join(".fresh");
+    fs::copy(from, &fresh).with_context(|| format!("cannot copy {}", from.display()))?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(mode))?;
+    fs::rename(&fresh, &to)?;
+    Ok(())
+}
