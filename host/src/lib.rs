@@ -90,7 +90,7 @@ pub use policy::{ConnectTo, OriginPattern, Policy};
 pub use publisher::{Job, JobChange, PRIORITIES, PublishRequest, Resolution, Worked};
 pub use registry::{Loaded, ProviderInfo, WaitingApp};
 pub use sample::StatsSample;
-pub use secret::{SecretBytes, SecretText};
+pub use secret::{LOG_LIMITS, SecretBytes, SecretText};
 pub use site::{MEDIA_PATH, SITE_FILE, SiteFile};
 pub use store::{Health, HistoryRow, JobStatus};
 pub use tenant::TenantId;

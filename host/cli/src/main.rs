@@ -55,10 +55,12 @@ fn log(cli: &args::Cli) {
         (true, 1) | (false, 2) => "info,social_channel=debug,social_channel_server=debug",
         _ => "debug,social_channel=trace,social_channel_server=trace",
     };
+    let limited = |wanted: &str| format!("{wanted},{}", social_channel::LOG_LIMITS).parse().ok();
     let filter = std::env::var(variable::LOG)
         .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new(usual));
+        .and_then(|wanted| limited(&wanted))
+        .or_else(|| limited(usual))
+        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new("off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -18,6 +18,8 @@ use tiktok_simulator::{Simulator, World};
 pub const OWNER: &str = "browser-1";
 /// The app in these tests.
 pub const APP: &str = "tiktok-demo";
+/// Its secret.
+pub const SECRET: &str = "simsecret-desktop-0001";
 /// Its callback; nobody listens there, the browser reads the address it is sent to.
 pub const CALLBACK: &str = "http://127.0.0.1:9123/callback";
 /// Long enough for any machine; a test that waits this long has failed.
@@ -169,14 +171,10 @@ pub fn app_config() -> AppConfig {
     AppConfig {
         provider: Some("tiktok".to_owned()),
         redirect_uri: Some("http://127.0.0.1:*/callback".to_owned()),
-        settings: [
-            ("client-key", "simkey-desktop"),
-            ("client-secret", "simsecret-desktop-0001"),
-            ("kind", "desktop"),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .collect(),
+        settings: [("client-key", "simkey-desktop"), ("client-secret", SECRET), ("kind", "desktop")]
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect(),
         ..AppConfig::default()
     }
 }

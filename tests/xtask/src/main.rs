@@ -44,6 +44,8 @@ fn main() -> Result<()> {
             let bench = ["run", "--release", "--package", "bench", "--"];
             run::cargo(bench.into_iter().chain(rest.iter().map(String::as_str)))
         }
+        // The browser of the demo; for people `demo` is the command.
+        "browse" => browser::follow(rest.last().map_or("", String::as_str)).map(|_| ()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -10,7 +10,10 @@ use social_channel::TenantId;
 #[tokio::main]
 async fn main() -> Result<()> {
     if std::env::var_os("SOCIAL_CHANNEL_LOG").is_some() {
-        tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+        let wanted = std::env::var("SOCIAL_CHANNEL_LOG").unwrap_or_default();
+        let limits = social_channel::LOG_LIMITS;
+        let filter = tracing_subscriber::EnvFilter::new(format!("{wanted},{limits}"));
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     }
     let mut arguments = std::env::args().skip(1);
     let mut next = |what: &str| arguments.next().ok_or_else(|| anyhow!("missing: {what}"));

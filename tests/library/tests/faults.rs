@@ -1,0 +1,118 @@
+//! What goes wrong around the library: keys, disks, locks, logs. Nothing may be lost, posted twice or told.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use library_tests::{Stage, builder, request};
+use social_channel::{ErrorKind, JobStatus, KeySource, new_key};
+use sqlx::Connection as _;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_is_named_and_nothing_is_overwritten() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    let file = stage.folder.path().join("other.key");
+    std::fs::write(&file, new_key().unwrap().expose()).unwrap();
+    private(&file);
+    let other = builder(stage.folder.path(), &stage.simulator.origin()).unwrap().key(KeySource::File(file));
+    let error = other.open().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Misconfigured);
+    assert!(error.remedy.is_some(), "{error:?}");
+    // With the right key everything is as it was.
+    let host = stage.second_host().await.unwrap();
+    host.tenant(social_channel::TenantId::default()).profile(&channel).await.unwrap();
+}
+
+fn private(file: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_database_is_waited_for() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    let url = format!("sqlite://{}", stage.folder.path().join("social-channel.sqlite").display());
+    let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let publish = tokio::spawn({
+        let (tenant, media) = (stage.tenant.clone(), stage.video(6_000_000).unwrap());
+        async move { tenant.publish(&channel, request("waits", media)).await }
+    });
+    // Reading goes on beside somebody else's write.
+    assert!(stage.tenant.jobs(None, None, 10).await.unwrap().is_empty());
+    assert!(!publish.is_finished(), "a job was stored through a locked database");
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    let job = publish.await.unwrap().unwrap();
+    assert_eq!(stage.wait(&job.id).await.unwrap().status, JobStatus::Published);
+    assert_eq!(stage.simulator.world().published().len(), 1);
+}
+
+/// Limits the size of files instead of filling a disk: the database cannot grow, which is the same to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_grow_loses_nothing() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    let size = |name: &str| std::fs::metadata(stage.folder.path().join(name)).map_or(0, |facts| facts.len());
+    let largest = size("social-channel.sqlite").max(size("social-channel.sqlite-wal"));
+    for spare in [0, 16 << 10, 64 << 10] {
+        let before = stage.tenant.jobs(None, None, 100).await.unwrap().len();
+        // In blocks of 512 bytes. A signal would end the process; ignored, the write fails.
+        let limit = (largest + spare).div_ceil(512);
+        let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$@\"");
+        let mut process = Command::new("/bin/sh")
+            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_library-process")])
+            .arg(stage.folder.path())
+            .args([&stage.simulator.origin(), "publish", &channel, &(1000 + spare).to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let accepted = lines.next_line().await.unwrap();
+        assert_eq!(
+            stage.tenant.jobs(None, None, 100).await.unwrap().len(),
+            before + usize::from(accepted.is_some()),
+            "{spare}"
+        );
+        if accepted.is_some() {
+            // It tries and cannot write what comes of it; then it is killed.
+            process.kill().await.unwrap();
+        } else {
+            let error = process.wait_with_output().await.unwrap().stderr;
+            let error = String::from_utf8_lossy(&error);
+            assert!(error.contains("database"), "{spare}: {error}");
+        }
+    }
+    let accepted = stage.tenant.jobs(None, None, 100).await.unwrap();
+    for job in &accepted {
+        stage.tenant.resume_job(&job.id).await.unwrap();
+        let job = stage.wait(&job.id).await.unwrap();
+        assert_eq!(job.status, JobStatus::Published, "{job:?}");
+    }
+    assert_eq!(stage.simulator.world().published().len(), accepted.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_told_to_a_log() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    // A refresh, so that old and new tokens pass through.
+    stage.simulator.clock().advance(Duration::from_secs(7100));
+    let mut publisher = Command::new(env!("CARGO_BIN_EXE_library-process"));
+    publisher.env("SOCIAL_CHANNEL_LOG", "trace").arg(stage.folder.path());
+    publisher.args([&stage.simulator.origin(), "publish", &channel, "6000000"]);
+    let output = publisher.stdin(Stdio::null()).output().await.unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("publish stored"), "the log is not on: {log}");
+    for secret in ["act.", "rft.", "upload_token=", library_tests::SECRET] {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert!(line.is_none(), "the log tells {secret}: {line:?}");
+    }
+}
