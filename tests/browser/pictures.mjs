@@ -1,6 +1,8 @@
 // Takes a picture of every page: phone and desktop, light and dark.
 //
 //     node pictures.mjs FOLDER [NAME...]
+//
+// Whole pages; with SCREEN=1 what fits the screen.
 
 import { mkdir } from "node:fs/promises";
 import { launch, stage } from "./stage.mjs";
@@ -40,7 +42,7 @@ for (const [size, viewport] of Object.entries({ desktop: { width: 1200, height: 
       await page.goto(url, { waitUntil: "load" });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       if (wide) console.log(name, size, "is wider than the screen");
-      await page.screenshot({ path: `${folder}/${name}-${size}-${colorScheme}.png`, fullPage: true });
+      await page.screenshot({ path: `${folder}/${name}-${size}-${colorScheme}.png`, fullPage: !process.env.SCREEN });
       await page.close();
     }
     await context.close();

@@ -140,3 +140,13 @@ scene("with a password nobody comes in without it, and few may try", ["--passwor
   }
   await page.getByText("Too many wrong passwords came from this address.").waitFor();
 });
+
+scene("addresses of the portal are kept with the app", [], async (at) => {
+  const { page, set } = at;
+  await enterKeys(at);
+  await page.getByText("Addresses in the portal").click();
+  await page.getByLabel("Privacy policy").fill("https://example.com/privacy");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved.").waitFor();
+  assert.equal((await set.get("/api/v1/apps/tiktok-live")).listing.privacy_url, "https://example.com/privacy");
+});

@@ -12,7 +12,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 use social_channel::model::{Descriptor, Finding, Setting};
-use social_channel::{App, AppConfig, Error, ErrorKind, ShownSetting};
+use social_channel::{App, AppConfig, Error, ErrorKind, Listing, ShownSetting};
 
 use super::layout::{Frame, Section};
 use super::{Answer, integration, part};
@@ -179,6 +179,7 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
                         (field(setting, page))
                     }
                     (callback_field(page))
+                    (listing(page))
                     button.main type="submit" { "Save" }
                 }
             }
@@ -322,6 +323,39 @@ fn callback_field(page: &Page<'_>) -> Markup {
     }
 }
 
+/// The addresses that stand in the network's portal: the service opens them as a reviewer would.
+const LISTING: [(&str, &str); 4] = [
+    ("website_url", "Website"),
+    ("privacy_url", "Privacy policy"),
+    ("terms_url", "Terms of service"),
+    ("icon_url", "Icon"),
+];
+
+fn listing(page: &Page<'_>) -> Markup {
+    let set = page.app.map(|app| &app.listing);
+    let value = |name: &str| match page.typed {
+        Some(form) => form.get(name),
+        None => set.and_then(|set| match name {
+            "website_url" => set.website_url.as_deref(),
+            "privacy_url" => set.privacy_url.as_deref(),
+            "terms_url" => set.terms_url.as_deref(),
+            _ => set.icon_url.as_deref(),
+        }),
+    };
+    html! {
+        details {
+            summary { "Addresses in the portal" }
+            p.help { "What you entered at " (page.descriptor.name) ". They are opened as a reviewer would, and only checked." }
+            @for (name, label) in LISTING {
+                div.field {
+                    label for=(name) { (label) }
+                    input id=(name) name=(name) type="url" value=[value(name)] placeholder="https://" spellcheck="false";
+                }
+            }
+        }
+    }
+}
+
 async fn save(
     Shared(state): Shared<State>,
     operator: Operator,
@@ -397,7 +431,15 @@ fn config(
     // The computed address is the host's to compute, also after it moved.
     let redirect_uri =
         form.get("redirect_uri").map(str::trim).filter(|uri| !uri.is_empty() && Some(*uri) != computed);
+    let own = |name: &str| form.get(name).map(str::to_owned);
+    let listing = Listing {
+        website_url: own("website_url"),
+        privacy_url: own("privacy_url"),
+        terms_url: own("terms_url"),
+        icon_url: own("icon_url"),
+    };
     AppConfig {
+        listing: Some(listing),
         provider: is_new.then(|| descriptor.id.clone()),
         settings,
         redirect_uri: redirect_uri.map(str::to_owned),
