@@ -65,10 +65,13 @@ static void the_host_s_own_errors_have_their_numbers(void) {
   CHECK(changed > 0);
   FAILS(SOCIALCHANNEL_STATUS_INCOMPATIBLE, NULL, socialchannel_host_load_provider(host, bytes, size, &out, &error));
   free(bytes);
-  behave(host, "trap");
-  FAILS(SOCIALCHANNEL_STATUS_PROVIDER_FAULT, NULL, socialchannel_host_get_profile(host, NULL, channel, &out, &error));
-  behave(host, "memory");
-  FAILS(SOCIALCHANNEL_STATUS_LIMIT_EXCEEDED, NULL, socialchannel_host_get_profile(host, NULL, channel, &out, &error));
+  /* A trap is a signal that its handler answers by moving the program counter, which Valgrind cannot follow. */
+  if (getenv("NO_TRAPS") == NULL) {
+    behave(host, "trap");
+    FAILS(SOCIALCHANNEL_STATUS_PROVIDER_FAULT, NULL, socialchannel_host_get_profile(host, NULL, channel, &out, &error));
+    behave(host, "memory");
+    FAILS(SOCIALCHANNEL_STATUS_LIMIT_EXCEEDED, NULL, socialchannel_host_get_profile(host, NULL, channel, &out, &error));
+  }
   behave(host, "get");
   FAILS(SOCIALCHANNEL_STATUS_DENIED_BY_POLICY, NULL, socialchannel_host_get_profile(host, NULL, channel, &out, &error));
   /* A value in the database that is not what was written there: nobody but us can be at fault. */
