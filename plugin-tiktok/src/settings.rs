@@ -218,7 +218,12 @@ pub(crate) fn describe() -> Vec<Setting> {
         },
         Setting {
             required: true,
-            ..setting("client-secret", "App Secret (client secret)", "secret", "Stands beside the client key.")
+            ..setting(
+                "client-secret",
+                "App Secret (client secret)",
+                "secret",
+                "Stands beside the client key.",
+            )
         },
         Setting {
             choices: words(&["live", "sandbox"]),
