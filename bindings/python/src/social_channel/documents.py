@@ -35,6 +35,9 @@ class App:
     id: str
     """Its name."""
 
+    listing: Listing
+    """What the platform's portal says about the app."""
+
     missing_settings: list[str]
     """Required settings that have no value: nothing works before they are set."""
 
@@ -63,6 +66,9 @@ class App:
 @dataclass(kw_only=True)
 class AppConfig:
     """How an app is to be. Of an existing app only what is given changes."""
+
+    listing: Listing | None = None
+    """What the platform's portal says about the app, to be checked. Replaces what was given before."""
 
     origins: list[str] | None = field(default_factory=list)
     """Origins granted to the provider. A new app without it grants what the provider asks for."""
@@ -740,6 +746,23 @@ class ListQuery:
 
     cursor: str | None = None
     """`next_cursor` of the page before."""
+
+
+@dataclass(kw_only=True)
+class Listing:
+    """What the portal says about an app. The host only checks it: each address must open for anybody."""
+
+    icon_url: str | None = None
+    """Its picture."""
+
+    privacy_url: str | None = None
+    """Its privacy policy."""
+
+    terms_url: str | None = None
+    """Its terms of service."""
+
+    website_url: str | None = None
+    """The product's own page."""
 
 
 @dataclass(kw_only=True)
