@@ -1,0 +1,466 @@
+//! Published once, whatever happens.
+//!
+//! Several worker processes share one database. They are killed, stopped for longer than a lease lasts, and
+//! started again; the platform loses requests and answers; the clock jumps; the provider is replaced; people
+//! cancel and connect again. At the end the simulator's records, not ours, say whether
+//!
+//! - no post was made twice,
+//! - no accepted job was lost, and every job ended as the platform says,
+//! - no refresh token was used twice, but for the one repetition after a lost answer,
+//! - no request went past a limit.
+//!
+//! The clock is moved for hosts and platform together, while no request is under way; a host whose clock alone
+//! runs wrong counts allowances wrongly, and the platform's own refusal puts that right.
+
+mod clock;
+mod judge;
+mod random;
+mod workers;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
+use library_tests::{APP, app_config, builder, component, connect, video, world};
+use social_channel::model::{Media, OptionValue};
+use social_channel::{
+    Clock as _, ErrorKind, Host, Job, JobStatus, PublishRequest, Resolution, Tenant, TenantId, Webhook,
+};
+use tiktok_simulator::{Account, Action, Fault, Simulator, World};
+
+use clock::FileClock;
+pub use judge::Verdict;
+use judge::{Log, judge};
+use random::Random;
+use workers::Workers;
+
+/// What to do to it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The same seed plans the same course; how processes interleave is their own affair.
+    pub seed: u64,
+    /// Posts.
+    pub publishes: usize,
+    /// Processes.
+    pub workers: usize,
+    /// Accounts.
+    pub accounts: usize,
+    /// The program that is started with `worker`.
+    pub program: PathBuf,
+    /// Longer than this, and something hangs.
+    pub longest: Duration,
+}
+
+/// Shorter than by default: a stopped worker is overtaken in the time of a test.
+const TAKEOVER: Duration = Duration::from_secs(3);
+/// Jobs that are open at the same time.
+const OPEN: usize = 48;
+const SMALL: u64 = 4_096;
+const MIDDLE: u64 = 5_000_000;
+/// Two chunks.
+const LARGE: u64 = 70_000_000;
+const WEBHOOKS: &str = "https://app.example.com";
+const MEDIA: &str = "https://media.example.com";
+
+/// The work of one process: until it is killed.
+///
+/// # Errors
+/// When the host cannot be opened, or its work ends.
+pub async fn worker(folder: &Path, origin: &str) -> Result<()> {
+    host(folder, origin).await?.work(None).await?;
+    Ok(())
+}
+
+async fn host(folder: &Path, origin: &str) -> Result<Host> {
+    let builder = builder(folder, origin)?
+        .clock(Arc::new(FileClock::in_folder(folder)))
+        .background(false)
+        .takeover(TAKEOVER);
+    Ok(builder.open().await?)
+}
+
+/// A job that was accepted.
+#[derive(Debug)]
+struct Accepted {
+    caption: String,
+    key: String,
+    request: PublishRequest,
+    channel: String,
+}
+
+struct Run {
+    plan: Plan,
+    random: Random,
+    simulator: Simulator,
+    /// Written once: a file that changes is another one.
+    media: BTreeMap<u64, Media>,
+    /// Database, keys and media.
+    _folder: tempfile::TempDir,
+    clock: FileClock,
+    host: Host,
+    tenant: Tenant,
+    /// Channels and whose they are.
+    channels: Vec<(String, String)>,
+    accepted: BTreeMap<String, Accepted>,
+    ended: BTreeMap<String, Job>,
+    workers: Workers,
+    log: Log,
+    moved: Instant,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    faults: usize,
+    jumps: usize,
+    swaps: usize,
+    cancels: usize,
+    reconnects: usize,
+    resolved: usize,
+}
+
+/// Does it, and judges.
+///
+/// # Errors
+/// When the scene cannot be set, or a job does not end.
+pub async fn run(plan: Plan) -> Result<Verdict> {
+    let mut run = Run::set(plan).await?;
+    let begun = Instant::now();
+    while run.ended.len() < run.plan.publishes {
+        if begun.elapsed() > run.plan.longest {
+            let open: Vec<_> = run.accepted.keys().filter(|id| !run.ended.contains_key(*id)).collect();
+            let mut shown = Vec::new();
+            for id in open.iter().take(3) {
+                shown.push(format!(
+                    "{:?} {:?}",
+                    run.tenant.job(id).await?,
+                    run.tenant.job_history(id).await?
+                ));
+            }
+            bail!("{} jobs do not end: {shown:#?}", open.len());
+        }
+        run.publish().await?;
+        run.disturb().await?;
+        run.attend().await?;
+        run.workers.look_after()?;
+        run.log.harvest(&run.simulator);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    run.finish().await
+}
+
+impl Run {
+    async fn set(plan: Plan) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let clock = FileClock::in_folder(folder.path());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let here = format!("http://{}", listener.local_addr()?);
+        let simulator = Simulator::start(scene(&plan, &here)).await?;
+        let host = host(folder.path(), &simulator.origin()).await?;
+        host.load_provider(&component("plugin_tiktok")?).await?;
+        let mut config = app_config();
+        config.settings.insert("verified-urls".to_owned(), "media.example.com".into());
+        host.put_app(APP, config).await?;
+        tokio::spawn(serve(listener, host.clone()));
+        let tenant = host.tenant(TenantId::default());
+        let mut channels = Vec::new();
+        for account in 0..plan.accounts {
+            let name = account_name(account);
+            simulator.edit(|world| world.switches.auto_consent.account = Some(name.clone()));
+            channels.push((connect(&tenant, None).await?.id, name));
+        }
+        let mut media = BTreeMap::new();
+        for size in [SMALL, MIDDLE, LARGE] {
+            media.insert(size, video(folder.path(), size)?);
+        }
+        let workers = Workers::start(&plan.program, folder.path(), &simulator.origin(), plan.workers)?;
+        Ok(Run {
+            random: Random(plan.seed),
+            plan,
+            simulator,
+            media,
+            _folder: folder,
+            clock,
+            host,
+            tenant,
+            channels,
+            accepted: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            workers,
+            log: Log::default(),
+            moved: Instant::now(),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Keeps some jobs open.
+    async fn publish(&mut self) -> Result<()> {
+        while self.accepted.len() < self.plan.publishes && self.accepted.len() - self.ended.len() < OPEN {
+            let number = self.accepted.len();
+            let Some((channel, _)) = self.random.pick(&self.channels).cloned() else { bail!("no channels") };
+            let size = match self.random.below(20) {
+                0 => LARGE,
+                1..5 => MIDDLE,
+                _ => SMALL,
+            };
+            let media = self.media.get(&size).cloned().context("no such video")?;
+            let caption = format!("chaos {number}");
+            let key = format!("key-{number}");
+            let mut post = library_tests::post(&caption);
+            let media = if self.random.one_in(6) {
+                post.options.insert("transfer".to_owned(), OptionValue::Text("pull".to_owned()));
+                let public_url = Some(format!("{MEDIA}/video.mp4"));
+                Media { public_url, ..self.media.get(&SMALL).cloned().context("no such video")? }
+            } else {
+                media
+            };
+            let now = self.clock.now_ms() / 1000;
+            let request = PublishRequest {
+                idempotency_key: Some(key.clone()),
+                priority: i32::try_from(self.random.below(5))? - 2,
+                publish_at: self.random.one_in(5).then_some(now + 20),
+                ..PublishRequest::new(post, vec![media])
+            };
+            let job =
+                self.tenant.publish(&channel, request.clone()).await.context("a publish was refused")?;
+            if self.accepted.contains_key(&job.id) {
+                bail!("two publishes became one job {}", job.id);
+            }
+            self.accepted.insert(job.id, Accepted { caption, key, request, channel });
+        }
+        Ok(())
+    }
+
+    async fn disturb(&mut self) -> Result<()> {
+        if self.random.one_in(3) {
+            self.arm();
+        }
+        if self.random.one_in(24) {
+            let index = self.random.below(self.workers.count());
+            self.workers.kill(index)?;
+        }
+        if self.random.one_in(100) {
+            let index = self.random.below(self.workers.count());
+            self.workers.stop(index, TAKEOVER + Duration::from_secs(2))?;
+        }
+        if self.random.one_in(150) {
+            self.counts.swaps += 1;
+            let component = swapped(&component("plugin_tiktok")?, self.counts.swaps);
+            self.host.load_provider(&component).await?;
+        }
+        if self.random.one_in(60) {
+            let open: Vec<&String> = self.open();
+            if let Some(id) = self.random_open(&open) {
+                self.counts.cancels += 1;
+                self.tenant.cancel_job(&id).await?;
+            }
+        }
+        if self.random.one_in(40) {
+            let open: Vec<&String> = self.open();
+            if let Some(id) = self.random_open(&open)
+                && let Some(accepted) = self.accepted.get(&id)
+            {
+                let again = self.tenant.publish(&accepted.channel, accepted.request.clone()).await?;
+                if again.id != id {
+                    bail!("the key {} made a second job", accepted.key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> Vec<&String> {
+        self.accepted.keys().filter(|id| !self.ended.contains_key(*id)).collect()
+    }
+
+    fn random_open(&self, open: &[&String]) -> Option<String> {
+        // Not from the seeded stream: which jobs are open is no part of the plan.
+        let index = usize::try_from(self.clock.now_ms()).unwrap_or_default() % open.len().max(1);
+        open.get(index).map(|id| (*id).clone())
+    }
+
+    /// One request or answer will be lost or spoiled.
+    fn arm(&mut self) {
+        if self.simulator.faults().armed().len() > 6 {
+            return;
+        }
+        let actions = [
+            Action::Reset,
+            Action::Reset,
+            Action::CutBody { keep: 10 },
+            Action::Status { status: 500, code: None, retry_after: None },
+            Action::Status { status: 503, code: None, retry_after: Some(2) },
+            Action::Html { status: 502 },
+            Action::Delay { ms: 700 },
+        ];
+        let paths = [
+            "/v2/post/publish/video/init/",
+            "/v2/post/publish/video/init/",
+            "/v2/post/publish/status/fetch/",
+            "/v2/post/publish/creator_info/query/",
+            "/v2/oauth/token/",
+            "/upload*",
+            "/upload*",
+            "/upload*",
+        ];
+        let (Some(action), Some(path)) = (self.random.pick(&actions), self.random.pick(&paths)) else {
+            return;
+        };
+        let mut fault = Fault::new(action.clone()).path(path);
+        if self.random.one_in(2) {
+            fault = fault.after();
+        }
+        self.counts.faults += 1;
+        self.simulator.faults().add(fault);
+    }
+
+    /// Looks at the open jobs, does what a person would, and moves the clock when all wait.
+    async fn attend(&mut self) -> Result<()> {
+        let open: Vec<String> = self.open().into_iter().cloned().collect();
+        let now = self.clock.now_ms() / 1000;
+        let (mut busy, mut next) = (0, i64::MAX);
+        for id in open {
+            let job = self.tenant.job(&id).await?;
+            if job.has_ended() {
+                self.ended.insert(id, job);
+                continue;
+            }
+            if job.status == JobStatus::Paused {
+                self.help(&job).await?;
+            }
+            match job.next_attempt_at {
+                Some(at) if at > now + 2 => next = next.min(at),
+                _ => busy += 1,
+            }
+        }
+        let patience = if busy == 0 { Duration::from_millis(300) } else { Duration::from_secs(6) };
+        if self.moved.elapsed() > patience && next != i64::MAX {
+            self.jump(u64::try_from(next - now).unwrap_or_default() + 1).await?;
+        }
+        Ok(())
+    }
+
+    /// What a person does about a paused job.
+    async fn help(&mut self, job: &Job) -> Result<()> {
+        let kind = job.error.as_ref().map(|error| error.kind);
+        if kind != Some(ErrorKind::Unauthorized) {
+            bail!("nobody knows what this job waits for: {job:?}");
+        }
+        let Some((_, name)) = self.channels.iter().find(|(id, _)| *id == job.channel).cloned() else {
+            bail!("the channel of {} is gone", job.id);
+        };
+        self.counts.reconnects += 1;
+        self.simulator.edit(|world| world.switches.auto_consent.account = Some(name));
+        // Faults may strike this, too; then the person tries again.
+        let _ = connect(&self.tenant, None).await;
+        Ok(())
+    }
+
+    async fn jump(&mut self, seconds: u64) -> Result<()> {
+        self.workers.kill_all()?;
+        // What is still on its way to the platform arrives under the old time.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.simulator.clock().advance(Duration::from_secs(seconds));
+        self.clock.advance(Duration::from_secs(seconds))?;
+        self.workers.start_all()?;
+        self.moved = Instant::now();
+        self.counts.jumps += 1;
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Verdict> {
+        self.simulator.faults().clear();
+        // Whatever the platform still works on comes to its end.
+        self.jump(600).await?;
+        self.simulator.world();
+        // Verdicts that came after a job's end (late evidence) count as well.
+        for (id, job) in &mut self.ended {
+            *job = self.tenant.job(id).await?;
+        }
+        self.log.harvest(&self.simulator);
+        let mut verdict = judge(&self.simulator, &self.log, &self.ended, |id| {
+            self.accepted.get(id).map(|accepted| accepted.caption.clone()).unwrap_or_default()
+        });
+        // A person looks at every unknown one, and says so.
+        let world = self.simulator.world();
+        for (id, job) in self.ended.iter().filter(|(_, job)| job.status == JobStatus::Unknown) {
+            let caption = self.accepted.get(id).map(|accepted| accepted.caption.as_str()).unwrap_or_default();
+            let posted = judge::posts(&world, caption) > 0;
+            let resolved =
+                self.tenant.resolve_job(id, Resolution { posted, ..Resolution::default() }).await?;
+            let want = if posted { JobStatus::Published } else { JobStatus::Failed };
+            if resolved.status != want {
+                verdict.faults.push(format!("{} was resolved to {:?}", job.id, resolved.status));
+            }
+            self.counts.resolved += 1;
+        }
+        verdict.course = format!(
+            "{} kills, {} stops, {:?}, seed {}",
+            self.workers.kills, self.workers.stops, self.counts, self.plan.seed
+        );
+        Ok(verdict)
+    }
+}
+
+fn account_name(number: usize) -> String {
+    format!("chaos.{number}")
+}
+
+fn scene(plan: &Plan, here: &str) -> World {
+    let mut world = world();
+    world.seed = plan.seed;
+    world.switches.hash_uploads = false;
+    world.switches.processing_ms = 800;
+    world.switches.webhook_duplicates = 1;
+    world.switches.webhook_reorder = true;
+    for number in 0..plan.accounts {
+        world.accounts.push(Account {
+            username: account_name(number),
+            display_name: format!("Chaos {number}"),
+            // Twice what the ledger holds back at: an init whose answer is lost is repeated, and counts again.
+            daily_post_cap: 30,
+            ..Account::default()
+        });
+    }
+    for app in &mut world.apps {
+        app.webhook_url = Some(format!("{WEBHOOKS}/webhooks"));
+    }
+    world.connect_to.insert(WEBHOOKS.to_owned(), here.to_owned());
+    world.connect_to.insert(MEDIA.to_owned(), here.to_owned());
+    world
+}
+
+/// Where the platform delivers webhooks and fetches media.
+async fn serve(listener: tokio::net::TcpListener, host: Host) -> Result<()> {
+    let webhooks = move |headers: HeaderMap, body: Bytes| async move {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap_or_default().to_owned()))
+            .collect();
+        let webhook = Webhook { method: "POST".to_owned(), query: Vec::new(), headers, body: body.to_vec() };
+        match host.receive_webhook(APP, webhook).await {
+            Ok(_) => StatusCode::OK,
+            Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    };
+    let mut bytes = b"\0\0\0\x14ftypisom\0\0\x02\0isom".to_vec();
+    bytes.resize(4_096, 0);
+    let media = move || async move { ([("content-type", "video/mp4")], bytes) };
+    let routes = axum::Router::new().route("/webhooks", post(webhooks)).route("/video.mp4", get(media));
+    Ok(axum::serve(listener, routes).await?)
+}
+
+/// The same provider under another digest: a custom section at the end means nothing to anybody.
+fn swapped(component: &[u8], number: usize) -> Vec<u8> {
+    let name = format!("chaos{number:06}");
+    let mut bytes = component.to_vec();
+    let length = u8::try_from(name.len()).unwrap_or_default();
+    bytes.extend([0, length + 1, length]);
+    bytes.extend(name.as_bytes());
+    bytes
+}

@@ -1,0 +1,54 @@
+//! `chaos [--publishes N] [--seed N] [--workers N] [--accounts N]`: the long form.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use chaos::{Plan, run, worker};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    if std::env::var_os("SOCIAL_CHANNEL_LOG").is_some() {
+        tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, folder, origin] = arguments.as_slice()
+        && first == "worker"
+    {
+        return worker(Path::new(folder), origin).await;
+    }
+    let (mut publishes, mut workers, mut accounts) = (2_000, 6, 48);
+    let mut seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    let mut words = arguments.iter();
+    while let Some(flag) = words.next() {
+        let value = words.next().with_context(|| format!("{flag} wants a number"))?;
+        match flag.as_str() {
+            "--publishes" => publishes = value.parse()?,
+            "--workers" => workers = value.parse()?,
+            "--accounts" => accounts = value.parse()?,
+            "--seed" => seed = value.parse()?,
+            other => bail!("there is no flag {other}"),
+        }
+    }
+    println!("seed {seed}: {publishes} publishes, {workers} workers, {accounts} accounts");
+    let begun = Instant::now();
+    let verdict = run(Plan {
+        seed,
+        publishes,
+        workers,
+        accounts,
+        program: std::env::current_exe()?,
+        longest: Duration::from_secs(300 + 4 * publishes as u64),
+    })
+    .await?;
+    println!("{} s; {} requests; {}", begun.elapsed().as_secs(), verdict.requests, verdict.course);
+    println!("{:?} {:?}", verdict.ends, verdict.reasons);
+    if verdict.faults.is_empty() {
+        println!("all held");
+        return Ok(());
+    }
+    for fault in &verdict.faults {
+        println!("FAULT: {fault}");
+    }
+    bail!("{} faults, seed {seed}", verdict.faults.len())
+}

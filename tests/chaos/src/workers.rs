@@ -1,0 +1,128 @@
+//! Worker processes: started, killed, stopped for longer than a lease, and started again.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+pub(crate) struct Workers {
+    program: PathBuf,
+    folder: PathBuf,
+    origin: String,
+    children: Vec<Worker>,
+    pub(crate) kills: usize,
+    pub(crate) stops: usize,
+}
+
+struct Worker {
+    child: Child,
+    /// Stopped until then.
+    stopped: Option<Instant>,
+}
+
+impl Workers {
+    pub(crate) fn start(program: &Path, folder: &Path, origin: &str, count: usize) -> Result<Self> {
+        let mut workers = Workers {
+            program: program.to_owned(),
+            folder: folder.to_owned(),
+            origin: origin.to_owned(),
+            children: Vec::new(),
+            kills: 0,
+            stops: 0,
+        };
+        for _ in 0..count {
+            let worker = workers.spawn()?;
+            workers.children.push(worker);
+        }
+        Ok(workers)
+    }
+
+    fn spawn(&self) -> Result<Worker> {
+        let child = Command::new(&self.program)
+            .arg("worker")
+            .arg(&self.folder)
+            .arg(&self.origin)
+            .stdin(Stdio::null())
+            .spawn()
+            .with_context(|| format!("{} cannot be started", self.program.display()))?;
+        Ok(Worker { child, stopped: None })
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.children.len()
+    }
+
+    /// SIGKILL, and a new process in its place.
+    pub(crate) fn kill(&mut self, index: usize) -> Result<()> {
+        let fresh = self.spawn()?;
+        let Some(place) = self.children.get_mut(index) else { bail!("there is no worker {index}") };
+        let mut old = std::mem::replace(place, fresh);
+        old.child.kill()?;
+        old.child.wait()?;
+        self.kills += 1;
+        Ok(())
+    }
+
+    /// All of them, while the clock is moved: a request on its way must not straddle the jump.
+    pub(crate) fn kill_all(&mut self) -> Result<()> {
+        for worker in &mut self.children {
+            worker.child.kill()?;
+            worker.child.wait()?;
+            self.kills += 1;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn start_all(&mut self) -> Result<()> {
+        for index in 0..self.children.len() {
+            let fresh = self.spawn()?;
+            if let Some(place) = self.children.get_mut(index) {
+                *place = fresh;
+            }
+        }
+        Ok(())
+    }
+
+    /// SIGSTOP: it wakes up late, and must find that it may not act any more.
+    pub(crate) fn stop(&mut self, index: usize, length: Duration) -> Result<()> {
+        let Some(worker) = self.children.get_mut(index) else { bail!("there is no worker {index}") };
+        if worker.stopped.is_none() {
+            signal("-STOP", worker.child.id())?;
+            worker.stopped = Some(Instant::now() + length);
+            self.stops += 1;
+        }
+        Ok(())
+    }
+
+    /// Wakes those whose time has come, and starts anew what ended by itself (which it must not).
+    pub(crate) fn look_after(&mut self) -> Result<()> {
+        for worker in &mut self.children {
+            if worker.stopped.is_some_and(|until| Instant::now() >= until) {
+                signal("-CONT", worker.child.id())?;
+                worker.stopped = None;
+            }
+            if let Some(status) = worker.child.try_wait()? {
+                bail!("a worker ended by itself: {status}");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        for worker in &mut self.children {
+            let _ = worker.child.kill();
+            let _ = worker.child.wait();
+        }
+    }
+}
+
+fn signal(name: &str, process: u32) -> Result<()> {
+    let status = Command::new("kill").args([name, &process.to_string()]).status()?;
+    if !status.success() {
+        bail!("kill {name} {process}: {status}");
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! The short form, part of every test run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chaos::{Plan, run};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_published_once_whatever_happens() {
+    let seed = 20_261_125;
+    println!("seed {seed}");
+    let verdict = run(Plan {
+        seed,
+        publishes: 40,
+        workers: 3,
+        accounts: 12,
+        program: PathBuf::from(env!("CARGO_BIN_EXE_chaos")),
+        longest: Duration::from_secs(300),
+    })
+    .await
+    .unwrap();
+    println!("{verdict:?}");
+    assert!(verdict.faults.is_empty(), "seed {seed}: {:#?}", verdict.faults);
+    assert_eq!(verdict.ends.values().sum::<usize>(), 40, "no accepted job is lost");
+    assert!(verdict.ends.get("published").is_some_and(|published| *published > 20), "{:?}", verdict.ends);
+}
