@@ -149,6 +149,30 @@ pub(super) fn asks(position: Position, question: &Error) -> Decision {
     }
 }
 
+/// What the row says of effects, and what the next call is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marks {
+    pub(super) once: bool,
+    /// On disk. Going on at once with a `once` step, the intent is stored together with the step.
+    pub(super) interrupted: bool,
+    pub(super) once_begun: bool,
+    /// What the next call of this worker is told: an intent of a call yet to come is no interruption.
+    pub(super) told: bool,
+    /// The next `once` call needs no further write before it.
+    pub(super) armed: bool,
+}
+
+pub(super) fn marks(position: Position, decision: &Decision) -> Marks {
+    let intent = decision.once && decision.then == Then::Now;
+    Marks {
+        once: decision.once,
+        interrupted: decision.interrupted || intent,
+        once_begun: position.once_begun || intent,
+        told: decision.interrupted,
+        armed: intent || decision.once && decision.interrupted,
+    }
+}
+
 /// The job goes on as if nothing had been said.
 pub(super) fn unchanged(position: Position) -> Decision {
     Decision {

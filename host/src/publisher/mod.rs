@@ -8,6 +8,8 @@ mod ask;
 mod decide;
 mod drive;
 mod job;
+#[cfg(test)]
+mod model;
 mod step;
 mod work;
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::decide::{Decision, Then};
+use super::decide::{Decision, Then, marks};
 use super::drive::{Laid, SHORT_WAIT, Work};
 use super::*;
 use crate::provider::{NextStep, PublishStep};
@@ -21,8 +21,7 @@ impl Work {
         let step = step.filter(|_| decision.take_step);
         let goes_on = matches!(decision.then, Then::Now)
             || matches!(decision.then, Then::After(wait) if wait <= SHORT_WAIT);
-        // Going on at once with a `once` step: the intent is stored together with the step.
-        let intent = decision.once && decision.then == Then::Now;
+        let marks = marks(self.position(), &decision);
         let state = match &step {
             Some(step) => {
                 let key = row_key(&self.tenant, &self.row.id);
@@ -43,9 +42,9 @@ impl Work {
         let error = decision.error.as_ref();
         let update = JobUpdate {
             reference: step.as_ref().and_then(|step| step.reference.clone()),
-            once: decision.once,
-            interrupted: decision.interrupted || intent,
-            once_begun: self.row.once_begun || intent,
+            once: marks.once,
+            interrupted: marks.interrupted,
+            once_begun: marks.once_begun,
             status: decision.status,
             phase: step.as_ref().map_or_else(|| self.row.phase.clone(), |step| step.phase.clone()),
             bytes_sent: step.as_ref().map_or(self.row.bytes_sent, |step| signed(step.bytes_sent)),
@@ -109,9 +108,8 @@ impl Work {
                 row.state = update.state;
             }
             row.once = update.once;
-            // What the next call is told: an intent stored for a call yet to come is no interruption.
-            row.interrupted = decision.interrupted;
-            self.armed = intent || update.once && decision.interrupted;
+            row.interrupted = marks.told;
+            self.armed = marks.armed;
             row.status = update.status;
             row.phase = update.phase;
             row.bytes_sent = update.bytes_sent;

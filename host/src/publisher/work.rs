@@ -125,16 +125,30 @@ impl Inner {
         let mut swept: Option<tokio::time::Instant> = None;
         loop {
             if swept.is_none_or(|at| at.elapsed() > SWEEP) {
-                worked.accounts += self.refresh_idle_accounts().await?;
+                match self.refresh_idle_accounts().await {
+                    Ok(refreshed) => worked.accounts += refreshed,
+                    Err(error) => tracing::error!(%error, "idle accounts could not be looked at"),
+                }
                 self.keep_house_beside(longest);
-                self.forget().await?;
+                if let Err(error) = self.forget().await {
+                    tracing::error!(%error, "old attempts could not be forgotten");
+                }
                 swept = Some(tokio::time::Instant::now());
             }
             let time_is_up = end.is_some_and(|end| tokio::time::Instant::now() >= end);
             let mut taken = false;
             while !self.is_stopping() && running.len() < AT_ONCE && (!time_is_up || due_only.is_some()) {
                 let due = due_only.unwrap_or_else(|| self.clock.now_ms());
-                let Some((tenant, row, lease)) = self.lease(due, None).await? else { break };
+                let leased = match self.lease(due, None).await {
+                    Ok(leased) => leased,
+                    // A worker outlives a database that is locked for a while; a single round says so.
+                    Err(error) if longest.is_none() => {
+                        tracing::error!(%error, "due jobs could not be looked for; trying again");
+                        None
+                    }
+                    Err(error) => return Err(error),
+                };
+                let Some((tenant, row, lease)) = leased else { break };
                 taken = true;
                 worked.jobs += 1;
                 let inner = self.clone();

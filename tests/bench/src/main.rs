@@ -3,6 +3,7 @@
 //! The platform is the simulator in this process; what is measured runs in child processes (memory, start) or
 //! beside it (latency, throughput), always the host first, then reqwest alone doing the same, in turns.
 
+mod jobs;
 mod native;
 
 use std::process::{Command, Stdio};
@@ -38,6 +39,9 @@ async fn main() -> Result<()> {
     }
     if wanted("concurrent") {
         concurrent().await?;
+    }
+    if wanted("jobs") {
+        jobs::measure().await?;
     }
     Ok(())
 }
@@ -246,6 +250,11 @@ async fn child(arguments: &[String]) -> Result<()> {
     let folder = std::path::Path::new(argument(0)?);
     let host = builder(folder, argument(1)?)?.open().await?;
     let tenant = host.tenant(TenantId::default());
+    if argument(2)? == "work" {
+        // Until it is killed.
+        host.work(None).await?;
+        return Ok(());
+    }
     let channel = argument(3)?;
     match argument(2)? {
         "profile" => {

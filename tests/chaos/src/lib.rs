@@ -29,7 +29,8 @@ use axum::routing::{get, post};
 use library_tests::{APP, app_config, builder, component, connect, video, world};
 use social_channel::model::{Media, OptionValue};
 use social_channel::{
-    Clock as _, ErrorKind, Host, Job, JobStatus, PublishRequest, Resolution, Tenant, TenantId, Webhook,
+    Clock as _, ErrorKind, Health, Host, Job, JobStatus, PublishRequest, Resolution, Tenant, TenantId,
+    Webhook,
 };
 use tiktok_simulator::{Account, Action, Fault, Simulator, World};
 
@@ -202,7 +203,13 @@ impl Run {
     async fn publish(&mut self) -> Result<()> {
         while self.accepted.len() < self.plan.publishes && self.accepted.len() - self.ended.len() < OPEN {
             let number = self.accepted.len();
-            let Some((channel, _)) = self.random.pick(&self.channels).cloned() else { bail!("no channels") };
+            let Some((channel, name)) = self.random.pick(&self.channels).cloned() else {
+                bail!("no channels")
+            };
+            if self.tenant.channel(&channel).await?.health == Health::NeedsReconnect {
+                self.reconnect(name).await;
+                return Ok(());
+            }
             let size = match self.random.below(20) {
                 0 => LARGE,
                 1..5 => MIDDLE,
@@ -354,11 +361,15 @@ impl Run {
         let Some((_, name)) = self.channels.iter().find(|(id, _)| *id == job.channel).cloned() else {
             bail!("the channel of {} is gone", job.id);
         };
+        self.reconnect(name).await;
+        Ok(())
+    }
+
+    async fn reconnect(&mut self, name: String) {
         self.counts.reconnects += 1;
         self.simulator.edit(|world| world.switches.auto_consent.account = Some(name));
         // Faults may strike this, too; then the person tries again.
         let _ = connect(&self.tenant, None).await;
-        Ok(())
     }
 
     async fn jump(&mut self, seconds: u64) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -17,8 +17,6 @@ pub(crate) struct Workers {
 
 struct Worker {
     child: Child,
-    /// Stopped until then.
-    stopped: Option<Instant>,
 }
 
 impl Workers {
@@ -46,7 +44,7 @@ impl Workers {
             .stdin(Stdio::null())
             .spawn()
             .with_context(|| format!("{} cannot be started", self.program.display()))?;
-        Ok(Worker { child, stopped: None })
+        Ok(Worker { child })
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -87,21 +85,21 @@ impl Workers {
     /// SIGSTOP: it wakes up late, and must find that it may not act any more.
     pub(crate) fn stop(&mut self, index: usize, length: Duration) -> Result<()> {
         let Some(worker) = self.children.get_mut(index) else { bail!("there is no worker {index}") };
-        if worker.stopped.is_none() {
-            signal("-STOP", worker.child.id())?;
-            worker.stopped = Some(Instant::now() + length);
-            self.stops += 1;
-        }
+        let process = worker.child.id();
+        signal("-STOP", process)?;
+        self.stops += 1;
+        // Woken beside everything else: it may be stopped while it holds the database's lock, for which all
+        // others wait. It may be dead by then, which is as good.
+        std::thread::spawn(move || {
+            std::thread::sleep(length);
+            let _ = signal("-CONT", process);
+        });
         Ok(())
     }
 
-    /// Wakes those whose time has come, and starts anew what ended by itself (which it must not).
+    /// A worker must not end by itself.
     pub(crate) fn look_after(&mut self) -> Result<()> {
         for worker in &mut self.children {
-            if worker.stopped.is_some_and(|until| Instant::now() >= until) {
-                signal("-CONT", worker.child.id())?;
-                worker.stopped = None;
-            }
             if let Some(status) = worker.child.try_wait()? {
                 bail!("a worker ended by itself: {status}");
             }
@@ -120,7 +118,7 @@ impl Drop for Workers {
 }
 
 fn signal(name: &str, process: u32) -> Result<()> {
-    let status = Command::new("kill").args([name, &process.to_string()]).status()?;
+    let status = Command::new("kill").args([name, &process.to_string()]).stderr(Stdio::null()).status()?;
     if !status.success() {
         bail!("kill {name} {process}: {status}");
     }
