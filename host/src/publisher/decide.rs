@@ -149,6 +149,11 @@ pub(super) fn asks(position: Position, question: &Error) -> Decision {
     }
 }
 
+/// What a call is told. A job that ended `unknown` is called for a webhook's sake: never to send again.
+pub(super) fn told(position: Position) -> bool {
+    position.interrupted || position.ended == Some(JobStatus::Unknown)
+}
+
 /// What the row says of effects, and what the next call is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marks {

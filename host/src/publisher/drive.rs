@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::ask::Asked;
-use super::decide::{Decision, Position, Then, after_error, after_step, ended, unchanged};
+use super::decide::{Decision, Position, Then, after_error, after_step, ended, told, unchanged};
 use super::*;
 use crate::accounts::Operation;
 use crate::lease::LeaseGate;
@@ -265,7 +265,7 @@ impl Work {
         };
         self.row.once_begun |= self.row.once;
         let position = self.position();
-        let interrupted = position.interrupted;
+        let interrupted = told(position);
         let evidence = match self.inner.store.waiting_event(&self.row.id).await? {
             Some(waiting) if state.is_some() => {
                 let place = Place { table: "events", row: &waiting.row, column: "evidence" };

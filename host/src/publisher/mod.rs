@@ -8,8 +8,6 @@ mod ask;
 mod decide;
 mod drive;
 mod job;
-#[cfg(test)]
-mod model;
 mod step;
 mod work;
 

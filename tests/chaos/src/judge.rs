@@ -64,6 +64,7 @@ pub(crate) fn judge(
     simulator: &Simulator,
     log: &Log,
     ended: &BTreeMap<String, Job>,
+    kills: usize,
     caption: impl Fn(&str) -> String,
 ) -> Verdict {
     let world = simulator.world();
@@ -94,11 +95,13 @@ pub(crate) fn judge(
     for exchange in &log.past_limits {
         verdict.faults.push(format!("past a limit: {:?} {:?}", exchange.path, exchange.refusal));
     }
-    // After a lost answer the same token is tried once more: the platform may not have seen the first.
-    if world.tokens.refreshed_with_rotated_token > log.lost_tokens {
+    // After a lost answer the same token is tried once more: the platform may not have seen the first. A process
+    // that is killed between the platform's answer and the database loses one as well.
+    let excused = log.lost_tokens + kills as u64;
+    if world.tokens.refreshed_with_rotated_token > excused {
         verdict.faults.push(format!(
-            "{} refresh tokens were used twice, and {} answers were lost",
-            world.tokens.refreshed_with_rotated_token, log.lost_tokens
+            "{} refresh tokens were used twice, and {excused} answers may have been lost",
+            world.tokens.refreshed_with_rotated_token
         ));
     }
     for violation in simulator.violations() {

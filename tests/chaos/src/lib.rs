@@ -6,7 +6,7 @@
 //!
 //! - no post was made twice,
 //! - no accepted job was lost, and every job ended as the platform says,
-//! - no refresh token was used twice, but for the one repetition after a lost answer,
+//! - no refresh token was used twice, but after a lost answer or a process killed while it refreshed,
 //! - no request went past a limit.
 //!
 //! The clock is moved for hosts and platform together, while no request is under way; a host whose clock alone
@@ -394,7 +394,7 @@ impl Run {
             *job = self.tenant.job(id).await?;
         }
         self.log.harvest(&self.simulator);
-        let mut verdict = judge(&self.simulator, &self.log, &self.ended, |id| {
+        let mut verdict = judge(&self.simulator, &self.log, &self.ended, self.workers.kills, |id| {
             self.accepted.get(id).map(|accepted| accepted.caption.clone()).unwrap_or_default()
         });
         // A person looks at every unknown one, and says so.

@@ -82,7 +82,7 @@ impl EventStore for Sqlite {
                     .await?;
                 sqlx::query(
                     "UPDATE jobs SET wake_at = min(coalesce(wake_at, ?1), ?1)
-                     WHERE id = ?2 AND status <> 'paused'",
+                     WHERE id = ?2 AND status IN ('active', 'published', 'unknown')",
                 )
                 .bind(event.received_at)
                 .bind(&job)

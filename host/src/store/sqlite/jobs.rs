@@ -356,7 +356,8 @@ impl JobStore for Sqlite {
             }
             if update.release {
                 sqlx::query(
-                    "UPDATE jobs SET wake_at = min(coalesce(wake_at, ?1), ?1) WHERE id = ?2 AND status <> 'paused'
+                    "UPDATE jobs SET wake_at = min(coalesce(wake_at, ?1), ?1) WHERE id = ?2
+                     AND status IN ('active', 'published', 'unknown')
                      AND EXISTS (SELECT 1 FROM events WHERE job = ?2 AND taken = 0)",
                 )
                 .bind(now)
