@@ -27,7 +27,7 @@ final class WebServer
         $port = Program::freePort();
         $server = new self($folder, $port);
         $script = dirname(__DIR__) . '/web/index.php';
-        $environment = ['CONFIG' => self::write($folder, $config), 'PHP_CLI_SERVER_WORKERS' => '2'];
+        $environment = ['CONFIG' => self::write($folder, $config)];
         $server->programs[] = new Program([PHP_BINARY, ...$flags, '-S', "127.0.0.1:$port", $script], $environment);
         Program::awaitPort($port);
         return $server;
