@@ -82,6 +82,9 @@ class Generator:
             kind = self.kind(inner, name, member)
             if needed:
                 default = ""
+            elif kind.endswith("None"):
+                # Absent and empty are not the same: an app without `origins` gets what its provider asks for.
+                default = " = None"
             elif kind.startswith("list["):
                 default = " = field(default_factory=list)"
             elif kind.startswith("dict["):

@@ -125,5 +125,9 @@ def test_documents_go_through_json_and_back():
     assert decode(documents.Stats, newer).other == [documents.Metric(name="a", value=2)]
 
 
+def test_what_is_not_given_is_not_sent():
+    assert json.loads(encode(documents.AppConfig(provider="p"))) == {"provider": "p", "settings": {}}
+
+
 def test_keys_are_made():
     assert len(new_key()) == 64 and new_key() != new_key()

@@ -70,7 +70,7 @@ class AppConfig:
     listing: Listing | None = None
     """What the platform's portal says about the app, to be checked. Replaces what was given before."""
 
-    origins: list[str] | None = field(default_factory=list)
+    origins: list[str] | None = None
     """Origins granted to the provider. A new app without it grants what the provider asks for."""
 
     provider: str | None = None
@@ -615,7 +615,7 @@ class Job:
     updated_at: int
     """Seconds since 1970."""
 
-    consent: dict[str, str] | None = field(default_factory=dict)
+    consent: dict[str, str] | None = None
     """What the person agreed to."""
 
     ended_at: int | None = None
@@ -654,7 +654,7 @@ class Job:
 class JobChange:
     """What to change of a job that has sent nothing yet. Absent: stays as it is."""
 
-    consent: dict[str, str] | None = field(default_factory=dict)
+    consent: dict[str, str] | None = None
     """As `PublishRequest::consent`."""
 
     deadline_at: int | None = None
@@ -1096,7 +1096,7 @@ class PublishRequest:
     post: Post
     """The post."""
 
-    consent: dict[str, str] | None = field(default_factory=dict)
+    consent: dict[str, str] | None = None
     """What the person agreed to: for example `by` (who), `at` (when) and `words` (the notices next to the
     publish button, exactly as shown). Kept with the job. Where it has `words` and the platform meanwhile
     wants others, the job stops and asks."""
