@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use social_channel::{Error, ErrorKind};
 
-use crate::output::{Format, plain};
+use crate::output::{Format, plain, span};
 
 /// The program was asked to stop before the work was done. Nothing failed.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ fn text(error: &anyhow::Error) -> String {
             }
         }
         if let Some(wait) = error.retry_after {
-            let _ = writeln!(out, "  try again in: {}", indicatif::HumanDuration(wait));
+            let _ = writeln!(out, "  try again in: {}", span(wait));
         }
     }
     if let Some(remedy) = remedy(error) {
@@ -145,7 +145,7 @@ mod tests {
             .with_source(std::io::Error::other("the wire"));
         let text = text(&anyhow::Error::new(error));
         let expected = "error: too [31mfast\nCaused by:\n  the wire\n  code: rate_limit_exceeded\n  \
-                        try again in: 1 minute\n\nhint: wait\n";
+                        try again in: 60 seconds\n\nhint: wait\n";
         assert_eq!(text, expected);
     }
 }

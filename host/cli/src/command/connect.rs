@@ -102,7 +102,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
         Connect::Redirect { url, state, .. } => {
             let longest = Duration::from_secs(flags.timeout);
             let waited = tokio::select! {
-                connected = offer_and_wait(&session, &flags, (&url, &state), loopback.as_mut()) => connected,
+                connected = offer_and_wait(&session, &flags, (&url, &state, redirect_uri.as_deref()), loopback.as_mut()) => connected,
                 () = tokio::time::sleep(longest) => Err(wrong(
                     format!("the browser did not come back within {} seconds", flags.timeout),
                     "begin again; if the browser is on another machine, add --paste and give the address it ended at",
@@ -132,11 +132,11 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
 async fn offer_and_wait(
     session: &Session,
     flags: &Flags,
-    (url, state): (&str, &str),
+    page: (&str, &str, Option<&str>),
     loopback: Option<&mut Loopback>,
 ) -> Result<Connected> {
-    let offering = offer(session, flags, url, loopback.is_some());
-    let waiting = wait(session, flags, state, loopback);
+    let offering = offer(session, flags, page, loopback.is_some());
+    let waiting = wait(session, flags, page.1, loopback);
     tokio::pin!(offering, waiting);
     tokio::select! {
         biased;
@@ -149,12 +149,19 @@ async fn offer_and_wait(
 }
 
 /// Shows the page, or says how to get there.
-async fn offer(session: &Session, flags: &Flags, url: &str, listening: bool) -> Result<()> {
+async fn offer(
+    session: &Session,
+    flags: &Flags,
+    (url, state, redirect_uri): (&str, &str, Option<&str>),
+    listening: bool,
+) -> Result<()> {
     let output = session.output;
     if flags.print_url {
         return match output.format {
             Format::Text => output.raw(url),
-            Format::Json => output.raw(&serde_json::json!({"url": url}).to_string()),
+            Format::Json => output.raw(
+                &serde_json::json!({"url": url, "state": state, "redirect_uri": redirect_uri}).to_string(),
+            ),
         };
     }
     match browser::open(url, flags.browser.as_deref()).await {

@@ -14,7 +14,7 @@ pub(crate) use describe::{
     channel, describe_job, finding, health, history, job_line, provider, quotas, settings,
 };
 pub(crate) use table::{Column, Fields, table};
-pub(crate) use time::{instant, instant_ms, now, parse_instant};
+pub(crate) use time::{instant, instant_ms, now, parse_instant, span};
 
 /// The form of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

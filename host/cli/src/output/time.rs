@@ -1,6 +1,6 @@
 //! Instants, as people read and write them. Everything is UTC: a machine's own zone is often wrong.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use social_channel::Error;
 use time::OffsetDateTime;
@@ -32,6 +32,17 @@ pub(crate) fn instant_ms(milliseconds: i64) -> String {
         .ok()
         .and_then(|at| at.format(form).ok())
         .unwrap_or_else(|| milliseconds.to_string())
+}
+
+/// A time to wait, rounded up: whoever tries again is not too early.
+pub(crate) fn span(time: Duration) -> String {
+    let seconds = time.as_millis().div_ceil(1000);
+    match seconds {
+        1 => "1 second".to_owned(),
+        0..120 => format!("{seconds} seconds"),
+        120..7200 => format!("{} minutes", seconds.div_ceil(60)),
+        _ => format!("{} hours", seconds.div_ceil(3600)),
+    }
 }
 
 /// `2026-12-24T18:00:00+01:00`, `2026-12-24T17:00:00Z`, `+90m`, or seconds since 1970.
@@ -88,8 +99,16 @@ mod tests {
             ("+99999999999999999d", None),
             ("", None),
         ] {
-            let expected = if text == "+h" { None } else { expected };
             assert_eq!(parse_at(text, 1000), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn waits_are_rounded_up() {
+        for (milliseconds, text) in
+            [(1, "1 second"), (61_500, "62 seconds"), (150_000, "3 minutes"), (7_200_001, "3 hours")]
+        {
+            assert_eq!(span(Duration::from_millis(milliseconds)), text);
         }
     }
 
