@@ -1,0 +1,136 @@
+//! The whole story, as a person at a terminal or a script tells it. Snapshots hold every word.
+
+use cli_tests::{APP, Ran, Stage, browser, component, finish, masks};
+
+macro_rules! snapshot {
+    ($stage:expr, $name:literal, $ran:expr) => {{
+        let ran: &Ran = &$ran;
+        insta::with_settings!({
+            filters => masks($stage).iter().map(|(pattern, mask)| (pattern.as_str(), *mask)).collect::<Vec<_>>(),
+            omit_expression => true,
+            prepend_module_to_snapshot => false,
+        }, { insta::assert_snapshot!($name, ran.shown()) });
+    }};
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_story_reads_well() {
+    let stage = Stage::empty().await.unwrap();
+    snapshot!(&stage, "nothing-yet-channels", stage.say("channels").await.unwrap());
+    snapshot!(&stage, "nothing-yet-profile", stage.say("profile").await.unwrap());
+    let component = component("plugin_tiktok").unwrap();
+    let add = stage.run(["providers", "inspect", component.to_str().unwrap()]).await.unwrap();
+    snapshot!(&stage, "providers-inspect", add);
+    stage.run(["providers", "add", component.to_str().unwrap()]).await.unwrap().done();
+    snapshot!(&stage, "providers-list", stage.say("providers list").await.unwrap());
+    snapshot!(&stage, "apps-add", stage.say("apps add demo --json app.json").await.unwrap());
+    snapshot!(&stage, "apps-list", stage.say("apps list").await.unwrap());
+
+    // Connect by hand: the printed address, a browser, the small page.
+    let (child, address, _out) = stage.begin(["connect", APP, "--print-url"]).await.unwrap();
+    let page = browser(false).unwrap().get(&address).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let page = page.text().await.unwrap();
+    assert!(page.contains("Demo Kitchen is connected"), "{page}");
+    finish(child).await.unwrap().done();
+
+    snapshot!(&stage, "channels", stage.say("channels").await.unwrap());
+    snapshot!(&stage, "profile", stage.say("profile").await.unwrap());
+    snapshot!(&stage, "stats", stage.say("stats").await.unwrap());
+    snapshot!(&stage, "list", stage.say("list --limit 3 --pages 2").await.unwrap());
+    snapshot!(&stage, "form", stage.say("form").await.unwrap());
+    stage.video(6_000_000).unwrap();
+    let published = stage
+        .run(["publish", "Demo Kitchen", "clip.mp4", "--text", "Leek soup", "--visibility", "SELF_ONLY"])
+        .await
+        .unwrap();
+    snapshot!(&stage, "publish", published);
+    snapshot!(&stage, "jobs-list", stage.say("jobs list").await.unwrap());
+    snapshot!(&stage, "disconnect", stage.run(["disconnect", "Demo Kitchen"]).await.unwrap());
+    assert!(stage.simulator.violations().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_names_every_command() {
+    let stage = Stage::empty().await.unwrap();
+    snapshot!(&stage, "help", stage.say("--help").await.unwrap());
+    for command in ["publish", "connect", "jobs", "serve", "doctor", "apps add", "settings set"] {
+        let ran = stage.say(&format!("{command} --help")).await.unwrap().done();
+        assert!(ran.stdout.contains("Usage: social-channel"), "{command}: {}", ran.stdout);
+    }
+    let mistaken = stage.say("publsh").await.unwrap();
+    assert_eq!(mistaken.code, 1);
+    assert!(mistaken.stderr.contains("'publish'"), "{}", mistaken.stderr);
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = stage.say(&format!("completions {shell}")).await.unwrap().done();
+        assert!(ran.stdout.contains("social-channel"), "{shell}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_parses_as_json() {
+    let (stage, channel) = Stage::connected().await.unwrap();
+    stage.video(6_000_000).unwrap();
+    let file = component("plugin_tiktok").unwrap();
+    let job = stage
+        .say(&format!("publish {channel} clip.mp4 --text x --visibility SELF_ONLY --format json"))
+        .await
+        .unwrap()
+        .done()
+        .json();
+    assert_eq!(job["status"], "published");
+    let job = job["id"].as_str().unwrap().to_owned();
+    for words in [
+        "providers list".to_owned(),
+        format!("providers inspect {}", file.display()),
+        format!("providers add {}", file.display()),
+        "apps list".to_owned(),
+        format!("apps show {APP}"),
+        format!("settings show {APP}"),
+        format!("settings set {APP} daily-users 50"),
+        format!("settings unset {APP} daily-users"),
+        "channels".to_owned(),
+        format!("channels {channel}"),
+        format!("profile {channel}"),
+        format!("stats {channel}"),
+        format!("stats {channel} --history"),
+        format!("list {channel} --limit 2 --pages 2"),
+        format!("form {channel}"),
+        format!("publish {channel} clip.mp4 --text x --visibility SELF_ONLY --check"),
+        "jobs list".to_owned(),
+        format!("jobs show {job}"),
+        format!("jobs history {job}"),
+        format!("jobs wait {job}"),
+        "work --once".to_owned(),
+        "keys list".to_owned(),
+        "keys create one".to_owned(),
+        "keys rotate".to_owned(),
+        format!("disconnect {channel}"),
+        format!("apps remove {APP}"),
+    ] {
+        let ran = stage.say(&format!("{words} --format json")).await.unwrap();
+        assert_eq!(ran.code, 0, "{words}: {ran:?}");
+        ran.json();
+    }
+    let failed = stage.say("profile nobody --format json").await.unwrap();
+    assert_eq!((failed.code, failed.stdout.as_str()), (1, ""));
+    assert_eq!(failed.error()["kind"], "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_typed_or_piped_and_shown_masked() {
+    let stage = Stage::with_app().await.unwrap();
+    let ran =
+        stage.type_in("settings set demo client-secret", "topsecret-of-the-day-1234\n").await.unwrap().done();
+    assert!(ran.stdout.contains("****1234"), "{ran:?}");
+    let ran = stage
+        .command(["settings", "set", "demo", "client-secret", "--from-env", "MINE"])
+        .env("MINE", "another-secret-of-mine-9876")
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(ran.stdout).unwrap();
+    assert!(text.contains("****9876") && !text.contains("another"), "{text}");
+    let shown = stage.say("apps show demo --format json").await.unwrap().done();
+    assert!(!shown.stdout.contains("another-secret"), "{shown:?}");
+}
