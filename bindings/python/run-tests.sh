@@ -23,7 +23,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 python3 bindings/python/generate.py --check
-if [ "$profile" = release ]; then cargo build --quiet --release -p social-channel-c; else cargo build --quiet -p social-channel-c; fi
+if [ "$profile" = release ]; then cargo build --quiet --release -p social-channel-c; else cargo build --quiet; fi
 work=$(mktemp -d)
 simulator=
 trap 'exec 9>&- || true; [ -z "$simulator" ] || wait "$simulator" 2>/dev/null || true; rm -rf "$work"' EXIT
@@ -44,7 +44,7 @@ mkdir -p bindings/python/dist && cp "$wheel" bindings/python/dist/
 [ "${1:-}" != --wheel-only ] || exit 0
 $pip install "$wheel"
 
-cargo build --quiet -p tiktok-simulator -p sample-video
+cargo build --quiet
 cargo build --quiet -p test-provider -p plugin-tiktok --target wasm32-wasip2 --profile guest
 SOCIAL_CHANNEL_TEST_COMPONENTS=$(cd "$target/wasm32-wasip2/guest" && pwd)
 SOCIAL_CHANNEL_TEST_CACHE=$work/cache

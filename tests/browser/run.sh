@@ -11,9 +11,14 @@ if [ -z "${CHROMIUM:-}" ] && [ ! -x /usr/bin/chromium ]; then
     $root apt-get update -qq
     $root apt-get install -y -qq chromium
 fi
-command -v node >/dev/null || { echo "browser: Node.js 20 or newer is missing; install it first"; exit 1; }
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    echo "browser: Node.js is missing; installing Debian's packages nodejs and npm by apt-get"
+    root=; [ "$(id -u)" = 0 ] || root=sudo
+    $root apt-get update -qq
+    $root apt-get install -y -qq --no-install-recommends nodejs npm
+fi
 [ -d node_modules/playwright-core ] || npm ci --no-progress
-cargo build -p browser-tests
+cargo build --quiet
 suites=()
 for name in "${@:-access audit failures operator rules}"; do
     for one in $name; do suites+=("tests/$one.test.mjs"); done

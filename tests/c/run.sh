@@ -27,7 +27,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
 fi
 
-cargo build --quiet -p social-channel-c -p tiktok-simulator -p sample-video
+cargo build --quiet
 cargo build --quiet -p test-provider -p plugin-tiktok --target wasm32-wasip2 --profile guest
 library=$(cd "$target/debug" && pwd)
 components=$(cd "$target/wasm32-wasip2/guest" && pwd)

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 examples=${EXAMPLES:-25}
 venv=$PWD/target/schemathesis
 [ -x $venv/bin/schemathesis ] || { python3 -m venv $venv && $venv/bin/pip install --quiet "schemathesis>=4.3,<5"; }
-cargo build --quiet --package server-tests --bin served
+cargo build --quiet
 
 work=$(mktemp -d)
 mkfifo "$work/input"

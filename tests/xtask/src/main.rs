@@ -24,6 +24,7 @@ Usage: cargo xtask COMMAND
   guests        build every component; adds the target wasm32-wasip2 if it is missing
   headers       write the C header, the JSON Schemas and the Python classes anew from the code
   install --prefix DIR  header, libraries, pkg-config, schemas, components, programs
+  chaos [--publishes N] [--seed N]  kill workers at random, break answers, and count the posts
   bench [NAME]  measure, side by side with native code (release build)
 ";
 
@@ -37,6 +38,10 @@ fn main() -> Result<()> {
         "test" => test::run(rest),
         "lint" => lint::run(),
         "guests" => guests::build(),
+        "chaos" => {
+            guests::build()?;
+            run::cargo(["run", "--package", "chaos", "--"].into_iter().chain(rest.iter().map(String::as_str)))
+        }
         "headers" => headers::run(),
         "install" => install::run(rest),
         "bench" => {

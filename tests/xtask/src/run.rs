@@ -37,6 +37,11 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// A script of the workspace; scripts install what they lack and say so.
+pub(crate) fn script(path: &str) -> Result<()> {
+    run(&mut Command::new(root().join(path)))
+}
+
 fn show(command: &Command) -> String {
     let mut words = vec![Path::new(command.get_program()).file_name().unwrap_or_default()];
     words.extend(command.get_args());
