@@ -2,6 +2,8 @@
 //!
 //! One program, because linking the engine takes longer than all of these tests.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
+
 mod access;
 mod checks;
 mod media;
