@@ -81,10 +81,8 @@ impl FromStr for Listen {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            if !path.is_empty() {
-                return Ok(Listen::Unix(PathBuf::from(path)));
-            }
+        if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+            return Ok(Listen::Unix(PathBuf::from(path)));
         }
         let spelled = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
         spelled.as_deref().unwrap_or(text).parse().map(Listen::Tcp).map_err(|_| {

@@ -251,11 +251,11 @@ impl Inner {
 
     pub(crate) async fn job(&self, tenant: &TenantId, id: &str) -> Result<Job> {
         let mut job = self.show_job(tenant, self.job_row(tenant, id).await?)?;
-        if !job.has_ended() {
-            if let Some(driven) = self.driven(id) {
-                job.bytes_sent =
-                    job.bytes_sent.max(driven.bytes_sent.load(Ordering::Relaxed)).min(job.bytes_total);
-            }
+        if !job.has_ended()
+            && let Some(driven) = self.driven(id)
+        {
+            job.bytes_sent =
+                job.bytes_sent.max(driven.bytes_sent.load(Ordering::Relaxed)).min(job.bytes_total);
         }
         Ok(job)
     }

@@ -170,8 +170,6 @@ pub(crate) trait JobStore: Send + Sync {
     ) -> Result<bool>;
     /// Changes a job. False: it has ended, or something of it may have been posted.
     async fn change_job(&self, tenant: &TenantId, id: &str, change: &ChangedJob, now: i64) -> Result<bool>;
-    /// When the next job wants to be looked at.
-    async fn next_wake(&self) -> Result<Option<i64>>;
     async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>>;
     /// Forgets attempts from before an instant, a bounded number at once. False: none are left.
     async fn prune_history(&self, before: i64) -> Result<bool>;

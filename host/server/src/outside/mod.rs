@@ -29,10 +29,10 @@ pub(crate) fn router() -> Router<State> {
 
 /// Addresses that no route has: a file that the operator added, or nothing.
 pub(crate) async fn fallback(Shared(state): Shared<State>, method: Method, uri: Uri) -> Response {
-    if method == Method::GET || method == Method::HEAD {
-        if let Some(file) = site_file(&state, uri.path()).await {
-            return file;
-        }
+    if (method == Method::GET || method == Method::HEAD)
+        && let Some(file) = site_file(&state, uri.path()).await
+    {
+        return file;
     }
     crate::router::nothing_at(&uri).into_response()
 }

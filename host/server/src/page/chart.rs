@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_chart_stays_inside_its_frame_and_says_what_it_shows() {
-        let points: Vec<Point> = (0..1000).map(|n| (n * 3600, n.unsigned_abs() % 97)).collect();
+        let points: Vec<Point> = (0..1000i64).map(|n| (n * 3600, n.unsigned_abs() % 97)).collect();
         let shown = chart("c", "Followers", Some(12), &points).into_string();
         assert!(shown.contains("Followers: from 0 on 1970-01-01 00:00 UTC"), "{shown}");
         assert!(!shown.contains("style="), "the page's policy forbids it");

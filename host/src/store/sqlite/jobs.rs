@@ -516,13 +516,6 @@ impl JobStore for Sqlite {
         })
     }
 
-    async fn next_wake(&self) -> Result<Option<i64>> {
-        sqlx::query_scalar("SELECT min(max(wake_at, coalesce(CASE WHEN lease_owner IS NOT NULL THEN lease_until END, 0))) FROM jobs WHERE wake_at IS NOT NULL")
-            .fetch_one(&self.readers)
-            .await
-            .map_err(failure)
-    }
-
     async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>> {
         let rows = sqlx::query(
             "SELECT h.at_ms, h.call, h.phase, h.result, h.message, h.code, h.trace_id FROM job_history h
