@@ -48,6 +48,10 @@ impl fmt::Debug for SecretText {
     }
 }
 
+/// What every filter of a program's log should end with. At `trace` wasmtime's own bindings print each request
+/// as the provider makes it, with the credentials in its address and headers; nothing else tells secrets.
+pub const LOG_LIMITS: &str = "wasmtime_wasi_http=info,wasmtime_wasi=info";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,7 +62,3 @@ mod tests {
         assert_eq!(format!("{:?}", SecretText::new("act.123")), "****");
     }
 }
-
-/// What every filter of a program's log should end with. At `trace` wasmtime's own bindings print each request
-/// as the provider makes it, with the credentials in its address and headers; nothing else tells secrets.
-pub const LOG_LIMITS: &str = "wasmtime_wasi_http=info,wasmtime_wasi=info";

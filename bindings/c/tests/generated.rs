@@ -1,5 +1,6 @@
 //! The header and the schemas are those of the code. `cargo xtask headers` writes them anew, by running this
 //! with `SOCIAL_CHANNEL_REGENERATE=1`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::path::{Path, PathBuf};
 

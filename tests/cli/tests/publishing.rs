@@ -1,4 +1,5 @@
 //! Publishing by hand: slips of the fingers, schedules, Ctrl-C in the middle, and what comes after.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Chunk plans at every boundary, judged by the simulator's reading of the rules.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use library_tests::Stage;
 use social_channel::JobStatus;

@@ -1,4 +1,5 @@
 //! Publishing beyond the straight way: what a person answers, times, turns, quotas, lost answers, webhooks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::sync::Arc;
 use std::time::Duration;

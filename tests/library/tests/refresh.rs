@@ -1,4 +1,5 @@
 //! Credentials are refreshed by exactly one process at a time, and stored before anything uses them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::time::Duration;
 

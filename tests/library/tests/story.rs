@@ -1,4 +1,5 @@
 //! The main story: connect, profile, stats, list, publish, disconnect.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use library_tests::{APP, OWNER, Stage, connect, consent, request};
 use social_channel::model::ListQuery;
@@ -40,7 +41,7 @@ async fn an_account_is_connected_read_and_published_to() {
     assert_eq!(published.len(), 1);
     let publish = &world.publishes[0];
     assert_eq!(publish.bytes, size);
-    assert_eq!(job.references, [publish.publish_id.clone()]);
+    assert_eq!(job.references, std::slice::from_ref(&publish.publish_id));
 
     let history = stage.tenant.job_history(&job.id).await.unwrap();
     assert!(history.len() >= 4, "{history:?}");

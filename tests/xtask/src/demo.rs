@@ -37,7 +37,7 @@ pub(crate) fn run() -> Result<()> {
     stage.social_channel(&["providers", "add", &component.display().to_string()])?;
     let app = ["apps", "add", "demo", "--callback", "http://127.0.0.1:*/callback"];
     let settings = ["--set", "client-key=simkey-desktop", "--set-env", "client-secret=DEMO_SECRET", "--set"];
-    stage.social_channel(&[&app[..], &settings[..], &["kind=desktop"]].concat())?;
+    stage.social_channel(&[&app[..], &settings[..], &["kind=desktop", "--set", "audited=true"]].concat())?;
     stage.social_channel(&["connect", "demo", "--browser", &browser])?;
     stage.social_channel(&["profile"])?;
     stage.social_channel(&["stats"])?;

@@ -17,9 +17,3 @@ pub(crate) fn run() -> Result<()> {
     )?;
     run::run(Command::new("python3").arg("bindings/python/generate.py"))
 }
-
-/// Compares what is committed with what the code says.
-pub(crate) fn check() -> Result<()> {
-    run::cargo(["test", "--quiet", "--package", "social-channel-c", "--test", "generated"])?;
-    run::run(Command::new("python3").args(["bindings/python/generate.py", "--check"]))
-}

@@ -20,7 +20,7 @@ Usage: cargo xtask COMMAND
 
   demo          connect an account, read it, publish a 70 MB video: against a simulated platform
   test [SUITE]  every suite, or one
-  lint          format, lints, generated files
+  lint          format, lints
   guests        build every component; adds the target wasm32-wasip2 if it is missing
   headers       write the C header, the JSON Schemas and the Python classes anew from the code
   install --prefix DIR  header, libraries, pkg-config, schemas, components, programs

@@ -109,7 +109,7 @@ mod tests {
         let shown = chart("c", "Followers", Some(12), &points).into_string();
         assert!(shown.contains("Followers: from 0 on 1970-01-01 00:00 UTC"), "{shown}");
         assert!(!shown.contains("style="), "the page's policy forbids it");
-        let path = shown.split("d=\"").nth(2).unwrap().split('"').next().unwrap();
+        let path = shown.split("class=\"line\" d=\"").nth(1).unwrap().split('"').next().unwrap();
         let numbers: Vec<f64> = path.split(['M', 'L', ' ']).filter_map(|part| part.parse().ok()).collect();
         assert_eq!(numbers.len(), 2 * MOST);
         assert!(

@@ -236,7 +236,7 @@ pub(super) fn number(value: u64) -> String {
     out
 }
 
-/// A number short enough for a label: 12.3k, 4.5M.
+/// A number short enough for a label, cut, never rounded up: 12.3k, 999k, 4.5M.
 pub(super) fn short_number(value: u64) -> String {
     let (part, unit) = match value {
         0..1_000 => return value.to_string(),
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
         let shown: Vec<_> =
             [999, 1_000, 1_250, 12_345, 999_999, 4_500_000].into_iter().map(short_number).collect();
-        assert_eq!(shown, ["999", "1k", "1.2k", "12.3k", "999.9k", "4.5M"]);
+        assert_eq!(shown, ["999", "1k", "1.2k", "12.3k", "999k", "4.5M"]);
         assert_eq!((length(65_000), length(3_600_000)), ("1:05".to_owned(), "1:00:00".to_owned()));
         assert_eq!(sentence("the key is wrong"), "The key is wrong.");
         assert_eq!(sentence("redirect-uri is wrong."), "redirect-uri is wrong.");

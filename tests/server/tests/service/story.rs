@@ -96,7 +96,8 @@ async fn an_account_is_connected_read_published_to_and_disconnected() {
 
     let events = service.get(&format!("/api/v1/jobs/{job}/events")).await.unwrap();
     assert_eq!(events.header("content-type"), "text/event-stream");
-    let last = events.text().lines().filter_map(|line| line.strip_prefix("data: ").map(str::to_owned)).last();
+    let last =
+        events.text().lines().filter_map(|line| line.strip_prefix("data: ").map(str::to_owned)).next_back();
     let last: Value = serde_json::from_str(&last.unwrap()).unwrap();
     assert_eq!(last["status"], "published", "{last:#}");
     let done = service.get(&format!("/api/v1/jobs/{job}/wait?seconds=50")).await.unwrap().json();
