@@ -317,6 +317,7 @@ pub fn masks(stage: &Stage) -> Vec<(String, &'static str)> {
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "[TIME]"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", "[TIME]"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d", "[TIME]"),
+        (r"x-expires=\d+&x-signature=[0-9a-f]+", "[SIGNATURE]"),
         (r"job_[0-9a-f]{20}", "[JOB]"),
         (r"ch_[0-9a-f]{20}", "[CHANNEL]"),
         (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
