@@ -4,6 +4,7 @@
 //! system chooses, and stand for `https://api.example.com` by way of `connect-to`.
 
 mod calls;
+mod fuzz;
 mod limits;
 mod loading;
 mod media;
