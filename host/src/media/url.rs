@@ -116,8 +116,12 @@ impl UrlSource {
 
     /// The answer that carries exactly these bytes of exactly this version.
     async fn range(&self, offset: u64, end: u64) -> Result<reqwest::Response, ReadError> {
+        // An empty range cannot be asked for: `bytes=0--1` means something else. Nobody reads one but of empty media.
+        let Some(last_byte) = end.checked_sub(1).filter(|last| *last >= offset) else {
+            return Err(ReadError::Unavailable);
+        };
         let mut headers = Vec::new();
-        let range = HeaderValue::try_from(format!("bytes={offset}-{}", end - 1));
+        let range = HeaderValue::try_from(format!("bytes={offset}-{last_byte}"));
         headers.push((RANGE, range.map_err(|_| ReadError::Unavailable)?));
         let validator = self.strong_validator();
         if let Some(validator) = validator {
@@ -135,7 +139,7 @@ impl UrlSource {
         }
         match content_range(response.headers()) {
             Some((start, last, total)) if total == self.size => {
-                if (start, last) != (offset, end - 1) {
+                if (start, last) != (offset, last_byte) {
                     return Err(ReadError::Unavailable);
                 }
             }
