@@ -1,5 +1,6 @@
 //! Mistakes that clients of this platform make and that are the host's to avoid. `plugin-tiktok/TRAPS.md` names
 //! the tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use hmac::{Hmac, Mac as _};
 use library_tests::{APP, Stage};
