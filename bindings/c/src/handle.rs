@@ -20,13 +20,13 @@ pub(crate) use crate::error::ErrorHandle;
 pub(crate) use crate::host::HostHandle;
 
 /// A host: the library, opened. Make one with socialchannel_host_open and free it with socialchannel_host_free.
-#[allow(non_camel_case_types)]
+#[allow(non_camel_case_types, reason = "named as C names it")]
 pub struct socialchannel_host {
     _private: [u8; 0],
 }
 
 /// Why a call failed. Made by a failing call, freed with socialchannel_error_free.
-#[allow(non_camel_case_types)]
+#[allow(non_camel_case_types, reason = "named as C names it")]
 pub struct socialchannel_error {
     _private: [u8; 0],
 }

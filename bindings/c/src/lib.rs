@@ -9,7 +9,7 @@
 //! there.
 #![expect(unsafe_code, reason = "the border to C: pointers are checked in `argument` and written in `text`")]
 // The header says for every function what the caller must keep.
-#![allow(clippy::missing_safety_doc)]
+#![allow(clippy::missing_safety_doc, reason = "the header is the manual, and says it for every function")]
 
 mod argument;
 mod border;

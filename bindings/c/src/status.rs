@@ -8,7 +8,7 @@ use social_channel::ErrorKind;
 /// return numbers that an older header does not have: treat those as SOCIALCHANNEL_STATUS_OTHER.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(non_camel_case_types)]
+#[allow(non_camel_case_types, reason = "named as C names it")]
 pub enum socialchannel_status {
     /// Done.
     Ok = 0,

@@ -5,7 +5,7 @@ use std::ffi::c_char;
 /// The version of this header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(non_camel_case_types)]
+#[allow(non_camel_case_types, reason = "named as C names it")]
 pub enum socialchannel_version {
     /// Major.
     Major = 0,
