@@ -19,7 +19,7 @@ use crate::model::{Descriptor, Setting};
 use crate::policy::{OriginPattern, Policy};
 use crate::provider::{CallContext, Entry, Gate, Provider, ProviderStorage, SetOptions, StorageError};
 use crate::secret::SecretText;
-use crate::store::{AppRow, SetValue, Store, ValueRow};
+use crate::store::{AccountRow, AppRow, SetValue, Store, ValueRow};
 use crate::tenant::{TenantId, check_name};
 use crate::vault::{Place, Sealed, Vault};
 
@@ -112,6 +112,7 @@ pub struct ShownSetting {
 pub(crate) struct LiveApp {
     pub(crate) id: String,
     pub(crate) revision: i64,
+    tenant: Option<String>,
     pub(crate) provider: Provider,
     pub(crate) redirect_uri: Option<String>,
     pub(crate) settings: Arc<Vec<(String, SecretText)>>,
@@ -121,6 +122,10 @@ pub(crate) struct LiveApp {
 }
 
 impl LiveApp {
+    fn serves(&self, tenant: &TenantId) -> bool {
+        self.tenant.as_deref().is_none_or(|own| own == tenant.as_str())
+    }
+
     /// What a call gets, without media.
     pub(crate) fn context(&self, account_id: Option<&str>, gate: Option<Arc<dyn Gate>>) -> CallContext {
         CallContext {
@@ -249,11 +254,16 @@ impl Inner {
 
     /// The app as `tenant` may use it, running the component its row names now.
     pub(crate) async fn live_app(&self, tenant: &TenantId, id: &str) -> Result<Arc<LiveApp>> {
-        let row = self.store.app(id).await?.ok_or_else(|| no_app(id))?;
-        if row.tenant.as_deref().is_some_and(|own| own != tenant.as_str()) {
-            return Err(no_app(id));
+        let app = self.live(self.store.app(id).await?.ok_or_else(|| no_app(id))?).await?;
+        if app.serves(tenant) { Ok(app) } else { Err(no_app(id)) }
+    }
+
+    /// The app of a connected account, without another look at the database while its row is unchanged.
+    pub(crate) async fn app_of(&self, tenant: &TenantId, account: &AccountRow) -> Result<Arc<LiveApp>> {
+        match self.cached(&account.app, account.app_revision) {
+            Some(app) if app.serves(tenant) => Ok(app),
+            _ => self.live_app(tenant, &account.app).await,
         }
-        self.live(row).await
     }
 
     /// The app for a call that belongs to no tenant: the platform's own.
@@ -261,9 +271,13 @@ impl Inner {
         self.live(self.store.app(id).await?.ok_or_else(|| no_app(id))?).await
     }
 
+    fn cached(&self, id: &str, revision: i64) -> Option<Arc<LiveApp>> {
+        let cached = self.apps.lock().ok()?.get(id).cloned();
+        cached.filter(|app| app.revision == revision)
+    }
+
     async fn live(&self, row: AppRow) -> Result<Arc<LiveApp>> {
-        let cached = self.apps.lock().ok().and_then(|apps| apps.get(&row.id).cloned());
-        if let Some(app) = cached.filter(|app| app.revision == row.revision) {
+        if let Some(app) = self.cached(&row.id, row.revision) {
             return Ok(app);
         }
         let provider = self.provider(&row.digest).await?;
@@ -278,6 +292,7 @@ impl Inner {
         let app = Arc::new(LiveApp {
             id: row.id.clone(),
             revision: row.revision,
+            tenant: row.tenant,
             provider,
             redirect_uri: row.redirect_uri.clone().or_else(|| self.callback_url(&row.id)),
             settings: Arc::new(

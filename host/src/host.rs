@@ -578,7 +578,7 @@ impl Tenant {
     /// Everything that can be known without posting. Only findings of severity `error` stop a post.
     pub async fn check_post(&self, channel: &str, post: &Post, media: &[Media]) -> Result<Vec<Finding>> {
         let account = self.inner.account_row(&self.id, channel).await?;
-        let app = self.inner.live_app(&self.id, &account.app).await?;
+        let app = self.inner.app_of(&self.id, &account).await?;
         let mut items = Vec::new();
         for one in media {
             let item = self.inner.open_media(&self.id, one, &app).await?;

@@ -127,7 +127,7 @@ impl Inner {
         operation: &Operation<'_, T>,
     ) -> Result<T> {
         let row = self.account_row(tenant, channel).await?;
-        let app = self.live_app(tenant, &row.app).await?;
+        let app = self.app_of(tenant, &row).await?;
         self.call_account_with(tenant, row, &app, None, operation).await
     }
 
@@ -218,6 +218,7 @@ impl Inner {
         Ok(AccountRow {
             channel: channel.to_owned(),
             app: app.to_owned(),
+            app_revision: 0,
             account: connection.account.id.clone(),
             display_name: connection.display_name.clone(),
             avatar_url: connection.avatar_url.clone(),

@@ -80,6 +80,8 @@ pub(crate) struct AccountRow {
     /// Our own id of it.
     pub(crate) channel: String,
     pub(crate) app: String,
+    /// The app's revision when this row was read; 0 in a row that is yet to be stored.
+    pub(crate) app_revision: i64,
     pub(crate) account: String,
     pub(crate) display_name: String,
     pub(crate) avatar_url: Option<String>,

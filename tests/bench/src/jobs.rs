@@ -5,11 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use library_tests::{Stage, connect, request};
+use library_tests::{Stage, request};
 use social_channel::JobStatus;
-use tiktok_simulator::Account;
 
-use crate::{fast_world, row};
+use crate::{connect_all, fast_world_of, row};
 
 const WORKERS: usize = 6;
 /// The provider counts six inits a minute and account: none of them has to wait.
@@ -17,21 +16,14 @@ const ACCOUNTS: usize = 50;
 const EACH: usize = 6;
 
 pub(crate) async fn measure() -> Result<()> {
-    let mut world = fast_world();
-    for number in 0..ACCOUNTS {
-        world.accounts.push(Account { username: format!("bench.{number}"), ..Account::default() });
-    }
-    let stage = Stage::in_world(world, |builder| builder.background(false)).await?;
+    let stage = Stage::in_world(fast_world_of(ACCOUNTS), |builder| builder.background(false)).await?;
     let media = stage.video(4_096)?;
     let mut jobs = Vec::new();
     let mut stored = Duration::ZERO;
-    for account in 0..ACCOUNTS {
-        let name = format!("bench.{account}");
-        stage.simulator.edit(|world| world.switches.auto_consent.account = Some(name));
-        let channel = connect(&stage.tenant, None).await?.id;
+    for channel in connect_all(&stage, ACCOUNTS).await? {
         for number in 0..EACH {
             let begun = Instant::now();
-            let request = request(&format!("{account} {number}"), media.clone());
+            let request = request(&format!("{channel} {number}"), media.clone());
             jobs.push(stage.tenant.publish(&channel, request).await?.id);
             stored += begun.elapsed();
         }

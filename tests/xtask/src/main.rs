@@ -40,13 +40,13 @@ fn main() -> Result<()> {
         "guests" => guests::build(),
         "chaos" => {
             guests::build()?;
-            run::cargo(["run", "--package", "chaos", "--"].into_iter().chain(rest.iter().map(String::as_str)))
+            run::cargo(["run", "--bin", "chaos", "--"].into_iter().chain(rest.iter().map(String::as_str)))
         }
         "headers" => headers::run(),
         "install" => install::run(rest),
         "bench" => {
             guests::build()?;
-            let bench = ["run", "--release", "--package", "bench", "--"];
+            let bench = ["run", "--release", "--bin", "bench", "--"];
             run::cargo(bench.into_iter().chain(rest.iter().map(String::as_str)))
         }
         // The browser of the demo; for people `demo` is the command.

@@ -20,10 +20,22 @@ fn health_name(health: Health) -> &'static str {
     }
 }
 
+/// An account together with its app's revision, so that a call needs one look at the database.
+macro_rules! accounts_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT accounts.*, apps.revision AS app_revision
+             FROM accounts JOIN apps ON apps.id = accounts.app WHERE ",
+            $condition
+        )
+    };
+}
+
 fn account_row(row: &SqliteRow) -> AccountRow {
     AccountRow {
         channel: row.get("channel"),
         app: row.get("app"),
+        app_revision: row.get("app_revision"),
         account: row.get("account"),
         display_name: row.get("display_name"),
         avatar_url: row.get("avatar_url"),
@@ -50,7 +62,7 @@ fn account_row(row: &SqliteRow) -> AccountRow {
 #[async_trait]
 impl AccountStore for Sqlite {
     async fn accounts(&self, tenant: &TenantId) -> Result<Vec<AccountRow>> {
-        let rows = sqlx::query("SELECT * FROM accounts WHERE tenant = ? ORDER BY app, connected_at")
+        let rows = sqlx::query(accounts_where!("accounts.tenant = ? ORDER BY app, connected_at"))
             .bind(tenant.as_str())
             .fetch_all(&self.readers)
             .await
@@ -70,7 +82,7 @@ impl AccountStore for Sqlite {
     }
 
     async fn account(&self, tenant: &TenantId, channel: &str) -> Result<Option<AccountRow>> {
-        let row = sqlx::query("SELECT * FROM accounts WHERE tenant = ? AND channel = ?")
+        let row = sqlx::query(accounts_where!("accounts.tenant = ? AND channel = ?"))
             .bind(tenant.as_str())
             .bind(channel)
             .fetch_optional(&self.readers)
@@ -80,7 +92,7 @@ impl AccountStore for Sqlite {
     }
 
     async fn account_by_id(&self, tenant: &TenantId, app: &str, account: &str) -> Result<Option<AccountRow>> {
-        let row = sqlx::query("SELECT * FROM accounts WHERE tenant = ? AND app = ? AND account = ?")
+        let row = sqlx::query(accounts_where!("accounts.tenant = ? AND app = ? AND account = ?"))
             .bind(tenant.as_str())
             .bind(app)
             .bind(account)

@@ -159,7 +159,9 @@ impl AppStore for Sqlite {
             let query = if app.revision == 0 {
                 sqlx::query(
                     "INSERT INTO apps (tenant, provider, digest, settings, grants, redirect_uri, listing,
-                     created_at, updated_at, id, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 + ?) ON CONFLICT (id) DO NOTHING",
+                     created_at, updated_at, id, revision)
+                     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 + ? + value FROM counters WHERE name = 'apps'
+                     ON CONFLICT (id) DO NOTHING",
                 )
             } else {
                 sqlx::query(
@@ -195,6 +197,15 @@ impl AppStore for Sqlite {
             if accounts == 0 {
                 sqlx::query("DELETE FROM sessions WHERE app = ?").bind(id).execute(&mut *db).await?;
                 sqlx::query("DELETE FROM provider_values WHERE app = ?").bind(id).execute(&mut *db).await?;
+                // Other processes know apps by name and revision: one made anew must not look like the old one.
+                sqlx::query(
+                    "UPDATE counters SET value = max(value, (SELECT revision FROM apps WHERE id = ?))
+                     WHERE name = 'apps' AND EXISTS (SELECT 1 FROM apps WHERE id = ?)",
+                )
+                .bind(id)
+                .bind(id)
+                .execute(&mut *db)
+                .await?;
                 sqlx::query("DELETE FROM apps WHERE id = ?").bind(id).execute(&mut *db).await?;
             }
             Ok(accounts.cast_unsigned())

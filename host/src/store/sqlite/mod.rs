@@ -77,18 +77,13 @@ impl Sqlite {
                 ..error
             }
         };
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(opening)?;
+        // A file's connection does not go stale; asking it before each use costs a switch of threads.
+        let pool = SqlitePoolOptions::new().test_before_acquire(false);
+        let writer = pool.clone().max_connections(1).connect_with(options.clone()).await.map_err(opening)?;
         restrict_to_owner(path)?;
         migrate(&writer).await.map_err(opening)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true))
-            .await
-            .map_err(opening)?;
+        let readers =
+            pool.max_connections(READERS).connect_with(options.read_only(true)).await.map_err(opening)?;
         Ok(Sqlite { readers, writer })
     }
 

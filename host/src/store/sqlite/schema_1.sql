@@ -151,7 +151,7 @@ CREATE TABLE provider_values (
   PRIMARY KEY (app, key)
 ) STRICT;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO counters VALUES ('provider_values', 0);
+INSERT INTO counters VALUES ('provider_values', 0), ('apps', 0);
 
 -- What webhooks said. Each id once; kept unmatched for the job that gets that reference a moment later.
 CREATE TABLE events (
