@@ -1,7 +1,7 @@
 //! Tables and lists of named values, aligned by the width that the terminal shows.
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use console::{measure_text_width, style};
 
 use super::plain;
@@ -15,28 +15,48 @@ pub(crate) enum Column {
     Number(&'static str),
 }
 
+impl Column {
+    fn name(self) -> &'static str {
+        match self {
+            Column::Text(name) | Column::Number(name) => name,
+        }
+    }
+
+    fn cell(self, text: &str) -> Cell {
+        match self {
+            Column::Text(_) => Cell::new(text),
+            Column::Number(_) => Cell::new(text).set_alignment(CellAlignment::Right),
+        }
+    }
+}
+
 /// A table without lines. Cells may come from elsewhere.
 pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
+    let width = console::user_attended().then(|| console::Term::stdout().size().1.max(60));
+    table_within(width, columns, &rows)
+}
+
+/// In a terminal so wide, cells break at spaces; ids and numbers stay whole, to be copied.
+fn table_within(width: Option<u16>, columns: &[Column], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    let head = columns.iter().map(|column| match column {
-        Column::Text(name) => Cell::new(name),
-        Column::Number(name) => Cell::new(name).set_alignment(CellAlignment::Right),
-    });
-    table.set_header(head);
-    if console::user_attended() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(console::Term::stdout().size().1.max(60));
-    }
+    table.set_header(columns.iter().map(|column| column.cell(column.name())));
     for row in rows {
-        let cells = row.iter().zip(columns).map(|(text, column)| {
-            let cell = Cell::new(plain(text));
-            match column {
-                Column::Text(_) => cell,
-                Column::Number(_) => cell.set_alignment(CellAlignment::Right),
+        table.add_row(row.iter().zip(columns).map(|(text, column)| column.cell(&plain(text))));
+    }
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(width);
+        for (index, column) in columns.iter().enumerate() {
+            let cells = rows.iter().filter_map(|row| row.get(index)).map(String::as_str);
+            let word =
+                cells.chain([column.name()]).flat_map(str::split_whitespace).map(measure_text_width).max();
+            // A column's padding counts: one space at each side.
+            let least = Width::Fixed(u16::try_from(word.unwrap_or_default() + 2).unwrap_or(width));
+            if let Some(column) = table.column_mut(index) {
+                column.set_constraint(ColumnConstraint::LowerBoundary(least));
             }
-        });
-        table.add_row(cells);
+        }
     }
     let text = table.to_string();
     let lines = text.lines().enumerate().map(|(number, line)| {
@@ -105,6 +125,16 @@ fn wrap(text: &str, room: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_narrow_terminal_breaks_texts_and_never_ids() {
+        let columns = [Column::Text("POST"), Column::Text("TEXT"), Column::Number("VIEWS")];
+        let row = ["v_pub_file~v2-1.7012345678901234567", "a text of many short words in a row", "1,234,567"];
+        let shown = table_within(Some(60), &columns, &[row.map(str::to_owned).to_vec()]);
+        let longest = shown.lines().map(measure_text_width).max().unwrap();
+        assert!(shown.contains(row[0]) && shown.contains(row[2]) && longest <= 60, "{shown}");
+        assert!(shown.lines().count() > 2, "the text is broken: {shown}");
+    }
 
     #[test]
     fn long_values_break_at_spaces_and_links_never() {
