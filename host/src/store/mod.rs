@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::tenant::TenantId;
 use crate::vault::Sealed;
 
-/// One database. Every write is one small transaction, durable when the call returns.
+/// One database. Every write is one small transaction, durable when the call returns ([`ValueStore`] asks less).
 pub(crate) trait Store:
     MetaStore
     + AppStore
@@ -187,7 +187,8 @@ pub(crate) trait EventStore: Send + Sync {
     async fn remove_account(&self, app: &str, account: &str, at: i64, detail: &str, now: i64) -> Result<u64>;
 }
 
-/// What providers remember, by app.
+/// What providers remember, by app. All processes see a write when the call returns, and it outlives them; a power
+/// cut may take back the last moments.
 #[async_trait]
 pub(crate) trait ValueStore: Send + Sync {
     async fn value(&self, app: &str, key: &str, now: i64) -> Result<Option<ValueRow>>;

@@ -6,8 +6,26 @@
 /// Runs one write transaction: `write!(store, db => { … Ok(value) })`. The block must not wait for anything
 /// but the database. A macro, because the bound "an async closure whose future is `Send`" is not stable.
 macro_rules! write {
+    ($store:expr, $db:ident => $work:block) => {
+        write_on!($store.writer.acquire().await.map_err(failure)?, $db => $work)
+    };
+}
+
+/// The same for what a power cut may take back: it is there for every process at once, whatever becomes of this
+/// one, and does not wait for the disk. Later durable writes take it along.
+macro_rules! write_relaxed {
     ($store:expr, $db:ident => $work:block) => {{
-        let mut connection = $store.writer.acquire().await.map_err(failure)?;
+        let turn = $store.writer.acquire().await.map_err(failure)?;
+        match &$store.relaxed {
+            Some(relaxed) => write_on!(relaxed.acquire().await.map_err(failure)?, $db => $work),
+            None => write_on!(turn, $db => $work),
+        }
+    }};
+}
+
+macro_rules! write_on {
+    ($connection:expr, $db:ident => $work:block) => {{
+        let mut connection = $connection;
         let mut transaction =
             sqlx::Connection::begin_with(&mut *connection, "BEGIN IMMEDIATE").await.map_err(failure)?;
         let value = {
@@ -57,6 +75,9 @@ pub(crate) struct Sqlite {
     readers: SqlitePool,
     /// One connection: writers of a process queue here, fairly, instead of polling the file lock.
     writer: SqlitePool,
+    /// One connection that leaves the moment of writing to the system, used by whoever holds the writer. None in
+    /// memory, where nothing is durable.
+    relaxed: Option<SqlitePool>,
 }
 
 impl Sqlite {
@@ -82,9 +103,11 @@ impl Sqlite {
         let writer = pool.clone().max_connections(1).connect_with(options.clone()).await.map_err(opening)?;
         restrict_to_owner(path)?;
         migrate(&writer).await.map_err(opening)?;
+        let relaxed = options.clone().synchronous(SqliteSynchronous::Normal);
+        let relaxed = pool.clone().max_connections(1).connect_with(relaxed).await.map_err(opening)?;
         let readers =
             pool.max_connections(READERS).connect_with(options.read_only(true)).await.map_err(opening)?;
-        Ok(Sqlite { readers, writer })
+        Ok(Sqlite { readers, writer, relaxed: Some(relaxed) })
     }
 
     /// A database that ends with the process, for tests and trials.
@@ -99,7 +122,7 @@ impl Sqlite {
             .await
             .map_err(failure)?;
         migrate(&pool).await.map_err(failure)?;
-        Ok(Sqlite { readers: pool.clone(), writer: pool })
+        Ok(Sqlite { readers: pool.clone(), writer: pool, relaxed: None })
     }
 }
 

@@ -1,4 +1,5 @@
-//! What providers remember.
+//! What providers remember: counts, registrations, nonces. A power cut may take back the last moments of it, as if
+//! the calls had not been; waiting for the disk would cost every counted call more than the call itself.
 
 use super::*;
 
@@ -31,7 +32,7 @@ impl ValueStore for Sqlite {
         expires_at: Option<i64>,
         now: i64,
     ) -> Result<SetValue> {
-        write!(self, db => {
+        write_relaxed!(self, db => {
             let current: Option<i64> = sqlx::query_scalar(
                 "SELECT version FROM provider_values
                  WHERE app = ? AND key = ? AND (expires_at IS NULL OR expires_at > ?)",
@@ -80,7 +81,7 @@ impl ValueStore for Sqlite {
     }
 
     async fn delete_value(&self, app: &str, key: &str) -> Result<()> {
-        write!(self, db => {
+        write_relaxed!(self, db => {
             sqlx::query("DELETE FROM provider_values WHERE app = ? AND key = ?")
                 .bind(app)
                 .bind(key)
