@@ -19,8 +19,9 @@ use crate::model::{Descriptor, Setting};
 use crate::policy::{OriginPattern, Policy};
 use crate::provider::{CallContext, Entry, Gate, Provider, ProviderStorage, SetOptions, StorageError};
 use crate::secret::SecretText;
-use crate::store::{AccountRow, AppRow, SetValue, Store, ValueRow};
+use crate::store::{AccountRow, AppRow, SetValue, ValueRow, ValueStore};
 use crate::tenant::{TenantId, check_name};
+use crate::values;
 use crate::vault::{Place, Sealed, Vault};
 
 /// How an app is to be. Of an existing app only what is given changes.
@@ -243,7 +244,10 @@ impl Inner {
     pub(crate) async fn delete_app(&self, id: &str) -> Result<()> {
         self.store.app(id).await?.ok_or_else(|| no_app(id))?;
         match self.store.delete_app(id).await? {
-            0 => Ok(()),
+            0 => match &self.program_values {
+                Some(values) => values.forget(id).await,
+                None => Ok(()),
+            },
             accounts => Err(Error::new(
                 ErrorKind::InvalidRequest,
                 format!("the app {id} still has {accounts} connected channels"),
@@ -300,7 +304,7 @@ impl Inner {
             ),
             egress: Arc::new(Egress::new(policy, &self.clients)?),
             storage: Arc::new(AppStorage {
-                store: self.store.clone(),
+                values: self.values(),
                 vault: self.vault.clone(),
                 clock: self.clock.clone(),
                 app: row.id.clone(),
@@ -440,16 +444,10 @@ fn check_redirect_uri(uri: &str) -> Result<()> {
 
 /// What an app's provider remembers.
 struct AppStorage {
-    store: Arc<dyn Store>,
+    values: Arc<dyn ValueStore>,
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
     app: String,
-}
-
-impl AppStorage {
-    fn row(&self, key: &str) -> String {
-        format!("{}/{key}", self.app)
-    }
 }
 
 fn unavailable(error: Error) -> StorageError {
@@ -460,21 +458,19 @@ fn unavailable(error: Error) -> StorageError {
 impl ProviderStorage for AppStorage {
     async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
         let now = self.clock.now_ms();
-        let found = self.store.value(&self.app, key, now).await.map_err(unavailable)?;
+        let found = self.values.value(&self.app, key, now).await.map_err(unavailable)?;
         let Some(ValueRow { value, version }) = found else { return Ok(None) };
-        let row = self.row(key);
-        let place = Place { table: "provider_values", row: &row, column: "value" };
-        let value = self.vault.open_sealed(place, &value).map_err(unavailable)?;
+        let row = values::row(&self.app, key);
+        let value = self.vault.open_sealed(values::place(&row), &value).map_err(unavailable)?;
         Ok(Some(Entry { value: value.expose().to_vec(), version }))
     }
 
     async fn set(&self, key: &str, value: &[u8], options: SetOptions) -> Result<u64, StorageError> {
-        let row = self.row(key);
-        let place = Place { table: "provider_values", row: &row, column: "value" };
-        let sealed = self.vault.seal(place, value).map_err(unavailable)?;
+        let row = values::row(&self.app, key);
+        let sealed = self.vault.seal(values::place(&row), value).map_err(unavailable)?;
         let now = self.clock.now_ms();
         let expires_at = options.ttl.map(|ttl: Duration| now.saturating_add(millis(ttl)));
-        let set = self.store.set_value(&self.app, key, &sealed, options.if_version, expires_at, now);
+        let set = self.values.set_value(&self.app, key, &sealed, options.if_version, expires_at, now);
         match set.await.map_err(unavailable)? {
             SetValue::Written(version) => Ok(version),
             SetValue::Conflict => Err(StorageError::Conflict),
@@ -483,12 +479,12 @@ impl ProviderStorage for AppStorage {
     }
 
     async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        self.store.delete_value(&self.app, key).await.map_err(unavailable)
+        self.values.delete_value(&self.app, key).await.map_err(unavailable)
     }
 
     async fn list_keys(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, StorageError> {
         let now = self.clock.now_ms();
         // The contract's own number.
-        self.store.value_keys(&self.app, prefix, after, now, 100).await.map_err(unavailable)
+        self.values.value_keys(&self.app, prefix, after, now, 100).await.map_err(unavailable)
     }
 }

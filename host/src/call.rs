@@ -87,7 +87,7 @@ pub(crate) struct SetOptions {
 
 /// Why storage refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum StorageError {
+pub enum StorageError {
     /// Somebody else wrote first.
     Conflict,
     /// Key or value too long, or the allowance used up.
@@ -139,6 +139,8 @@ pub(crate) struct Call {
     media_failed: AtomicBool,
     media_moved: AtomicU64,
     refusal: Mutex<Option<Refusal>>,
+    /// What the embedding program said of a request that it could not send.
+    unsent: Mutex<Option<String>>,
     memory: AtomicBool,
     pub(crate) limits: Arc<Limits>,
     pub(crate) egress: Arc<Egress>,
@@ -161,6 +163,7 @@ impl Call {
             media_failed: AtomicBool::new(false),
             media_moved: AtomicU64::new(0),
             refusal: Mutex::new(None),
+            unsent: Mutex::new(None),
             memory: AtomicBool::new(false),
             limits,
             egress,
@@ -243,6 +246,15 @@ impl Call {
     /// Keeps the first refusal: what the operator has to grant.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(refusal);
+    }
+
+    /// Keeps why the last request was not sent, which no code of `wasi:http` can tell the provider.
+    pub(crate) fn explain(&self, why: &str) {
+        *self.unsent.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+    }
+
+    pub(crate) fn unsent(&self) -> Option<String> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn refusal(&self) -> Option<Refusal> {

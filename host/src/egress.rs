@@ -5,7 +5,8 @@
 //! a name that resolves to the inner network is refused whatever was granted. Address literals in a URL never
 //! reach a resolver, so they are judged here.
 //!
-//! The clients follow no redirect, keep no cookie, use no proxy and repeat nothing.
+//! The clients follow no redirect, keep no cookie, use no proxy and repeat nothing. Where an embedding program sends
+//! ([`HttpSender`]), it resolves names, and so the judgement over what they resolve to is its own.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -19,6 +20,7 @@ use url::{Host, Url};
 
 use crate::address::is_public;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::{Client, HttpSender};
 use crate::policy::{OriginPattern, Policy};
 
 /// The longest time to make a connection, TLS included.
@@ -46,14 +48,27 @@ struct ClientsInner {
     any: OnceLock<reqwest::Client>,
     /// Connects anywhere and knows no certificate: for mapped `http` targets and private `http` hosts.
     plain: OnceLock<reqwest::Client>,
+    /// Instead of all of these.
+    program: Option<Arc<dyn HttpSender>>,
 }
 
 impl Clients {
-    fn public(&self) -> Result<&reqwest::Client> {
+    /// An embedding program sends everything.
+    pub(crate) fn of_program(sender: Arc<dyn HttpSender>) -> Self {
+        Clients(Arc::new(ClientsInner { program: Some(sender), ..ClientsInner::default() }))
+    }
+
+    fn public(&self) -> Result<Client> {
+        if let Some(program) = &self.0.program {
+            return Ok(Client::Program(Arc::clone(program)));
+        }
         made(&self.0.public, || client(true).dns_resolver(Arc::new(PublicOnly)).build())
     }
 
-    fn any(&self, tls: bool) -> Result<&reqwest::Client> {
+    fn any(&self, tls: bool) -> Result<Client> {
+        if let Some(program) = &self.0.program {
+            return Ok(Client::Program(Arc::clone(program)));
+        }
         match tls {
             true => made(&self.0.any, || client(true).build()),
             false => made(&self.0.plain, || client(false).build()),
@@ -64,7 +79,7 @@ impl Clients {
 fn made(
     cell: &OnceLock<reqwest::Client>,
     make: impl FnOnce() -> reqwest::Result<reqwest::Client>,
-) -> Result<&reqwest::Client> {
+) -> Result<Client> {
     if cell.get().is_none() {
         let client = make().map_err(|error| {
             Error::internal("the HTTP client cannot be made")
@@ -74,7 +89,8 @@ fn made(
         // Another thread may have been quicker; then its client is the one.
         let _ = cell.set(client);
     }
-    cell.get().ok_or_else(|| Error::internal("the HTTP client vanished"))
+    let client = cell.get().ok_or_else(|| Error::internal("the HTTP client vanished"))?;
+    Ok(Client::Library(client.clone()))
 }
 
 fn client(tls: bool) -> reqwest::ClientBuilder {
@@ -134,18 +150,6 @@ impl fmt::Display for PrivateAddress {
 
 impl StdError for PrivateAddress {}
 
-/// Whether a request failed because its host lies in the inner network.
-pub(crate) fn is_private_address(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<PrivateAddress>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
 /// Why a request may not leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -155,6 +159,8 @@ pub(crate) enum Refusal {
     Private(String),
     /// Not an address that can be asked at all.
     Malformed,
+    /// The embedding program, which sends, does not send this.
+    ByProgram { origin: String, why: String },
     /// The HTTP client itself cannot be made.
     NoClient(String),
 }
@@ -179,6 +185,12 @@ impl Refusal {
                 .with_remedy(
                     "Write a full address such as https://example.com/video.mp4, without user and password.",
                 ),
+            Refusal::ByProgram { origin, why } => Error::new(
+                ErrorKind::DeniedByPolicy,
+                format!("the program that sends the requests refused one to {origin}: {why}"),
+            )
+            .with_remedy("Look at what the HTTP functions of the embedding program let out.")
+            .with_field(origin.clone()),
             Refusal::NoClient(why) => Error::internal(why.clone()),
         }
     }
@@ -190,7 +202,7 @@ pub(crate) struct Route {
     pub(crate) url: Url,
     /// The `Host` header of the origin the caller named, where a mapping holds.
     pub(crate) host: Option<HeaderValue>,
-    pub(crate) client: reqwest::Client,
+    pub(crate) client: Client,
 }
 
 /// One app's way out. Cheap to clone.
@@ -242,7 +254,7 @@ impl Egress {
         let host = url.host().ok_or(Refusal::Malformed)?;
         let no_client = |error: Error| Refusal::NoClient(error.message);
         if let Some(target) = self.policy.target(url) {
-            let client = self.clients.any(target.scheme() == "https").map_err(no_client)?.clone();
+            let client = self.clients.any(target.scheme() == "https").map_err(no_client)?;
             let host = HeaderValue::try_from(match url.port() {
                 Some(port) => format!("{host}:{port}"),
                 None => host.to_string(),
@@ -261,7 +273,7 @@ impl Egress {
         } else {
             self.clients.public()
         };
-        Ok(Route { url: url.clone(), host: None, client: client.map_err(no_client)?.clone() })
+        Ok(Route { url: url.clone(), host: None, client: client.map_err(no_client)? })
     }
 
     /// The address that a browser must open for it to meet the same server as the provider.
@@ -376,7 +388,8 @@ mod tests {
     async fn a_name_that_resolves_to_loopback_is_refused() {
         let egress = egress(Policy::granting(["https://localhost"]).unwrap());
         let route = egress.route(&url("https://localhost/")).unwrap();
-        let error = route.client.get(route.url).send().await.unwrap_err();
-        assert!(is_private_address(&error), "{error:?}");
+        let request = reqwest::Request::new(http::Method::GET, route.url);
+        let error = route.client.execute(request).await.map(|_| ()).unwrap_err();
+        assert!(error.is_private_address(), "{error:?}");
     }
 }

@@ -19,6 +19,7 @@ use crate::digest::Digest;
 use crate::egress::Clients;
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::HttpSender;
 use crate::lease::LeaseClock;
 use crate::limits::Limits;
 use crate::model::{Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Stats};
@@ -27,8 +28,9 @@ use crate::provider::Provider;
 use crate::publisher::{DrivenJobs, Job, JobChange, PublishRequest, Resolution, Worked};
 use crate::registry::{Loaded, ProviderInfo};
 use crate::site::check_public_address;
-use crate::store::{HistoryRow, JobStatus, Sqlite, Store};
+use crate::store::{HistoryRow, JobStatus, Sqlite, Store, ValueStore};
 use crate::tenant::TenantId;
+use crate::values::{ProgramValues, ValueStorage};
 use crate::vault::{KeySource, Place, Vault, wrong_key};
 use crate::webhook::{Webhook, WebhookAnswer};
 
@@ -38,7 +40,6 @@ const KEEP_UPLOADS: Duration = Duration::from_secs(7 * 24 * 3600);
 const SAMPLE_EVERY: Duration = Duration::from_secs(6 * 3600);
 
 /// How a host is to be.
-#[derive(Debug)]
 pub struct HostBuilder {
     database: Option<PathBuf>,
     key: KeySource,
@@ -46,6 +47,8 @@ pub struct HostBuilder {
     cache: Option<PathBuf>,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    storage: Option<Arc<dyn ValueStorage>>,
+    http: Option<Arc<dyn HttpSender>>,
     background: bool,
     public_address: Option<String>,
     media_folder: Option<PathBuf>,
@@ -70,6 +73,8 @@ impl Default for HostBuilder {
             cache: None,
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
+            storage: None,
+            http: None,
             background: true,
             public_address: None,
             media_folder: None,
@@ -79,6 +84,16 @@ impl Default for HostBuilder {
             takeover: TAKEOVER,
             history: HISTORY,
         }
+    }
+}
+
+impl std::fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostBuilder")
+            .field("database", &self.database)
+            .field("policy", &self.policy)
+            .field("background", &self.background)
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,6 +137,20 @@ impl HostBuilder {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// The program's own place for what providers remember, instead of the database. Everything else stays there.
+    #[must_use]
+    pub fn storage(mut self, storage: Arc<dyn ValueStorage>) -> Self {
+        self.storage = Some(storage);
+        self
+    }
+
+    /// The program's own HTTP, instead of the library's clients. What may leave is still the policy's to say.
+    #[must_use]
+    pub fn http(mut self, sender: Arc<dyn HttpSender>) -> Self {
+        self.http = Some(sender);
         self
     }
 
@@ -225,7 +254,8 @@ impl HostBuilder {
                 history: self.history,
                 engine,
                 policy: self.policy,
-                clients: Clients::default(),
+                clients: self.http.map_or_else(Clients::default, Clients::of_program),
+                program_values: self.storage.map(|storage| Arc::new(ProgramValues(storage))),
                 background: self.background,
                 public_address,
                 media_folder: self.media_folder,
@@ -281,6 +311,8 @@ pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) policy: Policy,
     pub(crate) clients: Clients,
+    /// Instead of the database's values of providers.
+    pub(crate) program_values: Option<Arc<ProgramValues>>,
     pub(crate) background: bool,
     pub(crate) public_address: Option<Url>,
     pub(crate) media_folder: Option<PathBuf>,
@@ -310,6 +342,14 @@ impl Inner {
                 turns.entry(channel.to_owned()).or_default().clone()
             }
             Err(_) => Arc::default(),
+        }
+    }
+
+    /// Where values of providers lie.
+    pub(crate) fn values(&self) -> Arc<dyn ValueStore> {
+        match &self.program_values {
+            Some(values) => values.clone(),
+            None => self.store.clone(),
         }
     }
 
@@ -475,6 +515,11 @@ impl Inner {
             let sealed = self.vault.seal(place, plain.expose())?;
             // Somebody who wrote meanwhile wrote under the newest key.
             changed += usize::from(self.store.reseal(&value, &sealed).await?);
+        }
+        if let Some(values) = &self.program_values {
+            for app in self.store.apps().await? {
+                changed += values.reseal(&app.id, &self.vault).await?;
+            }
         }
         let place = Place { table: "meta", row: "key-check", column: "value" };
         self.store.set_meta("key-check", &self.vault.seal(place, b"social-channel")?.0).await?;

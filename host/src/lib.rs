@@ -36,6 +36,7 @@
 //! | connect, read, publish, follow jobs | [`Tenant`] |
 //! | know what a failure asks of you | [`ErrorKind`] |
 //! | say what providers may reach | [`Policy`] |
+//! | bring a storage or an HTTP of one's own | [`ValueStorage`], [`HttpSender`] |
 //! | know the JSON | [`model`] |
 
 mod abi;
@@ -54,6 +55,7 @@ mod digest;
 mod egress;
 mod engine;
 pub mod error;
+mod exchange;
 mod host;
 mod id;
 mod lease;
@@ -71,18 +73,21 @@ mod site;
 mod store;
 mod tenant;
 mod upload;
+mod values;
 mod vault;
 mod webhook;
 
 pub use access::{ApiKey, CreatedApiKey};
 pub use accounts::{Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, callback_query};
 pub use app::{App, AppConfig, SettingValue, ShownSetting};
+pub use call::StorageError;
 pub use clock::{Clock, MovedClock, SystemClock};
 pub use config::{HostConfig, LimitsConfig};
 pub use diagnosis::Listing;
 pub use digest::Digest;
 pub use engine::EngineOptions;
 pub use error::{Error, ErrorKind, Outcome, Result};
+pub use exchange::{HttpBody, HttpFailure, HttpSender};
 pub use host::{Host, HostBuilder, Tenant};
 pub use limits::Limits;
 pub use media::ServedMedia;
@@ -95,6 +100,7 @@ pub use site::{MEDIA_PATH, SITE_FILE, SiteFile};
 pub use store::{Health, HistoryRow, JobStatus};
 pub use tenant::TenantId;
 pub use upload::{NewUpload, Upload};
+pub use values::{STORED_VALUE, StoredValue, ValueStorage};
 pub use vault::{KEY_VARIABLE, KeySource, default_key_file, new_key};
 pub use webhook::{WEBHOOK_BODY, Webhook, WebhookAnswer};
 

@@ -510,7 +510,12 @@ fn blamed(error: Error, call: &Call) -> Error {
             refused.outcome = outcome;
             refused
         }
-        _ => error,
+        _ => match call.unsent() {
+            Some(why) if error.kind == ErrorKind::Unavailable => {
+                Error { message: format!("{} (the program's own HTTP: {why})", error.message), ..error }
+            }
+            _ => error,
+        },
     }
 }
 

@@ -23,7 +23,9 @@ use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
 use crate::call::Call;
-use crate::egress::{Refusal, is_private_address};
+use crate::egress::Refusal;
+use crate::exchange::{Answer, HttpFailure, SendError};
+use crate::policy::OriginPattern;
 
 /// How long a request without a length waits for its first bytes before it goes out in chunks. Some upload
 /// servers refuse chunks, an empty chunk most of all.
@@ -76,7 +78,7 @@ async fn send(
     let url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
     let route = call.egress.route(&url).map_err(|refusal| {
         let error = match &refusal {
-            Refusal::NotGranted(_) => Error::HttpRequestDenied,
+            Refusal::NotGranted(_) | Refusal::ByProgram { .. } => Error::HttpRequestDenied,
             Refusal::Private(_) => Error::DestinationIpProhibited,
             Refusal::Malformed => Error::HttpRequestUriInvalid,
             Refusal::NoClient(why) => Error::InternalError(Some(why.clone())),
@@ -123,17 +125,28 @@ async fn send(
     };
     call.progressed();
     let response = answer.map_err(|error| {
-        if error.is_connect() {
+        if error.is_unsent() {
             call.not_opened();
         }
-        if is_private_address(&error) {
+        if error.is_private_address() {
             call.refuse(Refusal::Private(url.host_str().unwrap_or_default().to_owned()));
             return Error::DestinationIpProhibited;
+        }
+        if let SendError::Program(failure) = &error {
+            tracing::warn!(%failure, host = url.host_str(), "the program's own HTTP failed");
+            match failure {
+                HttpFailure::Refused(why) => {
+                    let origin =
+                        OriginPattern::of(&url).map_or_else(String::new, |origin| origin.to_string());
+                    call.refuse(Refusal::ByProgram { origin, why: why.clone() });
+                }
+                HttpFailure::NotSent(why) => call.explain(why),
+                HttpFailure::TimedOut(_) | HttpFailure::Broken(_) => {}
+            }
         }
         wasi_error(error)
     })?;
 
-    let response = http::Response::<reqwest::Body>::from(response);
     let size = header_size(response.headers());
     if size > call.limits.response_headers {
         return Err(Error::HttpResponseHeaderSectionSize(u32::try_from(size).ok()));
@@ -144,7 +157,7 @@ async fn send(
     }
     Ok(response.map(|body| {
         let between = options.between_bytes_timeout.map(|patience| (patience, None));
-        Incoming { body: Box::pin(body), left, call, between }.boxed_unsync()
+        Incoming { body, left, call, between }.boxed_unsync()
     }))
 }
 
@@ -246,7 +259,7 @@ impl Body for Outgoing {
 
 /// An answer's body on its way in.
 struct Incoming {
-    body: Pin<Box<reqwest::Body>>,
+    body: Answer,
     left: u64,
     call: Arc<Call>,
     between: Option<(Duration, Option<Pin<Box<tokio::time::Sleep>>>)>,
@@ -257,7 +270,7 @@ impl Body for Incoming {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
-        let Poll::Ready(frame) = self.body.as_mut().poll_frame(cx) else {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
             if let Some((patience, sleep)) = &mut self.between {
                 let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(*patience)));
                 ready!(sleep.as_mut().poll(cx));
@@ -298,8 +311,15 @@ impl Body for Incoming {
 }
 
 /// What a provider is told of a failed request. Never the address, which may hold a token.
-fn wasi_error(error: reqwest::Error) -> Error {
-    let error = error.without_url();
+fn wasi_error(error: SendError) -> Error {
+    let error = match error {
+        SendError::Library(error) => error,
+        SendError::Program(HttpFailure::Refused(_)) => return Error::HttpRequestDenied,
+        // The code that says most surely that nothing was sent.
+        SendError::Program(HttpFailure::NotSent(_)) => return Error::ConnectionRefused,
+        SendError::Program(HttpFailure::TimedOut(_)) => return Error::ConnectionReadTimeout,
+        SendError::Program(HttpFailure::Broken(why)) => return Error::InternalError(Some(why)),
+    };
     if error.is_timeout() {
         return if error.is_connect() { Error::ConnectionTimeout } else { Error::ConnectionReadTimeout };
     }

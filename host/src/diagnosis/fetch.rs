@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::egress::Egress;
-use crate::media::{Failure, get};
+use crate::media::{Failure, chunk, get};
 
 /// What was there.
 pub(super) struct Fetched {
@@ -29,8 +29,8 @@ pub(super) async fn fetch(address: &str, egress: &Egress, limit: usize) -> Resul
     let status = response.status().as_u16();
     let mut body = Vec::new();
     let reading = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk);
+        while let Ok(Some(bytes)) = chunk(&mut response).await {
+            body.extend_from_slice(&bytes);
             if body.len() > limit {
                 break;
             }

@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Media, MediaInfo, MediaSource};
 
 pub use place::ServedMedia;
-pub(crate) use url::{Failure, get};
+pub(crate) use url::{Failure, chunk, get};
 
 /// Bytes read at once. Fewer would cost a thread switch or a network read each; more would only fill memory:
 /// two such buffers are alive per stream.

@@ -13,12 +13,14 @@ use http::header::{
     ACCEPT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, HeaderMap, IF_RANGE, LAST_MODIFIED, LOCATION,
     RANGE,
 };
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::BodyExt as _;
 use url::Url;
 
 use super::{ReadError, Version};
-use crate::egress::{Egress, Refusal, is_private_address};
+use crate::egress::{Egress, Refusal};
 use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::{Answer, SendError};
 
 /// Redirects followed; content networks use one or two.
 const REDIRECTS: usize = 5;
@@ -115,7 +117,7 @@ impl UrlSource {
     }
 
     /// The answer that carries exactly these bytes of exactly this version.
-    async fn range(&self, offset: u64, end: u64) -> Result<reqwest::Response, ReadError> {
+    async fn range(&self, offset: u64, end: u64) -> Result<Response<Answer>, ReadError> {
         // An empty range cannot be asked for: `bytes=0--1` means something else. Nobody reads one but of empty media.
         let Some(last_byte) = end.checked_sub(1).filter(|last| *last >= offset) else {
             return Err(ReadError::Unavailable);
@@ -197,25 +199,26 @@ pub(crate) async fn get(
     url: &Url,
     egress: &Egress,
     headers: &[(http::HeaderName, HeaderValue)],
-) -> Result<reqwest::Response, Failure> {
+) -> Result<Response<Answer>, Failure> {
     let mut url = url.clone();
     for _ in 0..=REDIRECTS {
         let route = egress.route_media(&url).map_err(Failure::Refused)?;
-        let mut request = route.client.get(route.url).header(ACCEPT_ENCODING, "identity");
+        let mut request = reqwest::Request::new(Method::GET, route.url);
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(host) = route.host {
-            request = request.header(HOST, host);
+            request.headers_mut().insert(HOST, host);
         }
         for (name, value) in headers {
-            request = request.header(name, value);
+            request.headers_mut().insert(name, value.clone());
         }
-        let response = match tokio::time::timeout(PATIENCE, request.send()).await {
+        let response = match tokio::time::timeout(PATIENCE, route.client.execute(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) if is_private_address(&error) => {
+            Ok(Err(error)) if error.is_private_address() => {
                 return Err(Failure::Refused(Refusal::Private(
                     url.host_str().unwrap_or_default().to_owned(),
                 )));
             }
-            Ok(Err(error)) => return Err(Failure::Network(error.without_url().into())),
+            Ok(Err(error)) => return Err(Failure::Network(error.into())),
             Err(late) => return Err(Failure::Network(late.into())),
         };
         if !response.status().is_redirection() {
@@ -228,6 +231,17 @@ pub(crate) async fn get(
         };
     }
     Err(Failure::Redirects)
+}
+
+/// The next bytes of an answer; None at its end.
+pub(crate) async fn chunk(response: &mut Response<Answer>) -> Result<Option<Bytes>, SendError> {
+    while let Some(frame) = response.body_mut().frame().await {
+        // What is no data are trailers, which nobody asked for.
+        if let Ok(data) = frame?.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
 }
 
 /// First byte, last byte, size of the whole.
@@ -246,7 +260,7 @@ pub(super) fn read(
 ) -> impl Stream<Item = Result<Bytes, ReadError>> {
     enum State {
         Ask(Arc<UrlSource>),
-        Take(reqwest::Response, u64),
+        Take(Response<Answer>, u64),
         Done,
     }
     futures::stream::unfold(State::Ask(source), move |state| async move {
@@ -261,7 +275,7 @@ pub(super) fn read(
         if left == 0 {
             return None;
         }
-        match tokio::time::timeout(PATIENCE, response.chunk()).await {
+        match tokio::time::timeout(PATIENCE, chunk(&mut response)).await {
             Ok(Ok(Some(bytes))) => match left.checked_sub(bytes.len() as u64) {
                 Some(left) => Some((Ok(bytes), State::Take(response, left))),
                 None => Some((Err(ReadError::Unavailable), State::Done)),

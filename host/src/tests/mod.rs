@@ -9,6 +9,7 @@ mod limits;
 mod loading;
 mod media;
 mod network;
+mod program;
 mod server;
 
 use std::collections::BTreeMap;
