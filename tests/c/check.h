@@ -1,5 +1,5 @@
 /* What the C tests share. Each test program is a list of statements about the library; the first that does not hold ends
- * it. Arguments of every program: the folder of the components, a folder to work in. */
+ * it. Arguments of every program: the folder of the components, a folder to work in, the address of a simulated platform. */
 #ifndef CHECK_H
 #define CHECK_H
 

@@ -35,6 +35,14 @@ work=$(mktemp -d)
 simulator=
 trap 'exec 9>&- || true; [ -z "$simulator" ] || wait "$simulator" 2>/dev/null || true; rm -rf "$work"' EXIT
 
+# A simulated platform for all suites; it ends when this script does.
+mkfifo "$work/alive"
+"$library/tiktok-simulator" --port 0 --auto-consent --describe --until-eof <"$work/alive" >"$work/simulator.json" &
+simulator=$!
+exec 9>"$work/alive"
+until [ -s "$work/simulator.json" ]; do kill -0 "$simulator"; read -rt 0.05 <> <(:) || true; done
+origin=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["origin"])' "$work/simulator.json")
+
 compile() { # COMPILER OUTPUT SOURCE FLAGS...
   local compiler=$1 output=$2 source=$3; shift 3
   local standard=-std=gnu11; [ "$compiler" = g++ ] && standard=-std=c++11
@@ -51,7 +59,7 @@ suite() { # NAME FLAGS -- COMMAND...
     compile gcc "$work/$name-$program" "tests/c/$program.c" "${flags[@]}"
     mkdir -p "$work/$name"
     printf '%s: %s ... ' "$name" "$program"
-    "$@" "$work/$name-$program" "$components" "$work/$name"
+    "$@" "$work/$name-$program" "$components" "$work/$name" "$origin"
     echo ok
   done
 }
@@ -64,11 +72,6 @@ for which in "${@:-plain}" $([ $# -gt 0 ] || echo address thread); do
       "$work/header"
       echo "plain: header from C++, twice ... ok"
       gcc -std=c99 -Wall -Wextra -Werror -pedantic -fsyntax-only bindings/c/include/social_channel.h
-      mkfifo "$work/alive"
-      "$library/tiktok-simulator" --port 0 --auto-consent --describe --until-eof <"$work/alive" >"$work/simulator.json" &
-      simulator=$!
-      exec 9>"$work/alive"
-      until [ -s "$work/simulator.json" ]; do kill -0 "$simulator"; read -rt 0.05 <> <(:) || true; done
       "$library/sample-video" "$work/video.mp4" 70_000_000
       compile gcc "$work/story" examples/c/story.c
       "$work/story" "$components/plugin_tiktok.wasm" "$work/simulator.json" "$work/video.mp4" >"$work/story.txt"

@@ -45,8 +45,12 @@
  *
  * THREADS. Every function may be called from any thread, and from several at the same time on the same host; calls
  * block the calling thread only. A host may be freed while other threads are inside calls on it: those end in their
- * own time. The library has a few threads of its own; your signal handlers never run on them. No function needs
- * a callback, and a callback you give must not call the library.
+ * own time. The library has a few threads of its own; your signal handlers never run on them.
+ *
+ * CALLBACKS. No function needs one. A program that wants to keep what providers remember in a storage of its own, or to send
+ * the requests itself, gives tables of functions to socialchannel_host_open_with; socialchannel_storage and
+ * socialchannel_http say what they cover, on which threads they are called, and what they must not do.
+ * tests/c/own_storage.h and own_http.h are whole examples.
  *
  * FORK. A host does not survive fork(): in the child every call with it returns INVALID_ARGUMENT with code
  * `used_after_fork` at once, and freeing it does nothing. The parent's host is not disturbed. A child may open hosts of its
@@ -175,18 +179,261 @@ typedef enum {
 } socialchannel_version;
 
 /**
+ * What a function of socialchannel_storage came to.
+ */
+typedef enum {
+  /**
+   * Done.
+   */
+  SOCIALCHANNEL_STORAGE_RESULT_DONE = 0,
+  /**
+   * Of get_value: there is no such key.
+   */
+  SOCIALCHANNEL_STORAGE_RESULT_ABSENT = 1,
+  /**
+   * Of set_value: the key has not the version that was asked for. Nothing was written.
+   */
+  SOCIALCHANNEL_STORAGE_RESULT_CONFLICT = 2,
+  /**
+   * Of set_value: there is no room. Nothing was written.
+   */
+  SOCIALCHANNEL_STORAGE_RESULT_FULL = 3,
+  /**
+   * It cannot be done now; socialchannel_explain says why. Any other number means the same.
+   */
+  SOCIALCHANNEL_STORAGE_RESULT_UNAVAILABLE = 4,
+} socialchannel_storage_result;
+
+/**
+ * Numbers of socialchannel_storage.
+ */
+typedef enum {
+  /**
+   * Bytes of the longest value: 64 KiB and what encryption adds.
+   */
+  SOCIALCHANNEL_STORAGE_VALUE_CAPACITY = 65792,
+} socialchannel_storage_value;
+
+/**
+ * What the function of socialchannel_http came to.
+ */
+typedef enum {
+  /**
+   * The answer was handed over to its end.
+   */
+  SOCIALCHANNEL_HTTP_RESULT_DONE = 0,
+  /**
+   * The program does not let this request out. Nothing was sent. The call fails with DENIED_BY_POLICY.
+   */
+  SOCIALCHANNEL_HTTP_RESULT_REFUSED = 1,
+  /**
+   * The server could not be reached. Nothing was sent, so the request can be repeated safely.
+   */
+  SOCIALCHANNEL_HTTP_RESULT_NOT_SENT = 2,
+  /**
+   * No answer in time. The request may have been sent.
+   */
+  SOCIALCHANNEL_HTTP_RESULT_TIMED_OUT = 3,
+  /**
+   * The connection broke, or socialchannel_exchange_read or _write failed. The request may have been sent. Any other
+   * number means the same.
+   */
+  SOCIALCHANNEL_HTTP_RESULT_BROKEN = 4,
+} socialchannel_http_result;
+
+/**
  * Why a call failed. Made by a failing call, freed with socialchannel_error_free.
  */
 typedef struct socialchannel_error socialchannel_error;
+
+/**
+ * One request of the library that a program's own HTTP sends; see socialchannel_http. It is the program's for as
+ * long as the function that got it runs.
+ */
+typedef struct socialchannel_exchange socialchannel_exchange;
 
 /**
  * A host: the library, opened. Make one with socialchannel_host_open and free it with socialchannel_host_free.
  */
 typedef struct socialchannel_host socialchannel_host;
 
+/**
+ * A header: both texts end with a NUL.
+ */
+typedef struct {
+  /**
+   * For example `content-type`; the case does not matter.
+   */
+  const char *name;
+  /**
+   * As it stands on the wire.
+   */
+  const char *value;
+} socialchannel_header;
+
+/**
+ * A program's own storage, for socialchannel_host_open_with.
+ *
+ * WHAT LIES THERE: what providers remember of themselves between calls, a few small values for an app (counters,
+ * tokens of an app, names of servers). WHAT DOES NOT: apps, channels with their credentials, publish jobs, leases,
+ * webhooks and uploads stay in the SQLite database, because publishing at most once rests on transactions over several of
+ * its rows, which no table of single values can give. So `data` (or `database`) is needed as before.
+ *
+ * Values arrive encrypted under the host's master key, bound to app and key, and are at most
+ * SOCIALCHANNEL_STORAGE_VALUE_CAPACITY bytes long. All processes that open the same database must bring the same storage.
+ *
+ * THREADS. The functions are called on threads of the library, several at the same time, and may block; while they do, one
+ * call of a provider waits (its time limits go on). They must not call the library, but for socialchannel_explain; a call
+ * with a host is refused with code `called_from_callback`. They must return: no longjmp, no C++ exception, no exit of the
+ * thread. Text given is lent for the call. A key is UTF-8 of `key_len` bytes (at most 512), which may hold a NUL; one NUL
+ * more follows it. A pointer that is not NULL may be used as its comment says.
+ */
+typedef struct {
+  /**
+   * sizeof(socialchannel_storage), so that later versions can have more members.
+   */
+  size_t size;
+  /**
+   * Handed to every function; may be NULL.
+   */
+  void *userdata;
+  /**
+   * Reads a value: writes at most `value_capacity` bytes to `value`, their number to `*value_len_out`, the version to
+   * `*version_out` and the expiry, as it was given, to `*expires_at_out`. Returns DONE, ABSENT (also for a value that
+   * has expired) or UNAVAILABLE.
+   */
+  uint32_t (*get_value)(void *userdata,
+                        const char *app,
+                        const char *key,
+                        size_t key_len,
+                        uint8_t *value,
+                        size_t value_capacity,
+                        size_t *value_len_out,
+                        uint64_t *version_out,
+                        int64_t *expires_at_out);
+  /**
+   * Stores a value durably and writes its new version to `*version_out`: never 0, and greater than every earlier version
+   * of this key, deleted ones too. If `if_version` is not NULL, compare and set: only if the key has the version
+   * `*if_version` now (0: only if it does not exist or has expired), in one step that nothing can come between; else
+   * CONFLICT. `expires_at`: milliseconds since 1970, from which on the key no longer exists; 0: it stays.
+   * Returns DONE, CONFLICT, FULL or UNAVAILABLE.
+   */
+  uint32_t (*set_value)(void *userdata,
+                        const char *app,
+                        const char *key,
+                        size_t key_len,
+                        const uint8_t *value,
+                        size_t value_len,
+                        const uint64_t *if_version,
+                        int64_t expires_at,
+                        uint64_t *version_out);
+  /**
+   * Forgets a key. Returns DONE (also if there is none) or UNAVAILABLE.
+   */
+  uint32_t (*delete_value)(void *userdata, const char *app, const char *key, size_t key_len);
+  /**
+   * Names the app's keys that begin with `prefix` and come after `after` (NULL: all), in the order of their bytes, at most
+   * `limit`: calls `found(keys, key, key_len)` for each. Returns DONE or UNAVAILABLE.
+   */
+  uint32_t (*list_keys)(void *userdata,
+                        const char *app,
+                        const char *prefix,
+                        size_t prefix_len,
+                        const char *after,
+                        size_t after_len,
+                        uint32_t limit,
+                        void (*found)(void *keys, const char *key, size_t key_len),
+                        void *keys);
+  /**
+   * Called once, when the library will not use the table any more; may be NULL. That is when the host is freed and every
+   * function has returned: perhaps a moment after socialchannel_host_free, on any thread. Not called if opening failed.
+   */
+  void (*finalize)(void *userdata);
+} socialchannel_storage;
+
+/**
+ * A request to send. Everything it points to is lent until the function returns.
+ */
+typedef struct {
+  /**
+   * `GET`, `POST`, `PUT` ...
+   */
+  const char *method;
+  /**
+   * The whole address. Its query may hold credentials: keep it out of logs.
+   */
+  const char *url;
+  /**
+   * All headers to send but `Host` (which is here only if it is not that of the address), `Connection` and
+   * `Transfer-Encoding`. They hold credentials.
+   */
+  const socialchannel_header *headers;
+  /**
+   * How many.
+   */
+  size_t headers_len;
+  /**
+   * Bytes of the body, which `content-length` says too; 0: none; -1: not known, send it in chunks.
+   */
+  int64_t body_len;
+} socialchannel_http_request;
+
+/**
+ * A program's own HTTP, for socialchannel_host_open_with: through it goes every request, those of providers and what the
+ * library fetches itself (media at an address).
+ *
+ * WHAT THE LIBRARY HAS JUDGED before it asks: the origin is granted to the app (or it is the address of a person's media),
+ * the address names no private network by number, mapped origins are mapped. WHAT IS LEFT TO YOU: a host's name may resolve
+ * to a private address. You resolve it, so you refuse it (REFUSED), unless the policy allows private networks; the
+ * library's own HTTP does so. Whoever may publish from an address could otherwise read your inner network.
+ *
+ * HOW TO SEND: exactly once, whatever fails (publishing at most once rests on it); no redirect followed, no cookie kept, no
+ * content decoded (`content-length` counts the bytes you hand over), certificates checked. The library gives up at its own
+ * time limits, but cannot stop your function: use timeouts (30 seconds without a byte is usual), and return BROKEN when
+ * socialchannel_exchange_read or socialchannel_exchange_write fails, breaking the connection off: a server must not take half
+ * a body for a whole one.
+ *
+ * THREADS. `exchange` is called on threads of the library, up to 256 at the same time, and may block. Inside of it, and only
+ * with the exchange it was given, call socialchannel_exchange_read, _respond and _write, and socialchannel_explain; no other
+ * function of the library (a call with a host is refused with code `called_from_callback`). It must return: no longjmp, no
+ * C++ exception, no exit of the thread.
+ */
+typedef struct {
+  /**
+   * sizeof(socialchannel_http), so that later versions can have more members.
+   */
+  size_t size;
+  /**
+   * Handed to every function; may be NULL.
+   */
+  void *userdata;
+  /**
+   * Does one exchange: sends `request`, reading its body with socialchannel_exchange_read; hands over the head of the answer
+   * with socialchannel_exchange_respond, then its body with socialchannel_exchange_write; returns a
+   * socialchannel_http_result. The exchange is over when it returns.
+   */
+  uint32_t (*exchange)(void *userdata,
+                       const socialchannel_http_request *request,
+                       socialchannel_exchange *exchange);
+  /**
+   * Called once, when the library will not use the table any more; may be NULL. That is when the host is freed and every
+   * function has returned: perhaps a moment after socialchannel_host_free, on any thread. Not called if opening failed.
+   */
+  void (*finalize)(void *userdata);
+} socialchannel_http;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * Says why a function of socialchannel_storage or socialchannel_http is about to return a failure: one sentence for
+ * the operator, which becomes part of the error's message. No token, and no address with its query. The last one counts.
+ *
+ * INVALID_ARGUMENT with code `not_in_callback`: this thread is not inside of such a function.
+ */
+socialchannel_status socialchannel_explain(const char *why,
+                                           socialchannel_error **error_out);
 
 /**
  * The combined number of the library that is loaded. A program asserts that it is not less than
@@ -289,6 +536,43 @@ void socialchannel_string_free(char *string);
 void socialchannel_bytes_free(uint8_t *bytes, size_t bytes_len);
 
 /**
+ * Waits for the next bytes of the request's body and copies at most `capacity` of them to `buffer`, their number to
+ * `*read_out`; 0: the body is at its end.
+ *
+ * UNAVAILABLE: the body broke off, or the call it belongs to has ended: break the connection off and return BROKEN.
+ * INVALID_ARGUMENT: the exchange is over (code `freed_handle`), `capacity` is 0.
+ */
+socialchannel_status socialchannel_exchange_read(socialchannel_exchange *exchange,
+                                                 uint8_t *buffer,
+                                                 size_t capacity,
+                                                 size_t *read_out,
+                                                 socialchannel_error **error_out);
+
+/**
+ * Hands over the head of the answer: its final status (200 to 999) and its headers, without those of the connection
+ * itself (`connection`, `transfer-encoding`). Once for an exchange.
+ *
+ * UNAVAILABLE: the call it belongs to has ended. INVALID_ARGUMENT: the exchange is over (code `freed_handle`) or answered
+ * already (`answered_already`), or this is no head of an answer.
+ */
+socialchannel_status socialchannel_exchange_respond(socialchannel_exchange *exchange,
+                                                    uint16_t status,
+                                                    const socialchannel_header *headers,
+                                                    size_t headers_len,
+                                                    socialchannel_error **error_out);
+
+/**
+ * Hands over bytes of the answer's body, in order; waits while the library has enough of them. They are copied.
+ *
+ * UNAVAILABLE: nobody wants them any more: break the connection off and return BROKEN. INVALID_ARGUMENT: the exchange is over
+ * (code `freed_handle`), or has no head of an answer yet (`not_answered`).
+ */
+socialchannel_status socialchannel_exchange_write(socialchannel_exchange *exchange,
+                                                  const uint8_t *buffer,
+                                                  size_t buffer_len,
+                                                  socialchannel_error **error_out);
+
+/**
  * Opens a host.
  *
  * `config` is a JSON document (schema: HostConfig). `{"data": "/var/lib/shop/social-channel"}` keeps everything
@@ -303,6 +587,18 @@ void socialchannel_bytes_free(uint8_t *bytes, size_t bytes_len);
 socialchannel_status socialchannel_host_open(const char *config,
                                              socialchannel_host **host_out,
                                              socialchannel_error **error_out);
+
+/**
+ * Opens a host, as socialchannel_host_open does, with the program's own storage for what providers remember, its own HTTP,
+ * or both. NULL: the library's. The tables are copied; what `userdata` points to must live until `finalize` is called.
+ *
+ * INVALID_ARGUMENT also for a table without its size (code `wrong_size`) or without one of its functions.
+ */
+socialchannel_status socialchannel_host_open_with(const char *config,
+                                                  const socialchannel_storage *storage,
+                                                  const socialchannel_http *http,
+                                                  socialchannel_host **host_out,
+                                                  socialchannel_error **error_out);
 
 /**
  * Lays the host's jobs down: requests that may be repeated are dropped, others are waited for, at most

@@ -18,6 +18,7 @@ use social_channel::{Error, ErrorKind, Result};
 use crate::argument::{invalid, null};
 pub(crate) use crate::error::ErrorHandle;
 pub(crate) use crate::host::HostHandle;
+pub(crate) use crate::http::ExchangeHandle;
 
 /// A host: the library, opened. Make one with socialchannel_host_open and free it with socialchannel_host_free.
 #[allow(non_camel_case_types, reason = "named as C names it")]
@@ -31,10 +32,18 @@ pub struct socialchannel_error {
     _private: [u8; 0],
 }
 
+/// One request of the library that a program's own HTTP sends; see socialchannel_http. It is the program's for as
+/// long as the function that got it runs.
+#[allow(non_camel_case_types, reason = "named as C names it")]
+pub struct socialchannel_exchange {
+    _private: [u8; 0],
+}
+
 /// What a handle stands for.
 pub(crate) enum Handle {
     Host(Arc<HostHandle>),
     Error(Arc<ErrorHandle>),
+    Exchange(Arc<ExchangeHandle>),
 }
 
 /// Hosts that are open. A child of fork inherits the number, and with it their files and locks.
@@ -131,9 +140,7 @@ pub(crate) fn host(handle: *const socialchannel_host) -> Result<Arc<HostHandle>>
     let table = table();
     match table.handles.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
         Some(Handle::Host(host)) => return Ok(Arc::clone(host)),
-        Some(Handle::Error(_)) => {
-            return Err(invalid("host", "wrong_handle", "is an error, not a host"));
-        }
+        Some(_) => return Err(invalid("host", "wrong_handle", "is a handle, but not a host")),
         None => {}
     }
     if id < table.first {
@@ -152,5 +159,18 @@ pub(crate) fn error(handle: *const socialchannel_error) -> Option<Arc<ErrorHandl
     match table().handles.read().unwrap_or_else(PoisonError::into_inner).get(&(handle as usize)) {
         Some(Handle::Error(error)) => Some(Arc::clone(error)),
         _ => None,
+    }
+}
+
+/// The exchange behind a handle.
+pub(crate) fn exchange(handle: *const socialchannel_exchange) -> Result<Arc<ExchangeHandle>> {
+    let id = handle as usize;
+    if id == 0 {
+        return Err(null("exchange"));
+    }
+    match table().handles.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        Some(Handle::Exchange(exchange)) => Ok(Arc::clone(exchange)),
+        Some(_) => Err(invalid("exchange", "wrong_handle", "is a handle, but not an exchange")),
+        None => Err(invalid("exchange", "freed_handle", "is over: its function has returned")),
     }
 }

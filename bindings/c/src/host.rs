@@ -1,6 +1,5 @@
 //! A host as C sees it: the library's [`Host`] and the threads it runs on.
 
-use std::cell::Cell;
 use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::argument::{document, tenant};
 use crate::border::{enter, enter_quietly, panicked};
+use crate::callback::is_inside;
 use crate::handle::{self, Handle, OpenHost};
+use crate::http::{ProgramHttp, socialchannel_http};
+use crate::storage::{ProgramStorage, socialchannel_storage};
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
@@ -19,11 +21,6 @@ use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 const THREADS: usize = 4;
 /// How long freeing a host waits for a request that must not be broken off.
 const FREE_WAITS: Duration = Duration::from_secs(30);
-
-thread_local! {
-    /// This thread runs a function of the embedding program that the library called.
-    static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
-}
 
 /// An open host and its threads.
 pub(crate) struct HostHandle {
@@ -43,11 +40,26 @@ impl Drop for HostHandle {
 }
 
 impl HostHandle {
-    fn open(config: HostConfig) -> Result<Self> {
+    fn open(config: HostConfig, storage: Option<ProgramStorage>, http: Option<ProgramHttp>) -> Result<Self> {
         let counted = OpenHost::new()?;
         let runtime = runtime()?;
-        let builder = config.builder()?;
+        let mut builder = config.builder()?;
+        let took_over =
+            (storage.as_ref().map(ProgramStorage::took_over), http.as_ref().map(ProgramHttp::took_over));
+        if let Some(storage) = storage {
+            builder = builder.storage(Arc::new(storage));
+        }
+        if let Some(http) = http {
+            builder = builder.http(Arc::new(http));
+        }
         let host = on(&runtime, builder.open())?;
+        // Only now: what could not be opened leaves the tables to the program.
+        if let Some(storage) = took_over.0 {
+            storage();
+        }
+        if let Some(http) = took_over.1 {
+            http();
+        }
         Ok(HostHandle { host, runtime: Some(runtime), _counted: counted })
     }
 
@@ -75,7 +87,7 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
 {
-    if IN_CALLBACK.get() {
+    if is_inside() {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
             "a callback of the library called the library: it would wait for itself",
@@ -157,7 +169,31 @@ pub unsafe extern "C" fn socialchannel_host_open(
     unsafe {
         enter(error_out, || {
             let out = Out::new("host_out", host_out)?;
-            let opened = HostHandle::open(document("config", config)?)?;
+            let opened = HostHandle::open(document("config", config)?, None, None)?;
+            out.write(handle::insert(Handle::Host(Arc::new(opened))) as *mut socialchannel_host);
+            Ok(())
+        })
+    }
+}
+
+/// Opens a host, as socialchannel_host_open does, with the program's own storage for what providers remember, its own HTTP,
+/// or both. NULL: the library's. The tables are copied; what `userdata` points to must live until `finalize` is called.
+///
+/// INVALID_ARGUMENT also for a table without its size (code `wrong_size`) or without one of its functions.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_open_with(
+    config: *const c_char,
+    storage: *const socialchannel_storage,
+    http: *const socialchannel_http,
+    host_out: *mut *mut socialchannel_host,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        enter(error_out, || {
+            let out = Out::new("host_out", host_out)?;
+            let (storage, http) = (ProgramStorage::new(storage)?, ProgramHttp::new(http)?);
+            let opened = HostHandle::open(document("config", config)?, storage, http)?;
             out.write(handle::insert(Handle::Host(Arc::new(opened))) as *mut socialchannel_host);
             Ok(())
         })

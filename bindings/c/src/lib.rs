@@ -13,6 +13,7 @@
 
 mod argument;
 mod border;
+mod callback;
 mod document;
 mod handle;
 
@@ -24,6 +25,10 @@ mod status;
 mod error;
 
 mod text;
+
+mod storage;
+
+mod http;
 
 mod host;
 
@@ -43,15 +48,21 @@ mod webhook;
 
 pub use account::*;
 pub use app::*;
+pub use callback::socialchannel_explain;
 pub use connect::*;
 pub use document::{JobQuery, schemas};
 pub use error::*;
-pub use handle::{socialchannel_error, socialchannel_host};
+pub use handle::{socialchannel_error, socialchannel_exchange, socialchannel_host};
 pub use host::*;
+pub use http::{
+    socialchannel_exchange_read, socialchannel_exchange_respond, socialchannel_exchange_write,
+    socialchannel_header, socialchannel_http, socialchannel_http_request, socialchannel_http_result,
+};
 pub use job::*;
 pub use provider::*;
 pub use publish::*;
 pub use status::*;
+pub use storage::{socialchannel_storage, socialchannel_storage_result, socialchannel_storage_value};
 pub use text::*;
 pub use version::*;
 pub use webhook::*;

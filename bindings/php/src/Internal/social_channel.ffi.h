@@ -26,8 +26,80 @@ typedef enum {
   SOCIALCHANNEL_VERSION_MINOR = 1,
   SOCIALCHANNEL_VERSION_NUMBER = 1000,
 } socialchannel_version;
+typedef enum {
+  SOCIALCHANNEL_STORAGE_RESULT_DONE = 0,
+  SOCIALCHANNEL_STORAGE_RESULT_ABSENT = 1,
+  SOCIALCHANNEL_STORAGE_RESULT_CONFLICT = 2,
+  SOCIALCHANNEL_STORAGE_RESULT_FULL = 3,
+  SOCIALCHANNEL_STORAGE_RESULT_UNAVAILABLE = 4,
+} socialchannel_storage_result;
+typedef enum {
+  SOCIALCHANNEL_STORAGE_VALUE_CAPACITY = 65792,
+} socialchannel_storage_value;
+typedef enum {
+  SOCIALCHANNEL_HTTP_RESULT_DONE = 0,
+  SOCIALCHANNEL_HTTP_RESULT_REFUSED = 1,
+  SOCIALCHANNEL_HTTP_RESULT_NOT_SENT = 2,
+  SOCIALCHANNEL_HTTP_RESULT_TIMED_OUT = 3,
+  SOCIALCHANNEL_HTTP_RESULT_BROKEN = 4,
+} socialchannel_http_result;
 typedef struct socialchannel_error socialchannel_error;
+typedef struct socialchannel_exchange socialchannel_exchange;
 typedef struct socialchannel_host socialchannel_host;
+typedef struct {
+  const char *name;
+  const char *value;
+} socialchannel_header;
+typedef struct {
+  size_t size;
+  void *userdata;
+  uint32_t (*get_value)(void *userdata,
+                        const char *app,
+                        const char *key,
+                        size_t key_len,
+                        uint8_t *value,
+                        size_t value_capacity,
+                        size_t *value_len_out,
+                        uint64_t *version_out,
+                        int64_t *expires_at_out);
+  uint32_t (*set_value)(void *userdata,
+                        const char *app,
+                        const char *key,
+                        size_t key_len,
+                        const uint8_t *value,
+                        size_t value_len,
+                        const uint64_t *if_version,
+                        int64_t expires_at,
+                        uint64_t *version_out);
+  uint32_t (*delete_value)(void *userdata, const char *app, const char *key, size_t key_len);
+  uint32_t (*list_keys)(void *userdata,
+                        const char *app,
+                        const char *prefix,
+                        size_t prefix_len,
+                        const char *after,
+                        size_t after_len,
+                        uint32_t limit,
+                        void (*found)(void *keys, const char *key, size_t key_len),
+                        void *keys);
+  void (*finalize)(void *userdata);
+} socialchannel_storage;
+typedef struct {
+  const char *method;
+  const char *url;
+  const socialchannel_header *headers;
+  size_t headers_len;
+  int64_t body_len;
+} socialchannel_http_request;
+typedef struct {
+  size_t size;
+  void *userdata;
+  uint32_t (*exchange)(void *userdata,
+                       const socialchannel_http_request *request,
+                       socialchannel_exchange *exchange);
+  void (*finalize)(void *userdata);
+} socialchannel_http;
+socialchannel_status socialchannel_explain(const char *why,
+                                           socialchannel_error **error_out);
 uint32_t socialchannel_version_number(void);
 const char *socialchannel_version_text(void);
 const char *socialchannel_status_name(uint32_t status);
@@ -46,9 +118,28 @@ const char *socialchannel_error_json(const socialchannel_error *error);
 void socialchannel_error_free(socialchannel_error *error);
 void socialchannel_string_free(char *string);
 void socialchannel_bytes_free(uint8_t *bytes, size_t bytes_len);
+socialchannel_status socialchannel_exchange_read(socialchannel_exchange *exchange,
+                                                 uint8_t *buffer,
+                                                 size_t capacity,
+                                                 size_t *read_out,
+                                                 socialchannel_error **error_out);
+socialchannel_status socialchannel_exchange_respond(socialchannel_exchange *exchange,
+                                                    uint16_t status,
+                                                    const socialchannel_header *headers,
+                                                    size_t headers_len,
+                                                    socialchannel_error **error_out);
+socialchannel_status socialchannel_exchange_write(socialchannel_exchange *exchange,
+                                                  const uint8_t *buffer,
+                                                  size_t buffer_len,
+                                                  socialchannel_error **error_out);
 socialchannel_status socialchannel_host_open(const char *config,
                                              socialchannel_host **host_out,
                                              socialchannel_error **error_out);
+socialchannel_status socialchannel_host_open_with(const char *config,
+                                                  const socialchannel_storage *storage,
+                                                  const socialchannel_http *http,
+                                                  socialchannel_host **host_out,
+                                                  socialchannel_error **error_out);
 socialchannel_status socialchannel_host_shutdown(const socialchannel_host *host,
                                                  uint64_t longest_ms,
                                                  socialchannel_error **error_out);

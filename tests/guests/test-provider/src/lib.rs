@@ -214,6 +214,11 @@ async fn misbehave(behaviour: &str) -> Result<Profile, Error> {
         }
         "look-around" => Ok(profile(look_around())),
         "storage" => Ok(profile(exercise_storage().await)),
+        "storage-read" => match storage::get("a".to_owned()).await {
+            Ok(entry) => Ok(profile(format!("{:?}", entry.map(|entry| entry.version)))),
+            Err(StorageError::Unavailable(why)) => Err(error(ErrorKind::Unavailable, why)),
+            Err(other) => Err(error(ErrorKind::Other, format!("{other:?}"))),
+        },
         "get" => said(http::get(&url()).await),
         "get-twice" => {
             let first = http::get(&url()).await.map_err(|code| error(ErrorKind::Unavailable, code))?;
