@@ -683,12 +683,16 @@ impl Tenant {
         self.inner.wait_for_job(&self.id, id, longest).await
     }
 
-    /// Asks to cancel a job. What was sent already may still be posted; the job's end says.
+    /// Asks to cancel a job. What was sent already may still be posted; the job's end says. One that has ended stays
+    /// as it is.
     pub async fn cancel_job(&self, id: &str) -> Result<Job> {
         self.inner.cancel_job(&self.id, id).await
     }
 
     /// Goes on with a job now: after a crash, a pause, or a change that a person made.
+    ///
+    /// # Errors
+    /// `InvalidRequest` where it has ended.
     pub async fn resume_job(&self, id: &str) -> Result<Job> {
         self.inner.resume_job(&self.id, id).await
     }

@@ -193,6 +193,10 @@ static void a_video_is_published_over_both(const char *origin) {
   CHECK(strstr(out, "\"status\":\"published\"") != NULL);
   socialchannel_string_free(out);
   CHECK(atomic_load(&http.sent) >= VIDEO);
+  FAILS(SOCIALCHANNEL_STATUS_INVALID_REQUEST, NULL, socialchannel_host_resume_job(host, NULL, job, &out, &error));
+  OK(socialchannel_host_cancel_job(host, NULL, job, &out, &error));
+  CHECK(strstr(out, "\"status\":\"published\"") != NULL);
+  socialchannel_string_free(out);
   /* The provider counts what it asks of the platform, over all processes: in the program's storage. */
   CHECK(count_of(&storage, "demo") > 0);
   free(channel);

@@ -303,12 +303,17 @@ impl Inner {
     /// Goes on with a job now: after a crash, a pause, or a change that a person made.
     pub(crate) async fn resume_job(self: &Arc<Self>, tenant: &TenantId, id: &str) -> Result<Job> {
         let row = self.job_row(tenant, id).await?;
+        if row.status.has_ended() {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!("this job is {}: there is nothing to go on with", row.status.name()),
+            )
+            .with_remedy("to try again what was not published, retry it: that makes a new job"));
+        }
         if row.status == JobStatus::Paused || row.wake_at.is_some_and(|at| at > self.clock.now_ms()) {
             self.store.wake_job(tenant, id, self.clock.now_ms()).await?;
         }
-        if !row.status.has_ended() {
-            self.drive_in_background(tenant, id);
-        }
+        self.drive_in_background(tenant, id);
         self.job(tenant, id).await
     }
 
