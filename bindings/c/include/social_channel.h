@@ -17,6 +17,7 @@
  *
  * examples/c/story.c tells the whole story: load a provider, connect, read, publish with progress.
  * Compile and link: cc program.c $(pkg-config --cflags --libs socialchannel)
+ * With the library inside of the program: cc program.c $(pkg-config --cflags --libs socialchannel-static)
  *
  * WORDS. A provider is code: a component that speaks with one network. An app is a provider with one set of
  * settings, that is one registration at the network. A channel is one connected account. A tenant is one customer
@@ -45,7 +46,8 @@
  *
  * THREADS. Every function may be called from any thread, and from several at the same time on the same host; calls
  * block the calling thread only. A host may be freed while other threads are inside calls on it: those end in their
- * own time. The library has a few threads of its own; your signal handlers never run on them.
+ * own time. An open host has a few threads of its own, also with `"background": false`: calls run on them, and between calls
+ * they sleep. Your signal handlers never run on them.
  *
  * CALLBACKS. No function needs one. A program that wants to keep what providers remember in a storage of its own, or to send
  * the requests itself, gives tables of functions to socialchannel_host_open_with; socialchannel_storage and
@@ -312,7 +314,7 @@ typedef struct {
                         uint64_t *version_out,
                         int64_t *expires_at_out);
   /**
-   * Stores a value durably and writes its new version to `*version_out`: never 0, and greater than every earlier version
+   * Stores a value, so that it outlives the process, and writes its new version to `*version_out`: never 0, and greater than every earlier version
    * of this key, deleted ones too. If `if_version` is not NULL, compare and set: only if the key has the version
    * `*if_version` now (0: only if it does not exist or has expired), in one step that nothing can come between; else
    * CONFLICT. `expires_at`: milliseconds since 1970, from which on the key no longer exists; 0: it stays.
@@ -934,8 +936,8 @@ socialchannel_status socialchannel_host_wait_for_job(const socialchannel_host *h
                                                      socialchannel_error **error_out);
 
 /**
- * Asks to cancel a job and reads it (schema: Job). What was sent already may still be posted; the job's end says.
- * INVALID_REQUEST: it has ended.
+ * Asks to cancel a job and reads it (schema: Job). What was sent already may still be posted; the job's end says. One
+ * that has ended stays as it is.
  */
 socialchannel_status socialchannel_host_cancel_job(const socialchannel_host *host,
                                                    const char *tenant,

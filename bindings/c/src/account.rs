@@ -5,8 +5,7 @@ use std::ffi::c_char;
 use social_channel::model::ListQuery;
 
 use crate::argument::{document, required};
-use crate::border::enter;
-use crate::host::tenant_of;
+use crate::host::tenant_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
@@ -21,11 +20,9 @@ pub unsafe extern "C" fn socialchannel_host_get_profile(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("profile_out", profile_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("profile_out", profile_out), error_out, |tenant| {
             let channel = required("channel", channel)?.to_owned();
-            out.json(&handle.run(async move { tenant.profile(&channel).await })?)
+            Ok(async move { tenant.profile(&channel).await })
         })
     }
 }
@@ -42,11 +39,9 @@ pub unsafe extern "C" fn socialchannel_host_get_stats(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("stats_out", stats_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("stats_out", stats_out), error_out, |tenant| {
             let channel = required("channel", channel)?.to_owned();
-            out.json(&handle.run(async move { tenant.stats(&channel).await })?)
+            Ok(async move { tenant.stats(&channel).await })
         })
     }
 }
@@ -66,12 +61,10 @@ pub unsafe extern "C" fn socialchannel_host_list_posts(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("page_out", page_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("page_out", page_out), error_out, |tenant| {
             let channel = required("channel", channel)?.to_owned();
             let query: ListQuery = document("query", query)?;
-            out.json(&handle.run(async move { tenant.list_posts(&channel, &query).await })?)
+            Ok(async move { tenant.list_posts(&channel, &query).await })
         })
     }
 }
@@ -89,12 +82,10 @@ pub unsafe extern "C" fn socialchannel_host_get_posts(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("posts_out", posts_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("posts_out", posts_out), error_out, |tenant| {
             let channel = required("channel", channel)?.to_owned();
             let ids: Vec<String> = document("ids", ids)?;
-            out.json(&handle.run(async move { tenant.get_posts(&channel, &ids).await })?)
+            Ok(async move { tenant.get_posts(&channel, &ids).await })
         })
     }
 }

@@ -7,6 +7,7 @@ use social_channel::AppConfig;
 use crate::argument::{document, required};
 use crate::border::enter;
 use crate::handle;
+use crate::host::host_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
@@ -27,13 +28,10 @@ pub unsafe extern "C" fn socialchannel_host_put_app(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("app_out", app_out)?;
-            let handle = handle::host(host)?;
+        host_call(host, Out::new("app_out", app_out), error_out, |host| {
             let app = required("app", app)?.to_owned();
             let config: AppConfig = document("config", config)?;
-            let host = handle.host();
-            out.json(&handle.run(async move { host.put_app(&app, config).await })?)
+            Ok(async move { host.put_app(&app, config).await })
         })
     }
 }
@@ -47,11 +45,8 @@ pub unsafe extern "C" fn socialchannel_host_list_apps(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("apps_out", apps_out)?;
-            let handle = handle::host(host)?;
-            let host = handle.host();
-            out.json(&handle.run(async move { host.apps().await })?)
+        host_call(host, Out::new("apps_out", apps_out), error_out, |host| {
+            Ok(async move { host.apps().await })
         })
     }
 }
@@ -66,12 +61,9 @@ pub unsafe extern "C" fn socialchannel_host_get_app(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("app_out", app_out)?;
-            let handle = handle::host(host)?;
+        host_call(host, Out::new("app_out", app_out), error_out, |host| {
             let app = required("app", app)?.to_owned();
-            let host = handle.host();
-            out.json(&handle.run(async move { host.app(&app).await })?)
+            Ok(async move { host.app(&app).await })
         })
     }
 }
@@ -105,12 +97,9 @@ pub unsafe extern "C" fn socialchannel_host_check_app(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("findings_out", findings_out)?;
-            let handle = handle::host(host)?;
+        host_call(host, Out::new("findings_out", findings_out), error_out, |host| {
             let app = required("app", app)?.to_owned();
-            let host = handle.host();
-            out.json(&handle.run(async move { host.check_settings(&app).await })?)
+            Ok(async move { host.check_settings(&app).await })
         })
     }
 }
@@ -126,12 +115,9 @@ pub unsafe extern "C" fn socialchannel_host_get_app_guide(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("guide_out", guide_out)?;
-            let handle = handle::host(host)?;
+        host_call(host, Out::new("guide_out", guide_out), error_out, |host| {
             let app = required("app", app)?.to_owned();
-            let host = handle.host();
-            out.json(&handle.run(async move { host.guide(&app).await })?)
+            Ok(async move { host.guide(&app).await })
         })
     }
 }

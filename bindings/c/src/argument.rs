@@ -80,7 +80,8 @@ pub(crate) fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
 /// Where and what, but never the value: it may be a secret that went to the wrong place.
 fn said(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.split_once("invalid type: ").or_else(|| text.split_once("invalid value: ")) {
+    let repeats = ["invalid type: ", "invalid value: ", "unknown variant "];
+    match repeats.into_iter().find_map(|start| text.split_once(start)) {
         Some((_, rest)) => match rest.rsplit_once("expected ") {
             Some((_, expected)) => format!("expected {expected}"),
             None => format!("a wrong value at line {} column {}", error.line(), error.column()),

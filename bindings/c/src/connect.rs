@@ -5,8 +5,7 @@ use std::ffi::c_char;
 use social_channel::{ConnectOptions, callback_query};
 
 use crate::argument::{document, required};
-use crate::border::enter;
-use crate::host::tenant_of;
+use crate::host::tenant_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
@@ -27,12 +26,10 @@ pub unsafe extern "C" fn socialchannel_host_begin_connect(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("connect_out", connect_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("connect_out", connect_out), error_out, |tenant| {
             let app = required("app", app)?.to_owned();
             let options: ConnectOptions = document("options", options)?;
-            out.json(&handle.run(async move { tenant.begin_connect(&app, options).await })?)
+            Ok(async move { tenant.begin_connect(&app, options).await })
         })
     }
 }
@@ -57,12 +54,10 @@ pub unsafe extern "C" fn socialchannel_host_complete_connect(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("connected_out", connected_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("connected_out", connected_out), error_out, |tenant| {
             let owner = required("owner", owner)?.to_owned();
             let callback = callback_query(required("callback", callback)?);
-            out.json(&handle.run(async move { tenant.complete_connect(&owner, callback).await })?)
+            Ok(async move { tenant.complete_connect(&owner, callback).await })
         })
     }
 }
@@ -81,13 +76,11 @@ pub unsafe extern "C" fn socialchannel_host_choose_account(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("channel_out", channel_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("channel_out", channel_out), error_out, |tenant| {
             let owner = required("owner", owner)?.to_owned();
             let choice = required("choice", choice)?.to_owned();
             let account_id = required("account_id", account_id)?.to_owned();
-            out.json(&handle.run(async move { tenant.choose_account(&owner, &choice, &account_id).await })?)
+            Ok(async move { tenant.choose_account(&owner, &choice, &account_id).await })
         })
     }
 }
@@ -103,10 +96,8 @@ pub unsafe extern "C" fn socialchannel_host_list_channels(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("channels_out", channels_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
-            out.json(&handle.run(async move { tenant.channels().await })?)
+        tenant_call(host, tenant, Out::new("channels_out", channels_out), error_out, |tenant| {
+            Ok(async move { tenant.channels().await })
         })
     }
 }
@@ -122,11 +113,9 @@ pub unsafe extern "C" fn socialchannel_host_get_channel(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("channel_out", channel_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("channel_out", channel_out), error_out, |tenant| {
             let channel = required("channel", channel)?.to_owned();
-            out.json(&handle.run(async move { tenant.channel(&channel).await })?)
+            Ok(async move { tenant.channel(&channel).await })
         })
     }
 }
@@ -143,11 +132,9 @@ pub unsafe extern "C" fn socialchannel_host_disconnect(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("disconnected_out", disconnected_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("disconnected_out", disconnected_out), error_out, |tenant| {
             let channel = required("channel", channel)?.to_owned();
-            out.json(&handle.run(async move { tenant.disconnect(&channel).await })?)
+            Ok(async move { tenant.disconnect(&channel).await })
         })
     }
 }

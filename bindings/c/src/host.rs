@@ -4,10 +4,11 @@ use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use social_channel::{Error, ErrorKind, Host, HostConfig, Result, Tenant};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::argument::{document, tenant};
+use crate::argument::document;
 use crate::border::{enter, enter_quietly, panicked};
 use crate::callback::is_inside;
 use crate::handle::{self, Handle, OpenHost};
@@ -136,17 +137,46 @@ fn leave_signals_to_the_program() {
     }
 }
 
-/// The tenant's view of a host.
+/// What most functions do: take the arguments in, make one call, hand its result out as JSON.
 ///
-/// `tenant_name` is NULL or ends with a NUL, as the header demands.
-pub(crate) unsafe fn tenant_of(
+/// The pointers that `arguments` reads are as the header demands.
+pub(crate) unsafe fn host_call<T, F>(
     host: *const socialchannel_host,
-    tenant_name: *const c_char,
-) -> Result<(Arc<HostHandle>, Tenant)> {
-    let handle = handle::host(host)?;
+    out: Result<Out<*mut c_char>>,
+    error_out: *mut *mut socialchannel_error,
+    arguments: impl FnOnce(Host) -> Result<F>,
+) -> socialchannel_status
+where
+    T: Serialize + Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
     // SAFETY: passed on.
-    let tenant = handle.host.tenant(unsafe { tenant(tenant_name) }?);
-    Ok((handle, tenant))
+    unsafe {
+        enter(error_out, || {
+            let (out, handle) = (out?, handle::host(host)?);
+            out.json(&handle.run(arguments(handle.host())?)?)
+        })
+    }
+}
+
+/// The same for the calls of a tenant.
+///
+/// `tenant` and the pointers that `arguments` reads are as the header demands.
+pub(crate) unsafe fn tenant_call<T, F>(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    out: Result<Out<*mut c_char>>,
+    error_out: *mut *mut socialchannel_error,
+    arguments: impl FnOnce(Tenant) -> Result<F>,
+) -> socialchannel_status
+where
+    T: Serialize + Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    // SAFETY: passed on.
+    unsafe {
+        host_call(host, out, error_out, |host| arguments(host.tenant(crate::argument::tenant(tenant)?)))
+    }
 }
 
 /// Opens a host.
@@ -259,12 +289,9 @@ pub unsafe extern "C" fn socialchannel_host_work(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("worked_out", worked_out)?;
-            let handle = handle::host(host)?;
-            let host = handle.host();
+        host_call(host, Out::new("worked_out", worked_out), error_out, |host| {
             let longest = (longest_ms != u64::MAX).then(|| Duration::from_millis(longest_ms));
-            out.json(&handle.run(async move { host.work(longest).await })?)
+            Ok(async move { host.work(longest).await })
         })
     }
 }

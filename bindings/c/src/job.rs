@@ -6,9 +6,8 @@ use std::time::Duration;
 use social_channel::{JobChange, Resolution};
 
 use crate::argument::{document, optional_document, required};
-use crate::border::enter;
 use crate::document::JobQuery;
-use crate::host::tenant_of;
+use crate::host::tenant_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
@@ -24,14 +23,12 @@ pub unsafe extern "C" fn socialchannel_host_list_jobs(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("jobs_out", jobs_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("jobs_out", jobs_out), error_out, |tenant| {
             let query: JobQuery = optional_document("query", query)?;
-            out.json(&handle.run(async move {
+            Ok(async move {
                 let (channel, before) = (query.channel.as_deref(), query.before.as_deref());
                 tenant.jobs_before(channel, query.status, query.limit, before).await
-            })?)
+            })
         })
     }
 }
@@ -47,11 +44,9 @@ pub unsafe extern "C" fn socialchannel_host_get_job(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("job_out", job_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("job_out", job_out), error_out, |tenant| {
             let job = required("job", job)?.to_owned();
-            out.json(&handle.run(async move { tenant.job(&job).await })?)
+            Ok(async move { tenant.job(&job).await })
         })
     }
 }
@@ -70,18 +65,16 @@ pub unsafe extern "C" fn socialchannel_host_wait_for_job(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("job_out", job_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("job_out", job_out), error_out, |tenant| {
             let job = required("job", job)?.to_owned();
             let longest = Duration::from_millis(longest_ms);
-            out.json(&handle.run(async move { tenant.wait_for_job(&job, longest).await })?)
+            Ok(async move { tenant.wait_for_job(&job, longest).await })
         })
     }
 }
 
-/// Asks to cancel a job and reads it (schema: Job). What was sent already may still be posted; the job's end says.
-/// INVALID_REQUEST: it has ended.
+/// Asks to cancel a job and reads it (schema: Job). What was sent already may still be posted; the job's end says. One
+/// that has ended stays as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_cancel_job(
     host: *const socialchannel_host,
@@ -92,11 +85,9 @@ pub unsafe extern "C" fn socialchannel_host_cancel_job(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("job_out", job_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("job_out", job_out), error_out, |tenant| {
             let job = required("job", job)?.to_owned();
-            out.json(&handle.run(async move { tenant.cancel_job(&job).await })?)
+            Ok(async move { tenant.cancel_job(&job).await })
         })
     }
 }
@@ -113,11 +104,9 @@ pub unsafe extern "C" fn socialchannel_host_resume_job(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("job_out", job_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("job_out", job_out), error_out, |tenant| {
             let job = required("job", job)?.to_owned();
-            out.json(&handle.run(async move { tenant.resume_job(&job).await })?)
+            Ok(async move { tenant.resume_job(&job).await })
         })
     }
 }
@@ -136,12 +125,10 @@ pub unsafe extern "C" fn socialchannel_host_change_job(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("job_out", job_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("job_out", job_out), error_out, |tenant| {
             let job = required("job", job)?.to_owned();
             let change: JobChange = document("change", change)?;
-            out.json(&handle.run(async move { tenant.change_job(&job, change).await })?)
+            Ok(async move { tenant.change_job(&job, change).await })
         })
     }
 }
@@ -160,11 +147,9 @@ pub unsafe extern "C" fn socialchannel_host_retry_job(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("job_out", job_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("job_out", job_out), error_out, |tenant| {
             let job = required("job", job)?.to_owned();
-            out.json(&handle.run(async move { tenant.retry_job(&job, looked).await })?)
+            Ok(async move { tenant.retry_job(&job, looked).await })
         })
     }
 }
@@ -183,12 +168,10 @@ pub unsafe extern "C" fn socialchannel_host_resolve_job(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("job_out", job_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("job_out", job_out), error_out, |tenant| {
             let job = required("job", job)?.to_owned();
             let found: Resolution = document("found", found)?;
-            out.json(&handle.run(async move { tenant.resolve_job(&job, found).await })?)
+            Ok(async move { tenant.resolve_job(&job, found).await })
         })
     }
 }
@@ -204,11 +187,9 @@ pub unsafe extern "C" fn socialchannel_host_get_job_history(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("history_out", history_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("history_out", history_out), error_out, |tenant| {
             let job = required("job", job)?.to_owned();
-            out.json(&handle.run(async move { tenant.job_history(&job).await })?)
+            Ok(async move { tenant.job_history(&job).await })
         })
     }
 }

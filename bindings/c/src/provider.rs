@@ -7,6 +7,7 @@ use social_channel::{Error, ErrorKind, Result};
 use crate::argument::{bytes, required};
 use crate::border::enter;
 use crate::handle;
+use crate::host::host_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
@@ -40,12 +41,9 @@ pub unsafe extern "C" fn socialchannel_host_load_provider(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("loaded_out", loaded_out)?;
-            let handle = handle::host(host)?;
+        host_call(host, Out::new("loaded_out", loaded_out), error_out, |host| {
             let component = bytes("component", component, component_len)?.to_vec();
-            let host = handle.host();
-            out.json(&handle.run(async move { host.load_provider(&component).await })?)
+            Ok(async move { host.load_provider(&component).await })
         })
     }
 }
@@ -61,12 +59,9 @@ pub unsafe extern "C" fn socialchannel_host_load_provider_file(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("loaded_out", loaded_out)?;
-            let handle = handle::host(host)?;
+        host_call(host, Out::new("loaded_out", loaded_out), error_out, |host| {
             let component = read(required("path", path)?)?;
-            let host = handle.host();
-            out.json(&handle.run(async move { host.load_provider(&component).await })?)
+            Ok(async move { host.load_provider(&component).await })
         })
     }
 }
@@ -83,12 +78,9 @@ pub unsafe extern "C" fn socialchannel_host_inspect_provider(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("provider_out", provider_out)?;
-            let handle = handle::host(host)?;
+        host_call(host, Out::new("provider_out", provider_out), error_out, |host| {
             let component = bytes("component", component, component_len)?.to_vec();
-            let host = handle.host();
-            out.json(&handle.run(async move { host.inspect_provider(&component).await })?)
+            Ok(async move { host.inspect_provider(&component).await })
         })
     }
 }
@@ -103,11 +95,8 @@ pub unsafe extern "C" fn socialchannel_host_list_providers(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("providers_out", providers_out)?;
-            let handle = handle::host(host)?;
-            let host = handle.host();
-            out.json(&handle.run(async move { host.providers().await })?)
+        host_call(host, Out::new("providers_out", providers_out), error_out, |host| {
+            Ok(async move { host.providers().await })
         })
     }
 }

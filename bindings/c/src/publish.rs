@@ -5,8 +5,7 @@ use std::ffi::c_char;
 use social_channel::PublishRequest;
 
 use crate::argument::{document, required};
-use crate::border::enter;
-use crate::host::tenant_of;
+use crate::host::tenant_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
@@ -22,11 +21,9 @@ pub unsafe extern "C" fn socialchannel_host_get_publish_form(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("form_out", form_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("form_out", form_out), error_out, |tenant| {
             let channel = required("channel", channel)?.to_owned();
-            out.json(&handle.run(async move { tenant.publish_form(&channel).await })?)
+            Ok(async move { tenant.publish_form(&channel).await })
         })
     }
 }
@@ -45,15 +42,10 @@ pub unsafe extern "C" fn socialchannel_host_check_post(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("findings_out", findings_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("findings_out", findings_out), error_out, |tenant| {
             let channel = required("channel", channel)?.to_owned();
             let request: PublishRequest = document("request", request)?;
-            out.json(
-                &handle
-                    .run(async move { tenant.check_post(&channel, &request.post, &request.media).await })?,
-            )
+            Ok(async move { tenant.check_post(&channel, &request.post, &request.media).await })
         })
     }
 }
@@ -76,12 +68,10 @@ pub unsafe extern "C" fn socialchannel_host_publish(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        enter(error_out, || {
-            let out = Out::new("job_out", job_out)?;
-            let (handle, tenant) = tenant_of(host, tenant)?;
+        tenant_call(host, tenant, Out::new("job_out", job_out), error_out, |tenant| {
             let channel = required("channel", channel)?.to_owned();
             let request: PublishRequest = document("request", request)?;
-            out.json(&handle.run(async move { tenant.publish(&channel, request).await })?)
+            Ok(async move { tenant.publish(&channel, request).await })
         })
     }
 }

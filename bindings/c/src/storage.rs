@@ -67,7 +67,7 @@ pub struct socialchannel_storage {
             expires_at_out: *mut i64,
         ) -> u32,
     >,
-    /// Stores a value durably and writes its new version to `*version_out`: never 0, and greater than every earlier version
+    /// Stores a value, so that it outlives the process, and writes its new version to `*version_out`: never 0, and greater than every earlier version
     /// of this key, deleted ones too. If `if_version` is not NULL, compare and set: only if the key has the version
     /// `*if_version` now (0: only if it does not exist or has expired), in one step that nothing can come between; else
     /// CONFLICT. `expires_at`: milliseconds since 1970, from which on the key no longer exists; 0: it stays.
