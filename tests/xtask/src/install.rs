@@ -5,7 +5,8 @@
 //! | --- | --- |
 //! | `include/social_channel.h` | the header |
 //! | `lib/libsocialchannel.so`, `.a` | the library |
-//! | `lib/pkgconfig/socialchannel.pc` | how to compile and link |
+//! | `lib/pkgconfig/socialchannel.pc` | how to compile and link with the `.so` |
+//! | `lib/pkgconfig/socialchannel-static.pc` | the same with the `.a` |
 //! | `share/social-channel/social_channel.schema.json` | the documents |
 //! | `share/social-channel/providers/*.wasm` | the providers |
 //! | `bin/` | `social-channel`, `tiktok-simulator` |
@@ -35,9 +36,18 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let prefix = prefix.context(HELP)?;
     let prefix = std::path::absolute(&prefix)?;
-    let build = ["build", "--package", "social-channel-c", "--package", "social-channel-cli"];
-    let release = (profile == "release").then_some("--release");
-    run::cargo(build.into_iter().chain(["--package", "tiktok-simulator"]).chain(release))?;
+    match profile {
+        // As the tests build: with one package alone some features would differ, and much be built twice.
+        "debug" => run::cargo(["build"])?,
+        _ => {
+            let packages = ["social-channel-c", "social-channel-cli", "tiktok-simulator"];
+            run::cargo(
+                ["build", "--release"]
+                    .into_iter()
+                    .chain(packages.into_iter().flat_map(|it| ["--package", it])),
+            )?;
+        }
+    }
     guests::build()?;
     put_all(&prefix, profile)?;
     eprintln!("installed below {}", prefix.display());
@@ -55,14 +65,15 @@ fn put_all(prefix: &Path, profile: &str) -> Result<()> {
     for program in ["social-channel", "tiktok-simulator"] {
         put(&built.join(program), &prefix.join("bin"), 0o755)?;
     }
-    let template = fs::read_to_string(c.join("socialchannel.pc.in"))?;
-    let text = template
-        .replace("@PREFIX@", &prefix.display().to_string())
-        .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
-        .replace("@LIBS_PRIVATE@", PRIVATE_LIBRARIES);
     let folder = prefix.join("lib/pkgconfig");
     fs::create_dir_all(&folder)?;
-    fs::write(folder.join("socialchannel.pc"), text)?;
+    for name in ["socialchannel.pc", "socialchannel-static.pc"] {
+        let text = fs::read_to_string(c.join(format!("{name}.in")))?
+            .replace("@PREFIX@", &prefix.display().to_string())
+            .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
+            .replace("@LIBS_PRIVATE@", PRIVATE_LIBRARIES);
+        fs::write(folder.join(name), text)?;
+    }
     Ok(())
 }
 

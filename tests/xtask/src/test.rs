@@ -9,12 +9,13 @@ use crate::{examples, guests, run};
 /// A suite, and how it is run.
 type Suite = (&'static str, fn() -> Result<()>);
 
-const SUITES: [Suite; 8] = [
+const SUITES: [Suite; 9] = [
     ("rust", rust),
     ("examples", examples::rust),
     ("c", || run::script("tests/c/run.sh")),
     ("python", || run::script("bindings/python/run-tests.sh")),
     ("php", || run::script("bindings/php/run-tests.sh")),
+    ("install", || run::script("tests/install/run.sh")),
     ("pages", || run::script("tests/browser/run.sh")),
     ("api", || run::script("tests/server/schemathesis.sh")),
     ("clients", clients),
