@@ -34,7 +34,8 @@ pub struct AppConfig {
     pub tenant: Option<String>,
     /// Setting names and values. An empty value forgets the setting.
     pub settings: BTreeMap<String, SettingValue>,
-    /// Origins granted to the provider. A new app without it grants what the provider asks for.
+    /// Origins granted to the provider. A new app without it grants what the provider asks for. An app that
+    /// stays with an older component for want of a grant moves to the installed one once it is granted.
     pub origins: Option<Vec<String>>,
     /// Where the platform sends the browser back to. A port of `*` stands for any loopback port.
     pub redirect_uri: Option<String>,
@@ -193,6 +194,12 @@ impl Inner {
                 (row, Settings::new())
             }
         };
+        if let Some(origins) = &config.origins {
+            row.grants = grants_json(&Policy::granting(origins)?);
+            if let Some(agreed) = self.agreed_component(&row).await? {
+                row.digest = agreed;
+            }
+        }
         let provider = self.provider(&row.digest).await?;
         let descriptor = provider.descriptor();
         for (name, value) in &config.settings {
@@ -204,9 +211,7 @@ impl Inner {
                 settings.insert(name.clone(), text.to_owned());
             }
         }
-        if let Some(origins) = &config.origins {
-            row.grants = grants_json(&Policy::granting(origins)?);
-        } else if row.revision == 0 {
+        if config.origins.is_none() && row.revision == 0 {
             row.grants = grants_json(&Policy::granting(&descriptor.origins)?);
         }
         if let Some(tenant) = config.tenant {
@@ -229,6 +234,18 @@ impl Inner {
             .with_remedy("look at it again and repeat the change"));
         }
         self.show_app(&row, descriptor, &settings)
+    }
+
+    /// The installed component, where the app still runs an older one and its grants now reach as far as the
+    /// installed one asks: that is what the older one waited for. Open jobs end with what they began with.
+    async fn agreed_component(&self, row: &AppRow) -> Result<Option<Digest>> {
+        let Some(installed) = self.store.installed_component(&row.provider).await? else { return Ok(None) };
+        if installed == row.digest {
+            return Ok(None);
+        }
+        let wanted = Policy::granting(&self.provider(&installed).await?.descriptor().origins)?.origins;
+        let granted: Vec<String> = serde_json::from_str(&row.grants).unwrap_or_default();
+        Ok(Policy::granting(&granted)?.missing(&wanted).is_empty().then_some(installed))
     }
 
     pub(crate) async fn show_apps(&self) -> Result<Vec<App>> {

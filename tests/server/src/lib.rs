@@ -3,10 +3,11 @@
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::body::Body;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use library_tests::Stage;
 use serde_json::Value;
+use social_channel::SecretText;
 use social_channel_server::{Config, State, router};
 use tower::ServiceExt as _;
 
@@ -110,5 +111,53 @@ impl Service {
     /// As [`Service::send`].
     pub async fn get(&self, path: &str) -> Result<Answer> {
         self.call(Method::GET, path, Value::Null).await
+    }
+}
+
+/// The operator's browser, signed in.
+pub struct Browser<'a> {
+    service: &'a Service,
+    cookie: String,
+}
+
+impl Service {
+    /// Sets a password and signs a browser in.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub async fn browser(&self) -> Result<Browser<'_>> {
+        let value = "y".repeat(43);
+        self.stage.host.set_password(Some(SecretText::new("correct horse"))).await?;
+        self.stage.host.sign_in(&SecretText::new(value.as_str())).await?;
+        Ok(Browser { service: self, cookie: format!("social-channel={value}") })
+    }
+}
+
+impl Browser<'_> {
+    /// A page.
+    ///
+    /// # Errors
+    /// As [`Service::send`].
+    pub async fn open(&self, path: &str) -> Result<Answer> {
+        self.service.send(Request::get(path).header(COOKIE, &self.cookie).body(Body::empty())?).await
+    }
+
+    /// Sends a form of the page at `page` to `path`.
+    ///
+    /// # Errors
+    /// As [`Service::send`], and when the page has no token.
+    pub async fn submit(&self, page: &str, path: &str, fields: &[(&str, &str)]) -> Result<Answer> {
+        let shown = self.open(page).await?.text();
+        let token = shown.split_once(r#"name="csrf" content=""#).and_then(|(_, rest)| rest.split_once('"'));
+        let (token, _) = token.with_context(|| format!("no token in {page}"))?;
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("csrf", token)
+            .extend_pairs(fields)
+            .finish();
+        let request = Request::post(path)
+            .header(COOKIE, &self.cookie)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(body))?;
+        self.service.send(request).await
     }
 }

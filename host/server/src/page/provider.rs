@@ -5,7 +5,7 @@ use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use maud::{Markup, html};
-use social_channel::{App, AppConfig, ProviderInfo};
+use social_channel::{App, AppConfig, Error, ErrorKind, Policy, ProviderInfo};
 
 use super::layout::{Frame, Section};
 use super::{Answer, integration, part};
@@ -99,19 +99,30 @@ fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[Ap
 
 /// An app that stays with its older component until the operator grants what the newer one asks for.
 fn waiting(frame: &Frame, app: &App, newer: &ProviderInfo) -> Markup {
-    let missing: Vec<&String> =
-        newer.descriptor.origins.iter().filter(|origin| !app.origins.contains(origin)).collect();
+    let missing = missing(app, newer);
     html! {
-        @if !missing.is_empty() {
-            div.note.warn {
-                p { strong { "The app " (app.id) " stays with this component." } " Version " (newer.descriptor.version) " also wants to call:" }
-                ul { @for origin in missing { li { code { (origin) } } } }
-                form method="post" action={"/settings/apps/" (part::encoded(&app.id)) "/grant"} {
-                    (frame.token())
-                    button type="submit" { "Allow this, and use the newer component" }
-                }
+        div.note.warn {
+            p {
+                strong { "The app " (app.id) " stays with this component." } " "
+                @if missing.is_empty() { "Version " (newer.descriptor.version) " calls nothing that it may not call already." }
+                @else { "Version " (newer.descriptor.version) " also wants to call:" }
+            }
+            @if !missing.is_empty() { ul { @for origin in &missing { li { code { (origin) } } } } }
+            form method="post" action={"/settings/apps/" (part::encoded(&app.id)) "/grant"} {
+                (frame.token())
+                input type="hidden" name="digest" value=(newer.digest);
+                button type="submit" { @if missing.is_empty() { "Use the newer component" } @else { "Allow this, and use the newer component" } }
             }
         }
+    }
+}
+
+/// What the app would have to grant. What cannot be read as an origin is shown as it stands.
+fn missing(app: &App, newer: &ProviderInfo) -> Vec<String> {
+    let wanted = &newer.descriptor.origins;
+    match (Policy::granting(&app.origins), Policy::granting(wanted)) {
+        (Ok(granted), Ok(asked)) => granted.missing(&asked.origins).iter().map(ToString::to_string).collect(),
+        _ => wanted.clone(),
     }
 }
 
@@ -125,23 +136,25 @@ async fn remove(
     Ok(Redirect::to("/settings/providers").into_response())
 }
 
-/// Grants what the installed component of the app's provider asks for.
+/// Grants what a component asks for, as it was shown: if another was installed since, nothing was agreed to.
 async fn grant(
     Shared(state): Shared<State>,
     _: Operator,
     Path(NamedApp { app }): Path<NamedApp>,
-    _: Form,
+    form: Form,
 ) -> Answer {
     let app = state.host().app(&app).await?;
-    let providers = state.host().providers().await?;
-    let wanted =
-        providers.into_iter().find(|provider| provider.installed && provider.descriptor.id == app.provider);
-    if let Some(wanted) = wanted {
-        let mut origins = app.origins;
-        origins.extend(wanted.descriptor.origins);
-        origins.sort();
-        origins.dedup();
-        state.host().put_app(&app.id, AppConfig { origins: Some(origins), ..AppConfig::default() }).await?;
-    }
+    let agreed = form.get("digest").unwrap_or_default();
+    let newer = state.host().providers().await?.into_iter().find(|provider| {
+        provider.installed && provider.descriptor.id == app.provider && provider.digest.as_str() == agreed
+    });
+    let newer = newer.ok_or_else(|| {
+        Error::new(ErrorKind::InvalidRequest, "another component was installed since this page was drawn")
+            .with_field("digest")
+            .with_remedy("go back to Settings, Providers, look at what it asks for, and agree to that")
+    })?;
+    let mut origins = app.origins.clone();
+    origins.extend(missing(&app, &newer));
+    state.host().put_app(&app.id, AppConfig { origins: Some(origins), ..AppConfig::default() }).await?;
     Ok(Redirect::to("/settings/providers").into_response())
 }

@@ -2,6 +2,11 @@
 
 use super::*;
 
+/// Nothing runs the component any more: no app, no open job, and it is not installed.
+const UNUSED: &str = "digest NOT IN (SELECT digest FROM providers)
+    AND digest NOT IN (SELECT digest FROM apps)
+    AND digest NOT IN (SELECT digest FROM jobs WHERE ended_at IS NULL OR wake_at IS NOT NULL)";
+
 fn app_row(row: &sqlx::sqlite::SqliteRow) -> Result<AppRow> {
     Ok(AppRow {
         id: row.get("id"),
@@ -97,17 +102,11 @@ impl AppStore for Sqlite {
                 .execute(&mut *db)
                 .await?;
             }
-            // Components that nothing runs any more: no app, no open job, not installed.
-            sqlx::query(
-                "DELETE FROM components WHERE provider = ?
-                 AND digest NOT IN (SELECT digest FROM providers)
-                 AND digest NOT IN (SELECT digest FROM apps)
-                 AND digest NOT IN (SELECT digest FROM jobs WHERE ended_at IS NULL OR wake_at IS NOT NULL)",
-            )
-            .bind(provider)
-            .execute(&mut *db)
-            .await
-            .map(drop)
+            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM components WHERE provider = ? AND {UNUSED}")))
+                .bind(provider)
+                .execute(&mut *db)
+                .await
+                .map(drop)
         })
     }
 
@@ -156,6 +155,10 @@ impl AppStore for Sqlite {
 
     async fn put_app(&self, app: &AppRow) -> Result<bool> {
         write!(self, db => {
+            let left: Option<String> = sqlx::query_scalar("SELECT digest FROM apps WHERE id = ?")
+                .bind(&app.id)
+                .fetch_optional(&mut *db)
+                .await?;
             let query = if app.revision == 0 {
                 sqlx::query(
                     "INSERT INTO apps (tenant, provider, digest, settings, grants, redirect_uri, listing,
@@ -184,6 +187,13 @@ impl AppStore for Sqlite {
                 .bind(app.revision)
                 .execute(&mut *db)
                 .await?;
+            // The component that it moved away from may have been kept for it alone.
+            if let Some(left) = left.filter(|left| left != app.digest.as_str()) {
+                sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM components WHERE digest = ? AND {UNUSED}")))
+                    .bind(left)
+                    .execute(&mut *db)
+                    .await?;
+            }
             Ok(done.rows_affected() == 1)
         })
     }

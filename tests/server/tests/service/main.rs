@@ -8,6 +8,7 @@ mod access;
 mod checks;
 mod media;
 mod outside;
+mod providers;
 mod routes;
 mod sockets;
 mod story;

@@ -1,0 +1,89 @@
+//! A newer component that wants to call more than the apps of its provider allow.
+
+use axum::body::Body;
+use http::header::AUTHORIZATION;
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use server_tests::Service;
+
+/// Another component of the same provider, which calls another family of hosts.
+fn newer(mark: char) -> Vec<u8> {
+    let mut bytes = library_tests::component("plugin_tiktok").unwrap();
+    let (from, to) = (b"https://*.tiktokapis.com", format!("https://*.tiktokapi{mark}.com"));
+    let places: Vec<usize> =
+        (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from)).collect();
+    assert!(!places.is_empty(), "the component names its origins");
+    for at in places {
+        bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+    }
+    bytes
+}
+
+async fn install(service: &Service, component: Vec<u8>) -> Value {
+    let request = Request::post("/api/v1/providers")
+        .header(AUTHORIZATION, format!("Bearer {}", service.key))
+        .body(Body::from(component))
+        .unwrap();
+    let answer = service.send(request).await.unwrap();
+    assert!(answer.status.is_success(), "{}", answer.text());
+    answer.json()
+}
+
+async fn app(service: &Service) -> Value {
+    service.get("/api/v1/apps/tiktok-demo").await.unwrap().json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_moves_to_the_newer_component_once_its_origins_are_granted() {
+    let service = Service::new().await.unwrap();
+    let before = app(&service).await;
+    let loaded = install(&service, newer('x')).await;
+    let wanted = json!(["https://*.tiktokapix.com"]);
+    assert_eq!(loaded["waiting"], json!([{"app": "tiktok-demo", "missing_origins": wanted}]));
+    assert_eq!(app(&service).await["digest"], before["digest"]);
+
+    // A grant of something else moves nothing, nor does another change.
+    let origins =
+        [before["origins"].as_array().unwrap().as_slice(), &[json!("https://other.example")]].concat();
+    let put = |body: Value| service.call(Method::PUT, "/api/v1/apps/tiktok-demo", body);
+    assert_eq!(put(json!({"origins": origins})).await.unwrap().json()["digest"], before["digest"]);
+    assert_eq!(put(json!({})).await.unwrap().json()["digest"], before["digest"]);
+
+    let origins = [origins.as_slice(), wanted.as_array().unwrap()].concat();
+    let moved = put(json!({"origins": origins})).await.unwrap().json();
+    assert_eq!(moved["digest"], loaded["provider"]["digest"]);
+    assert_eq!(app(&service).await["digest"], loaded["provider"]["digest"]);
+    let kept = service.get("/api/v1/providers").await.unwrap().json();
+    assert_eq!(kept.as_array().unwrap().len(), 1, "nothing runs the older one any more: {kept}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_moves_the_app_to_what_was_agreed_to_and_to_nothing_else() {
+    let service = Service::new().await.unwrap();
+    let browser = service.browser().await.unwrap();
+    let before = app(&service).await;
+    let first = install(&service, newer('x')).await;
+    let agreed = first["provider"]["digest"].as_str().unwrap().to_owned();
+    let page = browser.open("/settings/providers").await.unwrap().text();
+    assert!(
+        page.contains("<code>https://*.tiktokapix.com</code>") && page.contains("The app tiktok-demo stays")
+    );
+    assert!(page.contains("Allow this, and use the newer component"));
+
+    // Somebody installs a third one before the operator presses the button.
+    let second = install(&service, newer('y')).await;
+    let (page, grant) = ("/settings/providers", "/settings/apps/tiktok-demo/grant");
+    let stale = browser.submit(page, grant, &[("digest", &agreed)]).await.unwrap();
+    assert_eq!(stale.status, StatusCode::BAD_REQUEST, "{}", stale.text());
+    assert!(stale.text().contains("Another component was installed since this page was drawn"));
+    let same = app(&service).await;
+    assert_eq!((&same["digest"], &same["origins"]), (&before["digest"], &before["origins"]));
+
+    let agreed = second["provider"]["digest"].as_str().unwrap();
+    let done = browser.submit(page, grant, &[("digest", agreed)]).await.unwrap();
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let moved = app(&service).await;
+    assert_eq!(moved["digest"], agreed);
+    let origins = moved["origins"].to_string();
+    assert!(origins.contains("tiktokapiy") && !origins.contains("tiktokapix"), "{origins}");
+}
