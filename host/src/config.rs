@@ -2,6 +2,7 @@
 //!
 //! It says no more than [`HostBuilder`] can; every default is the builder's own.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,6 +51,9 @@ pub struct HostConfig {
     pub public_address: Option<String>,
     /// A folder of which callers may name files.
     pub media_folder: Option<PathBuf>,
+    /// The name server that checks of domains ask, as `ADDRESS:PORT`; without it the system's.
+    #[schemars(with = "Option<String>")]
+    pub dns_server: Option<SocketAddr>,
     /// What one call may use.
     pub limits: LimitsConfig,
 }
@@ -91,6 +95,9 @@ impl HostConfig {
         }
         if let Some(address) = self.public_address {
             builder = builder.public_address(address);
+        }
+        if let Some(server) = self.dns_server {
+            builder = builder.dns_server(server);
         }
         if let Some(folder) = self.media_folder {
             builder = builder.media_folder(folder);

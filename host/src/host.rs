@@ -3,6 +3,7 @@
 //! Front doors translate these calls and decide nothing. What is shared behind them is [`Inner`].
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -57,6 +58,7 @@ pub struct HostBuilder {
     sample_every: Duration,
     takeover: Duration,
     history: Duration,
+    dns_server: Option<SocketAddr>,
 }
 
 /// Long enough for a slow disk and a busy machine; a process that is known to be dead is not waited for.
@@ -83,6 +85,7 @@ impl Default for HostBuilder {
             sample_every: SAMPLE_EVERY,
             takeover: TAKEOVER,
             history: HISTORY,
+            dns_server: None,
         }
     }
 }
@@ -215,6 +218,13 @@ impl HostBuilder {
         self
     }
 
+    /// The name server that checks of domains ask; without it the system's.
+    #[must_use]
+    pub fn dns_server(mut self, server: SocketAddr) -> Self {
+        self.dns_server = Some(server);
+        self
+    }
+
     /// Opens the host.
     ///
     /// # Errors
@@ -262,6 +272,7 @@ impl HostBuilder {
                 uploads,
                 keep_uploads: self.keep_uploads,
                 sample_every: self.sample_every,
+                dns_server: self.dns_server,
                 providers: AsyncMutex::default(),
                 apps: Mutex::default(),
                 refreshing: Mutex::default(),
@@ -319,6 +330,7 @@ pub(crate) struct Inner {
     pub(crate) uploads: PathBuf,
     pub(crate) keep_uploads: Duration,
     pub(crate) sample_every: Duration,
+    pub(crate) dns_server: Option<SocketAddr>,
     /// Loaded components. The lock is held while one is compiled, so that it is compiled once.
     pub(crate) providers: AsyncMutex<HashMap<Digest, Provider>>,
     pub(crate) apps: Mutex<HashMap<String, Arc<LiveApp>>>,

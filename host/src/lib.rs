@@ -83,7 +83,7 @@ pub use app::{App, AppConfig, SettingValue, ShownSetting};
 pub use call::StorageError;
 pub use clock::{Clock, MovedClock, SystemClock};
 pub use config::{HostConfig, LimitsConfig};
-pub use diagnosis::Listing;
+pub use diagnosis::{DOMAIN_RECORD, DomainRecord, Listing};
 pub use digest::Digest;
 pub use engine::EngineOptions;
 pub use error::{Error, ErrorKind, Outcome, Result};

@@ -25,8 +25,11 @@ pub(crate) const PUBLIC_ADDRESS: &str = "SOCIAL_CHANNEL_PUBLIC_ADDRESS";
 /// The operator's password for the service's pages.
 pub(crate) const PASSWORD_FILE: &str = "SOCIAL_CHANNEL_PASSWORD_FILE";
 
+/// The name server of the doctor and the service.
+pub(crate) const DNS_SERVER: &str = "SOCIAL_CHANNEL_DNS_SERVER";
+
 /// Name, and what it is for.
-pub(crate) const TABLE: [(&str, &str); 13] = [
+pub(crate) const TABLE: [(&str, &str); 14] = [
     (DATA, "folder of database, master key and caches; as --data"),
     (TENANT, "whose channels and jobs; as --tenant"),
     (FORMAT, "`text` or `json`; as --format"),
@@ -39,6 +42,7 @@ pub(crate) const TABLE: [(&str, &str); 13] = [
     (LISTEN, "addresses of the service, separated by commas; as serve --listen"),
     (PUBLIC_ADDRESS, "where the world reaches the service; as serve --public-address"),
     (PASSWORD_FILE, "file with the password of the service's pages; as serve --password-file"),
+    (DNS_SERVER, "name server that checks of domains ask; as doctor --dns-server and serve --dns-server"),
     ("NO_COLOR", "any value: no colours"),
 ];
 

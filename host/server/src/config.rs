@@ -41,6 +41,8 @@ pub struct Config {
     pub webhook_rate: u32,
     /// Hours between two samples of a channel's numbers.
     pub stats_hours: u32,
+    /// The name server that the setup guide's check of domains asks; by default the system's.
+    pub dns_server: Option<SocketAddr>,
     /// Show metrics to anybody who reaches `/metrics`, not only to the operator.
     pub public_metrics: bool,
 }
@@ -63,6 +65,7 @@ impl Default for Config {
             sign_in_attempts: 5,
             webhook_rate: 600,
             stats_hours: 6,
+            dns_server: None,
             public_metrics: false,
         }
     }
@@ -152,6 +155,9 @@ impl Config {
         if let Some(folder) = &self.upload_folder {
             builder = builder.upload_folder(folder);
         }
+        if let Some(server) = self.dns_server {
+            builder = builder.dns_server(server);
+        }
         builder
             .keep_uploads(Duration::from_secs(u64::from(self.upload_days) * 24 * 3600))
             .sample_every(Duration::from_secs(u64::from(self.stats_hours) * 3600))
@@ -207,6 +213,7 @@ mod tests {
             sign_in_attempts,
             webhook_rate,
             stats_hours,
+            dns_server,
             public_metrics
         );
     }

@@ -22,6 +22,7 @@ impl Inner {
         findings.extend(self.check_callback(shown));
         findings.extend(placeholders(shown));
         findings.extend(self.check_listing(&shown.listing, app).await);
+        findings.extend(self.check_domains(&shown.listing.domain_records).await);
         findings.extend(self.clock_is_right(app).await);
         findings.extend(self.site_is_seen(app).await?);
         Ok(findings)

@@ -4,6 +4,7 @@ use futures::future::join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::domain::{DomainRecord, RECORDS};
 use super::fetch::{Fetched, fetch};
 use super::finding;
 use crate::app::LiveApp;
@@ -20,7 +21,8 @@ const PAGE: usize = 1 << 20;
 /// A page with fewer bytes is a placeholder of some kind.
 const SAYS_SOMETHING: usize = 200;
 
-/// What the portal says about an app. The host only checks it: each address must open for anybody.
+/// What the portal says about an app. The host only checks it: each address must open for anybody, each record
+/// must be in the zone of its domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Listing {
@@ -32,6 +34,8 @@ pub struct Listing {
     pub terms_url: Option<String>,
     /// Its picture.
     pub icon_url: Option<String>,
+    /// TXT records that prove who owns a domain, where the portal asks for that.
+    pub domain_records: Vec<DomainRecord>,
 }
 
 impl Listing {
@@ -45,7 +49,7 @@ impl Listing {
         ]
     }
 
-    /// Empty text forgets an address; anything else must be one.
+    /// Empty text forgets an address or a record; anything else must be one.
     pub(crate) fn checked(mut self) -> Result<Self> {
         for (name, url) in [
             ("website_url", &mut self.website_url),
@@ -64,6 +68,22 @@ impl Listing {
                     .with_remedy("write it with its scheme: https://…"));
             }
         }
+        let mut records = Vec::new();
+        for record in self.domain_records {
+            match record.checked()? {
+                Some(record) if !records.contains(&record) => records.push(record),
+                _ => {}
+            }
+        }
+        if records.len() > RECORDS {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!("an app has at most {RECORDS} domain records"),
+            )
+            .with_field("domain_records")
+            .with_remedy("remove those that the portal does not show any more"));
+        }
+        self.domain_records = records;
         Ok(self)
     }
 }

@@ -1,8 +1,10 @@
 //! Help for the operator: checks of an app's settings, and the guide through the platform's portal. The
-//! provider knows its platform; the host adds what it can see of itself and of the pages that the portal asks
-//! for. Every front door prints the same findings.
+//! provider knows its platform; the host adds what it can see of itself, and of the pages and domains that the
+//! portal asks for. Every front door prints the same findings.
 
 mod address;
+mod dns;
+mod domain;
 mod fetch;
 mod listing;
 
@@ -13,11 +15,12 @@ use crate::host::{Host, Inner};
 use crate::model::{Finding, GuideStep, Severity};
 use crate::provider::CallError;
 
+pub use domain::{DOMAIN_RECORD, DomainRecord};
 pub use listing::Listing;
 
 impl Host {
     /// Everything that can be found out about an app without a person: by the provider about the platform,
-    /// and by the host about its addresses, its clock and the pages of the app's listing. Uses the network
+    /// and by the host about its addresses, its clock, and the pages and domains of the app's listing. Uses the network
     /// and may take some seconds.
     ///
     /// # Errors

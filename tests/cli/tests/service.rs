@@ -35,3 +35,32 @@ async fn doctor_finds_what_is_wrong_and_shows_the_way() {
     let guide = stage.say("doctor demo --guide").await.unwrap().done();
     assert!(guide.stdout.starts_with("1. "), "{guide:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_what_the_name_servers_say_of_a_domain() {
+    let stage = Stage::with_app().await.unwrap();
+    let names = library_tests::NameServer::start().await.unwrap();
+    names.set("northwind.app", &["v=spf1 -all"]);
+    let listing = serde_json::json!({"listing": {
+        "domain_records": [{"domain": "northwind.app", "value": "site-verification=abc"}],
+    }});
+    let file = stage.path("listing.json");
+    std::fs::write(&file, listing.to_string()).unwrap();
+    stage.run(["apps", "change", "demo", "--json", file.to_str().unwrap()]).await.unwrap().done();
+    let doctor = format!("doctor demo --dns-server {}", names.address);
+    let missing = stage.say(&doctor).await.unwrap();
+    assert_eq!(missing.code, 1, "{missing:?}");
+    let line = "error    domain-record: northwind.app has 1 TXT record, and it is not this one.";
+    assert!(missing.stdout.contains(line), "{missing:?}");
+    assert!(
+        missing.stdout.contains(
+            "named northwind.app (many editors write @ for it) with the value site-verification=abc"
+        )
+    );
+    names.set("northwind.app", &["v=spf1 -all", "site-verification=abc"]);
+    let found = stage.say(&doctor).await.unwrap();
+    assert!(
+        found.stdout.contains("ok       domain-record: The TXT record of northwind.app is there."),
+        "{found:?}"
+    );
+}

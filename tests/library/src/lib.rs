@@ -3,6 +3,8 @@
 //! The component under test is byte for byte the one in production; only the host's policy sends its
 //! requests to the simulator.
 
+mod dns;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use social_channel::{
     PublishRequest, Tenant, TenantId,
 };
 use tiktok_simulator::{Simulator, World};
+
+pub use dns::NameServer;
 
 /// Who begins and completes a consent in these tests.
 pub const OWNER: &str = "browser-1";

@@ -65,8 +65,14 @@ impl Service {
     pub async fn with(config: Config) -> Result<Self> {
         let address =
             config.public_address.clone().unwrap_or_else(|| "https://social.example.com".to_owned());
-        let stage =
-            Stage::in_world(library_tests::world(), |builder| builder.public_address(address)).await?;
+        let stage = Stage::in_world(library_tests::world(), |builder| {
+            let builder = builder.public_address(address);
+            match config.dns_server {
+                Some(server) => builder.dns_server(server),
+                None => builder,
+            }
+        })
+        .await?;
         let key = stage.host.create_api_key("tests", None).await?.text.expose().to_owned();
         let router = router(State::new(stage.host.clone(), config)?);
         Ok(Service { stage, router, key })

@@ -1,5 +1,7 @@
 //! `doctor`: everything that can be found out without a person, and the way through the platform's portal.
 
+use std::net::SocketAddr;
+
 use anyhow::Result;
 use clap::Args;
 use console::style;
@@ -11,6 +13,7 @@ use social_channel::{App, ErrorKind, Host};
 use crate::args::Global;
 use crate::output::{finding, instant, now, plain};
 use crate::session::Place;
+use crate::variable;
 
 /// Flags of `doctor`.
 #[derive(Args, Debug)]
@@ -20,6 +23,9 @@ pub(crate) struct Flags {
     /// Show the way through the platform's portal, with values to copy
     #[arg(long, requires = "app")]
     guide: bool,
+    /// Name server that the check of domains asks; without it the system's
+    #[arg(long, value_name = "ADDRESS", env = variable::DNS_SERVER, hide_env = true)]
+    dns_server: Option<SocketAddr>,
 }
 
 /// Findings about one thing.
@@ -44,7 +50,12 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     if let Some(own) = own.first_mut() {
         own.findings.extend(installation(&place));
     }
-    match place.builder().background(false).open().await {
+    let builder = place.builder().background(false);
+    let builder = match flags.dns_server {
+        Some(server) => builder.dns_server(server),
+        None => builder,
+    };
+    match builder.open().await {
         Err(error) => {
             if let Some(own) = parts.first_mut() {
                 own.findings.push(failed("database and key", &error));

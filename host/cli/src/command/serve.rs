@@ -1,5 +1,6 @@
 //! `serve`: the service, as its crate makes it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -34,6 +35,9 @@ pub(crate) struct Flags {
     /// Where uploads are kept
     #[arg(long, value_name = "DIR")]
     upload_folder: Option<PathBuf>,
+    /// Name server that the check of domains asks; without it the system's
+    #[arg(long, value_name = "ADDRESS", env = variable::DNS_SERVER, hide_env = true)]
+    dns_server: Option<SocketAddr>,
 }
 
 pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
@@ -48,6 +52,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     config.password_file = flags.password_file.or(config.password_file);
     config.media_folder = flags.media_folder.or(config.media_folder);
     config.upload_folder = flags.upload_folder.or(config.upload_folder);
+    config.dns_server = flags.dns_server.or(config.dns_server);
     config.workers &= !flags.no_workers;
     global.tenant.as_str().clone_into(&mut config.tenant);
 

@@ -366,7 +366,7 @@ async fn save(
     let mode = chosen(&descriptor, form.get("mode"));
     let (name, app) = find(&state, &descriptor, mode.as_deref()).await?;
     let computed = callback(&state, &name, app.as_ref());
-    let config = config(&descriptor, mode.as_deref(), &form, app.is_none(), computed.as_deref());
+    let config = config(&descriptor, mode.as_deref(), &form, app.as_ref(), computed.as_deref());
     let error = match state.host().put_app(&name, config).await {
         Ok(app) => {
             let at = url(&app);
@@ -403,7 +403,7 @@ fn config(
     descriptor: &Descriptor,
     mode: Option<&str>,
     form: &Form,
-    is_new: bool,
+    app: Option<&App>,
     computed: Option<&str>,
 ) -> AppConfig {
     let mut settings = BTreeMap::new();
@@ -437,10 +437,12 @@ fn config(
         privacy_url: own("privacy_url"),
         terms_url: own("terms_url"),
         icon_url: own("icon_url"),
+        // They have their place in the setup guide.
+        domain_records: app.map(|app| app.listing.domain_records.clone()).unwrap_or_default(),
     };
     AppConfig {
         listing: Some(listing),
-        provider: is_new.then(|| descriptor.id.clone()),
+        provider: app.is_none().then(|| descriptor.id.clone()),
         settings,
         redirect_uri: redirect_uri.map(str::to_owned),
         ..AppConfig::default()

@@ -1,29 +1,26 @@
 //! An app's way from the first key to live: setup guide, checks, files to serve, review kit. The provider knows
 //! its network's portal; what was already shown in the app the service sees by itself.
+//!
+//! That an address is ours is proved by DNS or by a file: `ownership` has both.
 
 use axum::Router;
 use axum::extract::State as Shared;
-use axum::response::{IntoResponse, Redirect};
-use axum::routing::{get, post};
+use axum::routing::get;
 use maud::{Markup, html};
 use social_channel::model::{Descriptor, Finding, GuideStep, Severity};
-use social_channel::{App, Channel, Error, ErrorKind, Job, JobStatus, SiteFile};
+use social_channel::{App, Channel, Error, ErrorKind, Job, JobStatus};
 
 use super::layout::{Frame, Section};
-use super::{Answer, app, integration, part};
+use super::{Answer, app, integration, ownership, part};
 use crate::State;
-use crate::auth::{Form, Operator};
+use crate::auth::Operator;
 use crate::extract::Path;
-use crate::problem::Problem;
 
 /// Jobs looked at for what was shown already.
 const JOBS: u32 = 100;
 
 pub(super) fn routes() -> Router<State> {
-    Router::new()
-        .route("/settings/apps/{app}/guide", get(show))
-        .route("/settings/apps/{app}/files", post(add_file))
-        .route("/settings/apps/{app}/files/remove", post(remove_file))
+    Router::new().route("/settings/apps/{app}/guide", get(show)).merge(ownership::routes())
 }
 
 #[derive(serde::Deserialize)]
@@ -63,12 +60,13 @@ async fn show(
         }
         h2 { "Setup guide" }
         nav.inpage aria-label="On this page" {
-            a href="#checks" { "Checks" } a href="#guide" { "Steps" } a href="#review" { "Review kit" } a href="#files" { "Files" }
+            a href="#checks" { "Checks" } a href="#guide" { "Steps" } a href="#review" { "Review kit" } a href="#domains" { "Domains" } a href="#files" { "Files" }
         }
         (checks(&app, findings.as_deref()))
         (guide(steps.as_deref()))
         (review(&app, &provider.descriptor, &script))
-        (site_files(&frame, &state, &app, &files))
+        (ownership::domains(&frame, &app, findings.as_deref().unwrap_or_default()))
+        (ownership::files(&frame, &state, &app, &files))
     };
     Ok(frame.page(Section::Settings, "Setup guide", &[], &body))
 }
@@ -226,72 +224,4 @@ fn review(app: &App, descriptor: &Descriptor, script: &[Scene]) -> Markup {
             }
         }
     }
-}
-
-fn site_files(frame: &Frame, state: &State, app: &App, files: &[SiteFile]) -> Markup {
-    let here = format!("/settings/apps/{}", part::encoded(&app.id));
-    html! {
-        section.card aria-labelledby="files" {
-            h3 id="files" { "Files that the network looks for" }
-            p { "To prove that an address is yours, networks ask for a file with a given name. Paste it here and the service serves it." @if state.host().public_address().is_none() { " The service has no public address yet." } }
-            ul.rows {
-                @for file in files {
-                    li {
-                        div {
-                            code { "/" (file.path) } p.fine { (part::bytes(file.size)) " · added " (part::instant(file.added_at)) @if let Some(url) = &file.url { " · " a href=(url) { (url) } } }
-                        }
-                        form method="post" action={(here) "/files/remove"} {
-                            (frame.token())
-                            input type="hidden" name="path" value=(file.path);
-                            button.danger type="submit" { "Remove" span.hidden { " " (file.path) } }
-                        }
-                    }
-                }
-            }
-            form method="post" action={(here) "/files"} {
-                (frame.token())
-                div.field {
-                    label for="path" { "Name of the file" }
-                    input id="path" name="path" required autocomplete="off" spellcheck="false";
-                    p.help { "For example verification.txt, or media/verification.txt below the prefix of the media." }
-                }
-                div.field {
-                    label for="content" { "Content" }
-                    textarea id="content" name="content" rows="3" required spellcheck="false" {}
-                }
-                button type="submit" { "Serve this file" }
-            }
-        }
-    }
-}
-
-fn back(app: &str) -> axum::response::Response {
-    Redirect::to(&format!("/settings/apps/{}/guide#files", part::encoded(app))).into_response()
-}
-
-async fn add_file(
-    Shared(state): Shared<State>,
-    _: Operator,
-    Path(Named { app }): Path<Named>,
-    form: Form,
-) -> Answer {
-    let path = form.get("path").unwrap_or_default().trim().trim_start_matches('/');
-    let content = form.get("content").unwrap_or_default().trim();
-    put(&state, path, content).await?;
-    Ok(back(&app))
-}
-
-async fn put(state: &State, path: &str, content: &str) -> Result<(), Problem> {
-    state.host().put_site_file(path, None, content.as_bytes().to_vec()).await?;
-    Ok(())
-}
-
-async fn remove_file(
-    Shared(state): Shared<State>,
-    _: Operator,
-    Path(Named { app }): Path<Named>,
-    form: Form,
-) -> Answer {
-    state.host().delete_site_file(form.get("path").unwrap_or_default()).await?;
-    Ok(back(&app))
 }

@@ -29,6 +29,7 @@ mod integration;
 mod job;
 mod key;
 mod layout;
+mod ownership;
 mod part;
 mod problem;
 mod provider;

@@ -53,6 +53,7 @@ async fn what_is_right_and_what_is_wrong_is_seen_from_outside() {
         privacy_url: Some(format!("{PUBLIC}/privacy.html")),
         terms_url: Some(format!("{PUBLIC}/terms.html")),
         icon_url: Some(format!("{PUBLIC}/icon.png")),
+        ..Listing::default()
     };
     let change = AppConfig {
         listing: Some(listing),

@@ -6,6 +6,7 @@
 
 mod access;
 mod checks;
+mod domains;
 mod media;
 mod outside;
 mod providers;
