@@ -26,7 +26,7 @@ use crate::limits::Limits;
 use crate::model::{Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Stats};
 use crate::policy::Policy;
 use crate::provider::Provider;
-use crate::publisher::{DrivenJobs, Job, JobChange, PublishRequest, Resolution, Worked};
+use crate::publisher::{DrivenJobs, Job, JobChange, PublishRequest, Resolution, WatchedJobs, Worked};
 use crate::registry::{Loaded, ProviderInfo};
 use crate::site::check_public_address;
 use crate::store::{HistoryRow, JobStatus, Sqlite, Store, ValueStore};
@@ -279,6 +279,7 @@ impl HostBuilder {
                 driven_jobs: Mutex::default(),
                 followed_jobs: Mutex::default(),
                 job_changed: Notify::new(),
+                watched_jobs: WatchedJobs::default(),
                 work_added: Notify::new(),
                 tasks: TaskTracker::new(),
                 stop: CancellationToken::new(),
@@ -338,6 +339,7 @@ pub(crate) struct Inner {
     pub(crate) driven_jobs: DrivenJobs,
     pub(crate) followed_jobs: Mutex<HashSet<String>>,
     pub(crate) job_changed: Notify,
+    pub(crate) watched_jobs: WatchedJobs,
     pub(crate) work_added: Notify,
     /// What must end before the process does.
     pub(crate) tasks: TaskTracker,

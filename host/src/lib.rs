@@ -92,7 +92,7 @@ pub use host::{Host, HostBuilder, Tenant};
 pub use limits::Limits;
 pub use media::ServedMedia;
 pub use policy::{ConnectTo, OriginPattern, Policy};
-pub use publisher::{Job, JobChange, PRIORITIES, PublishRequest, Resolution, Worked};
+pub use publisher::{Job, JobChange, JobWatch, PRIORITIES, PublishRequest, Resolution, Worked};
 pub use registry::{Loaded, ProviderInfo, WaitingApp};
 pub use sample::StatsSample;
 pub use secret::{LOG_LIMITS, SecretBytes, SecretText};

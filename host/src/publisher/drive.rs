@@ -106,7 +106,7 @@ impl Inner {
         if let Ok(mut jobs) = self.driven_jobs.lock() {
             jobs.remove(&id);
         }
-        self.job_changed.notify_waiters();
+        self.note_job(&id);
         // The channel's next job may begin.
         self.wake_workers();
         laid

@@ -1,7 +1,7 @@
 //! Publish jobs: stored before anything happens, driven step by step, found again after any crash.
 //!
 //! `decide` is the table of what follows from an answer, `drive` makes the calls of one job under its lease,
-//! `ask` looks first whether they may be made, `step` stores what came of them, `work` looks for due jobs.
+//! `ask` looks first whether they may be made, `step` stores what came of them, `work` looks for due jobs, `watch` tells who follows one.
 //! Here are the calls of users; `job` has their words.
 
 mod ask;
@@ -9,9 +9,12 @@ mod decide;
 mod drive;
 mod job;
 mod step;
+mod watch;
 mod work;
 
 pub use job::{Job, JobChange, PRIORITIES, PublishRequest, Resolution};
+pub use watch::JobWatch;
+pub(crate) use watch::WatchedJobs;
 pub use work::Worked;
 
 use std::collections::{BTreeMap, HashMap};
@@ -292,6 +295,7 @@ impl Inner {
     pub(crate) async fn cancel_job(self: &Arc<Self>, tenant: &TenantId, id: &str) -> Result<Job> {
         self.job_row(tenant, id).await?;
         if self.store.request_cancel(tenant, id, self.clock.now_ms()).await? {
+            self.note_job(id);
             if let Some(driven) = self.driven(id) {
                 driven.cancel.notify_one();
             }
@@ -312,6 +316,7 @@ impl Inner {
         }
         if row.status == JobStatus::Paused || row.wake_at.is_some_and(|at| at > self.clock.now_ms()) {
             self.store.wake_job(tenant, id, self.clock.now_ms()).await?;
+            self.note_job(id);
         }
         self.drive_in_background(tenant, id);
         self.job(tenant, id).await
@@ -360,7 +365,7 @@ impl Inner {
         };
         if self.store.resolve_job(tenant, id, &resolved, self.clock.now_ms()).await? {
             tracing::info!(%tenant, job = id, posted = found.posted, "a person said what became of a job");
-            self.job_changed.notify_waiters();
+            self.note_job(id);
         }
         self.job(tenant, id).await
     }
@@ -408,6 +413,7 @@ impl Inner {
             )
             .with_remedy("cancel it, or wait for its end; then publish anew"));
         }
+        self.note_job(id);
         self.wake_workers();
         self.drive_in_background(tenant, id);
         self.job(tenant, id).await

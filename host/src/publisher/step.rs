@@ -120,7 +120,7 @@ impl Work {
             row.sent_at = row.sent_at.or(update.once_begun.then_some(now));
             row.asked_at = update.asked_at.or(row.asked_at);
             self.driven.bytes_sent.store(row.bytes_sent.cast_unsigned(), Ordering::Relaxed);
-            self.inner.job_changed.notify_waiters();
+            self.inner.note_job(&self.row.id);
         }
         Ok(held.is_some())
     }

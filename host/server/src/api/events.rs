@@ -8,7 +8,7 @@ use axum::extract::State as Shared;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
-use social_channel::{Job, Tenant};
+use social_channel::{Job, JobWatch, Tenant};
 use tokio_util::sync::CancellationToken;
 
 use super::jobs::Named;
@@ -17,8 +17,6 @@ use crate::auth::Caller;
 use crate::extract::Path;
 use crate::problem::Problem;
 
-/// How often a job is looked at: often enough for a moving bar, and hundreds of streams cost little.
-const LOOK: Duration = Duration::from_millis(400);
 /// Proxies close connections that say nothing for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
@@ -37,8 +35,8 @@ pub(super) async fn stream(
     Path(Named { job }): Path<Named>,
 ) -> Result<EventStream, Problem> {
     let tenant = caller.tenant(&state);
-    let first = tenant.job(&job).await?;
-    let events = changes(tenant, first, state.0.stop.clone());
+    let (first, watch) = tenant.watch_job(&job).await?;
+    let events = changes(tenant, watch, first, state.0.stop.clone());
     let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     Ok(EventStream(events.into_response()))
 }
@@ -58,18 +56,20 @@ impl aide::OperationOutput for EventStream {
 
 fn changes(
     tenant: Tenant,
+    watch: JobWatch,
     first: Job,
     stop: CancellationToken,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     struct At {
         tenant: Tenant,
+        watch: JobWatch,
         stop: CancellationToken,
         id: String,
         /// What was told last; none: the stream has ended.
         told: Option<String>,
         next: Option<Job>,
     }
-    let at = At { id: first.id.clone(), tenant, stop, told: Some(String::new()), next: Some(first) };
+    let at = At { id: first.id.clone(), tenant, watch, stop, told: Some(String::new()), next: Some(first) };
     futures::stream::unfold(at, |mut at| async move {
         loop {
             let told = at.told.clone()?;
@@ -77,7 +77,7 @@ fn changes(
                 Some(job) => job,
                 None => {
                     tokio::select! {
-                        () = tokio::time::sleep(LOOK) => {}
+                        () = at.watch.changed() => {}
                         () = at.stop.cancelled() => return None,
                     }
                     match at.tenant.job(&at.id).await {

@@ -7,6 +7,7 @@
 mod access;
 mod checks;
 mod domains;
+mod events;
 mod media;
 mod outside;
 mod providers;

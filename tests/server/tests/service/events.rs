@@ -1,0 +1,64 @@
+//! Jobs as streams of events: many at once, and of jobs that another process drives.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use server_tests::Service;
+use social_channel::TenantId;
+
+use crate::story::{connect, post, upload};
+
+/// A job that begins in two hours.
+async fn scheduled(service: &Service, channel: &str) -> String {
+    let upload = upload(service, 1_000_000).await;
+    let mut body = post("Later", json!({"upload": upload}));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    body["publish_at"] = json!((now + Duration::from_secs(7200)).as_secs());
+    let path = format!("/api/v1/channels/{channel}/jobs");
+    let made = service.call(Method::POST, &path, body).await.unwrap();
+    made.json()["id"].as_str().unwrap_or_else(|| panic!("{}", made.text())).to_owned()
+}
+
+/// The jobs that a stream tells of, until it ends.
+async fn told(service: &Service, job: &str) -> Vec<Value> {
+    let answer = service.get(&format!("/api/v1/jobs/{job}/events")).await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+    let text = answer.text();
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_streams_see_a_change_and_the_end() {
+    let service = Service::new().await.unwrap();
+    let channel = connect(&service).await;
+    let job = scheduled(&service, &channel).await;
+    let streams = join_all((0..200).map(|_| told(&service, &job)));
+    let acts = async {
+        let path = format!("/api/v1/jobs/{job}");
+        service.call(Method::PATCH, &path, json!({"priority": 5})).await.unwrap();
+        service.call(Method::POST, &format!("{path}/cancel"), Value::Null).await.unwrap();
+    };
+    let (streams, ()) = tokio::join!(streams, acts);
+    for told in streams {
+        let last = told.last().unwrap();
+        assert_eq!((&last["status"], &last["priority"]), (&json!("cancelled"), &json!(5)), "{last:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_does_is_seen_too() {
+    let service = Service::new().await.unwrap();
+    let channel = connect(&service).await;
+    let job = scheduled(&service, &channel).await;
+    let other = service.stage.second_host().await.unwrap();
+    let acts = async {
+        // It opened the same database, and tells this one nothing.
+        other.tenant(TenantId::default()).cancel_job(&job).await.unwrap();
+    };
+    let (told, ()) = tokio::join!(told(&service, &job), acts);
+    assert_eq!(told.last().unwrap()["status"], "cancelled");
+    other.shutdown(Duration::from_secs(5)).await;
+}
