@@ -31,6 +31,7 @@ use crate::registry::{Loaded, ProviderInfo};
 use crate::site::check_public_address;
 use crate::store::{HistoryRow, JobStatus, Sqlite, Store, ValueStore};
 use crate::tenant::TenantId;
+use crate::upload::ComingUploads;
 use crate::values::{ProgramValues, ValueStorage};
 use crate::vault::{KeySource, Place, Vault, wrong_key};
 use crate::webhook::{Webhook, WebhookAnswer};
@@ -280,6 +281,7 @@ impl HostBuilder {
                 followed_jobs: Mutex::default(),
                 job_changed: Notify::new(),
                 watched_jobs: WatchedJobs::default(),
+                coming_uploads: ComingUploads::default(),
                 work_added: Notify::new(),
                 tasks: TaskTracker::new(),
                 stop: CancellationToken::new(),
@@ -340,6 +342,7 @@ pub(crate) struct Inner {
     pub(crate) followed_jobs: Mutex<HashSet<String>>,
     pub(crate) job_changed: Notify,
     pub(crate) watched_jobs: WatchedJobs,
+    pub(crate) coming_uploads: ComingUploads,
     pub(crate) work_added: Notify,
     /// What must end before the process does.
     pub(crate) tasks: TaskTracker,

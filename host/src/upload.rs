@@ -3,8 +3,11 @@
 //! Bytes go straight to disk, so memory stays flat however large a file is. A tenant's files lie in a folder
 //! of their own whose name is made of the tenant's, so an id alone never leads to another tenant's file.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -57,14 +60,17 @@ pub struct NewUpload {
     pub size: Option<u64>,
     /// The most bytes taken.
     pub limit: u64,
+    /// The most bytes that the tenant's uploads may take together; none: no such bound.
+    pub tenant_limit: Option<u64>,
 }
 
 impl Tenant {
     /// Keeps what `bytes` brings. If the future is dropped, nothing is kept.
     ///
     /// # Errors
-    /// `LimitExceeded` for more bytes than the limit, `InvalidRequest` for none and for a stream that broke
-    /// off, `Unavailable` where the disk is full.
+    /// `LimitExceeded` for more bytes than the limit, `QuotaExceeded` where the tenant's uploads would take more
+    /// than theirs, `InvalidRequest` for none and for a stream that broke off, `Unavailable` where the disk is
+    /// full.
     pub async fn keep_upload(
         &self,
         new: NewUpload,
@@ -132,11 +138,12 @@ impl Inner {
         new: NewUpload,
         bytes: impl Stream<Item = io::Result<Bytes>> + Send,
     ) -> Result<Upload> {
+        let coming = self.begin_upload(tenant, &new).await?;
         let folder = self.upload_folder(tenant);
         make_private(&folder).await?;
         let id = id::new("up")?;
         let partial = Partial(folder.join(format!("{id}.{PARTIAL}")));
-        let size = write_all(&partial.0, bytes, new.limit).await?;
+        let size = write_all(&partial.0, bytes, new.limit, &coming).await?;
         if size == 0 {
             return Err(invalid("the upload is empty", "send the file as the body"));
         }
@@ -152,14 +159,37 @@ impl Inner {
             size: i64::try_from(size).unwrap_or(i64::MAX),
             created_at: self.clock.now_ms(),
         };
-        let stored = self.store.insert_upload(&row).await;
-        if let Err(error) = stored {
+        // The last word on the tenant's bound: others may have been kept meanwhile, also by other processes.
+        let stored = self.store.insert_upload(&row, new.tenant_limit).await;
+        let failed = match stored {
+            Ok(true) => None,
+            Ok(false) => Some(no_room(new.tenant_limit.unwrap_or_default())),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failed {
             // Without its row nobody can name it.
-            let _ = tokio::fs::remove_file(folder.join(&id)).await;
+            remove(&folder.join(&id)).await;
             return Err(error);
         }
         tracing::info!(%tenant, upload = id, size, "upload kept");
         Ok(self.show_upload(row))
+    }
+
+    /// Room for an upload. What is announced is taken at once, so that several at the same time do not each find
+    /// room for themselves alone; what is not announced is taken as it arrives.
+    async fn begin_upload(&self, tenant: &TenantId, new: &NewUpload) -> Result<Coming> {
+        let Some(limit) = new.tenant_limit else { return Ok(Coming::default()) };
+        let under_way = match self.coming_uploads.lock() {
+            Ok(mut all) => {
+                all.retain(|_, bytes| Arc::strong_count(bytes) > 1);
+                all.entry(tenant.clone()).or_default().clone()
+            }
+            Err(_) => return Err(Error::internal("the uploads under way are not known any more")),
+        };
+        let kept = self.store.uploads(tenant).await?.iter().map(|row| row.size.cast_unsigned()).sum();
+        let coming = Coming { bound: Some(Bound { limit, kept, under_way }), taken: AtomicU64::new(0) };
+        coming.take(new.size.unwrap_or_default())?;
+        Ok(coming)
     }
 
     async fn delete_upload(&self, tenant: &TenantId, id: &str) -> Result<()> {
@@ -188,6 +218,60 @@ impl Inner {
     }
 }
 
+/// The bytes of an upload under way, counted against its tenant's bound until it is kept or given up.
+#[derive(Default)]
+struct Coming {
+    bound: Option<Bound>,
+    taken: AtomicU64,
+}
+
+struct Bound {
+    limit: u64,
+    /// What the tenant had when it began.
+    kept: u64,
+    /// Of all the tenant's uploads in this process.
+    under_way: Arc<AtomicU64>,
+}
+
+/// Bytes of uploads under way in this process, by tenant.
+pub(crate) type ComingUploads = Mutex<HashMap<TenantId, Arc<AtomicU64>>>;
+
+impl Coming {
+    /// Makes room up to `size` bytes of this upload.
+    fn take(&self, size: u64) -> Result<()> {
+        let Some(Bound { limit, kept, under_way }) = &self.bound else { return Ok(()) };
+        let more = size.saturating_sub(self.taken.load(Ordering::Relaxed));
+        if more == 0 {
+            return Ok(());
+        }
+        let room = limit.saturating_sub(*kept);
+        let fits = |taken: u64| taken.checked_add(more).filter(|taken| *taken <= room);
+        if under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
+            return Err(no_room(*limit));
+        }
+        self.taken.fetch_add(more, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn no_room(limit: u64) -> Error {
+    Error::new(
+        ErrorKind::QuotaExceeded,
+        format!("the uploads of this tenant may take {limit} bytes together, and there is no room for this one"),
+    )
+    .with_field("media")
+    .with_code("upload_room")
+    .with_remedy("delete uploads that are not needed any more, wait for the jobs that publish some, or have the operator raise the limit")
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        if let Some(bound) = &self.bound {
+            bound.under_way.fetch_sub(self.taken.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+}
+
 /// A file that goes away unless it was renamed.
 struct Partial(PathBuf);
 
@@ -202,6 +286,7 @@ async fn write_all(
     path: &Path,
     bytes: impl Stream<Item = io::Result<Bytes>> + Send,
     limit: u64,
+    coming: &Coming,
 ) -> Result<u64> {
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -224,6 +309,7 @@ async fn write_all(
             .with_field("media")
             .with_remedy("send a smaller file, or have the operator raise the limit"));
         }
+        coming.take(size)?;
         file.write_all(&chunk).await.map_err(disk)?;
     }
     file.flush().await.map_err(disk)?;

@@ -29,6 +29,8 @@ pub struct Config {
     pub upload_folder: Option<PathBuf>,
     /// Largest upload, in bytes.
     pub max_upload: u64,
+    /// Bytes that the uploads of one tenant may take together; none: as much as the disk holds.
+    pub max_tenant_uploads: Option<u64>,
     /// Days after which an upload that no open job needs is removed.
     pub upload_days: u32,
     /// Largest JSON body, in bytes.
@@ -59,6 +61,7 @@ impl Default for Config {
             upload_folder: None,
             // The largest video that a platform we know takes.
             max_upload: 4 << 30,
+            max_tenant_uploads: None,
             upload_days: 7,
             max_body: 1 << 20,
             stop_seconds: 30,
@@ -207,6 +210,7 @@ mod tests {
             media_folder,
             upload_folder,
             max_upload,
+            max_tenant_uploads,
             upload_days,
             max_body,
             stop_seconds,

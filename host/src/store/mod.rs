@@ -235,7 +235,8 @@ pub(crate) trait AccessStore: Send + Sync {
 /// Media that the host keeps or hands out, and files of the site.
 #[async_trait]
 pub(crate) trait MediaStore: Send + Sync {
-    async fn insert_upload(&self, upload: &UploadRow) -> Result<()>;
+    /// False: with it the tenant's uploads would take more than `limit` bytes together; nothing was written.
+    async fn insert_upload(&self, upload: &UploadRow, limit: Option<u64>) -> Result<bool>;
     async fn upload(&self, tenant: &TenantId, id: &str) -> Result<Option<UploadRow>>;
     async fn uploads(&self, tenant: &TenantId) -> Result<Vec<UploadRow>>;
     /// False: there was none, or an open job still needs it.

@@ -38,7 +38,7 @@ pub(super) fn routes() -> ApiRouter<State> {
                 op.id("upload")
                     .tag("uploads")
                     .summary("Bring media")
-                    .description("The body is the file, `Content-Type` its type. A `media` item of a job names the answer's id in `upload`. It is removed when its jobs have published, or after some days.")
+                    .description("The body is the file, `Content-Type` its type. A `media` item of a job names the answer's id in `upload`. It is removed when its jobs have published, or after some days. Status 413 with the code `upload_room` says that the tenant's uploads take all the bytes they may.")
                     .response::<201, Json<Upload>>()
             }),
         )
@@ -79,10 +79,18 @@ async fn create(
     // What programs send when they do not know says nothing.
     let content_type = text(CONTENT_TYPE)
         .filter(|it| !matches!(*it, "application/octet-stream" | "application/x-www-form-urlencoded"));
-    let new = NewUpload { file_name, content_type: content_type.map(str::to_owned), size: announced, limit };
+    let new = NewUpload {
+        file_name,
+        content_type: content_type.map(str::to_owned),
+        size: announced,
+        limit,
+        tenant_limit: state.config().max_tenant_uploads,
+    };
     let bytes = body.into_data_stream().map(|chunk| chunk.map_err(std::io::Error::other));
     let upload = caller.tenant(&state).keep_upload(new, bytes).await.map_err(|error| match error.kind {
         social_channel::ErrorKind::LimitExceeded => Problem::too_large(limit),
+        // Not 429: waiting alone makes no room.
+        social_channel::ErrorKind::QuotaExceeded => Problem::from(error).at(StatusCode::PAYLOAD_TOO_LARGE),
         _ => error.into(),
     })?;
     Ok((StatusCode::CREATED, Json(upload)))

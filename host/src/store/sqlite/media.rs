@@ -21,8 +21,17 @@ fn upload(row: &SqliteRow) -> UploadRow {
 
 #[async_trait]
 impl MediaStore for Sqlite {
-    async fn insert_upload(&self, upload: &UploadRow) -> Result<()> {
+    async fn insert_upload(&self, upload: &UploadRow, limit: Option<u64>) -> Result<bool> {
         write!(self, db => {
+            if let Some(limit) = limit {
+                let kept: i64 = sqlx::query_scalar("SELECT coalesce(sum(size), 0) FROM uploads WHERE tenant = ?")
+                    .bind(&upload.tenant)
+                    .fetch_one(&mut *db)
+                    .await?;
+                if kept.saturating_add(upload.size).cast_unsigned() > limit {
+                    return Ok(false);
+                }
+            }
             sqlx::query(
                 "INSERT INTO uploads (id, tenant, file_name, content_type, size, created_at)
                  VALUES (?, ?, ?, ?, ?, ?)",
@@ -35,7 +44,7 @@ impl MediaStore for Sqlite {
             .bind(upload.created_at)
             .execute(&mut *db)
             .await
-            .map(drop)
+            .map(|_| true)
         })
     }
 

@@ -53,6 +53,59 @@ async fn an_upload_is_kept_whole_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_uploads_of_a_tenant_have_a_bound_and_those_of_another_their_own() {
+    let config = Config { max_tenant_uploads: Some(2500), ..Config::default() };
+    let service = Service::with(config).await.unwrap();
+    let chunked = |sizes: &[usize]| {
+        let chunks: Vec<std::io::Result<Bytes>> =
+            sizes.iter().map(|size| Ok(Bytes::from(vec![1; *size]))).collect();
+        Body::from_stream(futures::stream::iter(chunks))
+    };
+    let bring_whole = |key: &str, size: usize| {
+        let request = Request::post("/api/v1/uploads")
+            .header(AUTHORIZATION, format!("Bearer {key}"))
+            .header("content-length", size)
+            .body(Body::from(vec![1; size]))
+            .unwrap();
+        service.send(request)
+    };
+    let first = bring_whole(&service.key, 1500).await.unwrap();
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.text());
+
+    // Announced or not, alone or several at once.
+    for answer in [
+        bring_whole(&service.key, 1001).await.unwrap(),
+        service.send(bring(&service.key, chunked(&[600, 401]))).await.unwrap(),
+    ] {
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", answer.text());
+        let problem = answer.json();
+        assert_eq!((&problem["kind"], &problem["code"]), (&json!("quota_exceeded"), &json!("upload_room")));
+        assert!(problem["message"].as_str().unwrap().contains("2500 bytes"), "{problem}");
+        assert!(problem["remedy"].as_str().unwrap().contains("delete uploads"), "{problem}");
+    }
+    let at_once = (0..6).map(|at| async {
+        match at % 2 {
+            0 => bring_whole(&service.key, 400).await.unwrap().status,
+            _ => service.send(bring(&service.key, chunked(&[200, 200]))).await.unwrap().status,
+        }
+    });
+    let statuses = futures::future::join_all(at_once).await;
+    let kept_now = statuses.iter().filter(|status| **status == StatusCode::CREATED).count();
+    assert!((1..=2).contains(&kept_now), "{statuses:?}");
+    assert_eq!(kept(&service), 1 + kept_now, "nothing stays of what was refused");
+
+    let body = json!({"name": "other", "tenant": "other"});
+    let made = service.call(Method::POST, "/api/v1/keys", body).await.unwrap().json();
+    let theirs = bring_whole(made["text"].as_str().unwrap(), 2500).await.unwrap();
+    assert_eq!(theirs.status, StatusCode::CREATED, "{}", theirs.text());
+
+    // What is deleted makes room.
+    let path = format!("/api/v1/uploads/{}", first.json()["id"].as_str().unwrap());
+    service.call(Method::DELETE, &path, Value::Null).await.unwrap();
+    assert_eq!(bring_whole(&service.key, 1500).await.unwrap().status, StatusCode::CREATED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_tenants_upload_and_a_path_of_this_machine_are_not_published() {
     let service = Service::new().await.unwrap();
     let channel = connect(&service).await;
