@@ -67,6 +67,7 @@ mod process;
 mod provider;
 mod publisher;
 mod registry;
+pub mod rule;
 mod sample;
 mod secret;
 mod site;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use social_channel::model::{Finding, Media, MediaSource, Severity};
-use social_channel::{Channel, Error, ErrorKind, Job, JobStatus, PublishRequest};
+use social_channel::model::{Finding, Media, MediaSource, Notice, Severity};
+use social_channel::{Channel, Error, ErrorKind, Job, JobStatus, PublishRequest, rule};
 
 use super::form;
 use crate::args::Global;
@@ -71,7 +71,7 @@ pub(crate) struct Flags {
 pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     let (check, no_wait) = (flags.check, flags.no_wait);
     let name = flags.channel.clone();
-    let request = read(flags)?;
+    let mut request = read(flags)?;
     // A time that has come is no reason to leave it to a worker.
     let later = no_wait || request.publish_at.is_some_and(|at| at > now());
     let session = Session::open(global, !later && !check).await?;
@@ -87,6 +87,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     if request.idempotency_key.is_none() {
         refuse_unsound(&session, &channel, &request).await?;
     }
+    agree(&session, &channel, &mut request).await;
     let job = session.tenant.publish(&channel.id, request).await?;
     if later {
         session.output.answer(&job, describe_job)?;
@@ -96,6 +97,33 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     session.output.note(&format!("job {} is stored; whatever happens, it can be resumed", job.id));
     let job = progress::follow(&session, &job.id, None).await?;
     end(&session, &job)
+}
+
+/// Prints what the platform wants a person to read before the post is sent, and keeps it with the job: running the
+/// command is agreeing to it. A form that cannot be had now stops nothing here; the job asks for it again.
+async fn agree(session: &Session, channel: &Channel, request: &mut PublishRequest) {
+    let Ok(form) = session.tenant.publish_form(&channel.id).await else { return };
+    let post = &request.post;
+    let drawn = rule::draw(&form, &post.kind, &rule::chosen(post));
+    for field in rule::fields(&form, &post.kind) {
+        for notice in drawn.notices(&form, Some(&field.name)) {
+            session.output.note(&format!("{}: {}", plain(&field.label), words(notice)));
+        }
+    }
+    for notice in drawn.notices(&form, None) {
+        session.output.note(&words(notice));
+    }
+    if request.consent.is_none() {
+        let consent =
+            [("by", "command line".to_owned()), ("at", now().to_string()), ("words", drawn.words(&form))];
+        request.consent = Some(consent.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    }
+}
+
+/// A notice, with the addresses of its links behind it.
+fn words(notice: &Notice) -> String {
+    let links = notice.links.iter().map(|link| format!("\n  {}: {}", plain(&link.text), plain(&link.url)));
+    format!("{}{}", plain(&notice.text), links.collect::<String>())
 }
 
 fn read(flags: Flags) -> Result<PublishRequest> {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use social_channel::model::{FormField, Media, MediaSource, OptionValue, Post, PublishForm};
+use social_channel::rule;
 
-use super::{part, rule};
+use super::part;
 use crate::auth::Form;
 
 /// The form's fields are named with this before them, so that none can pass for one of the page's own.
@@ -45,19 +46,13 @@ impl Draft {
     /// An empty page, with what the provider fills in by itself.
     pub(super) fn new(form: &PublishForm, kind: &str) -> Self {
         let filled = rule::fields(form, kind)
-            .filter_map(|field| Some((field.name.clone(), text_of(field.default_value.as_ref()?))));
+            .filter_map(|field| Some((field.name.clone(), rule::text(field.default_value.as_ref()?))));
         Draft { values: filled.collect(), ..Draft::default() }
     }
 
     /// What a job's post holds.
     pub(super) fn of_post(post: &Post) -> Self {
-        let mut values: BTreeMap<String, String> =
-            post.options.iter().map(|(name, value)| (name.clone(), text_of(value))).collect();
-        for (name, value) in [("title", &post.title), ("text", &post.text), ("visibility", &post.visibility)]
-        {
-            values.extend(value.clone().map(|value| (name.to_owned(), value)));
-        }
-        Draft { values, ..Draft::default() }
+        Draft { values: rule::chosen(post), ..Draft::default() }
     }
 
     /// What was posted.
@@ -114,15 +109,6 @@ impl Draft {
             visibility: own("visibility"),
             options,
         }
-    }
-}
-
-fn text_of(value: &OptionValue) -> String {
-    match value {
-        OptionValue::Flag(flag) => flag.to_string(),
-        OptionValue::Number(number) => number.to_string(),
-        OptionValue::Text(text) => text.clone(),
-        OptionValue::Texts(texts) => texts.join("\n"),
     }
 }
 

@@ -34,7 +34,6 @@ mod part;
 mod problem;
 mod provider;
 mod publish;
-mod rule;
 mod sign_in;
 
 use axum::Router;

@@ -15,12 +15,12 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 use social_channel::model::{Finding, FormField, PostKind, PublishForm, Quota, Severity};
+use social_channel::rule::{self, Drawn};
 use social_channel::{Channel, Error, ErrorKind, Job, JobChange, PublishRequest};
 
 use super::channel::Named;
 use super::draft::{Draft, FIELD, measured};
 use super::layout::{Frame, Section};
-use super::rule::{self, Drawn};
 use super::{Answer, part};
 use crate::State;
 use crate::auth::{Browser, Form, Operator};

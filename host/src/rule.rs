@@ -1,36 +1,54 @@
-//! The rules of a publish form, taken in order, each seeing what those before it left. `assets/rules.js` does
-//! the same in the browser; both are held to one set of examples (`assets/rules.json`).
+//! The rules of a publish form, taken in order, each seeing what those before it left: what a page or a
+//! terminal shows for what was chosen. The service's pages do the same in the browser (`rules.js`); both are held
+//! to one set of examples.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use social_channel::model::{Consequence, FormField, Notice, PublishForm};
+use crate::model::{Consequence, FormField, Notice, OptionValue, Post, PublishForm};
 
 /// What a form shows for what was chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Drawn {
+pub struct Drawn {
     /// Fields left out.
-    pub(super) hidden: BTreeSet<String>,
+    pub hidden: BTreeSet<String>,
     /// Fields greyed out, and why.
-    pub(super) disabled: BTreeMap<String, String>,
+    pub disabled: BTreeMap<String, String>,
     /// Choices greyed out, and why: by field and choice.
-    pub(super) choices: BTreeMap<(String, String), String>,
+    pub choices: BTreeMap<(String, String), String>,
     /// Words to show: by field, or next to the button.
-    pub(super) notices: Vec<(Option<String>, usize)>,
+    pub notices: Vec<(Option<String>, usize)>,
     /// Why the button is grey.
-    pub(super) blocks: Vec<String>,
+    pub blocks: Vec<String>,
     /// What is left of what was chosen.
-    pub(super) values: BTreeMap<String, String>,
+    pub values: BTreeMap<String, String>,
 }
 
 /// The fields of one kind of post.
-pub(super) fn fields<'a>(form: &'a PublishForm, kind: &'a str) -> impl Iterator<Item = &'a FormField> {
+pub fn fields<'a>(form: &'a PublishForm, kind: &'a str) -> impl Iterator<Item = &'a FormField> {
     form.fields
         .iter()
         .filter(move |field| field.applies_to.is_empty() || field.applies_to.iter().any(|own| own == kind))
 }
 
+/// A value, as a form holds it.
+pub fn text(value: &OptionValue) -> String {
+    match value {
+        OptionValue::Flag(flag) => flag.to_string(),
+        OptionValue::Number(number) => number.to_string(),
+        OptionValue::Text(text) => text.clone(),
+        OptionValue::Texts(texts) => texts.join("\n"),
+    }
+}
+
+/// What a post chooses, as a form holds it.
+pub fn chosen(post: &Post) -> BTreeMap<String, String> {
+    let own = [("title", &post.title), ("text", &post.text), ("visibility", &post.visibility)];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+    own.chain(post.options.iter().map(|(name, value)| (name.clone(), text(value)))).collect()
+}
+
 /// What the form shows. A flag that is not chosen reads `false`, any other field the empty text.
-pub(super) fn draw(form: &PublishForm, kind: &str, chosen: &BTreeMap<String, String>) -> Drawn {
+pub fn draw(form: &PublishForm, kind: &str, chosen: &BTreeMap<String, String>) -> Drawn {
     let mut drawn = Drawn { values: chosen.clone(), ..Drawn::default() };
     drawn.values.insert("kind".to_owned(), kind.to_owned());
     let flags: BTreeSet<&str> =
@@ -75,7 +93,7 @@ pub(super) fn draw(form: &PublishForm, kind: &str, chosen: &BTreeMap<String, Str
 
 impl Drawn {
     /// The notices of a field, or those next to the button.
-    pub(super) fn notices<'a>(
+    pub fn notices<'a>(
         &'a self,
         form: &'a PublishForm,
         field: Option<&'a str>,
@@ -89,7 +107,7 @@ impl Drawn {
     }
 
     /// What the person agrees to by pressing the button, one notice a line, exactly as shown.
-    pub(super) fn words(&self, form: &PublishForm) -> String {
+    pub fn words(&self, form: &PublishForm) -> String {
         self.notices(form, None).map(|notice| notice.text.as_str()).collect::<Vec<_>>().join("\n")
     }
 }
@@ -122,7 +140,7 @@ mod tests {
 
     #[test]
     fn rules_are_taken_as_the_examples_say() {
-        let examples: Examples = serde_json::from_str(include_str!("../../assets/rules.json")).unwrap();
+        let examples: Examples = serde_json::from_str(include_str!("../server/assets/rules.json")).unwrap();
         let form = &examples.form;
         assert!(examples.examples.len() >= 6);
         for example in &examples.examples {
