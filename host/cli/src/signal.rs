@@ -1,35 +1,44 @@
 //! The wish to stop: Ctrl-C, and the polite signal of service managers.
 
-/// Comes true when somebody wants the program to end. Whoever asks twice gets it at once.
-pub(crate) async fn stop() {
-    first().await;
-    tokio::spawn(async {
-        first().await;
-        // What was sent may be under way; the job finds out what came of it.
-        std::process::exit(1);
-    });
+/// Comes true when somebody wants the program to end; signals are taken from the moment of the call. Whoever asks
+/// twice gets it at once.
+pub(crate) fn stop() -> impl Future<Output = ()> + Send {
+    let wish = first();
+    async {
+        wish.await;
+        let again = first();
+        tokio::spawn(async {
+            again.await;
+            // What was sent may be under way; the job finds out what came of it.
+            std::process::exit(1);
+        });
+    }
 }
 
 #[cfg(unix)]
-async fn first() {
+fn first() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return wait_for_ctrl_c().await;
-    };
-    tokio::select! {
-        () = wait_for_ctrl_c() => {}
-        _ = terminate.recv() => {}
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        match signals {
+            (Ok(mut interrupt), Ok(mut terminate)) => {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            (Ok(mut one), Err(_)) | (Err(_), Ok(mut one)) => {
+                one.recv().await;
+            }
+            // Without signals only the end of the work ends the program.
+            (Err(_), Err(_)) => std::future::pending().await,
+        }
     }
 }
 
 #[cfg(not(unix))]
 async fn first() {
-    wait_for_ctrl_c().await;
-}
-
-async fn wait_for_ctrl_c() {
     if tokio::signal::ctrl_c().await.is_err() {
-        // Without signals only the end of the work ends the program.
         std::future::pending::<()>().await;
     }
 }

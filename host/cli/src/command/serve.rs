@@ -61,11 +61,13 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     let server = Server::bind(config).await?;
     let host = server.prepare(place.builder())?.open().await?;
     place.prepare(&host).await?;
+    // Before anybody is told that it answers.
+    let stop = signal::stop();
     // A script that asked for a free port reads it here.
     let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     place.output.answer(&serde_json::json!({"listening": addresses}), |_| {
         addresses.iter().map(|address| format!("listening at {address}")).collect::<Vec<_>>().join("\n")
     })?;
-    server.run(host, signal::stop()).await?;
+    server.run(host, stop).await?;
     Ok(0)
 }
