@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::State;
 use crate::problem::{BODY, Problem, documented};
+use crate::strict;
 
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -30,12 +31,9 @@ impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
             return Err(Problem::wrong_type("application/json"));
         }
         let bytes = Raw(request.into_body()).all(state.config().max_body).await?;
-        // A list of values in the order of the members would be taken for the object.
-        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
-            return Err(Problem::malformed("the body is no JSON object"));
-        }
-        let value = axum::Json::<T>::from_bytes(&bytes);
-        value.map(|value| Body(value.0)).map_err(|rejection| Problem::malformed(rejection.body_text()))
+        strict::read(&bytes)
+            .map(Body)
+            .map_err(|error| Problem::malformed(format!("the body does not fit its description: {error}")))
     }
 }
 

@@ -36,6 +36,7 @@ mod problem;
 mod router;
 mod serve;
 mod state;
+mod strict;
 
 pub use config::{Config, Listen};
 pub use problem::Problem;
