@@ -72,7 +72,7 @@ impl Inner {
         self.store.installed_component(id).await?.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("no provider {id} is installed"))
                 .with_field("provider")
-                .with_remedy("load its component first (`social-channel providers load FILE`)")
+                .with_remedy("load its component first (`social-channel providers add FILE`)")
         })
     }
 
