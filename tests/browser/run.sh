@@ -2,7 +2,7 @@
 # The pages in headless Chromium: installs what is missing, builds the stage, runs the suites.
 #
 #     tests/browser/run.sh            all suites
-#     tests/browser/run.sh audit      one of them: access, audit, failures, operator, rules
+#     tests/browser/run.sh audit      one of them: access, audit, failures, operator, pulling, rules
 set -eu
 cd "$(dirname "$0")"
 if [ -z "${CHROMIUM:-}" ] && [ ! -x /usr/bin/chromium ]; then
@@ -20,7 +20,7 @@ fi
 [ -d node_modules/playwright-core ] || npm ci --no-progress
 cargo build --quiet
 suites=()
-for name in "${@:-access audit failures operator rules}"; do
+for name in "${@:-access audit failures operator pulling rules}"; do
     for one in $name; do suites+=("tests/$one.test.mjs"); done
 done
 exec node --test --test-concurrency=2 "${suites[@]}"

@@ -14,7 +14,7 @@ export async function stage(...flags) {
     createInterface({ input: child.stdout }).once("line", resolve);
     child.once("exit", (code) => reject(new Error(`the stage ended with ${code}`)));
   });
-  const { origin, simulator, component, video, long } = JSON.parse(line);
+  const { origin, storage, simulator, component, video, long } = JSON.parse(line);
   const control = async (method, path, body) => {
     const response = await fetch(`${simulator}/_simulator${path}`, { method, body: body && JSON.stringify(body) });
     if (!response.ok) throw new Error(`${method} ${path}: ${await response.text()}`);
@@ -22,12 +22,14 @@ export async function stage(...flags) {
   };
   return {
     origin,
+    storage,
     simulator,
     component,
     video,
     long,
     switches: (change) => control("PATCH", "/switches", change),
     account: (name, change) => control("PATCH", `/accounts/${name}`, change),
+    app: (key, change) => control("PATCH", `/apps/${key}`, change),
     log: (query = "") => control("GET", `/log${query}`),
     world: () => control("GET", "/world"),
     violations: () => control("GET", "/violations"),

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use library_tests::{CALLBACK, builder, component, request};
 use serde_json::json;
+use server_tests::Storage;
 use social_channel::model::Media;
 use social_channel::{
     AppConfig, Channel, Connect, ConnectOptions, Connected, Host, MovedClock, SecretText, Tenant, TenantId,
@@ -30,6 +31,9 @@ struct Flags {
     /// Keys, a channel, numbers of some weeks, and jobs are there.
     #[arg(long)]
     filled: bool,
+    /// The world reaches the service at a public address, too, and a storage with a video beside it.
+    #[arg(long)]
+    public: bool,
     /// The pages ask for this password.
     #[arg(long)]
     password: Option<String>,
@@ -65,16 +69,51 @@ fn world() -> World {
     world
 }
 
+/// Where the platform fetches media with `--public`; only the maps of host and simulator lead there.
+const PUBLIC: &str = "https://social.northwind.app";
+/// The person's own storage.
+const STORAGE: &str = "https://cdn.northwind.app";
+
 async fn run(flags: Flags) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let simulator = Simulator::start(world()).await?;
+    let mut builder = builder(folder.path(), &simulator.origin())?;
+    let mut front = None;
+    if flags.public {
+        // The person's browser stays at the first address: without a certificate it could not use the second.
+        let listen = Listen::Tcp(([127, 0, 0, 1], 0).into());
+        let config = Config {
+            listen: vec![listen],
+            public_address: Some(PUBLIC.to_owned()),
+            workers: false,
+            ..Config::default()
+        };
+        let server = Server::bind(config).await?;
+        let Some(Listen::Tcp(address)) = server.addresses().pop() else { bail!("a port was expected") };
+        let address = format!("http://{address}");
+        let mut policy = library_tests::policy(&simulator.origin())?;
+        policy.connect_to.push(format!("{PUBLIC} = {address}").parse()?);
+        let clip = folder.path().join("clip.mp4");
+        sample_video::write(&clip, 2_000_000)?;
+        let storage = Storage::start(std::fs::read(clip)?).await?;
+        policy.connect_to.push(format!("{STORAGE} = {}", storage.origin).parse()?);
+        builder = builder.policy(policy);
+        simulator.edit(|world| {
+            world.connect_to.insert(PUBLIC.to_owned(), address);
+            world.connect_to.insert(STORAGE.to_owned(), storage.origin.clone());
+        });
+        front = Some((server, storage));
+    }
     let listen = Listen::Tcp(([127, 0, 0, 1], flags.port).into());
     let server =
         Server::bind(Config { listen: vec![listen], sign_in_attempts: 3, ..Config::default() }).await?;
     let origin = server.address().context("the service has no address")?;
     let clock = Arc::new(MovedClock::default());
-    let host =
-        server.prepare(builder(folder.path(), &simulator.origin())?)?.clock(clock.clone()).open().await?;
+    let mut builder = server.prepare(builder)?.clock(clock.clone());
+    if flags.public {
+        builder = builder.public_address(PUBLIC);
+    }
+    let host = builder.open().await?;
     if !flags.empty {
         host.load_provider(&component("plugin_tiktok")?).await?;
     }
@@ -95,15 +134,29 @@ async fn run(flags: Flags) -> Result<()> {
     // More than a second.
     let long = folder.path().join("long.mp4");
     sample_video::write(&long, 20_000_000)?;
+    let mut in_front = None;
+    if let Some((front, storage)) = front {
+        // Behind a public address nobody is let in without one.
+        host.create_api_key("stage", None).await?;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(front.run(host.clone(), async {
+            let _ = stopped.await;
+        }));
+        in_front = Some((stop, running, storage));
+    }
     println!(
         "{}",
-        json!({ "origin": origin, "simulator": simulator.origin(), "component": component, "video": video, "long": long })
+        json!({ "storage": STORAGE, "origin": origin, "simulator": simulator.origin(), "component": component, "video": video, "long": long })
     );
     server
         .run(host, async {
             let _ = input.await;
         })
         .await?;
+    if let Some((stop, running, _storage)) = in_front {
+        let _ = stop.send(());
+        running.await??;
+    }
     Ok(())
 }
 

@@ -47,13 +47,14 @@ export const APPS = {
 };
 
 /** Settings → API integration → TikTok: types the keys and saves. */
-export async function enterKeys({ set, page }, mode = "live", app = APPS[mode]) {
+export async function enterKeys({ set, page }, mode = "live", app = APPS[mode], callback) {
   await page.goto(`${set.origin}/settings`);
   await page.getByRole("link", { name: "TikTok" }).click();
   await page.getByRole("navigation", { name: "Mode" }).getByRole("link", { name: mode, exact: false }).click();
   await page.getByLabel("App ID").fill(app.key);
   await page.getByLabel("App Secret").fill(app.secret);
   await page.getByLabel("Kind of registration").selectOption("desktop");
+  if (callback) await page.getByLabel("Callback URL").fill(callback);
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("Saved.").waitFor();
 }
@@ -80,8 +81,8 @@ export async function connect(at, mode = "live", account = "Demo Kitchen") {
 }
 
 /** Keys, a channel, and its publish page. */
-export async function publishPage(at, { mode = "live", account, kind = "video" } = {}) {
-  await enterKeys(at, mode);
+export async function publishPage(at, { mode = "live", account, kind = "video", callback } = {}) {
+  await enterKeys(at, mode, APPS[mode], callback);
   const channel = await connect(at, mode, account);
   await at.page.goto(`${at.set.origin}/channels/${channel}/publish?kind=${kind}`);
   return channel;

@@ -1,5 +1,7 @@
 //! What the suites of the service share: the library's stage, a service before it, and calls without a socket.
 
+mod storage;
+
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::body::Body;
@@ -10,6 +12,8 @@ use serde_json::Value;
 use social_channel::SecretText;
 use social_channel_server::{Config, State, router};
 use tower::ServiceExt as _;
+
+pub use storage::Storage;
 
 /// A service before the simulated platform, with the operator's key.
 pub struct Service {

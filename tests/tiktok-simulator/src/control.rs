@@ -16,7 +16,7 @@ use crate::page;
 use crate::rules;
 use crate::server::Shared;
 use crate::switches::Switches;
-use crate::world::Account;
+use crate::world::{Account, App};
 
 pub(crate) fn is_ours(path: &str) -> bool {
     path == "/" || path == "/favicon.ico" || path.starts_with("/_simulator")
@@ -90,6 +90,15 @@ pub(crate) fn handle(shared: &Shared, call: &Call) -> Result<Reply, Reply> {
             let account = state.world.accounts.iter_mut().find(|account| account.username == name);
             let account = account.ok_or_else(|| wrong(404, "no such account"))?;
             *account = merged::<Account>(account, &body(call)?)?;
+            done()
+        }
+        ("PATCH", path) if path.starts_with("/apps/") => {
+            let key = path.trim_start_matches("/apps/");
+            let mut state = shared.state();
+            state.settle(now_ms);
+            let app = state.world.apps.iter_mut().find(|app| app.client_key == key);
+            let app = app.ok_or_else(|| wrong(404, "no such app"))?;
+            *app = merged::<App>(app, &body(call)?)?;
             done()
         }
         ("GET", "/clock") => Ok(Reply::json(&json!({ "now_ms": now_ms }))),

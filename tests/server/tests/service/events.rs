@@ -35,7 +35,7 @@ async fn two_hundred_streams_see_a_change_and_the_end() {
     let service = Service::new().await.unwrap();
     let channel = connect(&service).await;
     let job = scheduled(&service, &channel).await;
-    let streams = join_all((0..200).map(|_| told(&service, &job)));
+    let streams = join_all(std::iter::repeat_with(|| told(&service, &job)).take(200));
     let acts = async {
         let path = format!("/api/v1/jobs/{job}");
         service.call(Method::PATCH, &path, json!({"priority": 5})).await.unwrap();

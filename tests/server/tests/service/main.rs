@@ -11,6 +11,7 @@ mod events;
 mod media;
 mod outside;
 mod providers;
+mod pulling;
 mod routes;
 mod sockets;
 mod story;

@@ -83,7 +83,8 @@ async fn the_uploads_of_a_tenant_have_a_bound_and_those_of_another_their_own() {
         assert!(problem["message"].as_str().unwrap().contains("2500 bytes"), "{problem}");
         assert!(problem["remedy"].as_str().unwrap().contains("delete uploads"), "{problem}");
     }
-    let at_once = (0..6).map(|at| async {
+    let (service, chunked, bring_whole) = (&service, &chunked, &bring_whole);
+    let at_once = (0..6).map(|at| async move {
         match at % 2 {
             0 => bring_whole(&service.key, 400).await.unwrap().status,
             _ => service.send(bring(&service.key, chunked(&[200, 200]))).await.unwrap().status,
@@ -92,7 +93,7 @@ async fn the_uploads_of_a_tenant_have_a_bound_and_those_of_another_their_own() {
     let statuses = futures::future::join_all(at_once).await;
     let kept_now = statuses.iter().filter(|status| **status == StatusCode::CREATED).count();
     assert!((1..=2).contains(&kept_now), "{statuses:?}");
-    assert_eq!(kept(&service), 1 + kept_now, "nothing stays of what was refused");
+    assert_eq!(kept(service), 1 + kept_now, "nothing stays of what was refused");
 
     let body = json!({"name": "other", "tenant": "other"});
     let made = service.call(Method::POST, "/api/v1/keys", body).await.unwrap().json();

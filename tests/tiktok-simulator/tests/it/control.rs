@@ -31,6 +31,14 @@ async fn other_processes_steer_the_simulator() {
     let user = client.get("/v2/user/info/?fields=display_name").await.ok();
     assert_eq!(user["user"]["display_name"], "Renamed");
 
+    let change = json!({"verified_urls": ["own.example.com"]});
+    assert_eq!(control(&origin, Method::PATCH, "/apps/simkey-desktop", change).await.status, 200);
+    simulator.edit(|world| {
+        let app = world.apps.iter().find(|app| app.client_key == "simkey-desktop").unwrap();
+        assert_eq!(app.verified_urls, ["own.example.com"]);
+    });
+    assert_eq!(control(&origin, Method::PATCH, "/apps/nobody", json!({})).await.status, 404);
+
     let fault = json!({"match": {"path": "/v2/user/info/"}, "action": {"kind": "html", "status": 503}});
     assert_eq!(post("/faults", fault).await.status, 200);
     assert_eq!(get("/faults").await.json().as_array().unwrap().len(), 1);
