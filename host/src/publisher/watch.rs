@@ -112,7 +112,6 @@ impl Drop for JobWatch {
 mod tests {
     use futures::FutureExt as _;
 
-    use super::*;
     use crate::host::Host;
 
     #[tokio::test]

@@ -71,7 +71,8 @@ class AppConfig:
     """What the platform's portal says about the app, to be checked. Replaces what was given before."""
 
     origins: list[str] | None = None
-    """Origins granted to the provider. A new app without it grants what the provider asks for."""
+    """Origins granted to the provider. A new app without it grants what the provider asks for. An app that stays
+    with an older component for want of a grant moves to the installed one once it is granted."""
 
     provider: str | None = None
     """The provider's id, for example `tiktok`. Needed for a new app."""
@@ -311,6 +312,17 @@ class Disconnected:
 
 
 @dataclass(kw_only=True)
+class DomainRecord:
+    """A TXT record that proves to the platform who owns a domain, as its portal shows it."""
+
+    domain: str
+    """The name that has the record, for example `example.com`."""
+
+    value: str
+    """What the record says, for example `site-verification=…`."""
+
+
+@dataclass(kw_only=True)
 class Error:
     """Why a call failed, for a program (`kind`, `code`) and for a person (`message`, `remedy`).  Never holds a
     credential. In JSON the members are those of this structure; absent ones are left out."""
@@ -535,6 +547,9 @@ class HostConfig:
     database: str | None = None
     """The SQLite file, if it is not to lie in `data`."""
 
+    dns_server: str | None = None
+    """The name server that checks of domains ask, as `ADDRESS:PORT`; without it the system's."""
+
     key: str | None = None
     """The master key: 64 hexadecimal digits; several keys are separated by commas, and the first one seals.
     Without it and without `key_file`: the variable `SOCIAL_CHANNEL_MASTER_KEY`, else the file `master.key`
@@ -750,7 +765,11 @@ class ListQuery:
 
 @dataclass(kw_only=True)
 class Listing:
-    """What the portal says about an app. The host only checks it: each address must open for anybody."""
+    """What the portal says about an app. The host only checks it: each address must open for anybody, each
+    record must be in the zone of its domain."""
+
+    domain_records: list[DomainRecord] = field(default_factory=list)
+    """TXT records that prove who owns a domain, where the portal asks for that."""
 
     icon_url: str | None = None
     """Its picture."""
