@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Drives the service by its own description: no failure of ours (5xx), no answer that is not described.
+# Drives the service by its own description: no failure of ours (5xx), no answer that is not described, nothing taken
+# that the description does not offer.
 # Needs python3 with venv, and pip's index at the first run. Keeps everything in target/.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -22,7 +23,7 @@ run() { # what is fixed, then more arguments
   # In the work folder: it keeps a cache where it stands.
   (cd "$work" && $venv/bin/schemathesis --config-file "$work/schemathesis.toml" run "$(field address)/api/v1/openapi.json" \
     --header "Authorization: Bearer $(field key)" --max-examples "$examples" --phases examples,coverage,fuzzing \
-    --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth \
+    --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,negative_data_rejection,unsupported_method,allow_header_conformance,ignored_auth \
     --suppress-health-check all --request-timeout 70 --output-sanitize true "$@")
 }
 
