@@ -1,7 +1,7 @@
 //! The command line `social-channel`: a translation of the library, which decides everything.
 //!
 //! `args` is what may be typed, `command` one module for each command, `output` how answers look, `failure`
-//! how failures do. Data goes to standard output, words go to standard error.
+//! how failures do, `trace` what a collector gets. Data goes to standard output, words go to standard error.
 
 mod args;
 mod browser;
@@ -14,12 +14,16 @@ mod progress;
 mod session;
 mod signal;
 mod simulator;
+mod trace;
 mod variable;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 fn main() -> ExitCode {
     let cli = match args::Cli::try_parse() {
@@ -33,7 +37,7 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    log(&cli);
+    let traces = log(&cli);
     let format = cli.global.format;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -45,26 +49,42 @@ fn main() -> ExitCode {
     };
     // A prompt that was left alone still reads from the terminal; nothing else is under way.
     runtime.shutdown_background();
+    if let Some(traces) = traces {
+        traces.close();
+    }
     ExitCode::from(code)
 }
 
-fn log(cli: &args::Cli) {
+/// What is written to standard error, and the traces of a collector's.
+fn log(cli: &args::Cli) -> Option<trace::Traces> {
     let usual = match (cli.command.stays(), cli.global.verbose) {
         (false, 0) => "off",
         (true, 0) | (false, 1) => "warn,social_channel=info,social_channel_server=info",
         (true, 1) | (false, 2) => "info,social_channel=debug,social_channel_server=debug",
         _ => "debug,social_channel=trace,social_channel_server=trace",
     };
-    let limited = |wanted: &str| format!("{wanted},{}", social_channel::LOG_LIMITS).parse().ok();
     let filter = std::env::var(variable::LOG)
         .ok()
         .and_then(|wanted| limited(&wanted))
         .or_else(|| limited(usual))
-        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new("off"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .unwrap_or_else(|| EnvFilter::new("off"));
+    let words = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr())
         .with_target(false)
-        .init();
+        .with_filter(filter);
+    let (traces, failure) = match trace::Traces::open() {
+        Ok(traces) => (traces, None),
+        Err(why) => (None, Some(why)),
+    };
+    tracing_subscriber::registry().with(traces.as_ref().map(trace::Traces::layer)).with(words).init();
+    if let Some(why) = failure {
+        cli.global.output().warn(&format!("no traces are sent: {why}"));
+    }
+    traces
+}
+
+/// A filter, whose end keeps what the engine would say of secrets.
+fn limited(wanted: &str) -> Option<EnvFilter> {
+    format!("{wanted},{}", social_channel::LOG_LIMITS).parse().ok()
 }

@@ -28,8 +28,11 @@ pub(crate) const PASSWORD_FILE: &str = "SOCIAL_CHANNEL_PASSWORD_FILE";
 /// The name server of the doctor and the service.
 pub(crate) const DNS_SERVER: &str = "SOCIAL_CHANNEL_DNS_SERVER";
 
+/// Where traces go.
+pub(crate) const OTLP: &str = "SOCIAL_CHANNEL_OTLP_ENDPOINT";
+
 /// Name, and what it is for.
-pub(crate) const TABLE: [(&str, &str); 14] = [
+pub(crate) const TABLE: [(&str, &str); 15] = [
     (DATA, "folder of database, master key and caches; as --data"),
     (TENANT, "whose channels and jobs; as --tenant"),
     (FORMAT, "`text` or `json`; as --format"),
@@ -43,6 +46,7 @@ pub(crate) const TABLE: [(&str, &str); 14] = [
     (PUBLIC_ADDRESS, "where the world reaches the service; as serve --public-address"),
     (PASSWORD_FILE, "file with the password of the service's pages; as serve --password-file"),
     (DNS_SERVER, "name server that checks of domains ask; as doctor --dns-server and serve --dns-server"),
+    (OTLP, "collector that gets traces, as http://127.0.0.1:4318; in programs built with the feature otlp"),
     ("NO_COLOR", "any value: no colours"),
 ];
 
