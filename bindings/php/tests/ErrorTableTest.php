@@ -39,6 +39,17 @@ final class ErrorTableTest extends TestCase
         'unauthorized' => [ErrorKind::Unauthorized, 201, E\UnauthorizedException::class],
     ];
 
+    /** What no provider can say, and the test that brings it about. */
+    private const OWN = [
+        [ErrorKind::InvalidArgument, 'testTextThatIsNoUtf8IsAnInvalidArgument'],
+        [ErrorKind::DeniedByPolicy, 'testWhatTheOperatorDidNotGrantIsDenied'],
+        [ErrorKind::LimitExceeded, 'testAProviderThatTakesTooMuchIsStopped'],
+        [ErrorKind::ProviderFault, 'testAProviderThatBreaksIsAtFault'],
+        [ErrorKind::Incompatible, 'testAComponentOfAnotherContractDoesNotLoad'],
+        [ErrorKind::LoadFailed, 'testAFileThatIsNoComponentDoesNotLoad'],
+        [ErrorKind::Internal, 'testADamagedDatabaseIsAnInternalFailure'],
+    ];
+
     /** @var array<string, Stage> */
     private static array $stages = [];
 
@@ -204,6 +215,21 @@ final class ErrorTableTest extends TestCase
         self::assertSame(ErrorKind::Internal, $error->kind, $error->getMessage());
         self::assertSame(900, $error->getCode());
         self::assertInstanceOf(E\InternalException::class, $error);
+    }
+
+    /** The kinds are those of the header (below), so a row that is added and not driven here is noticed. */
+    public function testEveryRowIsDriven(): void
+    {
+        $driven = [];
+        foreach (self::PROVIDERS as [$kind]) {
+            $driven[] = $kind->value;
+        }
+        foreach (self::OWN as [$kind, $test]) {
+            self::assertTrue(method_exists($this, $test), $test);
+            $driven[] = $kind->value;
+        }
+        $all = array_map(static fn (ErrorKind $kind): string => $kind->value, ErrorKind::cases());
+        self::assertEqualsCanonicalizing($all, $driven);
     }
 
     public function testEveryKindHasAClassAndANumberOfItsOwn(): void
