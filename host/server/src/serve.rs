@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::{Extension, Router};
 use social_channel::{Error, ErrorKind, Host, HostBuilder, Result, SecretText};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::auth::Arrival;
 use crate::{Config, Listen, State, router};
@@ -59,7 +59,7 @@ impl Server {
         for listen in &config.listen {
             bound.push(match listen {
                 Listen::Tcp(address) => {
-                    let listener = TcpListener::bind(address).await.map_err(|error| cannot(listen, error))?;
+                    let listener = bind_tcp(*address).map_err(|error| cannot(listen, error))?;
                     let address = listener.local_addr().map_err(|error| cannot(listen, error))?;
                     Bound::Tcp(listener, address)
                 }
@@ -168,6 +168,19 @@ async fn serve_one(bound: Bound, app: Router, state: State) {
     if let Err(error) = served {
         tracing::error!(%error, "a listener failed");
     }
+}
+
+/// Connections that wait to be taken. By default 128: of two hundred browsers that come back after a restart, some would
+/// wait a second for their next try.
+const WAITING: u32 = 4096;
+
+fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the short way does: a restart does not wait for connections of before.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 /// Makes the socket for this user only, from its first moment on.
