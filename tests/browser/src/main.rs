@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
-use library_tests::{CALLBACK, builder, component, request};
+use library_tests::{CALLBACK, NameServer, builder, component, request};
 use serde_json::json;
 use server_tests::Storage;
 use social_channel::model::Media;
 use social_channel::{
-    AppConfig, Channel, Connect, ConnectOptions, Connected, Host, MovedClock, SecretText, Tenant, TenantId,
+    AppConfig, Channel, Connect, ConnectOptions, Connected, DomainRecord, Host, Listing, MovedClock,
+    SecretText, Tenant, TenantId,
 };
 use social_channel_server::{Config, Listen, Server};
 use tiktok_simulator::{Simulator, World};
@@ -71,6 +72,9 @@ fn world() -> World {
 
 /// Where the platform fetches media with `--public`; only the maps of host and simulator lead there.
 const PUBLIC: &str = "https://social.northwind.app";
+/// The domain that the stage's name server knows, and the proof in its zone.
+const DOMAIN: &str = "northwind.app";
+const PROOF: &str = "site-verification=4f1a";
 /// The person's own storage.
 const STORAGE: &str = "https://cdn.northwind.app";
 
@@ -109,7 +113,9 @@ async fn run(flags: Flags) -> Result<()> {
         Server::bind(Config { listen: vec![listen], sign_in_attempts: 3, ..Config::default() }).await?;
     let origin = server.address().context("the service has no address")?;
     let clock = Arc::new(MovedClock::default());
-    let mut builder = server.prepare(builder)?.clock(clock.clone());
+    let names = NameServer::start().await?;
+    names.set(DOMAIN, &["v=spf1 -all", PROOF]);
+    let mut builder = server.prepare(builder)?.clock(clock.clone()).dns_server(names.address);
     if flags.public {
         builder = builder.public_address(PUBLIC);
     }
@@ -182,6 +188,15 @@ async fn fill(
             AppConfig {
                 provider: Some("tiktok".to_owned()),
                 settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
+                listing: Some(Listing {
+                    domain_records: [(DOMAIN, PROOF), ("shop.northwind.app", PROOF)]
+                        .map(|(domain, value)| DomainRecord {
+                            domain: domain.to_owned(),
+                            value: value.to_owned(),
+                        })
+                        .to_vec(),
+                    ..Listing::default()
+                }),
                 ..AppConfig::default()
             },
         )

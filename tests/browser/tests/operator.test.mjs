@@ -123,6 +123,27 @@ scene("the guide has steps, checks, a review kit, and serves a file", [], async 
   assert.ok((await page.locator("#review ~ .card .steps li.done").count()) >= 5);
 });
 
+scene("the guide shows the record of a domain, and what the name servers say of it", [], async (at) => {
+  const { page, set } = at;
+  await enterKeys(at);
+  await page.getByRole("link", { name: "Setup guide, checks and review kit" }).click();
+  const domains = page.getByRole("region", { name: "Domains that are yours" });
+  const add = async (domain, value) => {
+    await domains.getByLabel("Domain").fill(domain);
+    await domains.getByLabel("Value of the TXT record").fill(value);
+    await domains.getByRole("button", { name: "Check this record" }).click();
+  };
+  await add("https://northwind.app/", "site-verification=old");
+  await domains.getByText("northwind.app has a TXT record of this kind with another value: site-verification=4f1a").waitFor();
+  await domains.getByRole("button", { name: "Forget the record of northwind.app" }).click();
+  await add("northwind.app", "site-verification=4f1a");
+  await domains.getByText("The TXT record of northwind.app is there.").waitFor();
+  assert.deepEqual(await domains.locator(".copies code").allTextContents(), ["northwind.app", "TXT", "site-verification=4f1a"]);
+  await add("gone.northwind.app", "site-verification=4f1a");
+  await domains.getByText("There is no domain gone.northwind.app.").waitFor();
+  assert.equal((await set.get("/api/v1/apps/tiktok-live")).listing.domain_records.length, 2);
+});
+
 scene("with a password nobody comes in without it, and few may try", ["--password", "correct horse"], async ({ set, page }) => {
   await page.goto(`${set.origin}/channels`);
   await page.waitForURL(/sign-in/);
