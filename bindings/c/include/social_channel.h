@@ -285,10 +285,10 @@ typedef struct {
  * SOCIALCHANNEL_STORAGE_VALUE_CAPACITY bytes long. All processes that open the same database must bring the same storage.
  *
  * THREADS. The functions are called on threads of the library, several at the same time, and may block; while they do, one
- * call of a provider waits (its time limits go on). They must not call the library, but for socialchannel_explain; a call
- * with a host is refused with code `called_from_callback`. They must return: no longjmp, no C++ exception, no exit of the
- * thread. Text given is lent for the call. A key is UTF-8 of `key_len` bytes (at most 512), which may hold a NUL; one NUL
- * more follows it. A pointer that is not NULL may be used as its comment says.
+ * call of a provider waits (its time limits go on). They must not call the library, but for socialchannel_explain and the
+ * functions of errors; a call with a host is refused with code `called_from_callback`. They must return: no longjmp, no
+ * C++ exception, no exit of the thread. Text given is lent for the call. A key is UTF-8 of `key_len` bytes (at most 512),
+ * which may hold a NUL; one NUL more follows it. A pointer that is not NULL may be used as its comment says.
  */
 typedef struct {
   /**
@@ -314,8 +314,8 @@ typedef struct {
                         uint64_t *version_out,
                         int64_t *expires_at_out);
   /**
-   * Stores a value, so that it outlives the process, and writes its new version to `*version_out`: never 0, and greater than every earlier version
-   * of this key, deleted ones too. If `if_version` is not NULL, compare and set: only if the key has the version
+   * Stores a value, so that it outlives the process, and writes its new version to `*version_out`: never 0, and greater
+   * than every earlier version of this key, deleted ones too. If `if_version` is not NULL, compare and set: only if the key has the version
    * `*if_version` now (0: only if it does not exist or has expired), in one step that nothing can come between; else
    * CONFLICT. `expires_at`: milliseconds since 1970, from which on the key no longer exists; 0: it stays.
    * Returns DONE, CONFLICT, FULL or UNAVAILABLE.
@@ -396,8 +396,8 @@ typedef struct {
  * a body for a whole one.
  *
  * THREADS. `exchange` is called on threads of the library, up to 256 at the same time, and may block. Inside of it, and only
- * with the exchange it was given, call socialchannel_exchange_read, _respond and _write, and socialchannel_explain; no other
- * function of the library (a call with a host is refused with code `called_from_callback`). It must return: no longjmp, no
+ * with the exchange it was given, call socialchannel_exchange_read, _respond and _write, and socialchannel_explain; of the
+ * library's other functions only those of errors (a call with a host is refused with code `called_from_callback`). It must return: no longjmp, no
  * C++ exception, no exit of the thread.
  */
 typedef struct {
@@ -427,15 +427,6 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
-
-/**
- * Says why a function of socialchannel_storage or socialchannel_http is about to return a failure: one sentence for
- * the operator, which becomes part of the error's message. No token, and no address with its query. The last one counts.
- *
- * INVALID_ARGUMENT with code `not_in_callback`: this thread is not inside of such a function.
- */
-socialchannel_status socialchannel_explain(const char *why,
-                                           socialchannel_error **error_out);
 
 /**
  * The combined number of the library that is loaded. A program asserts that it is not less than
@@ -479,7 +470,8 @@ const char *socialchannel_error_remedy(const socialchannel_error *error);
 /**
  * The platform's own code, unchanged. Of SOCIALCHANNEL_STATUS_INVALID_ARGUMENT the library's own:
  * `null_pointer`, `invalid_utf8`, `malformed_json`, `too_long`, `freed_handle`, `wrong_handle`,
- * `used_after_fork`, `called_from_callback`. NULL if there is none.
+ * `used_after_fork`, `called_from_callback`; of a program's own storage and HTTP also `wrong_size`,
+ * `not_in_callback`, `answered_already`, `not_answered`, `no_status`, `no_header`, `no_room`. NULL if there is none.
  */
 const char *socialchannel_error_code(const socialchannel_error *error);
 
@@ -573,6 +565,15 @@ socialchannel_status socialchannel_exchange_write(socialchannel_exchange *exchan
                                                   const uint8_t *buffer,
                                                   size_t buffer_len,
                                                   socialchannel_error **error_out);
+
+/**
+ * Says why a function of socialchannel_storage or socialchannel_http is about to return a failure: one sentence for
+ * the operator, which becomes part of the error's message. No token, and no address with its query. The last one counts.
+ *
+ * INVALID_ARGUMENT with code `not_in_callback`: this thread is not inside of such a function.
+ */
+socialchannel_status socialchannel_explain(const char *why,
+                                           socialchannel_error **error_out);
 
 /**
  * Opens a host.

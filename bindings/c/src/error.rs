@@ -87,7 +87,8 @@ pub extern "C" fn socialchannel_error_remedy(error: *const socialchannel_error) 
 
 /// The platform's own code, unchanged. Of SOCIALCHANNEL_STATUS_INVALID_ARGUMENT the library's own:
 /// `null_pointer`, `invalid_utf8`, `malformed_json`, `too_long`, `freed_handle`, `wrong_handle`,
-/// `used_after_fork`, `called_from_callback`. NULL if there is none.
+/// `used_after_fork`, `called_from_callback`; of a program's own storage and HTTP also `wrong_size`,
+/// `not_in_callback`, `answered_already`, `not_answered`, `no_status`, `no_header`, `no_room`. NULL if there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_error_code(error: *const socialchannel_error) -> *const c_char {
     text(error, |error| error.code.as_deref())

@@ -93,8 +93,8 @@ pub struct socialchannel_http_request {
 /// a body for a whole one.
 ///
 /// THREADS. `exchange` is called on threads of the library, up to 256 at the same time, and may block. Inside of it, and only
-/// with the exchange it was given, call socialchannel_exchange_read, _respond and _write, and socialchannel_explain; no other
-/// function of the library (a call with a host is refused with code `called_from_callback`). It must return: no longjmp, no
+/// with the exchange it was given, call socialchannel_exchange_read, _respond and _write, and socialchannel_explain; of the
+/// library's other functions only those of errors (a call with a host is refused with code `called_from_callback`). It must return: no longjmp, no
 /// C++ exception, no exit of the thread.
 #[repr(C)]
 #[derive(Clone, Copy)]

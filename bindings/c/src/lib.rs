@@ -13,7 +13,6 @@
 
 mod argument;
 mod border;
-mod callback;
 mod document;
 mod handle;
 
@@ -29,6 +28,8 @@ mod text;
 mod storage;
 
 mod http;
+
+mod callback;
 
 mod host;
 

@@ -38,10 +38,10 @@ pub enum socialchannel_storage_result {
 /// SOCIALCHANNEL_STORAGE_VALUE_CAPACITY bytes long. All processes that open the same database must bring the same storage.
 ///
 /// THREADS. The functions are called on threads of the library, several at the same time, and may block; while they do, one
-/// call of a provider waits (its time limits go on). They must not call the library, but for socialchannel_explain; a call
-/// with a host is refused with code `called_from_callback`. They must return: no longjmp, no C++ exception, no exit of the
-/// thread. Text given is lent for the call. A key is UTF-8 of `key_len` bytes (at most 512), which may hold a NUL; one NUL
-/// more follows it. A pointer that is not NULL may be used as its comment says.
+/// call of a provider waits (its time limits go on). They must not call the library, but for socialchannel_explain and the
+/// functions of errors; a call with a host is refused with code `called_from_callback`. They must return: no longjmp, no
+/// C++ exception, no exit of the thread. Text given is lent for the call. A key is UTF-8 of `key_len` bytes (at most 512),
+/// which may hold a NUL; one NUL more follows it. A pointer that is not NULL may be used as its comment says.
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types, reason = "named as C names it")]
@@ -67,8 +67,8 @@ pub struct socialchannel_storage {
             expires_at_out: *mut i64,
         ) -> u32,
     >,
-    /// Stores a value, so that it outlives the process, and writes its new version to `*version_out`: never 0, and greater than every earlier version
-    /// of this key, deleted ones too. If `if_version` is not NULL, compare and set: only if the key has the version
+    /// Stores a value, so that it outlives the process, and writes its new version to `*version_out`: never 0, and greater
+    /// than every earlier version of this key, deleted ones too. If `if_version` is not NULL, compare and set: only if the key has the version
     /// `*if_version` now (0: only if it does not exist or has expired), in one step that nothing can come between; else
     /// CONFLICT. `expires_at`: milliseconds since 1970, from which on the key no longer exists; 0: it stays.
     /// Returns DONE, CONFLICT, FULL or UNAVAILABLE.

@@ -167,7 +167,7 @@ final readonly class Job implements \JsonSerializable
     }
 
     /**
-     * Asks to cancel it. What was sent already may still be posted; its end says.
+     * Asks to cancel it. What was sent already may still be posted; its end says. One that has ended stays as it is.
      *
      * @throws SocialChannelException
      */
@@ -177,7 +177,7 @@ final readonly class Job implements \JsonSerializable
     }
 
     /**
-     * Goes on with it now: after a crash, a pause, or a change that a person made.
+     * Goes on with it now: after a crash, a pause, or a change that a person made. One that has ended cannot go on.
      *
      * @throws SocialChannelException
      */

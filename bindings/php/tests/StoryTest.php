@@ -177,7 +177,10 @@ final class StoryTest extends TestCase
         } catch (InvalidRequestException $error) {
             self::assertNotSame('', $error->getMessage());
         }
-        self::assertSame(JobStatus::Cancelled, $cancelled->resume()->status, 'what ended does not go on');
+        self::assertSame(JobStatus::Published, $again->cancel()->status, 'what ended stays as it is');
+        // What ended does not go on.
+        $this->expectException(InvalidRequestException::class);
+        $cancelled->resume();
     }
 
     /** @dataProvider ways */

@@ -98,8 +98,6 @@ typedef struct {
                        socialchannel_exchange *exchange);
   void (*finalize)(void *userdata);
 } socialchannel_http;
-socialchannel_status socialchannel_explain(const char *why,
-                                           socialchannel_error **error_out);
 uint32_t socialchannel_version_number(void);
 const char *socialchannel_version_text(void);
 const char *socialchannel_status_name(uint32_t status);
@@ -132,6 +130,8 @@ socialchannel_status socialchannel_exchange_write(socialchannel_exchange *exchan
                                                   const uint8_t *buffer,
                                                   size_t buffer_len,
                                                   socialchannel_error **error_out);
+socialchannel_status socialchannel_explain(const char *why,
+                                           socialchannel_error **error_out);
 socialchannel_status socialchannel_host_open(const char *config,
                                              socialchannel_host **host_out,
                                              socialchannel_error **error_out);
