@@ -91,7 +91,7 @@ impl Inner {
         match servers(self.dns_server) {
             Ok(servers) => join_all(records.iter().map(|record| check(&servers, record))).await,
             Err(why) => {
-                records.iter().map(|record| judge(record, &Seen::Failed(why.clone()), false)).collect()
+                records.iter().map(|record| judge(record, &Seen::Failed(why.clone()), None)).collect()
             }
         }
     }
@@ -99,23 +99,40 @@ impl Inner {
 
 async fn check(servers: &[SocketAddr], record: &DomainRecord) -> Finding {
     let seen = texts(servers, &record.domain).await;
-    // Zone editors take names below the domain: whoever types the whole one gets it twice.
-    let doubled = match &seen {
-        Seen::Texts(found) if !found.contains(&record.value) => {
-            let twice = format!("{0}.{0}", record.domain);
-            matches!(texts(servers, &twice).await, Seen::Texts(found) if found.contains(&record.value))
+    let is_there = matches!(&seen, Seen::Texts(found) if found.contains(&record.value));
+    if !is_there && !matches!(seen, Seen::Failed(_)) {
+        for twice in doubled(&record.domain) {
+            if matches!(texts(servers, &twice).await, Seen::Texts(found) if found.contains(&record.value)) {
+                return judge(record, &seen, Some(&twice));
+            }
         }
-        _ => false,
-    };
-    judge(record, &seen, doubled)
+    }
+    judge(record, &seen, None)
 }
 
-fn judge(record: &DomainRecord, seen: &Seen, doubled: bool) -> Finding {
+/// Where a record lies if somebody typed the whole name into an editor that adds the zone's by itself.
+fn doubled(domain: &str) -> Vec<String> {
+    /// Zones are seldom deeper; each is a question.
+    const DEEPEST: usize = 3;
+    let dots = domain.match_indices('.').map(|(at, _)| at + 1);
+    let zones = std::iter::once(0).chain(dots).filter_map(|at| domain.get(at..));
+    let zones = zones.filter(|zone| zone.contains('.')).take(DEEPEST);
+    zones.map(|zone| format!("{domain}.{zone}")).collect()
+}
+
+fn judge(record: &DomainRecord, seen: &Seen, doubled: Option<&str>) -> Finding {
     let DomainRecord { domain, value } = record;
     let wrong = |message: String, remedy: String| finding(Severity::Error, DOMAIN_RECORD, message, &remedy);
     let add = format!(
         "At the domain's name servers add a TXT record named {domain} (many editors write @ for it) with the value {value}. It may take an hour until everybody sees it."
     );
+    if let Some(twice) = doubled {
+        return wrong(
+            format!("The TXT record lies at {twice}, where nobody looks for it."),
+            "The zone's editor adds its domain by itself: leave that out of the record's name, or write @ for the domain alone."
+                .to_owned(),
+        );
+    }
     match seen {
         Seen::Failed(why) => finding(
             Severity::Warning,
@@ -123,16 +140,12 @@ fn judge(record: &DomainRecord, seen: &Seen, doubled: bool) -> Finding {
             format!("The name servers could not be asked about {domain}: {why}."),
             "Check the network and the name servers of this machine, then run the checks again.",
         ),
-        Seen::NoDomain => wrong(
-            format!("There is no domain {domain}."),
-            "Check how it is spelled, and whether it is still registered.".to_owned(),
-        ),
         Seen::Texts(texts) if texts.contains(value) => {
             finding(Severity::Ok, DOMAIN_RECORD, format!("The TXT record of {domain} is there."), "")
         }
-        Seen::Texts(_) if doubled => wrong(
-            format!("The TXT record lies at {domain}.{domain}, where nobody looks for it."),
-            "The zone's editor adds the domain by itself: name the record @ instead.".to_owned(),
+        Seen::NoDomain => wrong(
+            format!("There is no domain {domain}."),
+            format!("Check how it is spelled, and that the domain is registered. {add}"),
         ),
         Seen::Texts(texts) => {
             let other = record.key().and_then(|key| {
@@ -177,28 +190,34 @@ mod tests {
     fn what_the_zone_says_is_told_apart() {
         let texts = |texts: &[&str]| Seen::Texts(texts.iter().map(|text| (*text).to_owned()).collect());
         for (seen, doubled, severity, says) in [
-            (texts(&["v=spf1 -all", "site-verification=abc"]), false, Severity::Ok, "is there"),
-            (texts(&[]), false, Severity::Error, "has no TXT record"),
-            (texts(&["v=spf1 -all"]), false, Severity::Error, "1 TXT record, and it is not this one"),
-            (texts(&["a", "b"]), false, Severity::Error, "2 TXT records, and none of them is this one"),
+            (texts(&["v=spf1 -all", "site-verification=abc"]), None, Severity::Ok, "is there"),
+            (texts(&[]), None, Severity::Error, "has no TXT record"),
+            (texts(&["v=spf1 -all"]), None, Severity::Error, "1 TXT record, and it is not this one"),
+            (texts(&["a", "b"]), None, Severity::Error, "2 TXT records, and none of them is this one"),
             (
                 texts(&["site-verification=xyz"]),
-                false,
+                None,
                 Severity::Error,
                 "another value: site-verification=xyz",
             ),
-            (texts(&["site-verification-old=abc"]), false, Severity::Error, "it is not this one"),
-            (texts(&[]), true, Severity::Error, "northwind.app.northwind.app"),
-            (Seen::NoDomain, false, Severity::Error, "no domain northwind.app"),
-            (Seen::Failed("refused".to_owned()), false, Severity::Warning, "refused"),
+            (texts(&["site-verification-old=abc"]), None, Severity::Error, "it is not this one"),
+            (texts(&[]), Some("northwind.app.northwind.app"), Severity::Error, "northwind.app.northwind.app"),
+            (Seen::NoDomain, None, Severity::Error, "no domain northwind.app"),
+            (Seen::Failed("refused".to_owned()), None, Severity::Warning, "refused"),
         ] {
             let found = judge(&record(), &seen, doubled);
             assert_eq!(found.severity, severity, "{seen:?}: {found:?}");
             assert!(found.message.contains(says), "{seen:?}: {found:?}");
             assert_eq!(found.remedy.is_some(), severity != Severity::Ok, "{found:?}");
         }
-        let remedy = judge(&record(), &texts(&[]), false).remedy.unwrap();
+        let remedy = judge(&record(), &texts(&[]), None).remedy.unwrap();
         assert!(remedy.contains("northwind.app") && remedy.contains("site-verification=abc"), "{remedy}");
+    }
+
+    #[test]
+    fn a_record_is_looked_for_where_editors_put_it() {
+        assert_eq!(doubled("a.app"), ["a.app.a.app"]);
+        assert_eq!(doubled("cdn.a.app"), ["cdn.a.app.cdn.a.app", "cdn.a.app.a.app"]);
     }
 
     #[test]

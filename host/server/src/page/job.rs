@@ -258,7 +258,7 @@ fn facts(job: &Job) -> Markup {
                 @for (name, value) in &job.post.options { div { dt { (part::words(name)) } dd { (serde_json::to_string(value).unwrap_or_default()) } } }
                 @for medium in &job.media { div { dt { "File" } dd { (medium.file_name.as_deref().unwrap_or("")) " " (medium.content_type) " · " (part::bytes(medium.size)) @if let Some(ms) = medium.duration { " · " (part::length(ms)) } } } }
                 @if let Some(at) = job.publish_at { div { dt { "Not before" } dd { (part::instant(at)) } } }
-                div { dt { "Given up after" } dd { (part::instant(job.deadline_at)) } }
+                @if !job.has_ended() { div { dt { "Given up after" } dd { (part::instant(job.deadline_at)) } } }
                 @if let Some(old) = &job.retry_of { div { dt { "Repeats" } dd { a href={"/jobs/" (old)} { (old) } } } }
                 @for reference in &job.references { div { dt { "The network's id" } dd { code.long { (reference) } } } }
             }

@@ -40,6 +40,7 @@ async fn a_record_is_found_missing_another_and_misplaced() {
     names.set("other.app", &["site-verification=xyz"]);
     names.set("twice.app", &[]);
     names.set("twice.app.twice.app", &[value]);
+    names.set("cdn.twice.app.twice.app", &[value]);
     let record = |domain: &str, value: &str| json!({"domain": domain, "value": value});
     let records = json!([
         record("good.app", value),
@@ -47,12 +48,13 @@ async fn a_record_is_found_missing_another_and_misplaced() {
         record("bare.app", value),
         record("other.app", value),
         record("twice.app", value),
+        record("cdn.twice.app", value),
         record("gone.app", value),
         record("", ""),
     ]);
     let put = service.call(Method::PUT, APP, json!({"listing": {"domain_records": records}})).await.unwrap();
     assert_eq!(put.status, StatusCode::OK, "{}", put.text());
-    assert_eq!(put.json()["listing"]["domain_records"].as_array().unwrap().len(), 6, "an empty one is none");
+    assert_eq!(put.json()["listing"]["domain_records"].as_array().unwrap().len(), 7, "an empty one is none");
 
     let found = findings(&service).await;
     let expected = [
@@ -61,6 +63,7 @@ async fn a_record_is_found_missing_another_and_misplaced() {
         ("error", "bare.app has no TXT record."),
         ("error", "other.app has a TXT record of this kind with another value: site-verification=xyz"),
         ("error", "The TXT record lies at twice.app.twice.app, where nobody looks for it."),
+        ("error", "The TXT record lies at cdn.twice.app.twice.app, where nobody looks for it."),
         ("error", "There is no domain gone.app."),
     ];
     assert_eq!(found, expected.map(|(severity, message)| (severity.to_owned(), message.to_owned())));
