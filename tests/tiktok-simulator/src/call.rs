@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use crate::envelope::Reply;
-use crate::log::Finding;
+use crate::log::{Finding, RefreshUse};
 use crate::state::State;
 use crate::switches::ParamCode;
 
@@ -29,6 +29,7 @@ pub(crate) struct Notes {
     pub(crate) findings: Vec<Finding>,
     pub(crate) violations: Vec<String>,
     pub(crate) effect: bool,
+    pub(crate) refresh: Option<RefreshUse>,
 }
 
 impl Notes {

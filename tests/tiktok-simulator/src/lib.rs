@@ -65,7 +65,7 @@ pub use clock::Clock;
 pub use describe::{DescribedApp, Description, Mapping};
 pub use faults::{Action, Fault, Faults, Match, When};
 pub use inspect::{GrantView, Inspection, PublishState, PublishView};
-pub use log::{Exchange, Finding, Refusal, Violation};
+pub use log::{Exchange, Finding, RefreshUse, Refusal, Violation};
 pub use post::{Kind, Post};
 pub use rules::{RULES, Rule, explain};
 pub use simulator::Simulator;

@@ -30,6 +30,15 @@ pub struct Refusal {
     pub text: String,
 }
 
+/// A refresh token that was shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RefreshUse {
+    /// Tells tokens apart, and does not tell the token.
+    pub fingerprint: String,
+    /// It had been replaced by a newer one already.
+    pub was_rotated: bool,
+}
+
 /// One request and what became of it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Exchange {
@@ -69,6 +78,8 @@ pub struct Exchange {
     pub findings: Vec<Finding>,
     /// Whether the request changed anything, whatever the answer said.
     pub had_effect: bool,
+    /// The refresh token in it, if it is one that was issued.
+    pub refresh: Option<RefreshUse>,
     /// The fault that was played, if any.
     pub fault: Option<String>,
     /// The answer did not go out whole: the client went away, or a fault cut the connection.
@@ -136,6 +147,12 @@ impl Recorder {
 
     pub(crate) fn violations(&self) -> Vec<Violation> {
         self.lock().violations.clone()
+    }
+
+    pub(crate) fn take(&self) -> Vec<Exchange> {
+        let mut all: Vec<Exchange> = self.lock().exchanges.drain(..).collect();
+        all.sort_by_key(|exchange| exchange.number);
+        all
     }
 
     pub(crate) fn clear(&self) {

@@ -9,6 +9,7 @@ use url::form_urlencoded;
 
 use crate::call::{Call, Notes};
 use crate::envelope::Reply;
+use crate::log::RefreshUse;
 use crate::state::{AccessToken, Dead, Grant, RefreshToken, State};
 use crate::switches::TokenProfile;
 use crate::world::{App, AppKind, Stage};
@@ -267,6 +268,10 @@ fn refresh(
         return Err(failure(state, "invalid_grant", DEAD, "5", text));
     };
     let (index, dead, first_ms) = (token.grant, token.dead, token.first_ms);
+    notes.refresh = Some(RefreshUse {
+        fingerprint: hex::encode(Sha256::digest(value.as_bytes()).get(..8).unwrap_or_default()),
+        was_rotated: matches!(dead, Some(Dead::Rotated)),
+    });
     let expires_ms = token.expires_ms;
     let Some(grant) = state.grants.get(index) else {
         return Err(failure(state, "invalid_grant", DEAD, "5", "the refresh token is unknown"));

@@ -404,6 +404,7 @@ async fn perform(
     exchange.account = notes.account.or(exchange.account.take());
     exchange.findings = notes.findings;
     exchange.had_effect = notes.effect;
+    exchange.refresh = notes.refresh;
     exchange.refusal = reply.refusal.as_deref().cloned();
     if notes.effect {
         shared.wake.notify_one();

@@ -72,6 +72,11 @@ impl Simulator {
         self.shared.recorder.all()
     }
 
+    /// The log's requests, taken out of it: each is told once, when it has ended.
+    pub fn take_log(&self) -> Vec<Exchange> {
+        self.shared.recorder.take()
+    }
+
     /// Requests for `video.upload`, the inbox endpoint or `MEDIA_UPLOAD`. A test suite should end by
     /// asserting that there are none.
     pub fn violations(&self) -> Vec<Violation> {
