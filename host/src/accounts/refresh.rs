@@ -90,11 +90,11 @@ impl Inner {
             }
             tokio::time::sleep(LOOK).await;
         };
-        // Between the look and the lease somebody may have finished.
+        // Between the look and the lease somebody may have finished, or have been refused.
         let row = self.account_row(tenant, channel).await?;
-        if row.credentials_revision != stale {
+        if row.credentials_revision != stale || row.health == Health::NeedsReconnect {
             self.store.release_account(tenant, channel, &lease).await?;
-            return Ok(row);
+            return if row.credentials_revision != stale { Ok(row) } else { Err(needs_reconnect(&row)) };
         }
         let refreshed = self.refresh_leased(tenant, &row, &lease, gate).await;
         if refreshed.is_err() {
