@@ -278,7 +278,7 @@ async fn quotas<E: Environment>(environment: &E, account: &Account, settings: &S
         }
     }
     if let Some(maximum) = settings.active_user_cap()
-        && let Some((used, resets_at)) = quota::users(environment).await
+        && let Some((used, resets_at)) = quota::users(environment, &account.id).await
     {
         quotas.push(Quota { name: "active-users-per-day".to_owned(), used, maximum, resets_at });
     }

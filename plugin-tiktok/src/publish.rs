@@ -442,7 +442,11 @@ impl<E: Environment> Publish<'_, E> {
             });
             ("/v2/post/publish/video/init/", body, &quota::VIDEO_INIT)
         };
-        let data = match self.call(path, Effect::Post, body).await {
+        let answer = self.call(path, Effect::Post, body).await;
+        // It was counted when its place was reserved, in that second.
+        let reserved = state.since.saturating_mul(1000).saturating_add(999);
+        quota::arrived(self.environment, limit, &self.account.id, reserved).await;
+        let data = match answer {
             Ok(data) => data,
             Err(error) => {
                 if error.kind == ErrorKind::RateLimited {

@@ -12,6 +12,9 @@ use social_channel_provider::storage::{Change, update};
 use social_channel_provider::{Environment, Error, ErrorKind};
 
 const MINUTE: u64 = 60_000;
+/// TikTok counts when a request arrives, the ledger before it is sent: a call stays in it for so much longer. One that
+/// took longer than this is counted anew when it ends.
+const UNDER_WAY: u64 = 2_000;
 const DAY: u64 = 24 * 60 * MINUTE;
 
 /// An allowance in a sliding window.
@@ -25,7 +28,7 @@ pub(crate) struct Limit {
 }
 
 const fn a_minute(name: &'static str, maximum: u64) -> Limit {
-    Limit { name, maximum, window: MINUTE, sample: 1 }
+    Limit { name, maximum, window: MINUTE + UNDER_WAY, sample: 1 }
 }
 
 /// Reading is allowed 600 times a minute. A write to the database for each read would cost more than the
@@ -114,6 +117,25 @@ pub(crate) async fn take<E: Environment>(environment: &E, limit: &Limit, account
     taken.unwrap_or(Ok(()))
 }
 
+/// A call that was counted at `begun`, or shortly before, has ended: it may have arrived only now.
+pub(crate) async fn arrived<E: Environment>(environment: &E, limit: &Limit, account: &str, begun: u64) {
+    let now = environment.now_ms();
+    if now <= begun.saturating_add(UNDER_WAY) {
+        return;
+    }
+    // Failing to note it costs one refused request later, no more.
+    let _ = update(environment, &key(limit, account), |bytes| {
+        let mut ledger = Ledger::read(bytes, limit, now);
+        let Some(index) = ledger.calls.iter().rposition(|(at, _)| *at <= begun) else {
+            return Change::Keep(());
+        };
+        let (_, count) = ledger.calls.remove(index);
+        ledger.calls.push((now, count));
+        Change::Write(ledger.bytes(), ledger.ttl(limit, now), ())
+    })
+    .await;
+}
+
 /// Waits until the last counted call is so many milliseconds ago.
 pub(crate) async fn space<E: Environment>(environment: &E, limit: &Limit, account: &str, distance: u64) {
     let now = environment.now_ms();
@@ -175,7 +197,9 @@ where
         .remedy("Wait a minute; it goes on by itself where it can.")
         .retry_after_ms(wait));
     }
+    let begun = environment.now_ms();
     let result = call().await;
+    arrived(environment, limit, account, begun).await;
     if let Err(error) = &result
         && error.kind == ErrorKind::RateLimited
     {
@@ -199,12 +223,14 @@ pub(crate) async fn count_user<E: Environment>(environment: &E, account: &str) {
     .await;
 }
 
-/// How many accounts posted in the last 24 hours, and when the oldest stops counting (unix seconds). None: it
-/// cannot be read now.
-pub(crate) async fn users<E: Environment>(environment: &E) -> Option<(u64, Option<u64>)> {
+/// How many accounts posted in the last 24 hours, and when the oldest stops counting (unix seconds). To an account
+/// that is one of them the allowance is never closed: then there is no instant. None: it cannot be read now.
+pub(crate) async fn users<E: Environment>(environment: &E, account: &str) -> Option<(u64, Option<u64>)> {
     let entry = environment.storage_get(USERS).await.ok()?;
     let users = read_users(entry.as_ref().map(|entry| entry.value.as_slice()), environment.now_ms());
-    Some((users.len() as u64, users.iter().map(|(_, at)| (at + DAY).div_ceil(1000)).min()))
+    let is_one = users.iter().any(|(known, _)| known == account);
+    let oldest = users.iter().map(|(_, at)| (at + DAY).div_ceil(1000)).min();
+    Some((users.len() as u64, oldest.filter(|_| !is_one)))
 }
 
 const USERS: &str = "quota/active-users";
@@ -228,11 +254,25 @@ mod tests {
             run(take(&environment, &VIDEO_INIT, "a")).unwrap();
             environment.advance_ms(5_000);
         }
-        assert_eq!(run(take(&environment, &VIDEO_INIT, "a")), Err(30_000));
+        assert_eq!(run(take(&environment, &VIDEO_INIT, "a")), Err(30_000 + UNDER_WAY));
         run(take(&environment, &VIDEO_INIT, "b")).unwrap();
-        environment.advance_ms(30_000);
+        environment.advance_ms(30_000 + UNDER_WAY);
         run(take(&environment, &VIDEO_INIT, "a")).unwrap();
         assert_eq!(run(take(&environment, &VIDEO_INIT, "a")), Err(5_000));
+    }
+
+    #[test]
+    fn a_call_that_was_long_under_way_counts_from_its_end() {
+        let environment = FakeEnvironment::new();
+        let slow = || async {
+            environment.advance_ms(5_000);
+            Ok(())
+        };
+        run(limited(&environment, &VIDEO_INIT, "a", slow)).unwrap();
+        for _ in 0..5 {
+            run(take(&environment, &VIDEO_INIT, "a")).unwrap();
+        }
+        assert_eq!(run(take(&environment, &VIDEO_INIT, "a")), Err(MINUTE + UNDER_WAY));
     }
 
     #[test]
@@ -256,7 +296,7 @@ mod tests {
         }
         // And what is not known is not shown as zero.
         assert_eq!(run(used(&environment, &VIDEO_INIT, "a")), None);
-        assert_eq!(run(users(&environment)), None);
+        assert_eq!(run(users(&environment, "a")), None);
     }
 
     #[test]
@@ -273,8 +313,10 @@ mod tests {
         run(count_user(&environment, "a"));
         run(count_user(&environment, "b"));
         run(count_user(&environment, "a"));
-        assert_eq!(run(users(&environment)).unwrap().0, 2);
+        assert_eq!(run(users(&environment, "c")).unwrap().0, 2);
+        assert!(run(users(&environment, "c")).unwrap().1.is_some(), "a third waits for the first to leave");
+        assert_eq!(run(users(&environment, "a")), Some((2, None)), "one of them need not wait");
         environment.advance_ms(DAY);
-        assert_eq!(run(users(&environment)), Some((0, None)));
+        assert_eq!(run(users(&environment, "a")), Some((0, None)));
     }
 }
