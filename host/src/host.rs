@@ -60,8 +60,11 @@ pub struct HostBuilder {
     takeover: Duration,
     history: Duration,
     dns_server: Option<SocketAddr>,
+    jobs_at_once: usize,
 }
 
+/// Uploads share the line, so more would only make each slower.
+const JOBS_AT_ONCE: usize = 16;
 /// Long enough for a slow disk and a busy machine; a process that is known to be dead is not waited for.
 const TAKEOVER: Duration = Duration::from_secs(30);
 /// Questions about a post come within weeks.
@@ -87,6 +90,7 @@ impl Default for HostBuilder {
             takeover: TAKEOVER,
             history: HISTORY,
             dns_server: None,
+            jobs_at_once: JOBS_AT_ONCE,
         }
     }
 }
@@ -226,6 +230,13 @@ impl HostBuilder {
         self
     }
 
+    /// How many jobs [`Host::work`] drives at once, each of another channel; 16 by default, and at least one.
+    #[must_use]
+    pub fn jobs_at_once(mut self, jobs: usize) -> Self {
+        self.jobs_at_once = jobs.max(1);
+        self
+    }
+
     /// Opens the host.
     ///
     /// # Errors
@@ -263,6 +274,7 @@ impl HostBuilder {
                 leases,
                 takeover: self.takeover,
                 history: self.history,
+                jobs_at_once: self.jobs_at_once,
                 engine,
                 policy: self.policy,
                 clients: self.http.map_or_else(Clients::default, Clients::of_program),
@@ -322,6 +334,7 @@ pub(crate) struct Inner {
     pub(crate) leases: LeaseClock,
     pub(crate) takeover: Duration,
     pub(crate) history: Duration,
+    pub(crate) jobs_at_once: usize,
     pub(crate) engine: Engine,
     pub(crate) policy: Policy,
     pub(crate) clients: Clients,
@@ -712,6 +725,15 @@ impl Tenant {
     /// `InvalidRequest` where it has ended.
     pub async fn resume_job(&self, id: &str) -> Result<Job> {
         self.inner.resume_job(&self.id, id).await
+    }
+
+    /// Goes on now with the component that the job's app runs, after a repair of the one that the job began
+    /// with. If it cannot read what the other has done (`unsupported`), the job goes back by itself.
+    ///
+    /// # Errors
+    /// `InvalidRequest` where the job has ended, or already has that component.
+    pub async fn move_job(&self, id: &str) -> Result<Job> {
+        self.inner.move_job(&self.id, id).await
     }
 
     /// Changes a job of which nothing can have been posted yet (another time, a visibility that is still

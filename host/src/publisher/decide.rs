@@ -7,11 +7,12 @@ use crate::error::{Error, ErrorKind};
 use crate::provider::{Effect, NextStep};
 use crate::store::JobStatus;
 
-/// Calls whose answer was lost, one after the other, before the job ends as `unknown` or `failed`. With
-/// growing pauses this is about four minutes: a lost answer rarely is the platform's last word.
+/// Calls whose answer was lost, one after the other, before the job ends as `unknown` or `failed`. With growing
+/// pauses this is about four minutes: a lost answer rarely is the platform's last word.
 pub(super) const LOST_ANSWERS: i64 = 8;
-/// Looks for a published post's id that fail, one after the other, before nobody looks any more.
-const FAILED_LOOKS: i64 = 12;
+/// Looks for a published post's id that fail, one after the other, before nobody looks any more; and looks at what
+/// became of an unknown one after a webhook.
+pub(super) const FAILED_LOOKS: i64 = 12;
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// No wait that a provider or a platform asks for is longer: the job would look dead.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -28,6 +29,56 @@ pub(super) struct Position {
     /// It has ended already; only `published` counts, which may tell more.
     pub(super) ended: Option<JobStatus>,
     pub(super) attempts: i64,
+    /// The state is another component's, from which somebody moved the job.
+    pub(super) moved: bool,
+}
+
+/// What a worker that holds a job sees around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sight {
+    /// The lease is gone, or the process ends.
+    pub(super) leaves: bool,
+    /// The job's time is up.
+    pub(super) overdue: bool,
+    /// Somebody wants it cancelled.
+    pub(super) cancel: bool,
+    /// The provider has begun it.
+    pub(super) has_state: bool,
+    /// The intent of the coming `once` call is on disk.
+    pub(super) armed: bool,
+}
+
+/// What a worker does next with a job that it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Leaves it to somebody else.
+    HandBack,
+    GiveUp,
+    /// Cancels what the provider does not know of.
+    Drop,
+    /// Asks the provider to cancel.
+    Cancel,
+    /// Notes the intent of the coming `once` call, then looks again.
+    Arm,
+    Begin,
+    Continue,
+}
+
+pub(super) fn act(position: Position, sight: Sight) -> Act {
+    let is_open = position.ended.is_none();
+    if sight.leaves {
+        Act::HandBack
+    } else if sight.overdue && is_open {
+        Act::GiveUp
+    } else if sight.cancel && is_open {
+        if sight.has_state { Act::Cancel } else { Act::Drop }
+    } else if position.once && !sight.armed {
+        Act::Arm
+    } else if sight.has_state {
+        Act::Continue
+    } else {
+        Act::Begin
+    }
 }
 
 /// When the next call comes.
@@ -52,6 +103,8 @@ pub(super) struct Decision {
     pub(super) error: Option<Error>,
     /// The answer's state and figures count.
     pub(super) take_step: bool,
+    /// The component that the job was moved from goes on with it.
+    pub(super) send_back: bool,
 }
 
 pub(super) fn after_step(position: Position, next: &NextStep) -> Decision {
@@ -63,8 +116,18 @@ pub(super) fn after_step(position: Position, next: &NextStep) -> Decision {
         then,
         error,
         take_step: true,
+        send_back: false,
     };
     if let Some(status) = position.ended.filter(|_| !matches!(next, NextStep::Published { .. })) {
+        let looks = position.attempts.saturating_add(1);
+        if let NextStep::Wait(length) = next
+            && status == JobStatus::Unknown
+            && looks < FAILED_LOOKS
+        {
+            // A webhook has told a way to look, and the verdict is not there yet.
+            let then = Then::After((*length).min(LONGEST_WAIT));
+            return Decision { attempts: looks, ..step(status, then, None) };
+        }
         // It stays as it is, whatever else is said.
         return Decision { take_step: false, ..step(status, Then::Never, None) };
     }
@@ -95,7 +158,20 @@ pub(super) fn after_error(position: Position, error: &Error, spread: f64) -> Dec
         then,
         error: Some(error.clone()),
         take_step: false,
+        send_back: false,
     };
+    if position.moved && error.kind == ErrorKind::Unsupported {
+        // It changed nothing: whoever wrote the state can still go on.
+        let status = position.ended.unwrap_or(JobStatus::Active);
+        let error = position.ended.is_none().then(|| error.clone());
+        return Decision {
+            status,
+            error,
+            attempts: 0,
+            send_back: true,
+            ..active(position.interrupted, Then::Now)
+        };
+    }
     if let Some(status) = position.ended {
         let then = if attempts >= FAILED_LOOKS { Then::Never } else { Then::After(pause) };
         return Decision { status, error: None, ..active(false, then) };
@@ -105,7 +181,13 @@ pub(super) fn after_error(position: Position, error: &Error, spread: f64) -> Dec
             active(position.interrupted, Then::After(pause))
         }
         ErrorKind::OutcomeUnknown | ErrorKind::ProviderFault | ErrorKind::LimitExceeded => {
-            if attempts >= LOST_ANSWERS { ended(position, error) } else { active(true, Then::After(pause)) }
+            // What may be out is looked after for as long as it may be: a look that fails tells nothing of it.
+            let only_looks = position.once_begun && !position.once;
+            if attempts >= LOST_ANSWERS && !only_looks {
+                ended(position, error)
+            } else {
+                active(true, Then::After(pause))
+            }
         }
         ErrorKind::Unauthorized
         | ErrorKind::Forbidden
@@ -122,6 +204,22 @@ pub(super) fn after_error(position: Position, error: &Error, spread: f64) -> Dec
         | ErrorKind::Rejected
         | ErrorKind::Unsupported
         | ErrorKind::Other => ended(position, error),
+    }
+}
+
+/// What asking the provider to cancel came to. As long as no `once` call was begun nothing can have been posted:
+/// then it is cancelled, whatever the provider can say. Later, an error lets the publish go on.
+pub(super) fn after_cancel(position: Position, answer: std::result::Result<&NextStep, &Error>) -> Decision {
+    match answer {
+        Ok(next @ NextStep::Published { .. }) => after_step(position, next),
+        _ if !position.once_begun => {
+            Decision { take_step: answer.is_ok(), ..after_step(position, &NextStep::Cancelled) }
+        }
+        Ok(next) => after_step(position, next),
+        Err(error) if position.moved && error.kind == ErrorKind::Unsupported => {
+            after_error(position, error, 0.0)
+        }
+        Err(_) => unchanged(position),
     }
 }
 
@@ -146,12 +244,24 @@ pub(super) fn asks(position: Position, question: &Error) -> Decision {
         then: Then::Person,
         error: Some(question.clone()),
         take_step: false,
+        send_back: false,
     }
 }
 
-/// What a call is told. A job that ended `unknown` is called for a webhook's sake: never to send again.
+/// What a call is told. A job that has ended is called for its post's id or a webhook's sake: never to send again,
+/// whatever its state says (a person may have said of an unknown one that it was posted).
 pub(super) fn told(position: Position) -> bool {
-    position.interrupted || position.ended == Some(JobStatus::Unknown)
+    position.interrupted || position.ended.is_some()
+}
+
+/// The row of somebody who died or laid the job down: whether the intent of the coming call is on disk.
+pub(super) fn is_armed(position: Position) -> bool {
+    position.once && position.interrupted
+}
+
+/// The coming call is begun: from here on something may have been posted.
+pub(super) fn begun(position: Position) -> Position {
+    Position { once_begun: position.once_begun || position.once, ..position }
 }
 
 /// What the row says of effects, and what the next call is told.
@@ -188,6 +298,7 @@ pub(super) fn unchanged(position: Position) -> Decision {
         then: Then::Now,
         error: None,
         take_step: false,
+        send_back: false,
     }
 }
 
@@ -214,6 +325,7 @@ pub(super) fn ended(position: Position, error: &Error) -> Decision {
         then: Then::Never,
         error,
         take_step: false,
+        send_back: false,
     }
 }
 
@@ -239,6 +351,7 @@ mod tests {
                     once_begun: bits & 4 != 0 || bits & 1 != 0,
                     ended: [None, Some(JobStatus::Published), Some(JobStatus::Unknown), None][bits >> 3 & 3],
                     attempts,
+                    moved: false,
                 };
                 all.push(position);
             }
@@ -282,9 +395,10 @@ mod tests {
                     assert!(decision.interrupted, "{at}");
                 }
                 if lost {
+                    let only_looks = position.once_begun && !position.once;
                     assert_eq!(
                         decision.status == JobStatus::Active,
-                        position.attempts + 1 < LOST_ANSWERS,
+                        position.attempts + 1 < LOST_ANSWERS || only_looks,
                         "{at}"
                     );
                 }
@@ -313,14 +427,19 @@ mod tests {
                 let published = matches!(next, NextStep::Published { .. });
                 if let Some(status) = position.ended {
                     assert_eq!(decision.status, if published { JobStatus::Published } else { status });
-                    assert_eq!(decision.take_step, published);
+                    let looks = status == JobStatus::Unknown && matches!(next, NextStep::Wait(_));
+                    assert_eq!(decision.take_step, published || looks);
+                    assert_eq!(decision.attempts, if looks { position.attempts + 1 } else { 0 });
+                    assert!(!decision.once, "it never sends again");
                 } else {
                     assert!(decision.take_step);
                     assert_eq!(decision.once, matches!(next, NextStep::Proceed(Effect::Once)));
                     assert_eq!(decision.then == Then::Now, matches!(next, NextStep::Proceed(_)));
                     assert_eq!(decision.status == JobStatus::Published, published);
                 }
-                assert_eq!(decision.attempts, 0);
+                if position.ended.is_none() {
+                    assert_eq!(decision.attempts, 0);
+                }
                 assert!(!decision.interrupted);
             }
         }
@@ -328,7 +447,14 @@ mod tests {
 
     #[test]
     fn the_platforms_own_wait_is_obeyed_and_pauses_grow() {
-        let start = Position { once: false, interrupted: false, once_begun: false, ended: None, attempts: 0 };
+        let start = Position {
+            once: false,
+            interrupted: false,
+            once_begun: false,
+            ended: None,
+            attempts: 0,
+            moved: false,
+        };
         let told = Error::new(ErrorKind::RateLimited, "x").with_retry_after(Duration::from_secs(61));
         assert_eq!(after_error(start, &told, 0.0).then, Then::After(Duration::from_secs(61)));
         let mut last = Duration::ZERO;

@@ -11,7 +11,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::ask::Asked;
-use super::decide::{Decision, Position, Then, after_error, after_step, ended, told, unchanged};
+use super::decide::{
+    Act, Decision, Position, Sight, Then, act, after_cancel, after_error, after_step, begun, ended, is_armed,
+    told,
+};
 use super::*;
 use crate::accounts::Operation;
 use crate::lease::LeaseGate;
@@ -82,9 +85,8 @@ impl Inner {
         let request = open_json::<StoredRequest>(&self.vault, place(&key, "request"), &row.request);
         let laid = match request {
             Ok(request) => {
-                let armed = row.once && row.interrupted;
-                let work = Work {
-                    armed,
+                let mut work = Work {
+                    armed: false,
                     event: None,
                     asked: "begin_publish",
                     form: None,
@@ -98,6 +100,7 @@ impl Inner {
                     request: Arc::new(request),
                     media: Vec::new(),
                 };
+                work.armed = is_armed(work.position());
                 work.run().await
             }
             Err(error) => Err(error),
@@ -162,40 +165,46 @@ async fn heartbeat(
 impl Work {
     async fn run(mut self) -> Result<Laid> {
         for _ in 0..STEPS {
-            if self.around.borrow().lost || self.inner.is_stopping() {
-                return self.hand_back().await;
-            }
-            let now = self.inner.clock.now_ms();
-            if now >= self.deadline() && !self.row.status.has_ended() {
-                let error = Error::new(ErrorKind::Unavailable, "the job's time is up")
-                    .with_remedy("publish it again as a new job");
-                let decision = ended(self.position(), &error);
-                self.asked = "deadline";
-                return self.store(decision, None, false).await.map(|_| Laid::Down);
-            }
-            let cancel = self.around.borrow().cancel && !self.row.status.has_ended();
-            self.asked = match &self.row.state {
-                _ if cancel => "cancel_publish",
-                None => "begin_publish",
-                Some(_) => "continue_publish",
+            let around = *self.around.borrow();
+            let sight = Sight {
+                leaves: around.lost || self.inner.is_stopping(),
+                overdue: self.inner.clock.now_ms() >= self.deadline(),
+                cancel: around.cancel,
+                has_state: self.row.state.is_some(),
+                armed: self.armed,
             };
-            if cancel && self.row.state.is_none() {
-                let decision = after_step(self.position(), &NextStep::Cancelled);
-                return self.store(decision, None, true).await.map(|_| Laid::Down);
-            }
-            let (decision, step) = if cancel {
-                self.around.send_modify(|around| around.cancel = false);
-                self.cancel().await
-            } else {
-                if self.row.once && !self.armed && !self.arm().await? {
-                    return Ok(Laid::Away);
+            let act = act(self.position(), sight);
+            self.asked = match act {
+                Act::GiveUp => "deadline",
+                Act::Drop | Act::Cancel => "cancel_publish",
+                Act::Begin => "begin_publish",
+                Act::Continue | Act::HandBack | Act::Arm => "continue_publish",
+            };
+            let (decision, step) = match act {
+                Act::HandBack => return self.hand_back().await,
+                Act::GiveUp => {
+                    let error = Error::new(ErrorKind::Unavailable, "the job's time is up")
+                        .with_remedy("publish it again as a new job");
+                    (ended(self.position(), &error), None)
                 }
-                match self.call().await? {
+                Act::Drop => (after_step(self.position(), &NextStep::Cancelled), None),
+                Act::Cancel => {
+                    self.around.send_modify(|around| around.cancel = false);
+                    self.cancel().await
+                }
+                Act::Arm => {
+                    if !self.arm().await? {
+                        return Ok(Laid::Away);
+                    }
+                    continue;
+                }
+                Act::Begin | Act::Continue => match self.call().await? {
                     Some(answer) => answer,
                     // Dropped: somebody wants something else.
                     None => continue,
-                }
+                },
             };
+            let cancel = matches!(act, Act::Drop | Act::Cancel) && !decision.send_back;
             let then = decision.then;
             if !self.store(decision, step, cancel).await? {
                 return Ok(Laid::Away);
@@ -234,6 +243,7 @@ impl Work {
             once_begun: self.row.once_begun,
             ended: self.row.status.has_ended().then_some(self.row.status),
             attempts: self.row.attempts,
+            moved: self.row.moved_from.is_some(),
         }
     }
 
@@ -263,8 +273,8 @@ impl Work {
                 Some(Arc::new(self.inner.vault.open_sealed(place(&key, "state"), sealed)?))
             }
         };
-        self.row.once_begun |= self.row.once;
-        let position = self.position();
+        let position = begun(self.position());
+        self.row.once_begun = position.once_begun;
         let interrupted = told(position);
         let evidence = match self.inner.store.waiting_event(&self.row.id).await? {
             Some(waiting) if state.is_some() => {
@@ -340,7 +350,7 @@ impl Work {
         answer.map(Some).map_err(|error| Error::internal("a call broke off").with_source(error))
     }
 
-    /// Puts the wish to cancel to the provider. After an error the publish goes on.
+    /// Puts the wish to cancel to the provider.
     async fn cancel(&mut self) -> (Decision, Option<PublishStep>) {
         let position = self.position();
         let asked = async {
@@ -362,10 +372,10 @@ impl Work {
                 .await
         };
         match asked.await {
-            Ok(step) => (after_step(position, &step.next), Some(step)),
+            Ok(step) => (after_cancel(position, Ok(&step.next)), Some(step)),
             Err(error) => {
-                tracing::warn!(job = self.row.id, %error, "cancelling failed; the publish goes on");
-                (unchanged(position), None)
+                tracing::warn!(job = self.row.id, %error, "the provider could not cancel");
+                (after_cancel(position, Err(&error)), None)
             }
         }
     }

@@ -93,6 +93,8 @@ pub struct Job {
     pub app: String,
     /// The component that drives it.
     pub digest: Digest,
+    /// The component that it was moved from, and that it goes back to if the present one cannot go on with it.
+    pub moved_from: Option<Digest>,
     /// What it publishes.
     pub post: Post,
     /// Its media.
@@ -180,6 +182,7 @@ impl Job {
             channel: row.channel,
             app: row.app,
             digest: row.digest,
+            moved_from: row.moved_from,
             post: request.post,
             media: request.media.iter().map(crate::media::MediaReference::info).collect(),
             status: row.status,

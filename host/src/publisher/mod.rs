@@ -8,6 +8,8 @@ mod ask;
 mod decide;
 mod drive;
 mod job;
+#[cfg(test)]
+mod model;
 mod step;
 mod watch;
 mod work;
@@ -193,6 +195,7 @@ impl Inner {
             app: new.app.to_owned(),
             channel: new.channel.to_owned(),
             digest: new.digest.clone(),
+            moved_from: None,
             request_hash: new.request_hash,
             idempotency_key: new.idempotency_key,
             retry_of: new.retry_of,
@@ -417,6 +420,28 @@ impl Inner {
         self.wake_workers();
         self.drive_in_background(tenant, id);
         self.job(tenant, id).await
+    }
+
+    /// Goes on with an open job with the component that its app runs now, after a repair.
+    pub(crate) async fn move_job(self: &Arc<Self>, tenant: &TenantId, id: &str) -> Result<Job> {
+        let row = self.job_row(tenant, id).await?;
+        let app = self.live_app(tenant, &row.app).await?;
+        let to = app.provider.digest();
+        if self.store.move_job(tenant, id, to, self.clock.now_ms()).await? {
+            tracing::info!(%tenant, job = id, from = %row.digest, %to, "a job was moved to another component");
+            self.wake_workers();
+            self.drive_in_background(tenant, id);
+            return self.job(tenant, id).await;
+        }
+        let row = self.job_row(tenant, id).await?;
+        if row.status.has_ended() {
+            return Err(Error::new(ErrorKind::InvalidRequest, "this job has ended: nobody works on it")
+                .with_remedy("publish anew"));
+        }
+        Err(Error::new(ErrorKind::InvalidRequest, "this job already has the component that its app runs")
+            .with_remedy(
+                "load the repaired component first, then move the job; to go on as it is, resume it",
+            ))
     }
 
     /// Waits until the job ends, pauses, or the time is up; returns how it then stands.

@@ -18,6 +18,7 @@ impl Work {
         cancel_answered: bool,
     ) -> Result<bool> {
         let now = self.inner.clock.now_ms();
+        let has_answered = step.is_some();
         let step = step.filter(|_| decision.take_step);
         let goes_on = matches!(decision.then, Then::Now)
             || matches!(decision.then, Then::After(wait) if wait <= SHORT_WAIT);
@@ -41,6 +42,8 @@ impl Work {
         let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let error = decision.error.as_ref();
         let update = JobUpdate {
+            digest: self.row.digest.clone(),
+            send_back: decision.send_back,
             reference: step.as_ref().and_then(|step| step.reference.clone()),
             once: marks.once,
             interrupted: marks.interrupted,
@@ -68,8 +71,8 @@ impl Work {
                 }
                 None => None,
             },
-            // Taken when the call's step is stored; a call that failed takes it again.
-            event_taken: self.event.take().filter(|_| decision.error.is_none()),
+            // A call that failed takes it again.
+            event_taken: self.event.take().filter(|_| has_answered),
             cancel_answered,
             release: !goes_on,
             quotas,
@@ -104,8 +107,12 @@ impl Work {
                 self.note_cancel();
             }
             let row = &mut self.row;
+            if let Some(digest) = row.moved_from.take_if(|_| update.send_back) {
+                row.digest = digest;
+            }
             if update.state.is_some() {
                 row.state = update.state;
+                row.moved_from = None;
             }
             row.once = update.once;
             row.interrupted = marks.told;
@@ -130,6 +137,9 @@ impl Work {
         let update = JobUpdate { interrupted: true, once_begun: true, ..self.as_it_stands() };
         let now = self.inner.clock.now_ms();
         let held = self.inner.store.store_step(&self.row.id, &self.lease, &update, now).await?;
+        if held.is_some_and(|signals| signals.cancel_requested) {
+            self.note_cancel();
+        }
         self.armed = held.is_some();
         Ok(self.armed)
     }
@@ -144,6 +154,8 @@ impl Work {
     fn as_it_stands(&self) -> JobUpdate {
         let row = &self.row;
         JobUpdate {
+            digest: row.digest.clone(),
+            send_back: false,
             state: None,
             reference: None,
             once: row.once,

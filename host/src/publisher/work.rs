@@ -8,8 +8,6 @@ use super::*;
 use crate::process;
 use crate::store::{AskForJob, Lease};
 
-/// Jobs that one process drives at once. Uploads share the line, so more would only make each slower.
-const AT_ONCE: usize = 16;
 /// Other processes add jobs without telling: how often a worker looks.
 const LOOK: Duration = Duration::from_millis(500);
 /// How often idle accounts are looked at. Their terms are weeks.
@@ -137,7 +135,10 @@ impl Inner {
             }
             let time_is_up = end.is_some_and(|end| tokio::time::Instant::now() >= end);
             let mut taken = false;
-            while !self.is_stopping() && running.len() < AT_ONCE && (!time_is_up || due_only.is_some()) {
+            while !self.is_stopping()
+                && running.len() < self.jobs_at_once
+                && (!time_is_up || due_only.is_some())
+            {
                 let due = due_only.unwrap_or_else(|| self.clock.now_ms());
                 let leased = match self.lease(due, None).await {
                     Ok(leased) => leased,

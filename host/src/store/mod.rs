@@ -170,6 +170,8 @@ pub(crate) trait JobStore: Send + Sync {
     ) -> Result<bool>;
     /// Changes a job. False: it has ended, or something of it may have been posted.
     async fn change_job(&self, tenant: &TenantId, id: &str, change: &ChangedJob, now: i64) -> Result<bool>;
+    /// Gives an open job to another component, which goes on now. False: it has ended, or has that component.
+    async fn move_job(&self, tenant: &TenantId, id: &str, to: &Digest, now: i64) -> Result<bool>;
     async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>>;
     /// Forgets attempts from before an instant, a bounded number at once. False: none are left.
     async fn prune_history(&self, before: i64) -> Result<bool>;

@@ -152,6 +152,8 @@ pub(crate) struct JobRow {
     pub(crate) app: String,
     pub(crate) channel: String,
     pub(crate) digest: Digest,
+    /// Whose state it is, where somebody moved the job and the new component has not yet taken a step.
+    pub(crate) moved_from: Option<Digest>,
     /// The post and the media references.
     pub(crate) request: Sealed,
     pub(crate) request_hash: String,
@@ -247,6 +249,10 @@ pub(crate) struct JobSignals {
 /// What a call came to.
 #[derive(Clone, Debug)]
 pub(crate) struct JobUpdate {
+    /// The component that was called.
+    pub(crate) digest: Digest,
+    /// It cannot go on; the one that the job was moved from can.
+    pub(crate) send_back: bool,
     /// None: the state stays.
     pub(crate) state: Option<Sealed>,
     pub(crate) reference: Option<String>,
@@ -281,7 +287,7 @@ pub struct HistoryRow {
     /// Milliseconds since 1970.
     pub at_ms: i64,
     /// What was called: `publish_form`, `begin_publish`, `continue_publish`, `cancel_publish`; or what else
-    /// moved the job: `deadline`, `change`, `resolve`.
+    /// moved the job: `deadline`, `change`, `move`, `resolve`.
     pub call: String,
     /// What the job was doing.
     pub phase: String,

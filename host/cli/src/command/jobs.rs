@@ -64,6 +64,14 @@ pub(crate) enum Command {
         #[arg(long)]
         no_wait: bool,
     },
+    /// Go on with it with the provider that its app runs now, after a repair
+    Move {
+        /// The job
+        job: String,
+        /// Leave it to a worker
+        #[arg(long)]
+        no_wait: bool,
+    },
     /// A new job for what an ended one did not publish
     Retry {
         /// The job
@@ -167,7 +175,9 @@ struct Shown {
 pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
     let drives = match &command {
         Command::Cancel { .. } => true,
-        Command::Resume { no_wait, .. } | Command::Retry { no_wait, .. } => !no_wait,
+        Command::Resume { no_wait, .. } | Command::Move { no_wait, .. } | Command::Retry { no_wait, .. } => {
+            !no_wait
+        }
         _ => false,
     };
     let session = Session::open(global, drives).await?;
@@ -214,6 +224,10 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
         }
         Command::Resume { job, no_wait } => {
             let job = tenant.resume_job(&job).await?;
+            return driven(&session, job, no_wait).await;
+        }
+        Command::Move { job, no_wait } => {
+            let job = tenant.move_job(&job).await?;
             return driven(&session, job, no_wait).await;
         }
         Command::Retry { job, looked, no_wait } => {

@@ -150,6 +150,7 @@ pub(crate) fn describe_job(job: &Job) -> String {
         .maybe("given up", (!job.has_ended()).then(|| instant(job.deadline_at)))
         .maybe("key", job.idempotency_key.as_ref())
         .maybe("repeats", job.retry_of.as_ref())
+        .maybe("moved from", job.moved_from.as_ref().map(|digest| digest.short()))
         .maybe(
             "found",
             job.resolution.as_ref().map(|found| if found.posted { "posted" } else { "not posted" }),

@@ -18,6 +18,7 @@ fn job_row(row: &SqliteRow) -> Result<JobRow> {
         app: row.get("app"),
         channel: row.get("channel"),
         digest: row.get::<String, _>("digest").parse()?,
+        moved_from: row.get::<Option<String>, _>("moved_from").map(|digest| digest.parse()).transpose()?,
         request: Sealed(row.get("request")),
         request_hash: row.get("request_hash"),
         idempotency_key: row.get("idempotency_key"),
@@ -288,7 +289,10 @@ impl JobStore for Sqlite {
     ) -> Result<Option<JobSignals>> {
         write!(self, db => {
             let held: Option<(String, bool)> = sqlx::query_as(
-                "UPDATE jobs SET state = coalesce(?, state), once = ?, interrupted = ?,
+                "UPDATE jobs SET
+                 digest = CASE WHEN ? AND digest = ? THEN coalesce(moved_from, digest) ELSE digest END,
+                 moved_from = CASE WHEN ? AND digest = ? THEN NULL ELSE moved_from END,
+                 state = coalesce(?, state), once = ?, interrupted = ?,
                  once_begun = ?, sent_at = CASE WHEN ? THEN coalesce(sent_at, ?) END,
                  quotas = coalesce(?, quotas), asked_at = coalesce(?, asked_at), forced = 0, status = ?, phase = ?, bytes_sent = ?, bytes_total = ?, wake_at = ?,
                  attempts = ?, post_id = coalesce(?, post_id), url = coalesce(?, url), error = ?, updated_at = ?,
@@ -297,6 +301,11 @@ impl JobStore for Sqlite {
                  lease_owner = CASE WHEN ? THEN NULL ELSE lease_owner END
                  WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL RETURNING app, cancel_requested",
             )
+            .bind(update.send_back)
+            .bind(update.digest.as_str())
+            // A component that has written the state keeps it.
+            .bind(update.send_back || update.state.is_some())
+            .bind(update.digest.as_str())
             .bind(update.state.as_ref().map(|state| &state.0))
             .bind(update.once)
             .bind(update.interrupted)
@@ -507,6 +516,39 @@ impl JobStore for Sqlite {
                 .bind("change")
                 .bind(phase)
                 .bind(JobStatus::Active.name())
+                .bind(None::<&str>)
+                .bind(None::<&str>)
+                .bind(None::<&str>)
+                .execute(&mut *db)
+                .await?;
+            Ok(true)
+        })
+    }
+
+    async fn move_job(&self, tenant: &TenantId, id: &str, to: &Digest, now: i64) -> Result<bool> {
+        write!(self, db => {
+            // Who works on it just now ends its turn with the component it has. Back to the component that wrote
+            // the state is no move.
+            let moved: Option<(String, String)> = sqlx::query_as(
+                "UPDATE jobs SET digest = ?1,
+                 moved_from = CASE WHEN state IS NOT NULL THEN nullif(coalesce(moved_from, digest), ?1) END,
+                 wake_at = CASE WHEN publish_at > ?2 THEN wake_at ELSE min(coalesce(wake_at, ?2), ?2) END,
+                 status = 'active', error = NULL, attempts = 0, updated_at = ?2
+                 WHERE tenant = ?3 AND id = ?4 AND ended_at IS NULL AND digest <> ?1 RETURNING phase, status",
+            )
+            .bind(to.as_str())
+            .bind(now)
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(&mut *db)
+            .await?;
+            let Some((phase, status)) = moved else { return Ok(false) };
+            sqlx::query(HISTORY)
+                .bind(id)
+                .bind(now)
+                .bind("move")
+                .bind(phase)
+                .bind(status)
                 .bind(None::<&str>)
                 .bind(None::<&str>)
                 .bind(None::<&str>)

@@ -73,6 +73,8 @@ CREATE TABLE jobs (
   app TEXT NOT NULL,
   channel TEXT NOT NULL,
   digest TEXT NOT NULL,
+  -- Whose state it is, where somebody moved the job to another component that has not yet taken a step.
+  moved_from TEXT,
   request BLOB NOT NULL,
   request_hash TEXT NOT NULL,
   idempotency_key TEXT,
