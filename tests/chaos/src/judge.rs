@@ -14,6 +14,12 @@ pub struct Verdict {
     pub reasons: BTreeMap<String, usize>,
     /// Requests that the platform saw.
     pub requests: usize,
+    /// Of these, how many a fault disturbed.
+    pub disturbed: usize,
+    /// Refresh tokens shown.
+    pub refreshes: usize,
+    /// Of these, how many had been replaced, after a lost answer or a kill that nobody could know of.
+    pub second_uses: usize,
     /// What was done to it.
     pub course: String,
     /// What must not be. Empty: all held.
@@ -23,32 +29,84 @@ pub struct Verdict {
 /// The requests, beyond what the simulator keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    last: u64,
     pub(crate) requests: usize,
+    /// Requests that were disturbed by a fault.
+    pub(crate) disturbed: usize,
     past_limits: Vec<Exchange>,
-    lost_tokens: u64,
+    refreshes: Vec<Exchange>,
 }
 
 impl Log {
-    pub(crate) fn harvest(&mut self, simulator: &Simulator) {
-        // The newest second is left alone: a request is numbered when it comes and logged when it ends.
-        let log = simulator.log();
-        let Some(newest) = log.iter().map(|exchange| exchange.number).max() else { return };
-        for exchange in log.into_iter().filter(|exchange| exchange.number > self.last) {
+    /// Returns how many requests are new.
+    pub(crate) fn harvest(&mut self, simulator: &Simulator) -> usize {
+        let before = self.requests;
+        for exchange in simulator.take_log() {
             self.requests += 1;
-            if exchange.path == "/v2/oauth/token/" && (exchange.fault.is_some() || exchange.answer_lost) {
-                self.lost_tokens += 1;
-            }
+            self.disturbed += usize::from(exchange.fault.is_some());
             let refused_limit = exchange
                 .refusal
                 .as_ref()
                 .is_some_and(|refusal| refusal.rule.contains("1.5") || refusal.rule.contains("13.3"));
-            if refused_limit && exchange.fault.is_none() {
+            if exchange.refresh.is_some() {
+                self.refreshes.push(exchange);
+            } else if refused_limit && exchange.fault.is_none() {
                 self.past_limits.push(exchange);
             }
         }
-        self.last = newest;
+        self.requests - before
     }
+}
+
+/// A process that was killed while it refreshed an account: from the request to the database.
+#[derive(Debug)]
+pub(crate) struct KilledRefresh {
+    pub(crate) account: String,
+    /// By the simulator's clock.
+    pub(crate) at_ms: i64,
+}
+
+/// What became of refresh tokens.
+#[derive(Debug, Default)]
+struct Refreshes {
+    /// Shown after they had been replaced.
+    second_uses: usize,
+    /// Of these, without a reason.
+    wrong: Vec<String>,
+}
+
+/// A token that was replaced may be shown again only by somebody who cannot know that: the answer to its last use
+/// never came, or the process that waited for it was killed before it had stored it.
+fn refreshes(log: &Log, killed: &[KilledRefresh]) -> Refreshes {
+    let mut uses: BTreeMap<&str, Vec<&Exchange>> = BTreeMap::new();
+    for exchange in &log.refreshes {
+        if let Some(refresh) = &exchange.refresh {
+            uses.entry(&refresh.fingerprint).or_default().push(exchange);
+        }
+    }
+    let mut found = Refreshes::default();
+    for uses in uses.values_mut() {
+        uses.sort_by_key(|exchange| exchange.number);
+        for pair in uses.windows(2) {
+            let [before, again] = pair else { continue };
+            if !again.refresh.as_ref().is_some_and(|refresh| refresh.was_rotated) {
+                continue;
+            }
+            found.second_uses += 1;
+            let was_killed = killed.iter().any(|kill| {
+                again.account.as_ref() == Some(&kill.account)
+                    && (before.time_ms..=again.time_ms).contains(&kill.at_ms)
+            });
+            if !answer_was_lost(before) && !was_killed {
+                found.wrong.push(format!("a refresh token was used twice: {before:?}, then {again:?}"));
+            }
+        }
+    }
+    found
+}
+
+/// It broke off, or something else came in its place.
+fn answer_was_lost(exchange: &Exchange) -> bool {
+    exchange.answer_lost || exchange.fault.is_some() && (exchange.status == 0 || exchange.status >= 500)
 }
 
 /// Posts with this caption.
@@ -64,11 +122,11 @@ pub(crate) fn judge(
     simulator: &Simulator,
     log: &Log,
     ended: &BTreeMap<String, Job>,
-    kills: usize,
+    killed: &[KilledRefresh],
     caption: impl Fn(&str) -> String,
 ) -> Verdict {
     let world = simulator.world();
-    let mut verdict = Verdict { requests: log.requests, ..Verdict::default() };
+    let mut verdict = Verdict { requests: log.requests, disturbed: log.disturbed, ..Verdict::default() };
     for (id, job) in ended {
         let name = format!("{:?}", job.status).to_lowercase();
         *verdict.ends.entry(name).or_default() += 1;
@@ -95,15 +153,15 @@ pub(crate) fn judge(
     for exchange in &log.past_limits {
         verdict.faults.push(format!("past a limit: {:?} {:?}", exchange.path, exchange.refusal));
     }
-    // After a lost answer the same token is tried once more: the platform may not have seen the first. A process
-    // that is killed between the platform's answer and the database loses one as well.
-    let excused = log.lost_tokens + kills as u64;
-    if world.tokens.refreshed_with_rotated_token > excused {
-        verdict.faults.push(format!(
-            "{} refresh tokens were used twice, and {excused} answers may have been lost",
-            world.tokens.refreshed_with_rotated_token
-        ));
+    let refreshes = refreshes(log, killed);
+    let counted = world.tokens.refreshed_with_rotated_token;
+    if counted != refreshes.second_uses as u64 {
+        let seen = refreshes.second_uses;
+        verdict.faults.push(format!("{counted} refresh tokens were used twice, and the log has {seen}"));
     }
+    verdict.refreshes = log.refreshes.len();
+    verdict.second_uses = refreshes.second_uses;
+    verdict.faults.extend(refreshes.wrong);
     for violation in simulator.violations() {
         verdict.faults.push(format!("{violation:?}"));
     }

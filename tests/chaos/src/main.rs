@@ -41,7 +41,15 @@ async fn main() -> Result<()> {
         longest: Duration::from_secs(300 + 4 * publishes as u64),
     })
     .await?;
-    println!("{} s; {} requests; {}", begun.elapsed().as_secs(), verdict.requests, verdict.course);
+    println!(
+        "{} s; {} requests, {} disturbed by a fault; {} refreshes, {} with a token that a lost answer had replaced; {}",
+        begun.elapsed().as_secs(),
+        verdict.requests,
+        verdict.disturbed,
+        verdict.refreshes,
+        verdict.second_uses,
+        verdict.course
+    );
     println!("{:?} {:?}", verdict.ends, verdict.reasons);
     if verdict.faults.is_empty() {
         println!("all held");

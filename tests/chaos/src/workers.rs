@@ -47,8 +47,28 @@ impl Workers {
         Ok(Worker { child })
     }
 
+    /// It has opened its host, and works.
+    pub(crate) fn is_ready(&self, index: usize) -> bool {
+        self.children.get(index).is_some_and(|worker| ready(&self.folder, worker.child.id()).exists())
+    }
+
+    pub(crate) fn are_ready(&self) -> bool {
+        (0..self.children.len()).all(|index| self.is_ready(index))
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.children.len()
+    }
+
+    /// SIGSTOP, so that what it is doing can be read before it is killed. Waits until it stands still.
+    pub(crate) fn freeze(&self, index: usize) -> Result<u32> {
+        let Some(worker) = self.children.get(index) else { bail!("there is no worker {index}") };
+        let process = worker.child.id();
+        signal("-STOP", process)?;
+        while !stands_still(process)? {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(process)
     }
 
     /// SIGKILL, and a new process in its place.
@@ -115,6 +135,18 @@ impl Drop for Workers {
             let _ = worker.child.wait();
         }
     }
+}
+
+/// The third field of /proc/PID/stat, after the name in parentheses. A process that has ended stands still, too.
+fn stands_still(process: u32) -> Result<bool> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let state = stat.rsplit_once(')').and_then(|(_, after)| after.split_whitespace().next());
+    Ok(matches!(state, Some("T" | "Z")))
+}
+
+/// What a worker leaves when it has opened its host.
+pub(crate) fn ready(folder: &Path, process: u32) -> PathBuf {
+    folder.join(format!("ready-{process}"))
 }
 
 fn signal(name: &str, process: u32) -> Result<()> {
