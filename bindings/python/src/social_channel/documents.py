@@ -510,7 +510,7 @@ class HistoryRow:
 
     call: str
     """What was called: `publish_form`, `begin_publish`, `continue_publish`, `cancel_publish`; or what else moved
-    the job: `deadline`, `change`, `resolve`."""
+    the job: `deadline`, `change`, `move`, `resolve`."""
 
     phase: str
     """What the job was doing."""
@@ -641,6 +641,9 @@ class Job:
 
     idempotency_key: str | None = None
     """The caller's key."""
+
+    moved_from: Digest | None = None
+    """The component that it was moved from, and that it goes back to if the present one cannot go on with it."""
 
     next_attempt_at: int | None = None
     """When it goes on by itself; seconds since 1970."""
