@@ -3,7 +3,7 @@
 import { bytes, enliven } from "./app.js";
 
 const box = document.getElementById("job");
-let last = "";
+let last = box.dataset.drawn;
 
 async function redraw() {
   const response = await fetch(location.href);
@@ -31,8 +31,9 @@ if (!box.hasAttribute("data-ended")) {
       bar.value = job.bytes_sent;
       document.getElementById("sent").textContent = `${bytes(job.bytes_sent)} of ${bytes(job.bytes_total)}`;
     }
-    const now = JSON.stringify([job.status, job.phase, job.error, job.cancel_requested, job.url, job.bytes_total > 0]);
-    if (last !== "" && now !== last && !typing()) redraw();
+    // As `data-drawn` has it: between the drawing of the page and the first event a job may have gone on.
+    const now = JSON.stringify([job.status, job.phase, job.error?.message ?? "", job.cancel_requested, job.url ?? "", job.bytes_total > 0]);
+    if (now !== last && !typing()) redraw();
     last = now;
     if (job.ended_at != null) {
       events.close();

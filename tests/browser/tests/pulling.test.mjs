@@ -50,6 +50,11 @@ scene("photos wait until the domain is verified, and are then fetched from the s
   await everybody(page);
   await page.getByRole("button", { name: "Check only" }).click();
   await page.getByText("TikTok fetches only from addresses that were verified for the app.").first().waitFor();
+  // The job is faster than the page: it has stopped before the page hears of it.
+  await page.route("**/events", async (route) => {
+    while ((await set.get("/api/v1/jobs"))[0].status === "active") await new Promise((later) => setTimeout(later, 50));
+    await route.continue();
+  });
   await publish(page);
   await page.waitForURL(/\/jobs\//);
 

@@ -143,6 +143,15 @@ async fn list(
     Ok(frame.page(Section::Jobs, "Jobs", &[], &body))
 }
 
+/// What the part shows, as the page's script reads it off an event (`job.js`): a job may have changed between the
+/// drawing of the page and the first event.
+fn drawn(job: &Job) -> String {
+    let error = job.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
+    let url = job.url.as_deref().unwrap_or_default();
+    let shown = (job.status, &job.phase, error, job.cancel_requested, url, job.bytes_total > 0);
+    serde_json::to_string(&shown).unwrap_or_default()
+}
+
 /// Finds the name of the chosen filter.
 trait Filters {
     fn flatten_status(self, status: Option<JobStatus>) -> Option<&'static str>;
@@ -171,7 +180,7 @@ async fn show(
             (title(&job))
         }
         h1 { (title(&job)) }
-        div id="job" data-job=(job.id) data-ended[job.has_ended()] {
+        div id="job" data-job=(job.id) data-drawn=(drawn(&job)) data-ended[job.has_ended()] {
             (standing(&job))
             (actions(&frame, &job))
             (facts(&job))
