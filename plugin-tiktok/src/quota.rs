@@ -13,8 +13,8 @@ use social_channel_provider::{Environment, Error, ErrorKind};
 
 const MINUTE: u64 = 60_000;
 /// TikTok counts when a request arrives, the ledger before it is sent: a call stays in it for so much longer. One that
-/// took longer than this is counted anew when it ends.
-const UNDER_WAY: u64 = 2_000;
+/// took longer than this is counted anew when it ends; if its process died, this has to be enough.
+const UNDER_WAY: u64 = 5_000;
 const DAY: u64 = 24 * 60 * MINUTE;
 
 /// An allowance in a sliding window.
@@ -96,11 +96,16 @@ fn key(limit: &Limit, account: &str) -> String {
     format!("quota/{}/{account}", limit.name)
 }
 
-/// Takes one call out of the allowance, or says how many milliseconds to wait.
-pub(crate) async fn take<E: Environment>(environment: &E, limit: &Limit, account: &str) -> Result<(), u64> {
+/// Takes one call out of the allowance, or says how many milliseconds to wait. The instant under which it was counted,
+/// if it was: before the write, which may take its time.
+pub(crate) async fn take<E: Environment>(
+    environment: &E,
+    limit: &Limit,
+    account: &str,
+) -> Result<Option<u64>, u64> {
     let sample = u64::from(limit.sample);
     if limit.sample > 1 && environment.random(1).first().is_some_and(|byte| byte % limit.sample != 0) {
-        return Ok(());
+        return Ok(None);
     }
     let now = environment.now_ms();
     let taken = update(environment, &key(limit, account), |bytes| {
@@ -108,25 +113,25 @@ pub(crate) async fn take<E: Environment>(environment: &E, limit: &Limit, account
         match ledger.wait(limit, now) {
             0 => {
                 ledger.calls.push((now, sample));
-                Change::Write(ledger.bytes(), ledger.ttl(limit, now), Ok(()))
+                Change::Write(ledger.bytes(), ledger.ttl(limit, now), Ok(Some(now)))
             }
             wait => Change::Keep(Err(wait)),
         }
     })
     .await;
-    taken.unwrap_or(Ok(()))
+    taken.unwrap_or(Ok(None))
 }
 
-/// A call that was counted at `begun`, or shortly before, has ended: it may have arrived only now.
-pub(crate) async fn arrived<E: Environment>(environment: &E, limit: &Limit, account: &str, begun: u64) {
+/// A call that was counted at `counted`, or shortly before, has ended: it may have arrived only now.
+pub(crate) async fn arrived<E: Environment>(environment: &E, limit: &Limit, account: &str, counted: u64) {
     let now = environment.now_ms();
-    if now <= begun.saturating_add(UNDER_WAY) {
+    if now <= counted.saturating_add(UNDER_WAY) {
         return;
     }
     // Failing to note it costs one refused request later, no more.
     let _ = update(environment, &key(limit, account), |bytes| {
         let mut ledger = Ledger::read(bytes, limit, now);
-        let Some(index) = ledger.calls.iter().rposition(|(at, _)| *at <= begun) else {
+        let Some(index) = ledger.calls.iter().rposition(|(at, _)| *at <= counted) else {
             return Change::Keep(());
         };
         let (_, count) = ledger.calls.remove(index);
@@ -186,8 +191,8 @@ where
     E: Environment,
     F: Future<Output = Result<T, Error>>,
 {
-    if let Err(wait) = take(environment, limit, account).await {
-        return Err(Error::new(
+    let counted = take(environment, limit, account).await.map_err(|wait| {
+        Error::new(
             ErrorKind::RateLimited,
             format!(
                 "TikTok allows this account {} such requests in a minute, and they are used up.",
@@ -195,11 +200,12 @@ where
             ),
         )
         .remedy("Wait a minute; it goes on by itself where it can.")
-        .retry_after_ms(wait));
-    }
-    let begun = environment.now_ms();
+        .retry_after_ms(wait)
+    })?;
     let result = call().await;
-    arrived(environment, limit, account, begun).await;
+    if let Some(counted) = counted {
+        arrived(environment, limit, account, counted).await;
+    }
     if let Err(error) = &result
         && error.kind == ErrorKind::RateLimited
     {
@@ -265,7 +271,7 @@ mod tests {
     fn a_call_that_was_long_under_way_counts_from_its_end() {
         let environment = FakeEnvironment::new();
         let slow = || async {
-            environment.advance_ms(5_000);
+            environment.advance_ms(UNDER_WAY + 1_000);
             Ok(())
         };
         run(limited(&environment, &VIDEO_INIT, "a", slow)).unwrap();

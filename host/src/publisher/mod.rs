@@ -79,6 +79,24 @@ impl Inner {
         channel: &str,
         request: PublishRequest,
     ) -> Result<Job> {
+        check_request(&request)?;
+        let body = to_json(&(
+            channel,
+            &request.post,
+            &request.media,
+            (request.publish_at, request.deadline_at, request.priority),
+        ))?;
+        let request_hash = hex::encode(Sha256::digest(body.as_bytes()));
+        // What was accepted once is answered again, whatever became of the account and the media since.
+        if let Some(key) = &request.idempotency_key
+            && let Some(first) = self.store.job_of_key(tenant, key).await?
+        {
+            let first = same_request(first, &request_hash)?;
+            if !first.status.has_ended() {
+                self.drive_in_background(tenant, &first.id);
+            }
+            return self.show_job(tenant, first);
+        }
         let account = self.account_row(tenant, channel).await?;
         let app = self.live_app(tenant, &account.app).await?;
         if account.health == Health::NeedsReconnect {
@@ -88,7 +106,6 @@ impl Inner {
             )
             .with_remedy("connect the account again, then publish"));
         }
-        check_request(&request)?;
         let mut media = Vec::new();
         for one in &request.media {
             media.push(self.open_media(tenant, one, &app).await?.reference().clone());
@@ -100,19 +117,13 @@ impl Inner {
             Some(consent) => Some(to_json(consent)?),
             None => None,
         };
-        let body = to_json(&(
-            channel,
-            &request.post,
-            &request.media,
-            (request.publish_at, request.deadline_at, request.priority),
-        ))?;
         let now = self.clock.now_ms();
         let row = NewJob {
             app: &account.app,
             channel,
             digest: app.provider.digest(),
             request: StoredRequest { post: request.post, media },
-            request_hash: hex::encode(Sha256::digest(body.as_bytes())),
+            request_hash,
             idempotency_key: request.idempotency_key,
             retry_of: None,
             consent,
@@ -229,18 +240,8 @@ impl Inner {
         };
         let row = match self.store.insert_job(tenant, &row).await? {
             None => row,
-            Some(first) if first.request_hash == row.request_hash => first,
-            Some(first) => {
-                return Err(Error::new(
-                    ErrorKind::InvalidRequest,
-                    format!(
-                        "the idempotency key already belongs to {}, which publishes something else",
-                        first.id
-                    ),
-                )
-                .with_field("idempotency_key")
-                .with_remedy("use a new key for a new post, or send exactly the first request again"));
-            }
+            // Somebody sent the same at the same moment.
+            Some(first) => same_request(first, &row.request_hash)?,
         };
         tracing::info!(%tenant, job = row.id, channel = row.channel, "publish stored");
         if !row.status.has_ended() {
@@ -483,6 +484,19 @@ struct NewJob<'a> {
     publish_at: Option<i64>,
     /// When it may begin, and when it is given up; milliseconds.
     times: (i64, i64),
+}
+
+/// The job that has the idempotency key already, if it publishes the same.
+fn same_request(first: JobRow, request_hash: &str) -> Result<JobRow> {
+    if first.request_hash == request_hash {
+        return Ok(first);
+    }
+    Err(Error::new(
+        ErrorKind::InvalidRequest,
+        format!("the idempotency key already belongs to {}, which publishes something else", first.id),
+    )
+    .with_field("idempotency_key")
+    .with_remedy("use a new key for a new post, or send exactly the first request again"))
 }
 
 fn check_request(request: &PublishRequest) -> Result<()> {

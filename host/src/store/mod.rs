@@ -141,6 +141,7 @@ pub(crate) trait JobStore: Send + Sync {
     /// Inserts the job, unless its idempotency key is taken: then the job that has it.
     async fn insert_job(&self, tenant: &TenantId, job: &JobRow) -> Result<Option<JobRow>>;
     async fn job(&self, tenant: &TenantId, id: &str) -> Result<Option<JobRow>>;
+    async fn job_of_key(&self, tenant: &TenantId, idempotency_key: &str) -> Result<Option<JobRow>>;
     async fn jobs(&self, tenant: &TenantId, filter: &JobFilter) -> Result<Vec<JobRow>>;
     /// The next due job, leased, of those that nobody holds and whose channel has no other held job.
     async fn lease_job(&self, ask: &AskForJob<'_>) -> Result<Option<(TenantId, JobRow, Lease)>>;

@@ -270,9 +270,9 @@ fn the_ledger_waits_before_a_seventh_init() {
     }
     drive.sent();
     let error = drive.try_go(false, None).unwrap_err();
-    assert_eq!((error.kind, error.retry_after), (ErrorKind::RateLimited, Some(62_000)));
+    assert_eq!((error.kind, error.retry_after), (ErrorKind::RateLimited, Some(65_000)));
     assert!(drive.sent().is_empty());
-    drive.environment.advance_ms(62_000);
+    drive.environment.advance_ms(65_000);
     drive.json(200, &init_answer("pub-7"));
     drive.go();
 }

@@ -308,12 +308,9 @@ impl Run {
             if let Some(id) = self.random_open(&open)
                 && let Some(accepted) = self.accepted.get(&id)
             {
-                match self.tenant.publish(&accepted.channel, accepted.request.clone()).await {
-                    Ok(again) if again.id == id => {}
-                    Ok(_) => bail!("the key {} made a second job", accepted.key),
-                    // Its account waits for the person, who comes when a job asks.
-                    Err(error) if error.kind == ErrorKind::Unauthorized => {}
-                    Err(error) => return Err(error.into()),
+                let again = self.tenant.publish(&accepted.channel, accepted.request.clone()).await?;
+                if again.id != id {
+                    bail!("the key {} made a second job", accepted.key);
                 }
             }
         }

@@ -135,3 +135,18 @@ async fn the_same_idempotency_key_is_the_same_job() {
     assert_eq!(stage.wait(&first.id).await.unwrap().status, JobStatus::Published);
     assert_eq!(stage.simulator.world().published().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_request_is_answered_again_though_its_media_and_account_are_gone() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stage.connect().await.unwrap();
+    let mut request = request("once", stage.video(5_242_880).unwrap());
+    request.idempotency_key = Some("post-18".to_owned());
+    let first = stage.tenant.publish(&channel.id, request.clone()).await.unwrap();
+    assert_eq!(stage.wait(&first.id).await.unwrap().status, JobStatus::Published);
+
+    std::fs::remove_file(stage.folder.path().join("video-5242880.mp4")).unwrap();
+    stage.tenant.disconnect(&channel.id).await.unwrap();
+    let again = stage.tenant.publish(&channel.id, request).await.unwrap();
+    assert_eq!((again.id, again.status), (first.id, JobStatus::Published));
+}

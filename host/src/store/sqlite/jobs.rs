@@ -186,6 +186,16 @@ impl JobStore for Sqlite {
         row.as_ref().map(job_row).transpose()
     }
 
+    async fn job_of_key(&self, tenant: &TenantId, idempotency_key: &str) -> Result<Option<JobRow>> {
+        let row = sqlx::query(select!("WHERE j.tenant = ? AND j.idempotency_key = ?"))
+            .bind(tenant.as_str())
+            .bind(idempotency_key)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failure)?;
+        row.as_ref().map(job_row).transpose()
+    }
+
     async fn jobs(&self, tenant: &TenantId, filter: &JobFilter) -> Result<Vec<JobRow>> {
         let rows = sqlx::query(select!(
             "WHERE j.tenant = ?1 AND (?2 IS NULL OR j.channel = ?2) AND (?3 IS NULL OR j.status = ?3)
