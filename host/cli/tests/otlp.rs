@@ -46,7 +46,7 @@ fn a_collector_gets_requests_without_their_secrets() {
     asks.read_to_end(&mut Vec::new()).unwrap();
 
     // The end of the program sends what is left.
-    Command::new("kill").args(["-INT", &service.id().to_string()]).status().unwrap();
+    Command::new("sh").args(["-c", &format!("kill -INT {}", service.id())]).status().unwrap();
     let (mut stream, _) = collector.accept().unwrap();
     let (first, body) = request(&mut stream);
     stream

@@ -150,7 +150,9 @@ pub(crate) fn ready(folder: &Path, process: u32) -> PathBuf {
 }
 
 fn signal(name: &str, process: u32) -> Result<()> {
-    let status = Command::new("kill").args([name, &process.to_string()]).stderr(Stdio::null()).status()?;
+    // The shell's own: the program `kill` is a package that small systems lack.
+    let status =
+        Command::new("sh").args(["-c", &format!("kill {name} {process}")]).stderr(Stdio::null()).status()?;
     if !status.success() {
         bail!("kill {name} {process}: {status}");
     }

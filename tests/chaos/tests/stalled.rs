@@ -30,7 +30,8 @@ impl Worker {
     }
 
     fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap();
+        let status =
+            Command::new("sh").args(["-c", &format!("kill {name} {}", self.0.id())]).status().unwrap();
         assert!(status.success());
     }
 }

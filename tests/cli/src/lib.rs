@@ -304,7 +304,7 @@ pub fn browser(stays: bool) -> Result<reqwest::Client> {
 /// When it ended already.
 pub async fn interrupt(child: &Child) -> Result<()> {
     let id = child.id().context("it ended already")?;
-    let sent = Command::new("kill").args(["-INT", &id.to_string()]).status().await?;
+    let sent = Command::new("sh").args(["-c", &format!("kill -INT {id}")]).status().await?;
     if sent.success() { Ok(()) } else { bail!("the process {id} is gone") }
 }
 
