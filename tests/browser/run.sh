@@ -18,9 +18,16 @@ if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     $root apt-get install -y -qq --no-install-recommends nodejs npm
 fi
 [ -d node_modules/playwright-core ] || npm ci --no-progress
+# Debian 12 has Node.js 18 and Playwright wants 20: npm carries Node.js as a package.
+node=node
+if [ "$(node --print 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+    own=../../target/node
+    [ -x "$own/node_modules/.bin/node" ] || npm install --no-save --no-progress --prefix "$own" node@22
+    node=$own/node_modules/.bin/node
+fi
 cargo build --quiet
 suites=()
 for name in "${@:-access audit failures operator pulling rules}"; do
     for one in $name; do suites+=("tests/$one.test.mjs"); done
 done
-exec node --test --test-concurrency=2 "${suites[@]}"
+exec "$node" --test --test-concurrency=2 "${suites[@]}"
