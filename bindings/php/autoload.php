@@ -3,7 +3,7 @@
 declare(strict_types=1);
 
 /*
- * Loads the package where Composer is not used: `require '/path/of/autoload.php';`.
+ * Loads the package without Composer: `require '/path/of/autoload.php';`.
  */
 
 spl_autoload_register(static function (string $class): void {

@@ -3,13 +3,13 @@
 declare(strict_types=1);
 
 /*
- * Lets the library run in the processes of PHP-FPM: with `ffi.enable=preload`, PHP's default, FFI works in preloaded
- * code only. In php.ini or the pool's configuration:
+ * Lets the library run in the processes of PHP-FPM: with `ffi.enable=preload`, PHP's default, FFI works only in
+ * preloaded code. In php.ini or the pool's configuration:
  *
  *     opcache.preload=/path/of/preload.php
  *     opcache.preload_user=www-data
  *
- * Only classes are loaded here. The library itself is opened in each worker: a host does not survive a fork.
+ * Only classes are loaded here. Each worker opens the library itself, because a host cannot be used after a fork.
  */
 
 require_once __DIR__ . '/autoload.php';
@@ -18,7 +18,7 @@ $files = new RecursiveIteratorIterator(
     new RecursiveDirectoryIterator(__DIR__ . '/src', FilesystemIterator::SKIP_DOTS),
 );
 foreach ($files as $file) {
-    // The classes for Laravel extend what may not be there.
+    // The Laravel classes extend classes that may be missing.
     if ($file->getExtension() === 'php' && !str_contains($file->getPathname(), '/Laravel/')) {
         require_once $file->getPathname();
     }

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Runs all of the PHP binding's tests on a Debian machine, also a fresh one: what is missing is installed by apt-get
-# (as root), and said. Arguments go to PHPUnit, such as --filter WebServer.
+# Runs all tests of the PHP binding on a Debian machine: missing packages are installed with apt-get
+# (as root), and reported. Arguments are passed to PHPUnit, such as --filter WebServer.
 #
 #   cargo xtask guests
 #   cargo build -p social-channel-c -p social-channel-cli -p tiktok-simulator
 #   bindings/php/run-tests.sh
 #
-# The programs are looked for in SOCIAL_CHANNEL_BIN (folders, with colons between them), then in target/debug and
+# The programs are searched in SOCIAL_CHANNEL_BIN (folders separated by colons), then in target/debug and
 # target/release; the library also in SOCIAL_CHANNEL_LIBRARY. Ends with 0 only if every test passed.
 set -eu
 
@@ -20,6 +20,8 @@ need php php8.2-cli
 need php-fpm8.2 php8.2-fpm
 need nginx nginx-light
 need phpunit phpunit
+# For the small libraries that the tests compile: of another version, and between a manual and the library.
+need cc "gcc libc6-dev"
 if command -v php >/dev/null 2>&1; then
     loaded=$(php -m)
     has() { # extension, package
@@ -38,6 +40,7 @@ for part in routing session queue config events; do
     folder=$(printf '%s' "$part" | cut -c1 | tr '[:lower:]' '[:upper:]')$(printf '%s' "$part" | cut -c2-)
     [ -e "/usr/share/php/Illuminate/$folder/autoload.php" ] || missing="$missing php-illuminate-$part"
 done
+[ -e /usr/share/php/Psr/Log/autoload.php ] || missing="$missing php-psr-log"
 [ -e /usr/share/php/Dotenv/autoload.php ] || missing="$missing php-vlucas-phpdotenv"
 if [ -n "$missing" ]; then
     echo "installing:$missing" >&2
@@ -46,7 +49,7 @@ if [ -n "$missing" ]; then
         echo "hint: apt-get install$missing" >&2
         exit 1
     fi
-    # Debian starts what it installs; the tests bring servers of their own.
+    # Debian starts installed services; the tests start their own servers.
     if [ ! -e /usr/sbin/policy-rc.d ]; then
         printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
         chmod +x /usr/sbin/policy-rc.d

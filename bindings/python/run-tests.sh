@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The Python suite, as a user meets it: makes the wheel with the library inside, installs it into a fresh environment,
+# The Python suite, run as by a user: builds the wheel with the library inside, installs it into a fresh environment,
 # runs the tests and the example there.
 #
-#   bindings/python/run-tests.sh [--wheel-only]      the wheel lies in bindings/python/dist
+#   bindings/python/run-tests.sh [--wheel-only]      the wheel is in bindings/python/dist
 #
-# Needs Python 3.11 or newer with venv, and curl; on Debian they are installed where they are missing (as root, or with
-# sudo). pytest and the build tools come from PyPI, into the environment alone.
+# Needs Python 3.11 or newer with venv, curl and a C compiler; missing ones are installed on Debian (as root, or with
+# sudo). pytest and the build tools are installed from PyPI into the environment only.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=${CARGO_TARGET_DIR:-target}
@@ -15,6 +15,8 @@ missing=()
 command -v python3 >/dev/null || missing+=(python3)
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 command -v curl >/dev/null || missing+=(curl)
+# For the small libraries that the tests compile.
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing ${missing[*]}" >&2
   sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
@@ -34,7 +36,7 @@ pip="$work/venv/bin/pip --quiet --disable-pip-version-check"
 cp -r bindings/python "$work/package"
 rm -rf "$work/package/build" "$work/package/dist"
 install -m 755 "$target/$profile/libsocialchannel.so" "$work/package/src/social_channel/"
-# Of a debug build, the debug information is most of the size.
+# Most of the size of a debug build is debug information.
 strip --strip-debug "$work/package/src/social_channel/libsocialchannel.so" 2>/dev/null || true
 $pip install 'setuptools>=77' wheel pytest
 $pip wheel --no-build-isolation --no-deps --wheel-dir "$work/dist" "$work/package"
@@ -48,9 +50,11 @@ cargo build --quiet
 cargo build --quiet -p test-provider -p plugin-tiktok --target wasm32-wasip2 --profile guest
 SOCIAL_CHANNEL_TEST_COMPONENTS=$(cd "$target/wasm32-wasip2/guest" && pwd)
 SOCIAL_CHANNEL_TEST_CACHE=$work/cache
-export SOCIAL_CHANNEL_TEST_COMPONENTS SOCIAL_CHANNEL_TEST_CACHE
+SOCIAL_CHANNEL_TEST_ROOT=$PWD
+SOCIAL_CHANNEL_TEST_SIMULATOR=$(cd "$target/debug" && pwd)/tiktok-simulator
+export SOCIAL_CHANNEL_TEST_COMPONENTS SOCIAL_CHANNEL_TEST_CACHE SOCIAL_CHANNEL_TEST_ROOT SOCIAL_CHANNEL_TEST_SIMULATOR
 here=$PWD
-# Away from the sources: what is tested is what was installed.
+# Outside the sources, so that the installed package is tested.
 (cd "$work" && "$work/venv/bin/pytest" -q -p no:cacheprovider "$work/package/tests")
 
 mkfifo "$work/alive"

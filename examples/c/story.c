@@ -1,18 +1,19 @@
-/* The whole story in C: load a provider, give it its settings, connect an account, read its profile, numbers and posts,
- * publish a 70 MB video with progress, and swap the provider while that runs.
+/* A complete program in C: load a provider, configure it, connect an account, read its profile, statistics and posts,
+ * publish a 70 MB video with progress, and replace the provider meanwhile.
  *
- * It runs against a simulated platform, so no account and no network is needed. From the root of the repository:
+ * It uses the simulator, so no account and no network is needed. From the root of the repository:
  *
  *   cargo xtask install --prefix /tmp/socialchannel
  *   export PATH=/tmp/socialchannel/bin:$PATH PKG_CONFIG_PATH=/tmp/socialchannel/lib/pkgconfig
  *   cc -Wall -o story examples/c/story.c $(pkg-config --cflags --libs socialchannel)
  *   tiktok-simulator --port 0 --auto-consent --describe > simulator.json &
+ *   until [ -s simulator.json ]; do sleep 0.1; done
  *   LD_LIBRARY_PATH=/tmp/socialchannel/lib ./story \
  *       /tmp/socialchannel/share/social-channel/providers/plugin_tiktok.wasm simulator.json
  *   kill %1
  *
- * The person's browser is played by curl, since the simulator consents by itself (package curl). A real program sends
- * the browser to the address and gets it back at its callback. */
+ * curl acts as the person's browser, since the simulator consents automatically. A real program redirects
+ * the browser to the URL and receives it at its callback. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +26,8 @@
 #define CALLBACK "http://127.0.0.1:9123/callback"
 #define VIDEO_SIZE 70000000L
 
-/* The value of a member of a JSON object, as it stands there; a text without its quotes. NULL: there is none.
- * A real program uses its JSON library; this example has none, so that it needs nothing but a compiler. */
+/* The raw value of a member of a JSON object; a text without its quotes. NULL: there is none.
+ * A real program uses a JSON library; this example has none, so that it needs only a compiler. */
 static char *member(const char *json, const char *name) {
   int depth = 0;
   for (const char *at = json; at && *at; at++) {
@@ -86,16 +87,18 @@ static unsigned char *read_file(const char *path, size_t *size) {
   return bytes;
 }
 
-/* A sparse file that begins as an MP4 does: 70 MB that take no room. */
+/* A video of zeros behind its index: 70 MB that take no room. Run it from the folder above `examples`. */
 static int make_video(const char *path) {
-  static const char head[] = "\0\0\0\x14" "ftypisom\0\0\x02\0isom";
-  FILE *file = fopen(path, "wb");
-  if (!file) { perror(path); return 0; }
-  int made = fwrite(head, 1, sizeof head - 1, file) == sizeof head - 1 && ftruncate(fileno(file), VIDEO_SIZE) == 0;
+  size_t size;
+  unsigned char *head = read_file("examples/head.mp4", &size);
+  FILE *file = head ? fopen(path, "wb") : NULL;
+  if (!file) { perror(path); free(head); return 0; }
+  int made = fwrite(head, 1, size, file) == size && fflush(file) == 0 && ftruncate(fileno(file), VIDEO_SIZE) == 0;
+  free(head);
   return fclose(file) == 0 && made;
 }
 
-/* The browser, which is sent to the platform's page and from there back to our callback. */
+/* The browser, which is sent to the platform's page and redirected back to the callback. */
 static char *browse(const char *url) {
   char line[4096] = "";
   char *command = formatted("curl -s -o /dev/null -w '%%{redirect_url}' '%s'%s", url, "");
@@ -108,7 +111,7 @@ static char *browse(const char *url) {
   return *line ? strdup(line) : NULL;
 }
 
-/* What every call goes through: on failure it says what happened, why, and what to do now. */
+/* Wraps every call: on failure it prints what happened, why, and what to do now. */
 static int done(const char *what, socialchannel_status status, socialchannel_error **error) {
   if (status == SOCIALCHANNEL_STATUS_OK) return 1;
   const char *remedy = socialchannel_error_remedy(*error);
@@ -135,7 +138,7 @@ int main(int argc, char **argv) {
   char *video = argc > 3 ? strdup(argv[3]) : NULL;
   if (!component || !origins || !app || !mkdtemp(folder)) goto end;
 
-  /* Open. A real program has no "policy": that sends the provider's requests to the simulator. */
+  /* Open. A real program has no "policy", which sends the provider's requests to the simulator. */
   config = formatted("{\"data\": \"%s\", \"policy\": {\"connect_to\": %s}}", folder, origins);
   if (!done("open", socialchannel_host_open(config, &host, &error), &error)) goto end;
 
@@ -174,8 +177,8 @@ int main(int argc, char **argv) {
   printf("posts: %s\n", out);
   socialchannel_string_free(out), out = NULL;
 
-  /* Publish, with progress; when half is sent the provider is replaced by one that differs in a mark at its end. The
-   * job goes on with the provider it began with. */
+  /* Publish, with progress; when half is sent the provider is replaced with one that differs in a mark at its end. The
+   * job continues with the component that started it. */
   if (!video) {
     video = formatted("%s/video.mp4%s", folder, "");
     if (!video || !make_video(video)) goto end;

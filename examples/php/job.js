@@ -1,4 +1,4 @@
-// Asks how the job stands until it has ended.
+// Polls the job until it has ended.
 const set = (id, text) => { document.getElementById(id).textContent = text; };
 async function look() {
   const job = await (await fetch(location.href + '&json')).json();

@@ -3,13 +3,15 @@
 declare(strict_types=1);
 
 /*
- * A page one can click: settings, connect, profile, numbers, posts, publish with a progress bar. Plain PHP, one file.
+ * An example web page: settings, connect, profile, statistics, posts, publish with a progress bar. Plain PHP, one
+ * file.
  *
- * Against the simulated platform, from the root of the repository. `php -S` has FFI switched off unless it is told:
+ * With the simulator, from the root of the repository (`php -S` has FFI disabled by default):
  *
  *   cargo xtask guests
  *   cargo build -p social-channel-c -p tiktok-simulator
  *   target/debug/tiktok-simulator --port 0 --auto-consent --describe > simulator.json &
+ *   until [ -s simulator.json ]; do sleep 0.1; done
  *   export SIMULATOR=$PWD/simulator.json DATA=/tmp/page-data
  *   export SOCIAL_CHANNEL_LIBRARY=$PWD/target/debug/libsocialchannel.so
  *   export COMPONENT=$PWD/target/wasm32-wasip2/guest/plugin_tiktok.wasm
@@ -17,8 +19,8 @@ declare(strict_types=1);
  *   PHP_CLI_SERVER_WORKERS=4 php -d ffi.enable=1 -d upload_max_filesize=4G -d post_max_size=4G \
  *       -S 127.0.0.1:8001 examples/php/page.php
  *
- * Then open http://127.0.0.1:8001/. The worker drives the jobs: a web server's processes do not. With a real app leave
- * SIMULATOR out, and type key and secret in under Settings. Through a service, leave DATA and the worker out, and set
+ * Then open http://127.0.0.1:8001/. The worker runs the jobs, because a web server's processes do not. With a real
+ * app, omit SIMULATOR, and enter key and secret under Settings. With a service, omit the worker, and set
  * SOCIAL_CHANNEL_SERVICE.
  */
 
@@ -41,7 +43,7 @@ const APP = 'demo';
 session_start(['cookie_samesite' => 'Lax', 'cookie_httponly' => true, 'use_strict_mode' => true]);
 $_SESSION['token'] ??= bin2hex(random_bytes(16));
 
-/** For HTML. All that a platform says is plain text. */
+/** Escapes for HTML. Text from a platform is plain text. */
 function e(string|int|float|null $text): string
 {
     return htmlspecialchars((string) $text, ENT_QUOTES);
@@ -110,7 +112,7 @@ function settings(Host $host): never
         $input = match ($setting->kind) {
             'choice' => choices($name, $setting->choices, $setting->value),
             'flag' => choices($name, ['', 'true', 'false'], $setting->value),
-            // One value a line.
+            // One value per line.
             'list' => "<textarea name=\"$name\" rows=5>$value</textarea>",
             default => "<input type=text name=\"$name\" value=\"$value\" placeholder=\"$hint\" autocomplete=off>",
         };
@@ -131,7 +133,7 @@ function choices(string $name, array $choices, ?string $value): string
     return "<select name=\"$name\">" . implode('', $options) . '</select>';
 }
 
-/** What a form sent; browsers end lines as HTTP does. */
+/** A value of a form; browsers send line ends as CR LF. */
 function text(mixed $given): string
 {
     return is_string($given) ? str_replace("\r\n", "\n", $given) : '';
@@ -139,7 +141,7 @@ function text(mixed $given): string
 
 function saveSettings(Host $host): never
 {
-    // An empty secret was not typed anew.
+    // An empty secret was not entered again.
     $given = array_map(text(...), (array) ($_POST['settings'] ?? []));
     $secrets = array_filter($host->app(APP)->settings, static fn ($setting): bool => $setting->kind === 'secret');
     foreach (array_column($secrets, 'name') as $name) {
@@ -153,7 +155,7 @@ function saveSettings(Host $host): never
 
 function connect(Host $host): never
 {
-    // Whoever begins must complete: the session is the person's.
+    // The same session must begin and complete the connect.
     $callback = 'http://' . $_SERVER['HTTP_HOST'] . '/callback';
     $next = $host->connect(APP, session_id(), $callback, chooseAccount: true);
     go($next instanceof Redirect ? $next->url : '/');
@@ -217,7 +219,7 @@ function publishPage(Host $host): never
         HTML);
 }
 
-/** @return list<FormField> those of a video; other kinds may have fields of the same names */
+/** @return list<FormField> the fields of a video; other kinds may have fields with the same names */
 function fields(PublishForm $form): array
 {
     return array_values(array_filter(
@@ -256,7 +258,7 @@ function publish(Host $host): never
         show('Publish', '<p class=error>The video did not arrive (PHP says ' . e($given['error'])
             . '). Is it larger than upload_max_filesize or post_max_size?');
     }
-    // PHP removes what was uploaded when the request ends; the job needs it until it has ended.
+    // PHP removes uploaded files when the request ends, but the job needs them until it has ended.
     $video = data() . '/videos/' . bin2hex(random_bytes(8)) . '.mp4';
     is_dir(dirname($video)) || mkdir(dirname($video), 0o700, true);
     move_uploaded_file($given['tmp_name'], $video);
@@ -324,7 +326,7 @@ function jobs(Host $host): never
 
 try {
     $way = $_SERVER['REQUEST_METHOD'] . ' ' . parse_url((string) $_SERVER['REQUEST_URI'], PHP_URL_PATH);
-    // Another site's page may send a browser here; it does not know the token.
+    // Another site's page may send a request through the browser, but it does not know the token.
     if (!str_starts_with($way, 'GET ') && !hash_equals($_SESSION['token'], (string) ($_POST['token'] ?? ''))) {
         http_response_code(403);
         show('Not allowed', '<p class=error>The form is too old, or the request was larger than post_max_size.');

@@ -1,4 +1,4 @@
-// Applies the form's rules as fields change: hides, greys out, shows words, blocks the button.
+// Applies the form's rules as fields change: hides and disables fields, shows notices, disables the button.
 const form = document.getElementById('form');
 const input = (name) => form.elements[`fields[${name}]`];
 const value = (name) => {
@@ -34,7 +34,7 @@ function apply() {
       it.closest('label').title = disable.because;
     }
     if (notice) {
-      // The words stay exactly as they came; parts of them are links.
+      // The words stay unchanged; parts of them become links.
       words.push(notice.text);
       const line = document.createElement('p');
       let rest = notice.text;

@@ -3,20 +3,21 @@
 declare(strict_types=1);
 
 /*
- * The whole story in PHP: load a provider, give it its settings, connect an account, read its profile, numbers and
- * posts, publish a 70 MB video with a progress bar, and swap the provider while that runs.
+ * A complete program in PHP: load a provider, configure it, connect an account, read its profile, statistics and
+ * posts, publish a 70 MB video with a progress bar, and replace the provider meanwhile.
  *
- * It runs against a simulated platform, so no account and no network is needed. From the root of the repository, the
+ * It uses the simulator, so no account and no network is needed. From the root of the repository, with the
  * library in this process:
  *
  *   cargo xtask guests
  *   cargo build -p social-channel-c -p social-channel-cli -p tiktok-simulator
  *   export SOCIAL_CHANNEL_LIBRARY=$PWD/target/debug/libsocialchannel.so
  *   target/debug/tiktok-simulator --port 0 --auto-consent --describe > simulator.json &
+ *   until [ -s simulator.json ]; do sleep 0.1; done
  *   php examples/php/story.php target/wasm32-wasip2/guest/plugin_tiktok.wasm simulator.json
  *   kill %1
  *
- * The same through a service, which needs no FFI (instead of the last two lines):
+ * With a service, which needs no FFI (instead of the last two lines):
  *
  *   target/debug/social-channel --data /tmp/story-data --policy simulator-policy.json \
  *       serve --listen unix:/tmp/story.sock &
@@ -24,15 +25,15 @@ declare(strict_types=1);
  *       php examples/php/story.php target/wasm32-wasip2/guest/plugin_tiktok.wasm simulator.json
  *   kill %1 %2
  *
- * where simulator-policy.json holds `{"connect_to": ...}` of simulator.json:
+ * where simulator-policy.json contains `{"connect_to": ...}` from simulator.json:
  *
  *   php -r 'echo json_encode(["connect_to" => json_decode(file_get_contents("simulator.json"))->connect_to]);' \
  *       > simulator-policy.json
  *
- * With an installed library and provider, name their files instead.
+ * With an installed library and provider, use their paths instead.
  *
- * The person's browser is played by curl, since the simulator consents by itself. A real page sends the browser to the
- * address and gets it back at its callback: see page.php.
+ * curl acts as the person's browser, since the simulator consents automatically. A real page redirects the browser to
+ * the URL and receives it at its callback: see page.php.
  */
 
 use SocialChannel\Channel;
@@ -54,7 +55,7 @@ function story(string $component, string $simulator, string $video): void
     $described = json_decode((string) file_get_contents($simulator), true, flags: JSON_THROW_ON_ERROR);
 
     // Only `policy` differs from production: it sends the platform's addresses to the simulator. A real program adds
-    // `data`, a folder for what must outlast the process. Through a service, the service's own settings count.
+    // `data`, a folder for lasting data. With a service, the service's own settings apply.
     $host = new Host(['policy' => ['connect_to' => $described['connect_to']]]);
     echo "way        {$host->transport()}\n";
 
@@ -85,7 +86,7 @@ function story(string $component, string $simulator, string $video): void
     }
     $job = $channel->publish($post, Media::file($video), idempotencyKey: 'story-' . bin2hex(random_bytes(4)));
 
-    // The job goes on with the component it began with; every other call already runs the new one.
+    // The job continues with the component that started it; every other call already runs the new one.
     $host->loadProvider(another($component));
     echo "swapped    now running ", substr($host->app('demo')->digest, 0, 12), ', the job ',
         substr($job->digest, 0, 12), "\n";
@@ -107,7 +108,7 @@ function bar(Job $job): void
     );
 }
 
-/** What the person's browser does: it opens the platform's page, consents, and is sent back. */
+/** Acts as the person's browser: opens the platform's page, consents, and is redirected back. */
 function browser(string $url): string
 {
     $curl = curl_init($url);
@@ -117,7 +118,7 @@ function browser(string $url): string
     return is_string($back) ? $back : throw new RuntimeException("the platform did not send the browser back");
 }
 
-/** Another build of the same provider: a section that nobody reads, at its end. */
+/** Another build of the same provider: with an unused section at its end. */
 function another(string $component): string
 {
     $path = tempnam(sys_get_temp_dir(), 'provider');
@@ -125,15 +126,13 @@ function another(string $component): string
     return $path;
 }
 
-/** A file that begins as an MP4 does. The simulator takes it for a video. */
+/** A video of zeros behind its index. */
 function video(): string
 {
     $path = sys_get_temp_dir() . '/story-' . getmypid() . '.mp4';
     $file = fopen($path, 'wb');
-    fwrite($file, "\0\0\0\x18ftypisom\0\0\2\0isomiso2");
-    for ($left = VIDEO_SIZE - 24; $left > 0; $left -= 1 << 20) {
-        fwrite($file, str_repeat("\0", min($left, 1 << 20)));
-    }
+    fwrite($file, file_get_contents(__DIR__ . '/../head.mp4'));
+    ftruncate($file, VIDEO_SIZE);
     fclose($file);
     return $path;
 }

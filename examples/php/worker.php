@@ -3,8 +3,8 @@
 declare(strict_types=1);
 
 /*
- * Drives the jobs that page.php stores; a platform runs this under systemd or supervisor, or `work(50)` every minute
- * by cron. Same environment as page.php:
+ * Runs the jobs that page.php stores; in production, run it under systemd or supervisor, or call `work(50)` every
+ * minute from cron. It needs the same environment as page.php:
  *
  *   php examples/php/worker.php
  */
@@ -24,7 +24,8 @@ foreach ([SIGINT, SIGTERM] as $signal) {
     });
 }
 while (!$stop) {
-    $worked = $host->work(2);
+    // Returns at once on one of these signals; close() stops running jobs.
+    $worked = $host->work(60);
     if ($worked->jobs > 0) {
         echo gmdate('H:i:s'), " took a job up $worked->jobs times\n";
     }

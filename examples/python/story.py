@@ -1,4 +1,4 @@
-"""The whole story in Python: load a provider, give it its settings, connect an account, read its profile, numbers and
+"""A complete program in Python: load a provider, give it its settings, connect an account, read its profile, numbers and
 posts, publish a 70 MB video with progress, and swap the provider while that runs.
 
 It runs against a simulated platform, so no account and no network is needed. From the root of the repository:
@@ -7,6 +7,7 @@ It runs against a simulated platform, so no account and no network is needed. Fr
     bindings/python/run-tests.sh --wheel-only
     python3 -m venv /tmp/story && /tmp/story/bin/pip install bindings/python/dist/*.whl
     target/debug/tiktok-simulator --port 0 --auto-consent --describe > simulator.json &
+    until [ -s simulator.json ]; do sleep 0.1; done
     /tmp/story/bin/python examples/python/story.py target/wasm32-wasip2/guest/plugin_tiktok.wasm simulator.json
     kill %1
 
@@ -33,7 +34,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 def browse(url):
-    """The browser, which is sent to the platform's page and from there back to our callback."""
+    """The browser, which is sent to the platform's page and redirected back to the callback."""
     try:
         urllib.request.build_opener(_Stay, urllib.request.ProxyHandler({})).open(url)
     except urllib.error.HTTPError as answer:
@@ -42,10 +43,10 @@ def browse(url):
 
 
 def make_video(folder):
-    """A sparse file that begins as an MP4 does: 70 MB that take no room."""
+    """A video of zeros behind its index: 70 MB that take no room."""
     path = folder / "video.mp4"
     with path.open("wb") as file:
-        file.write(b"\0\0\0\x14ftypisom\0\0\x02\0isom")
+        file.write((Path(__file__).resolve().parent.parent / "head.mp4").read_bytes())
         file.truncate(70_000_000)
     return path
 
@@ -74,7 +75,7 @@ def story(host, component, simulator, folder, video):
         part = job.bytes_sent / job.bytes_total
         print(f"\r{job.status:9} {part * 100:3.0f} %", end="", flush=True)
         if part >= 0.5 and not swapped:
-            # One that differs in a mark at its end. The job goes on with the provider it began with.
+            # A component that differs only in a mark at its end. The job continues with the component that started it.
             host.load_provider(component + b"\0\x08\x07swapped")
             print("  the provider was swapped")
             swapped = True

@@ -1,49 +1,142 @@
-//! Which network addresses are public.
+//! The public addresses of the service in front of this host.
 //!
-//! The trust boundary of everything that leaves this process: a provider, or a person who types in a server
-//! name or a media address, must not reach the inner network (IANA special-purpose registries, RFC 6890).
+//! The host itself does not listen. A service in front of it serves these addresses and configures their paths
+//! ([`Routes`]); the library builds the addresses, so that the setup guide, the consent and the media use the same
+//! ones.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use social_channel_runtime::Addresses;
+use social_channel_runtime::error::{Error, ErrorKind, Result};
+use url::{Host, Url};
 
-/// Whether the address can belong to a host of the public internet.
-pub(crate) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
+/// The paths that the service in front of a host serves, below its public address. `{app}` stands for an app's
+/// name. The defaults are those of `social-channel serve`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routes {
+    /// Where platforms send browsers back to.
+    pub callback: String,
+    /// The same for a program with one app, without the app's name.
+    pub short_callback: String,
+    /// Where platforms send webhooks.
+    pub webhooks: String,
+    /// The prefix of media of open jobs; ends with a slash.
+    pub media: String,
+    /// Answers 200 and `ok`.
+    pub health: String,
+}
+
+impl Default for Routes {
+    fn default() -> Self {
+        Routes {
+            callback: "/callback/{app}".to_owned(),
+            short_callback: "/callback".to_owned(),
+            webhooks: "/webhooks/{app}".to_owned(),
+            media: "/media/".to_owned(),
+            health: "/healthz".to_owned(),
+        }
     }
 }
 
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let special = match (a, b, c) {
-        (0 | 10 | 127, ..) => true,                // this network, private, loopback
-        (100, 64..=127, _) => true,                // carrier-grade NAT
-        (169, 254, _) => true,                     // link-local, where clouds keep their metadata service
-        (172, 16..=31, _) | (192, 168, _) => true, // private
-        (192, 0, 0 | 2) => true,                   // protocol assignments, documentation
-        (192, 31, 196) | (192, 52, 193) | (192, 175, 48) => true, // AS112, AMT
-        (192, 88, 99) => true,                     // 6to4 relay
-        (198, 18..=19, _) => true,                 // benchmarks
-        (198, 51, 100) | (203, 0, 113) => true,    // documentation
-        (224.., ..) => true,                       // multicast, reserved, broadcast
-        _ => false,
-    };
-    !special
+/// The public address of the service in front of the host, if there is one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PublicAddress {
+    origin: Option<Url>,
+    routes: Routes,
 }
 
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
-    // Global unicast is 2000::/3. That leaves out loopback, mapped (::ffff:), compatible (::a.b.c.d),
-    // translated (64:ff9b::), unique local, link-local, site-local and multicast, whatever they wrap.
-    let special = match (a, b) {
-        (0x2001, 0..=0x1ff) => true, // Teredo, ORCHID, benchmarks, protocol assignments
-        (0x2001, 0xdb8) => true,     // documentation
-        (0x2002, _) => true,         // 6to4 wraps any IPv4 address
-        (0x2620, 0x4f) => true,      // AS112
-        (0x3fff, 0..=0xfff) => true, // documentation
-        _ => false,
+impl PublicAddress {
+    /// # Errors
+    /// `Misconfigured` if `origin` is more than scheme, host and port.
+    pub(crate) fn new(origin: Option<&str>, routes: Routes) -> Result<Self> {
+        Ok(PublicAddress { origin: origin.map(parse_origin).transpose()?, routes })
+    }
+
+    pub(crate) fn origin(&self) -> Option<&Url> {
+        self.origin.as_ref()
+    }
+
+    /// Whether other machines can reach it.
+    pub(crate) fn is_reached_from_outside(&self) -> bool {
+        self.origin.as_ref().is_some_and(|url| !is_local(url))
+    }
+
+    /// A URL of the service.
+    pub(crate) fn at(&self, path: &str) -> Option<String> {
+        let base = self.origin.as_ref()?;
+        Some(format!("{}{path}", base.as_str().trim_end_matches('/')))
+    }
+
+    /// Where a platform sends browsers back to, unless the app has its own callback.
+    pub(crate) fn callback_url(&self, app: &str) -> Option<String> {
+        self.at(&self.routes.callback.replace("{app}", app))
+    }
+
+    /// The callback without an app's name.
+    pub(crate) fn short_callback_url(&self) -> Option<String> {
+        self.at(&self.routes.short_callback)
+    }
+
+    /// Where a platform sends an app's webhooks.
+    pub(crate) fn webhook_url(&self, app: &str) -> Option<String> {
+        self.at(&self.routes.webhooks.replace("{app}", app))
+    }
+
+    /// The URL prefix of media of open jobs.
+    pub(crate) fn media_prefix(&self) -> Option<String> {
+        self.at(&self.routes.media)
+    }
+
+    pub(crate) fn health_url(&self) -> Option<String> {
+        self.at(&self.routes.health)
+    }
+
+    /// A loopback callback that is registered for any port, with the port of the service.
+    pub(crate) fn with_own_port(&self, redirect_uri: &str) -> String {
+        let port = self.origin.as_ref().and_then(|ours| {
+            let prefix = format!("{}://{}:*", ours.scheme(), ours.host_str()?);
+            redirect_uri.starts_with(&prefix).then(|| ours.port_or_known_default())?
+        });
+        match port {
+            Some(port) => redirect_uri.replacen(":*", &format!(":{port}"), 1),
+            None => redirect_uri.to_owned(),
+        }
+    }
+
+    /// The addresses of an app, as passed to the provider's diagnostics.
+    pub(crate) fn of_app(&self, app: &str, redirect_uri: Option<&str>) -> Addresses {
+        Addresses {
+            redirect_uri: redirect_uri
+                .map(|uri| self.with_own_port(uri))
+                .or_else(|| self.callback_url(app))
+                .unwrap_or_default(),
+            webhook_url: self.webhook_url(app),
+            media_prefix: self.media_prefix(),
+        }
+    }
+}
+
+/// Whether only this machine can reach it.
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// An origin without path or query.
+fn parse_origin(text: &str) -> Result<Url> {
+    let wrong = |message: String| {
+        Error::new(ErrorKind::Misconfigured, message)
+            .with_field("public-address")
+            .with_remedy("write only scheme and host, for example https://social.example.com")
     };
-    a & 0xe000 == 0x2000 && !special
+    let url = Url::parse(text).map_err(|_| wrong(format!("the public address {text} is not a URL")))?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !bare || !url.username().is_empty() || !url.has_host() {
+        return Err(wrong(format!("the public address {text} is more than scheme, host and port")));
+    }
+    Ok(url)
 }
 
 #[cfg(test)]
@@ -51,72 +144,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inner_addresses_are_not_public() {
-        for text in [
-            "0.0.0.0",
-            "0.1.2.3",
-            "10.0.0.1",
-            "100.64.0.1",
-            "100.127.255.255",
-            "127.0.0.1",
-            "127.255.255.254",
-            "169.254.169.254",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.0.0.1",
-            "192.0.2.1",
-            "192.88.99.1",
-            "192.168.1.1",
-            "198.18.0.1",
-            "198.19.255.255",
-            "198.51.100.1",
-            "203.0.113.1",
-            "224.0.0.1",
-            "240.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::7f00:1",
-            "::ffff:127.0.0.1",
-            "::ffff:8.8.8.8",
-            "::ffff:0:127.0.0.1",
-            "64:ff9b::7f00:1",
-            "64:ff9b::808:808",
-            "64:ff9b:1::1",
-            "100::1",
-            "2001::1",
-            "2001:10::1",
-            "2001:db8::1",
-            "2002:7f00:1::",
-            "3fff::1",
-            "5f00::1",
-            "fc00::1",
-            "fd12:3456::1",
-            "fe80::1",
-            "fec0::1",
-            "ff02::1",
-        ] {
-            assert!(!is_public(text.parse().unwrap()), "{text}");
+    fn a_public_address_is_an_origin() {
+        for good in ["https://a.example", "https://a.example/", "http://127.0.0.1:8080"] {
+            parse_origin(good).unwrap();
+        }
+        for bad in
+            ["a.example", "ftp://a.example", "https://a.example/x", "https://u@a.example", "https://a?b"]
+        {
+            assert_eq!(parse_origin(bad).unwrap_err().kind, ErrorKind::Misconfigured, "{bad}");
         }
     }
 
     #[test]
-    fn outer_addresses_are_public() {
-        for text in [
-            "1.1.1.1",
-            "8.8.8.8",
-            "11.0.0.1",
-            "100.63.255.255",
-            "100.128.0.1",
-            "172.15.0.1",
-            "172.32.0.1",
-            "192.0.1.1",
-            "223.255.255.255",
-            "2001:4860:4860::8888",
-            "2606:4700:4700::1111",
-            "2a00:1450::1",
-        ] {
-            assert!(is_public(text.parse().unwrap()), "{text}");
-        }
+    fn addresses_follow_the_routes_of_the_service() {
+        let routes = Routes { callback: "/cb/{app}/".to_owned(), ..Routes::default() };
+        let address = PublicAddress::new(Some("https://a.example/"), routes).unwrap();
+        assert_eq!(address.callback_url("live").as_deref(), Some("https://a.example/cb/live/"));
+        assert_eq!(address.webhook_url("live").as_deref(), Some("https://a.example/webhooks/live"));
+        assert_eq!(PublicAddress::default().media_prefix(), None);
     }
 }

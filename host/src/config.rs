@@ -1,6 +1,6 @@
-//! A host, described by one document: what programs in other languages open a host with.
+//! A host described by one document. Programs in other languages open a host with it.
 //!
-//! It says no more than [`HostBuilder`] can; every default is the builder's own.
+//! It has the same options and defaults as [`HostBuilder`].
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,33 +9,33 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::host::HostBuilder;
-use crate::limits::Limits;
-use crate::policy::Policy;
-use crate::secret::SecretText;
+use crate::builder::HostBuilder;
 use crate::vault::KeySource;
+use social_channel_runtime::Limits;
+use social_channel_runtime::SecretText;
+use social_channel_runtime::error::{Error, ErrorKind, Result};
+use social_channel_runtime::net::{Policy, Proxy};
 
 /// The database in [`HostConfig::data`].
 const DATABASE: &str = "social-channel.sqlite";
 /// The folder for compiled code in [`HostConfig::data`].
 const CACHE: &str = "cache";
 
-/// How a host is to be. The empty document opens one that ends with the process.
+/// The configuration of a host. The empty document opens a host that stores everything in memory.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HostConfig {
-    /// The folder for everything that must last: `social-channel.sqlite`, the key file `master.key` and `cache/`.
-    /// Made if missing, readable by its owner only. Without it (and without `database`) everything ends with
-    /// the process.
+    /// The folder for all lasting data: `social-channel.sqlite`, the key file `master.key` and `cache/`. Created
+    /// if missing, readable by its owner only. Without it (and without `database`), all data is lost when the
+    /// process ends.
     pub data: Option<PathBuf>,
-    /// The SQLite file, if it is not to lie in `data`.
+    /// The SQLite file, if it is not in `data`.
     pub database: Option<PathBuf>,
-    /// The folder for compiled components, if it is not to lie in `data`.
+    /// The folder for compiled components, if it is not in `data`.
     pub cache: Option<PathBuf>,
-    /// The master key: 64 hexadecimal digits; several keys are separated by commas, and the first one seals.
-    /// Without it and without `key_file`: the variable `SOCIAL_CHANNEL_MASTER_KEY`, else the file `master.key`
-    /// beside the database, made if missing.
+    /// The master key: 64 hexadecimal digits; several keys are separated by commas, and the first one
+    /// encrypts. Without it and without `key_file`: the variable `SOCIAL_CHANNEL_MASTER_KEY`, otherwise the
+    /// file `master.key` beside the database, created with a new database.
     #[schemars(with = "Option<String>")]
     #[serde(deserialize_with = "secret")]
     pub key: Option<SecretText>,
@@ -43,22 +43,27 @@ pub struct HostConfig {
     pub key_file: Option<PathBuf>,
     /// What the operator allows all apps: private networks, mapped origins. Origins are granted by app.
     pub policy: Policy,
-    /// Whether publish jobs are driven in the background as soon as they are stored; true by default. Where
-    /// processes are killed at will (PHP under FPM), say false and run a worker.
+    /// The HTTP proxy through which all requests go, as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`, except
+    /// requests to mapped origins. The proxy resolves the names, so only it can refuse private addresses behind them. The
+    /// variable `HTTPS_PROXY` is never used.
+    #[schemars(with = "Option<String>")]
+    pub proxy: Option<Proxy>,
+    /// Whether publish jobs run in the background as soon as they are stored; true by default. Where
+    /// processes may be killed at any time (PHP under FPM), set it to false and run a worker.
     pub background: Option<bool>,
-    /// Where the world reaches the service in front of this host: scheme, host and port. Media that a platform
-    /// fetches itself get their addresses from it.
+    /// The public address of the service in front of this host: scheme, host and port. The URLs of media that
+    /// a platform fetches itself begin with it.
     pub public_address: Option<String>,
-    /// A folder of which callers may name files.
+    /// A folder from which callers may use files by name.
     pub media_folder: Option<PathBuf>,
-    /// The name server that checks of domains ask, as `ADDRESS:PORT`; without it the system's.
+    /// The name server for checks of domains, as `ADDRESS:PORT`; by default the system's.
     #[schemars(with = "Option<String>")]
     pub dns_server: Option<SocketAddr>,
     /// What one call may use.
     pub limits: LimitsConfig,
 }
 
-/// Of [`Limits`], what a program commonly changes. Absent: as by default.
+/// The members of [`Limits`] that programs commonly change. An absent member has its default.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
@@ -66,9 +71,9 @@ pub struct LimitsConfig {
     pub memory: Option<usize>,
     /// The longest time without progress; a minute by default.
     pub idle_ms: Option<u64>,
-    /// The longest time in all; 15 minutes by default.
+    /// The longest total time; 15 minutes by default.
     pub total_ms: Option<u64>,
-    /// Calls at the same time; further ones wait. 1,024 by default.
+    /// The number of concurrent calls; further calls wait. 1,024 by default. One tenant runs three quarters of them at most.
     pub calls: Option<usize>,
 }
 
@@ -77,10 +82,10 @@ fn secret<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<SecretText>,
 }
 
 impl HostConfig {
-    /// The builder that this document describes. Makes the data folder if it is missing.
+    /// The builder that this document describes. Creates the data folder if it is missing.
     ///
     /// # Errors
-    /// `InvalidRequest` where the document contradicts itself, `Misconfigured` where the folder cannot be made.
+    /// `InvalidRequest` if the document contradicts itself, `Misconfigured` if the folder cannot be created.
     pub fn builder(self) -> Result<HostBuilder> {
         let mut builder = HostBuilder::default().policy(self.policy).limits(self.limits.limits()?);
         if let Some(data) = &self.data {
@@ -101,6 +106,9 @@ impl HostConfig {
         }
         if let Some(folder) = self.media_folder {
             builder = builder.media_folder(folder);
+        }
+        if let Some(proxy) = self.proxy {
+            builder = builder.proxy(proxy);
         }
         builder = match (self.key, self.key_file) {
             (Some(_), Some(_)) => {
@@ -176,5 +184,11 @@ mod tests {
         let config: HostConfig = serde_json::from_str(r#"{"limits": {"calls": 0}}"#).unwrap();
         assert_eq!(config.builder().unwrap_err().field.as_deref(), Some("limits.calls"));
         serde_json::from_str::<HostConfig>(r#"{"databse": "x"}"#).unwrap_err();
+        let error =
+            serde_json::from_str::<HostConfig>(r#"{"proxy": "socks5://me:hidden@proxy"}"#).unwrap_err();
+        assert!(
+            error.to_string().contains("http://HOST:PORT") && !error.to_string().contains("hidden"),
+            "{error}"
+        );
     }
 }

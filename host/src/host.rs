@@ -1,762 +1,354 @@
-//! [`Host`]: what a program opens, and the calls users make.
+//! [`Host`], which a program opens, and the calls without a tenant.
 //!
-//! Front doors translate these calls and decide nothing. What is shared behind them is [`Inner`].
+//! Front doors only translate these calls. They are implemented by [`Parts`], each with its own state; no part depends
+//! on this facade.
 
-use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, Notify};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use url::Url;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use social_channel_runtime::SecretBytes;
+use social_channel_runtime::clock::Clock;
+use social_channel_runtime::error::Result;
+use social_channel_runtime::model::{Finding, GuideStep};
+use social_channel_runtime::net::{Fetched, Policy, fetch};
 
-use crate::accounts::{Channel, Connect, ConnectOptions, Connected, Disconnected};
-use crate::app::{App, AppConfig, LiveApp};
-use crate::clock::{Clock, SystemClock};
-use crate::digest::Digest;
-use crate::egress::Clients;
-use crate::engine::{Engine, EngineOptions};
-use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::HttpSender;
-use crate::lease::LeaseClock;
-use crate::limits::Limits;
-use crate::model::{Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Stats};
-use crate::policy::Policy;
-use crate::provider::Provider;
-use crate::publisher::{DrivenJobs, Job, JobChange, PublishRequest, Resolution, WatchedJobs, Worked};
-use crate::registry::{Loaded, ProviderInfo};
-use crate::site::check_public_address;
-use crate::store::{HistoryRow, JobStatus, Sqlite, Store, ValueStore};
-use crate::tenant::TenantId;
-use crate::upload::ComingUploads;
-use crate::values::{ProgramValues, ValueStorage};
-use crate::vault::{KeySource, Place, Vault, wrong_key};
-use crate::webhook::{Webhook, WebhookAnswer};
+use crate::account::Accounts;
+use crate::address::PublicAddress;
+use crate::app::{App, AppConfig, Apps, Loaded, ProviderInfo};
+use crate::blob::Uploads;
+use crate::diagnosis::Diagnosis;
+use crate::document::{self, Document, DocumentChanges};
+use crate::event::{Webhook, WebhookAnswer, Webhooks};
+use crate::lifetime::Lifetime;
+use crate::maintenance::Maintenance;
+use crate::media::{MediaLibrary, ServedMedia};
+use crate::publish::Publisher;
+use crate::store::Store;
+use crate::vault::{KEY_CHECK, KEY_CHECK_VALUE, Place, Vault};
+use crate::wake::Wake;
 
-/// A week: time to try a failed publish again.
-const KEEP_UPLOADS: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Four points a day draw a chart; more would only cost the platform's allowance.
-const SAMPLE_EVERY: Duration = Duration::from_secs(6 * 3600);
-
-/// How a host is to be.
-pub struct HostBuilder {
-    database: Option<PathBuf>,
-    key: KeySource,
-    policy: Policy,
-    cache: Option<PathBuf>,
-    limits: Limits,
-    clock: Arc<dyn Clock>,
-    storage: Option<Arc<dyn ValueStorage>>,
-    http: Option<Arc<dyn HttpSender>>,
-    background: bool,
-    public_address: Option<String>,
-    media_folder: Option<PathBuf>,
-    upload_folder: Option<PathBuf>,
-    keep_uploads: Duration,
-    sample_every: Duration,
-    takeover: Duration,
-    history: Duration,
-    dns_server: Option<SocketAddr>,
-    jobs_at_once: usize,
-}
-
-/// Uploads share the line, so more would only make each slower.
-const JOBS_AT_ONCE: usize = 16;
-/// Long enough for a slow disk and a busy machine; a process that is known to be dead is not waited for.
-const TAKEOVER: Duration = Duration::from_secs(30);
-/// Questions about a post come within weeks.
-const HISTORY: Duration = Duration::from_secs(90 * 24 * 3600);
-
-impl Default for HostBuilder {
-    fn default() -> Self {
-        HostBuilder {
-            database: None,
-            key: KeySource::Default,
-            policy: Policy::default(),
-            cache: None,
-            limits: Limits::default(),
-            clock: Arc::new(SystemClock),
-            storage: None,
-            http: None,
-            background: true,
-            public_address: None,
-            media_folder: None,
-            upload_folder: None,
-            keep_uploads: KEEP_UPLOADS,
-            sample_every: SAMPLE_EVERY,
-            takeover: TAKEOVER,
-            history: HISTORY,
-            dns_server: None,
-            jobs_at_once: JOBS_AT_ONCE,
-        }
-    }
-}
-
-impl std::fmt::Debug for HostBuilder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HostBuilder")
-            .field("database", &self.database)
-            .field("policy", &self.policy)
-            .field("background", &self.background)
-            .finish_non_exhaustive()
-    }
-}
-
-impl HostBuilder {
-    /// The SQLite file. Without it everything ends with the process.
-    #[must_use]
-    pub fn database(mut self, path: impl Into<PathBuf>) -> Self {
-        self.database = Some(path.into());
-        self
-    }
-
-    /// Where the master key comes from.
-    #[must_use]
-    pub fn key(mut self, key: KeySource) -> Self {
-        self.key = key;
-        self
-    }
-
-    /// What the operator allows all apps: private networks, mapped origins. Origins are granted by app.
-    #[must_use]
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// A folder for compiled components. Without it they are compiled at every start.
-    #[must_use]
-    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.cache = Some(folder.into());
-        self
-    }
-
-    /// Limits of every call.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Another clock, for tests.
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// The program's own place for what providers remember, instead of the database. Everything else stays there.
-    #[must_use]
-    pub fn storage(mut self, storage: Arc<dyn ValueStorage>) -> Self {
-        self.storage = Some(storage);
-        self
-    }
-
-    /// The program's own HTTP, instead of the library's clients. What may leave is still the policy's to say.
-    #[must_use]
-    pub fn http(mut self, sender: Arc<dyn HttpSender>) -> Self {
-        self.http = Some(sender);
-        self
-    }
-
-    /// Whether publish jobs are driven in the background as soon as they are stored. Where processes are
-    /// killed at will (PHP under FPM), say no and run a worker ([`Host::work`]).
-    #[must_use]
-    pub fn background(mut self, background: bool) -> Self {
-        self.background = background;
-        self
-    }
-
-    /// Where the world reaches the service in front of this host: scheme, host and port. Callbacks, webhooks
-    /// and media get their addresses from it.
-    #[must_use]
-    pub fn public_address(mut self, address: impl Into<String>) -> Self {
-        self.public_address = Some(address.into());
-        self
-    }
-
-    /// A folder of which callers may name files ([`crate::model::MediaSource::Name`]).
-    #[must_use]
-    pub fn media_folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.media_folder = Some(folder.into());
-        self
-    }
-
-    /// Where uploads are kept. Without it `uploads` beside the database, and for a database in memory a
-    /// folder of the system's for temporary files.
-    #[must_use]
-    pub fn upload_folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.upload_folder = Some(folder.into());
-        self
-    }
-
-    /// How long an upload is kept that no open job needs.
-    #[must_use]
-    pub fn keep_uploads(mut self, time: Duration) -> Self {
-        self.keep_uploads = time;
-        self
-    }
-
-    /// The time between two samples of a channel's numbers.
-    #[must_use]
-    pub fn sample_every(mut self, time: Duration) -> Self {
-        self.sample_every = time;
-        self
-    }
-
-    /// How long a worker may be silent before another takes its job over; 30 seconds by default, and at least
-    /// one. The same for all processes on one database. A worker of this machine that has died is not waited
-    /// for.
-    #[must_use]
-    pub fn takeover(mut self, after: Duration) -> Self {
-        self.takeover = after.max(Duration::from_secs(1));
-        self
-    }
-
-    /// How long the attempts of jobs are kept; 90 days by default.
-    #[must_use]
-    pub fn history(mut self, keep: Duration) -> Self {
-        self.history = keep;
-        self
-    }
-
-    /// The name server that checks of domains ask; without it the system's.
-    #[must_use]
-    pub fn dns_server(mut self, server: SocketAddr) -> Self {
-        self.dns_server = Some(server);
-        self
-    }
-
-    /// How many jobs [`Host::work`] drives at once, each of another channel; 16 by default, and at least one.
-    #[must_use]
-    pub fn jobs_at_once(mut self, jobs: usize) -> Self {
-        self.jobs_at_once = jobs.max(1);
-        self
-    }
-
-    /// Opens the host.
-    ///
-    /// # Errors
-    /// `Misconfigured` for a wrong or unreadable master key and for a database that must not be used,
-    /// `Unavailable` for one that cannot be.
-    pub async fn open(self) -> Result<Host> {
-        self.policy.check()?;
-        let public_address = self.public_address.as_deref().map(check_public_address).transpose()?;
-        let vault = Vault::open(&self.key, self.database.as_deref())?;
-        let store: Arc<dyn Store> = match &self.database {
-            Some(path) => Arc::new(Sqlite::open(path).await?),
-            None => Arc::new(Sqlite::in_memory().await?),
-        };
-        check_key(&*store, &vault).await?;
-        let uploads = match (self.upload_folder, &self.database) {
-            (Some(folder), _) => folder,
-            (None, Some(database)) => database.with_file_name("uploads"),
-            (None, None) => std::env::temp_dir().join(crate::id::new("social-channel-uploads")?),
-        };
-        let leases = LeaseClock::open(&*store).await?;
-        for mapping in &self.policy.connect_to {
-            // It sends real tokens elsewhere: never silently.
-            tracing::warn!(from = %mapping.from, to = %mapping.to, "an origin is mapped");
-        }
-        let engine = Engine::new(EngineOptions {
-            cache_dir: self.cache,
-            cache_key: Some(vault.derive("compiled-code cache")),
-            limits: self.limits,
-        })?;
-        Ok(Host {
-            inner: Arc::new(Inner {
-                store,
-                vault: Arc::new(vault),
-                clock: self.clock,
-                leases,
-                takeover: self.takeover,
-                history: self.history,
-                jobs_at_once: self.jobs_at_once,
-                engine,
-                policy: self.policy,
-                clients: self.http.map_or_else(Clients::default, Clients::of_program),
-                program_values: self.storage.map(|storage| Arc::new(ProgramValues(storage))),
-                background: self.background,
-                public_address,
-                media_folder: self.media_folder,
-                uploads,
-                keep_uploads: self.keep_uploads,
-                sample_every: self.sample_every,
-                dns_server: self.dns_server,
-                providers: AsyncMutex::default(),
-                apps: Mutex::default(),
-                refreshing: Mutex::default(),
-                driven_jobs: Mutex::default(),
-                followed_jobs: Mutex::default(),
-                job_changed: Notify::new(),
-                watched_jobs: WatchedJobs::default(),
-                coming_uploads: ComingUploads::default(),
-                work_added: Notify::new(),
-                tasks: TaskTracker::new(),
-                stop: CancellationToken::new(),
-            }),
-        })
-    }
-}
-
-/// A wrong key must be found out before anything is written under it.
-async fn check_key(store: &dyn Store, vault: &Vault) -> Result<()> {
-    const CHECK: &[u8] = b"social-channel";
-    let place = Place { table: "meta", row: "key-check", column: "value" };
-    let fresh = vault.seal(place, CHECK)?;
-    let stored = store.meta_or_insert("key-check", &fresh.0).await?;
-    let opened = vault.open_sealed(place, &crate::vault::Sealed(stored))?;
-    if opened.expose() == CHECK { Ok(()) } else { Err(wrong_key()) }
-}
-
-/// Social Channel, opened. Cheap to clone; usable from many tasks.
+/// An open host. Cheap to clone; usable from many tasks.
 ///
-/// Dropping it leaves jobs as they are stored; [`Host::shutdown`] lays them down properly.
+/// Dropping it leaves jobs as they are stored; [`Host::shutdown`] lets running calls finish first.
 #[derive(Clone)]
 pub struct Host {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) parts: Arc<Parts>,
 }
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("policy", &self.inner.policy).finish_non_exhaustive()
+        f.debug_struct("Host").field("policy", self.policy()).finish_non_exhaustive()
     }
 }
 
-/// What everything behind [`Host`] shares.
-pub(crate) struct Inner {
+/// The parts of a host, in order of dependency.
+pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) leases: LeaseClock,
-    pub(crate) takeover: Duration,
-    pub(crate) history: Duration,
-    pub(crate) jobs_at_once: usize,
-    pub(crate) engine: Engine,
-    pub(crate) policy: Policy,
-    pub(crate) clients: Clients,
-    /// Instead of the database's values of providers.
-    pub(crate) program_values: Option<Arc<ProgramValues>>,
-    pub(crate) background: bool,
-    pub(crate) public_address: Option<Url>,
-    pub(crate) media_folder: Option<PathBuf>,
-    pub(crate) uploads: PathBuf,
-    pub(crate) keep_uploads: Duration,
-    pub(crate) sample_every: Duration,
-    pub(crate) dns_server: Option<SocketAddr>,
-    /// Loaded components. The lock is held while one is compiled, so that it is compiled once.
-    pub(crate) providers: AsyncMutex<HashMap<Digest, Provider>>,
-    pub(crate) apps: Mutex<HashMap<String, Arc<LiveApp>>>,
-    refreshing: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
-    pub(crate) driven_jobs: DrivenJobs,
-    pub(crate) followed_jobs: Mutex<HashSet<String>>,
-    pub(crate) job_changed: Notify,
-    pub(crate) watched_jobs: WatchedJobs,
-    pub(crate) coming_uploads: ComingUploads,
-    pub(crate) work_added: Notify,
-    /// What must end before the process does.
-    pub(crate) tasks: TaskTracker,
-    stop: CancellationToken,
+    pub(crate) address: Arc<PublicAddress>,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) wake: Wake,
+    pub(crate) apps: Arc<Apps>,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) uploads: Arc<Uploads>,
+    pub(crate) media: Arc<MediaLibrary>,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) diagnosis: Diagnosis,
+    pub(crate) maintenance: Maintenance,
 }
 
-impl Inner {
-    /// Refreshes of one account queue here before they ask the store.
-    pub(crate) fn refresh_turn(&self, channel: &str) -> Arc<AsyncMutex<()>> {
-        match self.refreshing.lock() {
-            Ok(mut turns) => {
-                // Nobody waits for a turn that only this map holds.
-                turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-                turns.entry(channel.to_owned()).or_default().clone()
-            }
-            Err(_) => Arc::default(),
-        }
-    }
-
-    /// Where values of providers lie.
-    pub(crate) fn values(&self) -> Arc<dyn ValueStore> {
-        match &self.program_values {
-            Some(values) => values.clone(),
-            None => self.store.clone(),
-        }
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stop.is_cancelled()
-    }
-
-    pub(crate) async fn stopping(&self) {
-        self.stop.cancelled().await;
-    }
-
-    /// What workers do besides jobs, now and then, without keeping these waiting. A worker that only looks in
-    /// leaves it to one that stays.
-    pub(crate) fn keep_house_beside(self: &Arc<Self>, longest: Option<Duration>) {
-        const STAYS: Duration = Duration::from_secs(10);
-        if longest.is_some_and(|longest| longest < STAYS) {
-            return;
-        }
-        let (inner, host) = (self.clone(), Host { inner: self.clone() });
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = host.keep_house() => {}
-                () = inner.stopping() => {}
-            }
-        });
-    }
-
-    pub(crate) fn wake_workers(&self) {
-        self.work_added.notify_waiters();
-    }
+/// The result of a round of work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Worked {
+    /// The number of times that a job was worked on.
+    pub jobs: usize,
+    /// Idle accounts that were refreshed.
+    pub accounts: usize,
 }
 
 impl Host {
-    /// Begins to say how a host is to be.
-    pub fn builder() -> HostBuilder {
-        HostBuilder::default()
+    pub(crate) fn new(parts: Parts) -> Self {
+        Host { parts: Arc::new(parts) }
     }
 
-    /// Lays jobs down: calls that may be repeated are dropped, others are waited for, at most `longest`.
+    /// Stops background work. Calls that may be repeated are dropped, others are waited for, for at most `longest`.
+    /// Reading still works afterwards. If the future is dropped, the work stops nevertheless.
     pub async fn shutdown(&self, longest: Duration) {
-        self.inner.stop.cancel();
-        self.inner.work_added.notify_waiters();
-        self.inner.tasks.close();
-        if tokio::time::timeout(longest, self.inner.tasks.wait()).await.is_err() {
+        self.parts.lifetime.stop();
+        self.parts.wake.all();
+        if tokio::time::timeout(longest, self.parts.lifetime.ended()).await.is_err() {
             tracing::warn!(
-                "calls were still under way when the time was up; their jobs will find out what came of them"
+                "calls were still running when the time was up; their jobs will find out how they ended"
             );
         }
     }
 
-    // ---- providers ----------------------------------------------------------------------------------
-
-    /// Installs a component: new apps of its provider run it, and existing apps too, unless it asks for
-    /// origins they were not granted. Calls in flight and open jobs stay with what they began with. On
-    /// failure everything stays as it was.
-    ///
-    /// # Errors
-    /// `LoadFailed` for what is no provider, `Incompatible` for one of another version of the contract.
-    pub async fn load_provider(&self, component: &[u8]) -> Result<Loaded> {
-        self.inner.load_provider(component).await
+    /// Like [`Host::shutdown`], and also closes the database before it returns, so that another process, or a child
+    /// after fork, can open it at once. Every later call fails.
+    pub async fn close(&self, longest: Duration) {
+        self.shutdown(longest).await;
+        self.parts.store.close().await;
     }
 
-    /// Looks at a component without installing it.
+    // ---- providers ----------------------------------------------------------------------------------
+
+    /// Installs a component. New apps of its provider run it, and existing apps too, unless it requests
+    /// origins that they were not granted. Running calls and open jobs continue with the component that
+    /// started them. On failure nothing changes. If the future is dropped, the component is installed
+    /// completely or not at all.
+    ///
+    /// # Errors
+    /// `LoadFailed` for a file that is not a provider, `Incompatible` for another version of the contract.
+    pub async fn load_provider(&self, component: &[u8]) -> Result<Loaded> {
+        self.parts.apps.load_provider(component).await
+    }
+
+    /// Inspects a component without installing it. Dropping the future changes nothing.
     ///
     /// # Errors
     /// As [`Host::load_provider`].
     pub async fn inspect_provider(&self, component: &[u8]) -> Result<ProviderInfo> {
-        self.inner.inspect_provider(component).await
+        self.parts.apps.inspect_provider(component).await
     }
 
-    /// The installed providers, and components that open jobs still need.
+    /// The installed providers, and components that open jobs still need. A component that cannot be loaded has an
+    /// `error`. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// Failures of the database.
     pub async fn providers(&self) -> Result<Vec<ProviderInfo>> {
-        self.inner.list_providers().await
+        self.parts.apps.list_providers().await
     }
 
-    /// Forgets a provider.
+    /// Deletes a provider. If the future is dropped, it is deleted completely or not at all.
     ///
     /// # Errors
     /// `NotFound`, or `InvalidRequest` naming the apps and open jobs that still need it.
     pub async fn unload_provider(&self, id: &str) -> Result<()> {
-        self.inner.unload_provider(id).await
+        self.parts.apps.unload_provider(id).await
     }
 
     // ---- apps ---------------------------------------------------------------------------------------
 
-    /// Makes an app, or changes what `config` names.
+    /// Creates an app, or changes the members that `config` has. If the future is dropped, all of them change or
+    /// none.
+    ///
+    /// # Errors
+    /// `InvalidRequest` naming the field, `NotFound` for a provider that is not installed, `Unavailable` if another
+    /// call changed the app at the same time.
     pub async fn put_app(&self, id: &str, config: AppConfig) -> Result<App> {
-        self.inner.put_app(id, config).await
+        self.parts.apps.put(id, config).await
     }
 
-    /// All apps; secrets are masked.
+    /// All apps; secrets are masked. An app whose component cannot be used has an `error`. Dropping the future
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// Failures of the database.
     pub async fn apps(&self) -> Result<Vec<App>> {
-        self.inner.show_apps().await
+        self.parts.apps.list().await
     }
 
-    /// One app; secrets are masked.
+    /// One app; secrets are masked. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound`.
     pub async fn app(&self, id: &str) -> Result<App> {
-        let found = self.inner.show_apps().await?.into_iter().find(|app| app.id == id);
-        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no app {id}")))
+        self.parts.apps.get(id).await
     }
 
-    /// Forgets an app that has no channels.
+    /// Deletes an app that has no channels. If the future is dropped, it is deleted completely or not at all. Only
+    /// values of its provider in an embedding program's own storage may remain; repeating the call removes them.
+    ///
+    /// # Errors
+    /// `NotFound`, or `InvalidRequest` if it has channels.
     pub async fn delete_app(&self, id: &str) -> Result<()> {
-        self.inner.delete_app(id).await
+        self.parts.apps.delete(id).await
+    }
+
+    /// Runs all checks of an app that need no person: the provider checks the platform; the host checks its addresses,
+    /// its clock, and the pages and domains of the app's listing. Uses the network
+    /// and may take some seconds. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound`, and failures of the database.
+    pub async fn check_settings(&self, app: &str) -> Result<Vec<Finding>> {
+        self.parts.diagnosis.check(app).await
+    }
+
+    /// The guide through the platform's portal, with values to copy. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unsupported` for a provider without a guide.
+    pub async fn guide(&self, app: &str) -> Result<Vec<GuideStep>> {
+        self.parts.diagnosis.guide(app).await
     }
 
     // ---- work ---------------------------------------------------------------------------------------
 
-    /// Drives all tenants' due jobs and refreshes idle accounts: for `longest`, or until
-    /// [`Host::shutdown`]. `Some(Duration::ZERO)` does what is due now and returns when that is laid down.
-    pub async fn work(&self, longest: Option<Duration>) -> Result<Worked> {
-        self.inner.work(longest).await
-    }
-
-    /// Takes samples of numbers that are due, and removes uploads and addresses that nobody needs any more.
-    /// Workers that stay do so every hour; failures are noted and tried again then.
-    pub async fn keep_house(&self) {
-        if let Err(error) = self.sample_stats().await {
-            tracing::warn!(%error, "no samples of numbers were taken");
-        }
-        if let Err(error) = self.inner.sweep_uploads().await {
-            tracing::warn!(%error, "old uploads were not removed");
-        }
-        if let Err(error) = self.inner.sweep_media_links().await {
-            tracing::warn!(%error, "old addresses of media were not removed");
-        }
-    }
-
-    /// Encrypts everything anew under the first key. Returns how many values were changed.
-    pub async fn rotate_keys(&self) -> Result<usize> {
-        self.inner.rotate_keys().await
-    }
-
-    /// Takes a platform's call to an app's webhook address. When this returns, what it said is stored.
+    /// Runs all tenants' due jobs and refreshes idle accounts, for `longest` or until [`Host::shutdown`].
+    /// `Some(Duration::ZERO)` does what is due now and returns when nothing more is due. If the future is dropped,
+    /// no new work starts; running jobs and refreshes continue.
     ///
     /// # Errors
-    /// `Forbidden` for what the platform did not send, `Unsupported` where the provider takes no webhooks;
-    /// `Unavailable` and the like are ours: answer 503, so that it comes again.
-    pub async fn receive_webhook(&self, app: &str, webhook: Webhook) -> Result<WebhookAnswer> {
-        self.inner.receive_webhook(app, webhook).await
+    /// Failures of the database; if `longest` is `None` they are logged, and the work continues.
+    pub async fn work(&self, longest: Option<Duration>) -> Result<Worked> {
+        let rounds = self.parts.maintenance.begin(longest);
+        let jobs = self.parts.publisher.work(longest).await?;
+        let is_round = longest.is_some_and(|longest| longest.is_zero());
+        Ok(Worked { jobs, accounts: rounds.end(is_round).await })
     }
 
-    /// What the operator allowed.
-    pub fn policy(&self) -> &Policy {
-        &self.inner.policy
+    /// Takes statistics samples that are due, and removes uploads and media URLs that are no longer needed.
+    /// Long-running workers do this every hour; failures are logged and retried then. If the future is dropped, the
+    /// next call does the rest.
+    pub async fn maintain(&self) {
+        self.parts.maintenance.clean().await;
     }
 
-    /// A tenant's view: nothing of another tenant can be reached through it.
-    pub fn tenant(&self, id: TenantId) -> Tenant {
-        Tenant { inner: self.inner.clone(), id }
-    }
-}
-
-impl Inner {
-    async fn rotate_keys(&self) -> Result<usize> {
-        let mut changed = 0;
-        for value in self.store.sealed_values().await? {
-            if !self.vault.is_outdated(&value.sealed) {
+    /// Encrypts everything again with the first key. Returns how many values were changed. If the future is dropped,
+    /// the other values keep their older keys, and the next call continues.
+    ///
+    /// # Errors
+    /// Failures of the database, and `Misconfigured` if an older key is missing.
+    pub async fn rotate_keys(&self) -> Result<usize> {
+        let Parts { store, vault, apps, .. } = &*self.parts;
+        let (mut changed, mut failed) = (0, None);
+        for value in store.sealed_values().await? {
+            if !vault.is_outdated(&value.sealed) {
                 continue;
             }
             let place = Place { table: value.table, row: &value.row, column: value.column };
-            let plain = self.vault.open_sealed(place, &value.sealed)?;
-            let sealed = self.vault.seal(place, plain.expose())?;
-            // Somebody who wrote meanwhile wrote under the newest key.
-            changed += usize::from(self.store.reseal(&value, &sealed).await?);
-        }
-        if let Some(values) = &self.program_values {
-            for app in self.store.apps().await? {
-                changed += values.reseal(&app.id, &self.vault).await?;
+            let sealed =
+                vault.open_sealed(place, &value.sealed).and_then(|plain| vault.seal(place, plain.expose()));
+            match sealed {
+                // A concurrent write already used the newest key.
+                Ok(sealed) => changed += usize::from(store.reseal(&value, &sealed).await?),
+                // The others are changed nevertheless, and the older key stays necessary.
+                Err(error) => failed = Some(error),
             }
         }
-        let place = Place { table: "meta", row: "key-check", column: "value" };
-        self.store.set_meta("key-check", &self.vault.seal(place, b"social-channel")?.0).await?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        changed += apps.reseal_own_kv().await?;
+        store.set_meta(KEY_CHECK.row, &vault.seal(KEY_CHECK, KEY_CHECK_VALUE)?.0).await?;
         Ok(changed)
     }
-}
 
-/// The calls of one tenant.
-#[derive(Clone)]
-pub struct Tenant {
-    pub(crate) inner: Arc<Inner>,
-    pub(crate) id: TenantId,
-}
+    // ---- for a service in front ---------------------------------------------------------------------
 
-impl std::fmt::Debug for Tenant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tenant").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl Tenant {
-    // ---- connect ------------------------------------------------------------------------------------
-
-    /// Begins a consent: returns where to send the person's browser.
-    pub async fn begin_connect(&self, app: &str, options: ConnectOptions) -> Result<Connect> {
-        self.inner.begin_connect(&self.id, app, options).await
+    /// Whether there is an app of this name, for whichever tenants. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn has_app(&self, app: &str) -> Result<bool> {
+        self.parts.apps.exists(app).await
     }
 
-    /// Completes a consent with the query of the callback, each parameter decoded once. `owner` as it was
-    /// given to [`Tenant::begin_connect`].
-    pub async fn complete_connect(&self, owner: &str, callback: Vec<(String, String)>) -> Result<Connected> {
-        self.inner.complete_connect(&self.id, owner, callback).await
-    }
-
-    /// Picks one of several accounts that a consent brought.
-    pub async fn choose_account(&self, owner: &str, choice: &str, account_id: &str) -> Result<Channel> {
-        self.inner.choose_account(&self.id, owner, choice, account_id).await
-    }
-
-    /// All channels.
-    pub async fn channels(&self) -> Result<Vec<Channel>> {
-        self.inner.channels(&self.id).await
-    }
-
-    /// One channel.
-    pub async fn channel(&self, channel: &str) -> Result<Channel> {
-        self.inner.channel(&self.id, channel).await
-    }
-
-    /// Cancels the channel's jobs, tells the platform, and forgets it.
-    pub async fn disconnect(&self, channel: &str) -> Result<Disconnected> {
-        self.inner.disconnect(&self.id, channel).await
-    }
-
-    // ---- read ---------------------------------------------------------------------------------------
-
-    /// Who the account is.
-    pub async fn profile(&self, channel: &str) -> Result<Profile> {
-        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
-            Box::pin(async move { provider.get_profile(context, &account).await })
-        };
-        self.inner.call_account(&self.id, channel, &call).await
-    }
-
-    /// The account's numbers, asked for and not kept.
-    pub(crate) async fn ask_stats(&self, channel: &str) -> Result<Stats> {
-        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
-            Box::pin(async move { provider.get_stats(context, &account).await })
-        };
-        self.inner.call_account(&self.id, channel, &call).await
-    }
-
-    /// One page of the account's posts, newest first.
-    pub async fn list_posts(&self, channel: &str, query: &ListQuery) -> Result<PostPage> {
-        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
-            let query = query.clone();
-            Box::pin(async move { provider.list_posts(context, &account, &query).await })
-        };
-        self.inner.call_account(&self.id, channel, &call).await
-    }
-
-    /// Posts by id, with fresh numbers and covers. Ids that are gone, private or someone else's are left out.
-    pub async fn get_posts(&self, channel: &str, ids: &[String]) -> Result<Vec<PostSummary>> {
-        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
-            let ids = ids.to_vec();
-            Box::pin(async move { provider.get_posts(context, &account, &ids).await })
-        };
-        self.inner.call_account(&self.id, channel, &call).await
-    }
-
-    // ---- publish ------------------------------------------------------------------------------------
-
-    /// What the account may post now. Ask anew for every form shown.
-    pub async fn publish_form(&self, channel: &str) -> Result<PublishForm> {
-        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
-            Box::pin(async move { provider.get_publish_form(context, &account).await })
-        };
-        self.inner.call_account(&self.id, channel, &call).await
-    }
-
-    /// Everything that can be known without posting. Only findings of severity `error` stop a post.
-    pub async fn check_post(&self, channel: &str, post: &Post, media: &[Media]) -> Result<Vec<Finding>> {
-        let account = self.inner.account_row(&self.id, channel).await?;
-        let app = self.inner.app_of(&self.id, &account).await?;
-        let mut items = Vec::new();
-        for one in media {
-            let item = self.inner.open_media(&self.id, one, &app).await?;
-            items.push(Arc::new(self.inner.would_link(item)));
-        }
-        let call = |provider: Provider,
-                    mut context: crate::provider::CallContext,
-                    account|
-         -> futures::future::BoxFuture<'static, _> {
-            context.media.clone_from(&items);
-            let post = post.clone();
-            Box::pin(async move { provider.check_post(context, &account, &post).await })
-        };
-        self.inner.call_account(&self.id, channel, &call).await
-    }
-
-    /// Stores a publish job. It is on disk when this returns; in a host with background work it begins at
+    /// Receives a webhook that a platform sent to an app's address. When this returns, its events are stored. If the
+    /// future is dropped, some of them may be stored; the platform sends the webhook again, and each event is stored
     /// once.
-    pub async fn publish(&self, channel: &str, request: PublishRequest) -> Result<Job> {
-        self.inner.publish(&self.id, channel, request).await
+    ///
+    /// # Errors
+    /// `Forbidden` if the platform did not send it, `Unsupported` if the provider has no webhooks. For
+    /// `Unavailable` and similar errors of this host, respond with 503, so that the platform sends it again.
+    pub async fn receive_webhook(&self, app: &str, webhook: Webhook) -> Result<WebhookAnswer> {
+        self.parts.webhooks.receive(app, webhook).await
     }
 
-    /// Jobs, newest first.
-    pub async fn jobs(
+    /// The media behind a URL of this host, while its job is open. `name` is the part after the media path. Dropping
+    /// the future changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown URL and for a URL whose job has ended.
+    pub async fn served_media(&self, name: &str) -> Result<ServedMedia> {
+        self.parts.media.served(name).await
+    }
+
+    /// Proves that the database accepts a write, which is on disk when this returns.
+    ///
+    /// # Errors
+    /// `Unavailable` with the reason: the disk is full, the file is read-only, another process holds a lock.
+    pub async fn check_database(&self) -> Result<()> {
+        self.parts.store.set_meta("checked", &self.parts.clock.now_ms().to_be_bytes()).await
+    }
+
+    /// The public address of this host, without a trailing slash.
+    pub fn public_address(&self) -> Option<String> {
+        self.parts.address.at("")
+    }
+
+    /// Where platforms redirect browsers to, for an app without a redirect address of its own. `None` without a public
+    /// address.
+    pub fn callback_url(&self, app: &str) -> Option<String> {
+        self.parts.address.callback_url(app)
+    }
+
+    /// Whether other machines can reach the public address.
+    pub fn is_reached_from_outside(&self) -> bool {
+        self.parts.address.is_reached_from_outside()
+    }
+
+    /// Fetches at most `limit` bytes of a page as an anonymous visitor sees it: without a cookie, with the address
+    /// rules for the app's media. The inner error says in one sentence why nothing was read. Dropping the future
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` for the app, and failures of the database.
+    pub async fn look_at(
         &self,
-        channel: Option<&str>,
-        status: Option<JobStatus>,
-        limit: u32,
-    ) -> Result<Vec<Job>> {
-        self.inner.jobs(&self.id, channel, status, limit, None).await
+        app: &str,
+        address: &str,
+        limit: usize,
+    ) -> Result<std::result::Result<Fetched, String>> {
+        let app = self.parts.apps.live_unscoped(app).await?;
+        Ok(fetch(address, &app.egress, limit).await)
     }
 
-    /// Jobs, newest first, that come after `before` (a job's id) in that list: its next page. After an unknown
-    /// job comes nothing.
-    pub async fn jobs_before(
-        &self,
-        channel: Option<&str>,
-        status: Option<JobStatus>,
-        limit: u32,
-        before: Option<&str>,
-    ) -> Result<Vec<Job>> {
-        self.inner.jobs(&self.id, channel, status, limit, before).await
+    /// The operator's policy.
+    pub fn policy(&self) -> &Policy {
+        self.parts.apps.policy()
     }
 
-    /// One job; where this process drives it, with its live figures.
-    pub async fn job(&self, id: &str) -> Result<Job> {
-        self.inner.job(&self.id, id).await
+    /// The clock for all timestamps.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.parts.clock
     }
 
-    /// Every attempt of a job.
-    pub async fn job_history(&self, id: &str) -> Result<Vec<HistoryRow>> {
-        self.inner.job_history(&self.id, id).await
-    }
-
-    /// Waits until the job ends, pauses, or the time is up; returns how it then stands.
-    pub async fn wait_for_job(&self, id: &str, longest: Duration) -> Result<Job> {
-        self.inner.wait_for_job(&self.id, id, longest).await
-    }
-
-    /// Asks to cancel a job. What was sent already may still be posted; the job's end says. One that has ended stays
-    /// as it is.
-    pub async fn cancel_job(&self, id: &str) -> Result<Job> {
-        self.inner.cancel_job(&self.id, id).await
-    }
-
-    /// Goes on with a job now: after a crash, a pause, or a change that a person made.
+    /// A document of a front door, with its body. None if it does not exist or has expired. Dropping the future changes
+    /// nothing.
     ///
     /// # Errors
-    /// `InvalidRequest` where it has ended.
-    pub async fn resume_job(&self, id: &str) -> Result<Job> {
-        self.inner.resume_job(&self.id, id).await
+    /// Failures of the database, and `Internal` if its facts cannot be read as `T`.
+    pub async fn document<T: DeserializeOwned>(&self, kind: &str, id: &str) -> Result<Option<Document<T>>> {
+        self.parts.store.document(kind, id).await?.map(document::read).transpose()
     }
 
-    /// Goes on now with the component that the job's app runs, after a repair of the one that the job began
-    /// with. If it cannot read what the other has done (`unsupported`), the job goes back by itself.
+    /// All documents of a kind, without their bodies, in the order of their ids. Those that cannot be read as `T` are
+    /// logged and left out. Dropping the future changes nothing.
     ///
     /// # Errors
-    /// `InvalidRequest` where the job has ended, or already has that component.
-    pub async fn move_job(&self, id: &str) -> Result<Job> {
-        self.inner.move_job(&self.id, id).await
+    /// Failures of the database.
+    pub async fn documents<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<Document<T>>> {
+        Ok(document::list(self.parts.store.documents(kind).await?))
     }
 
-    /// Changes a job of which nothing can have been posted yet (another time, a visibility that is still
-    /// offered, words the person agreed to anew), and goes on with it.
+    /// Makes all of these changes or none, also if the future is dropped. Returns how many documents were written or
+    /// removed.
     ///
     /// # Errors
-    /// `InvalidRequest` once it has ended or a request that may make the post was begun.
-    pub async fn change_job(&self, id: &str, change: JobChange) -> Result<Job> {
-        self.inner.change_job(&self.id, id, change).await
+    /// Failures of the database.
+    pub async fn change_documents(&self, changes: DocumentChanges) -> Result<u64> {
+        self.parts.store.change_documents(&changes.0).await
     }
 
-    /// Says what a person found after a job ended `unknown`. Posted: the job is `published`. Not posted: it is
-    /// `failed`, and may be tried again.
-    ///
-    /// # Errors
-    /// `InvalidRequest` where the job is not `unknown`.
-    pub async fn resolve_job(&self, id: &str, found: Resolution) -> Result<Job> {
-        self.inner.resolve_job(&self.id, id, found).await
-    }
-
-    /// A new job for what an ended one did not publish. After `unknown`, `looked` says that the person has
-    /// looked and found nothing; better say it with [`Tenant::resolve_job`].
-    pub async fn retry_job(&self, id: &str, looked: bool) -> Result<Job> {
-        self.inner.retry_job(&self.id, id, looked).await
+    /// A key for a front door's own use, derived from this database's master key.
+    pub fn derive_key(&self, label: &str) -> SecretBytes {
+        SecretBytes::new(self.parts.vault.derive(&format!("service: {label}")).to_vec())
     }
 }

@@ -1,12 +1,12 @@
-//! Names that the host makes up.
+//! Random ids.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Error, Result};
+use social_channel_runtime::error::{Error, Result};
 
-/// 256 bits that nobody can guess, as 43 characters fit for URLs.
+/// 256 random bits, as 43 characters that are safe in URLs.
 pub(crate) fn secret() -> Result<String> {
     random::<32>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }
@@ -16,7 +16,7 @@ pub(crate) fn new(prefix: &str) -> Result<String> {
     random::<10>().map(|bytes| format!("{prefix}_{}", hex::encode(bytes)))
 }
 
-/// What is kept of a value that must not be kept.
+/// The hash that is stored instead of a secret value.
 pub(crate) fn hash(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }

@@ -1,8 +1,8 @@
 //! Social Channel: social networks as WebAssembly providers.
 //!
-//! A [`Host`] loads providers, keeps apps, accounts and publish jobs, and gives providers what the operator
-//! grants. A [`Tenant`] is one customer's view of it. Everything that lasts is in one database; any number of
-//! processes may share it.
+//! A [`Host`] loads providers, stores apps, accounts and publish jobs, and gives providers the access that the
+//! operator grants. A [`Tenant`] is one customer's view of it. All lasting data is in one database, which any
+//! number of processes may share.
 //!
 //! ```no_run
 //! # async fn story() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,7 +18,7 @@
 //! }).await?;
 //!
 //! let tenant = host.tenant(TenantId::default());
-//! // `owner` is whoever began: a hash of the browser's session, for example. Nobody else can complete it.
+//! // `owner` identifies who began: a hash of the browser's session, for example. Only the same owner can complete it.
 //! let options = ConnectOptions { owner: "session-hash".to_owned(), ..ConnectOptions::default() };
 //! let Connect::Redirect { url, .. } = tenant.begin_connect("tiktok-live", options).await? else { return Ok(()) };
 //! println!("send the browser to {url}");
@@ -34,76 +34,65 @@
 //! | --- | --- |
 //! | load, replace and list providers, make apps | [`Host`] |
 //! | connect, read, publish, follow jobs | [`Tenant`] |
-//! | know what a failure asks of you | [`ErrorKind`] |
-//! | say what providers may reach | [`Policy`] |
-//! | bring a storage or an HTTP of one's own | [`ValueStorage`], [`HttpSender`] |
-//! | know the JSON | [`model`] |
+//! | find out what to do after a failure | [`ErrorKind`] |
+//! | configure what providers may reach | [`Policy`] |
+//! | supply your own storage or HTTP client | [`KeyValueStore`], [`HttpClient`] |
+//! | read the JSON documents | [`model`] |
 
-mod abi;
-mod access;
-mod accounts;
+mod account;
 mod address;
 mod app;
-mod cache;
-mod call;
-mod capability;
-mod clock;
-mod component;
+mod blob;
+mod builder;
 mod config;
 mod diagnosis;
-mod digest;
-mod egress;
-mod engine;
-pub mod error;
-mod exchange;
+mod document;
+mod event;
 mod host;
 mod id;
+mod kv;
 mod lease;
-mod limits;
+mod lifetime;
+mod maintenance;
 mod media;
-pub mod model;
-mod policy;
-mod process;
-mod provider;
-mod publisher;
-mod registry;
-pub mod rule;
-mod sample;
-mod secret;
-mod site;
+mod publish;
 mod store;
 mod tenant;
-mod upload;
-mod values;
+mod tenant_id;
 mod vault;
-mod webhook;
+mod wake;
 
-pub use access::{ApiKey, CreatedApiKey};
-pub use accounts::{Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, callback_query};
-pub use app::{App, AppConfig, SettingValue, ShownSetting};
-pub use call::StorageError;
-pub use clock::{Clock, MovedClock, SystemClock};
+pub use social_channel_runtime::clock::{Clock, MovedClock, SystemClock};
+pub use social_channel_runtime::media::Picture;
+pub use social_channel_runtime::net::{
+    ConnectTo, Fetched, HttpBody, HttpClient, HttpFailure, OriginPattern, Policy, Proxy,
+};
+pub use social_channel_runtime::{
+    Digest, EngineOptions, Error, ErrorKind, LOG_LIMITS, Limits, Outcome, Result, SecretBytes, SecretText,
+    StorageError, error, fair, form, model,
+};
+
+pub use account::{
+    Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, StatsSample, callback_query,
+};
+pub use address::Routes;
+pub use app::{
+    App, AppConfig, DomainRecord, Listing, Loaded, ProviderInfo, SettingValue, ShownSetting, WaitingApp,
+};
+pub use blob::{NewUpload, PartialUpload, Upload};
+pub use builder::HostBuilder;
 pub use config::{HostConfig, LimitsConfig};
-pub use diagnosis::{DOMAIN_RECORD, DomainRecord, Listing};
-pub use digest::Digest;
-pub use engine::EngineOptions;
-pub use error::{Error, ErrorKind, Outcome, Result};
-pub use exchange::{HttpBody, HttpFailure, HttpSender};
-pub use host::{Host, HostBuilder, Tenant};
-pub use limits::Limits;
+pub use diagnosis::DOMAIN_RECORD;
+pub use document::{Document, DocumentChanges};
+pub use event::{WEBHOOK_BODY, Webhook, WebhookAnswer};
+pub use host::{Host, Worked};
+pub use kv::{KeyValueStore, STORED_VALUE, StoredValue};
 pub use media::ServedMedia;
-pub use policy::{ConnectTo, OriginPattern, Policy};
-pub use publisher::{Job, JobChange, JobWatch, PRIORITIES, PublishRequest, Resolution, Worked};
-pub use registry::{Loaded, ProviderInfo, WaitingApp};
-pub use sample::StatsSample;
-pub use secret::{LOG_LIMITS, SecretBytes, SecretText};
-pub use site::{MEDIA_PATH, SITE_FILE, SiteFile};
-pub use store::{Health, HistoryRow, JobStatus};
-pub use tenant::TenantId;
-pub use upload::{NewUpload, Upload};
-pub use values::{STORED_VALUE, StoredValue, ValueStorage};
+pub use publish::{Job, JobChange, JobWatch, JobsWatch, PRIORITIES, PublishRequest, Resolution};
+pub use store::{Health, HistoryRow, JobGroup, JobStatus};
+pub use tenant::Tenant;
+pub use tenant_id::TenantId;
 pub use vault::{KEY_VARIABLE, KeySource, default_key_file, new_key};
-pub use webhook::{WEBHOOK_BODY, Webhook, WebhookAnswer};
 
 #[cfg(test)]
 mod tests;

@@ -1,54 +1,376 @@
-//! Whose rows a call may see.
+//! [`Tenant`]: the calls of one customer of the platform.
 
-use std::fmt;
-use std::str::FromStr;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::error::{Error, ErrorKind};
+use bytes::Bytes;
+use futures::Stream;
+use social_channel_runtime::error::{Error, Result};
+use social_channel_runtime::media::{MediaItem, Picture};
+use social_channel_runtime::model::{
+    Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Severity, Stats,
+};
+use social_channel_runtime::{CallContext, Provider};
 
-/// A tenant of the platform that embeds this library: 1 to 64 of `a-z A-Z 0-9 . _ -`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TenantId(String);
+use crate::account::{Channel, Connect, ConnectOptions, Connected, Disconnected, StatsSample};
+use crate::blob::{NewUpload, PartialUpload, Upload};
+use crate::host::{Host, Parts};
+use crate::publish::{Job, JobChange, JobWatch, JobsWatch, PublishRequest, Resolution, check_said};
+use crate::store::{HistoryRow, JobGroup, JobStatus};
+use crate::tenant_id::TenantId;
 
-impl TenantId {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
+/// The calls of one tenant.
+#[derive(Clone)]
+pub struct Tenant {
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) id: TenantId,
+}
+
+impl std::fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tenant").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-impl Default for TenantId {
-    /// The tenant of a program that has only one.
-    fn default() -> Self {
-        TenantId("default".to_owned())
+impl Host {
+    /// The view of one tenant: it gives no access to other tenants.
+    pub fn tenant(&self, id: TenantId) -> Tenant {
+        Tenant { parts: self.parts.clone(), id }
     }
 }
 
-impl fmt::Display for TenantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl Tenant {
+    // ---- connect ------------------------------------------------------------------------------------
+
+    /// Begins a consent: returns where to send the person's browser. If the future is dropped, an unused consent may
+    /// remain; it expires.
+    pub async fn begin_connect(&self, app: &str, options: ConnectOptions) -> Result<Connect> {
+        self.parts.accounts.begin_connect(&self.id, app, options).await
+    }
+
+    /// Completes a consent with the query of the callback, each parameter decoded once. `owner` is the value given to
+    /// [`Tenant::begin_connect`]. If the future is dropped, the consent is completed nevertheless.
+    pub async fn complete_connect(&self, owner: &str, callback: Vec<(String, String)>) -> Result<Connected> {
+        self.parts.accounts.complete_connect(&self.id, owner, callback).await
+    }
+
+    /// Connects one of several accounts that a consent returned. If the future is dropped, the account is connected
+    /// nevertheless.
+    pub async fn choose_account(&self, owner: &str, choice: &str, account_id: &str) -> Result<Channel> {
+        self.parts.accounts.choose_account(&self.id, owner, choice, account_id).await
+    }
+
+    /// All channels. Dropping the future changes nothing.
+    pub async fn channels(&self) -> Result<Vec<Channel>> {
+        self.parts.accounts.channels(&self.id).await
+    }
+
+    /// One channel. Dropping the future changes nothing.
+    pub async fn channel(&self, channel: &str) -> Result<Channel> {
+        self.parts.accounts.channel(&self.id, channel).await
+    }
+
+    /// Cancels the channel's jobs, tells the platform, and forgets the credentials. Jobs, consents and numbers stay, and
+    /// are the channel's again once the same account is connected to the same app again. If the future is dropped, the jobs may be cancelled and
+    /// the channel stay; telling and forgetting happen together or not at all.
+    pub async fn disconnect(&self, channel: &str) -> Result<Disconnected> {
+        self.parts.publisher.end_all_of(&self.id, channel).await?;
+        self.parts.accounts.disconnect(&self.id, channel).await
+    }
+
+    // ---- read ---------------------------------------------------------------------------------------
+
+    /// Who the account is. By the way its name and picture are kept for [`Tenant::channel`]. Dropping the future changes
+    /// nothing, here and in the calls below that read: the request is broken off, and a refresh that it began goes on.
+    pub async fn profile(&self, channel: &str) -> Result<Profile> {
+        self.parts.accounts.profile(&self.id, channel).await
+    }
+
+    /// One page of the account's posts, newest first.
+    pub async fn list_posts(&self, channel: &str, query: &ListQuery) -> Result<PostPage> {
+        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
+            let query = query.clone();
+            Box::pin(async move { provider.list_posts(context, &account, &query).await })
+        };
+        self.parts.accounts.call(&self.id, channel, &call).await
+    }
+
+    /// Posts by id, with current statistics and covers. Posts that are deleted, private or of another account are
+    /// left out.
+    pub async fn get_posts(&self, channel: &str, ids: &[String]) -> Result<Vec<PostSummary>> {
+        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
+            let ids = ids.to_vec();
+            Box::pin(async move { provider.get_posts(context, &account, &ids).await })
+        };
+        self.parts.accounts.call(&self.id, channel, &call).await
+    }
+
+    /// The account's statistics, which are also stored for [`Tenant::stats_history`].
+    pub async fn stats(&self, channel: &str) -> Result<Stats> {
+        self.parts.accounts.stats(&self.id, channel).await
+    }
+
+    /// The channel's statistics over time, oldest first; `since` in seconds since 1970.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn stats_history(&self, channel: &str, since: Option<i64>) -> Result<Vec<StatsSample>> {
+        self.parts.accounts.stats_history(&self.id, channel, since).await
+    }
+
+    /// A picture of an account or a post, by the address that the app's provider gave: a JPEG, PNG, WebP or GIF file of
+    /// at most 5 MiB, fetched as the provider itself may fetch, and kept in memory for an hour. Pages show this instead
+    /// of sending their visitors' browsers to the address. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` for the app, or if no picture is there; `DeniedByPolicy` for an origin that the app was not granted.
+    pub async fn picture(&self, app: &str, address: &str) -> Result<Picture> {
+        self.parts.media.picture(&self.id, app, address).await
+    }
+
+    /// A picture at an address that a person typed for a post: as [`Tenant::picture`], under the rules for media, which need
+    /// no grant, and not kept.
+    ///
+    /// # Errors
+    /// As [`Tenant::picture`].
+    pub async fn typed_picture(&self, app: &str, address: &str) -> Result<Picture> {
+        self.parts.media.typed_picture(&self.id, app, address).await
+    }
+
+    // ---- media --------------------------------------------------------------------------------------
+
+    /// Stores the bytes of the stream `bytes`. If the future is dropped, nothing is stored.
+    ///
+    /// # Errors
+    /// `LimitExceeded` for more bytes than the limit, `QuotaExceeded` if the tenant's uploads would exceed their
+    /// limit, `InvalidRequest` for an empty or interrupted stream, `Unavailable` if the disk is
+    /// full.
+    pub async fn keep_upload(
+        &self,
+        new: NewUpload,
+        bytes: impl Stream<Item = io::Result<Bytes>> + Send,
+    ) -> Result<Upload> {
+        self.parts.uploads.keep(&self.id, new, bytes).await
+    }
+
+    /// Begins an upload that comes in parts; `new.size` is required. If the future is dropped, it has begun or not.
+    ///
+    /// # Errors
+    /// As [`Tenant::keep_upload`]; `QuotaExceeded` also while too many have begun and are not whole.
+    pub async fn begin_upload(&self, new: NewUpload) -> Result<PartialUpload> {
+        self.parts.uploads.begin_parts(&self.id, new).await
+    }
+
+    /// Adds a part to an upload; `offset` is the number of bytes that have arrived. With the last byte it becomes an
+    /// upload like any other, with the same id. If the part breaks off or the future is dropped, what arrived stays.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidRequest` with the code `upload_offset` if the upload ends elsewhere, `upload_busy` while
+    /// another part arrives, and for bytes beyond its size; `Unavailable` if the disk is full.
+    pub async fn append_upload(
+        &self,
+        id: &str,
+        offset: u64,
+        bytes: impl Stream<Item = io::Result<Bytes>> + Send,
+    ) -> Result<PartialUpload> {
+        self.parts.uploads.append(&self.id, id, offset, bytes).await
+    }
+
+    /// How much of an upload has arrived.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn partial_upload(&self, id: &str) -> Result<PartialUpload> {
+        self.parts.uploads.parts(&self.id, id).await
+    }
+
+    /// All uploads, newest first. Dropping the future changes nothing.
+    pub async fn uploads(&self) -> Result<Vec<Upload>> {
+        self.parts.uploads.list(&self.id).await
+    }
+
+    /// One upload. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn upload(&self, id: &str) -> Result<Upload> {
+        self.parts.uploads.get(&self.id, id).await
+    }
+
+    /// Removes an upload, or what has arrived of one. If the future is dropped, the upload is removed or not; a file that remains is removed
+    /// later.
+    ///
+    /// # Errors
+    /// `NotFound`, or `InvalidRequest` while an open job needs it.
+    pub async fn delete_upload(&self, id: &str) -> Result<()> {
+        self.parts.uploads.delete(&self.id, id).await
+    }
+
+    // ---- publish ------------------------------------------------------------------------------------
+
+    /// What the account may post now. Call this again for every form that is shown.
+    pub async fn publish_form(&self, channel: &str) -> Result<PublishForm> {
+        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
+            Box::pin(async move { provider.get_publish_form(context, &account).await })
+        };
+        self.parts.accounts.call(&self.id, channel, &call).await
+    }
+
+    /// Checks a post as far as possible without posting it. Only findings of severity `error` prevent a post.
+    pub async fn check_post(&self, channel: &str, post: &Post, media: &[Media]) -> Result<Vec<Finding>> {
+        let Parts { accounts, apps, media: library, .. } = &*self.parts;
+        check_said(post, media)?;
+        let account = accounts.row(&self.id, channel).await?;
+        let app = apps.of_account(&self.id, &account).await?;
+        let items = library.open_all(&self.id, media, &app).await?;
+        let faults = items.iter().filter_map(MediaItem::fault);
+        let mut findings: Vec<Finding> = faults.map(finding).collect();
+        let items: Vec<_> = items.into_iter().map(|item| Arc::new(library.would_link(item, &app))).collect();
+        let call = |provider: Provider,
+                    mut context: CallContext,
+                    account|
+         -> futures::future::BoxFuture<'static, _> {
+            context.media.clone_from(&items);
+            let post = post.clone();
+            Box::pin(async move { provider.check_post(context, &account, &post).await })
+        };
+        findings.extend(self.parts.accounts.call(&self.id, channel, &call).await?);
+        // One verdict: beside what is wrong, nothing says that all is well.
+        if findings.iter().any(|finding| finding.severity == Severity::Error) {
+            findings.retain(|finding| finding.severity != Severity::Ok);
+        }
+        Ok(findings)
+    }
+
+    /// Stores a publish job. It is on disk when this returns; in a host with background work it begins at
+    /// once. A post that the account's form does not take is refused; where the form cannot be had, the job asks for it
+    /// again before anything is sent. If the future is dropped, the job is stored or it is not: the same request with the same idempotency key finds
+    /// out.
+    pub async fn publish(&self, channel: &str, request: PublishRequest) -> Result<Job> {
+        self.parts.publisher.publish(&self.id, channel, request).await
+    }
+
+    /// Jobs, newest first. Dropping the future changes nothing.
+    pub async fn jobs(
+        &self,
+        channel: Option<&str>,
+        status: Option<JobStatus>,
+        limit: u32,
+    ) -> Result<Vec<Job>> {
+        self.parts.publisher.list(&self.id, channel, status, None, limit, None).await
+    }
+
+    /// The next page of the list of jobs: those after the job with the id `before`. Empty if that job does not
+    /// exist.
+    pub async fn jobs_before(
+        &self,
+        channel: Option<&str>,
+        status: Option<JobStatus>,
+        limit: u32,
+        before: Option<&str>,
+    ) -> Result<Vec<Job>> {
+        self.parts.publisher.list(&self.id, channel, status, None, limit, before).await
+    }
+
+    /// Jobs of one group, newest first, and scheduled ones by their time; `before` as in [`Tenant::jobs_before`].
+    pub async fn jobs_in(
+        &self,
+        channel: Option<&str>,
+        group: JobGroup,
+        limit: u32,
+        before: Option<&str>,
+    ) -> Result<Vec<Job>> {
+        self.parts.publisher.list(&self.id, channel, None, Some(group), limit, before).await
+    }
+
+    /// A watch that reports whenever any job may have changed, also one of another tenant: what changed is then listed
+    /// again.
+    pub fn watch_jobs(&self) -> JobsWatch {
+        self.parts.publisher.watch_all()
+    }
+
+    /// One job, with live progress if this process runs it. Dropping the future changes nothing.
+    pub async fn job(&self, id: &str) -> Result<Job> {
+        self.parts.publisher.get(&self.id, id).await
+    }
+
+    /// Every attempt of a job. Dropping the future changes nothing.
+    pub async fn job_history(&self, id: &str) -> Result<Vec<HistoryRow>> {
+        self.parts.publisher.history(&self.id, id).await
+    }
+
+    /// Waits until the job ends, pauses, or the time is up; returns the job. Dropping the future only ends the waiting.
+    pub async fn wait_for_job(&self, id: &str, longest: Duration) -> Result<Job> {
+        self.parts.publisher.wait(&self.id, id, longest).await
+    }
+
+    /// Requests the cancellation of a job. What was already sent may still be posted; the job's final status says
+    /// so. A job that has ended does not change.
+    pub async fn cancel_job(&self, id: &str) -> Result<Job> {
+        self.parts.publisher.cancel(&self.id, id).await
+    }
+
+    /// Continues a job now: after a crash, a pause, or a change that a person made. A scheduled job is published now, and
+    /// its `publish_at` is gone.
+    ///
+    /// # Errors
+    /// `InvalidRequest` if it has ended.
+    pub async fn resume_job(&self, id: &str) -> Result<Job> {
+        self.parts.publisher.resume(&self.id, id).await
+    }
+
+    /// Continues a job now with the component that its app currently runs, for example a repaired one. If
+    /// that component cannot read the job's state (`unsupported`), the job moves back automatically.
+    ///
+    /// # Errors
+    /// `InvalidRequest` if the job has ended, or already has that component.
+    pub async fn move_job(&self, id: &str) -> Result<Job> {
+        self.parts.publisher.move_to_present(&self.id, id).await
+    }
+
+    /// Changes a job of which nothing can have been posted yet (another time, a visibility that is still
+    /// offered, consent to new words), and continues it.
+    ///
+    /// # Errors
+    /// `InvalidRequest` once it has ended or a request that may make the post was begun, and for a post that the
+    /// account's form does not take.
+    pub async fn change_job(&self, id: &str, change: JobChange) -> Result<Job> {
+        self.parts.publisher.change(&self.id, id, change).await
+    }
+
+    /// Records what a person found after a job ended `unknown`. If it was posted, the job becomes `published`;
+    /// if not, it becomes `failed` and may be retried.
+    ///
+    /// # Errors
+    /// `InvalidRequest` if the job is not `unknown`.
+    pub async fn resolve_job(&self, id: &str, found: Resolution) -> Result<Job> {
+        self.parts.publisher.resolve(&self.id, id, found).await
+    }
+
+    /// A new job for what an ended one did not publish. After `unknown`, `looked` says that the person has
+    /// looked and found nothing; better say it with [`Tenant::resolve_job`]. Asked for again it is the same new job, as
+    /// long as that has not ended without a post.
+    pub async fn retry_job(&self, id: &str, looked: bool) -> Result<Job> {
+        self.parts.publisher.retry(&self.id, id, looked).await
+    }
+
+    /// Watches a job: returns the job, and a watch that reports each later change. Dropping the watch ends it.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn watch_job(&self, id: &str) -> Result<(Job, JobWatch)> {
+        self.parts.publisher.watch(&self.id, id).await
     }
 }
 
-impl FromStr for TenantId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        check_name("tenant", text)?;
-        Ok(TenantId(text.to_owned()))
-    }
-}
-
-/// Names that people give to tenants and apps: they stand in keys, URLs and logs.
-pub(crate) fn check_name(what: &str, text: &str) -> Result<(), Error> {
-    let good = (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    if good {
-        Ok(())
-    } else {
-        Err(Error::new(
-            ErrorKind::InvalidArgument,
-            format!("the {what} name is not 1 to 64 of letters, digits, `.`, `_` and `-`"),
-        )
-        .with_field(what))
+/// What stands against a post.
+fn finding(error: Error) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        subject: error.field.unwrap_or_else(|| "media".to_owned()),
+        message: error.message,
+        remedy: error.remedy,
+        code: error.code,
     }
 }

@@ -1,6 +1,6 @@
 //! One call of TikTok's v2 API: its address, its envelope, its failures.
 //!
-//! Knows no endpoint; these live in the modules that use them.
+//! The endpoints are in the modules that use them.
 
 use serde_json::Value;
 use social_channel_provider::http::{Method, Request, Response};
@@ -11,25 +11,32 @@ use crate::errors;
 
 pub(crate) const API: &str = "https://open.tiktokapis.com";
 
-/// The origins this provider calls: the API, and uploads, whose host differs by region.
-pub(crate) const ORIGINS: [&str; 2] = [API, "https://*.tiktokapis.com"];
+/// The origins this provider calls: the API, and uploads, whose host differs by region. The last three hold avatars and
+/// covers, which the host fetches for its pages; without these grants the pages show a placeholder.
+pub(crate) const ORIGINS: [&str; 5] = [
+    API,
+    "https://*.tiktokapis.com",
+    "https://*.tiktokcdn.com",
+    "https://*.tiktokcdn-us.com",
+    "https://*.tiktokcdn-eu.com",
+];
 
-/// May a lost answer have changed something?
+/// The possible effect of a call whose response is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// No: it can simply be asked again.
+    /// None: the call can be repeated.
     None,
-    /// Yes: a post may come of it.
+    /// It may create a post.
     Post,
 }
 
-/// A call to be made.
+/// A call to TikTok.
 pub(crate) struct Call<'a> {
     pub(crate) path: &'a str,
-    /// The permission it needs, for the error of its absence.
+    /// The permission that it needs, for the error if it is missing.
     pub(crate) scope: &'a str,
     pub(crate) effect: Effect,
-    /// Asked for in the query, also where the method is POST (D-VL).
+    /// The requested fields, in the query even if the method is POST (D-VL).
     pub(crate) fields: Option<&'a str>,
     /// None: a GET.
     pub(crate) body: Option<Value>,
@@ -57,11 +64,12 @@ pub(crate) async fn call<E: Environment>(
     }
 }
 
-/// `data` of an answer, or the error it holds. An `error` member is there on success too, with `ok`.
+/// `data` of a response, or its error. An `error` member is present on success too, with `ok`.
 pub(crate) fn envelope(response: &Response, scope: &str, effect: Effect) -> Result<Value, Error> {
     let header_id = response.header("x-tt-logid").map(str::to_owned);
     let Some(answer) = response.json() else { return Err(unreadable(response, effect).trace_id(header_id)) };
-    // Almost always an object below `error`; one page shows it bare, and OAuth answers are flat.
+    // Almost always an object below `error`; one page of the documentation shows it bare, and OAuth responses are
+    // flat.
     let failure = match answer.get("error") {
         Some(inner @ Value::Object(_)) => inner,
         _ => &answer,
@@ -76,7 +84,7 @@ pub(crate) fn envelope(response: &Response, scope: &str, effect: Effect) -> Resu
         Some(code) => {
             let message = json::text(failure, "message").or_else(|| json::text(failure, "error_description"));
             let mut error = errors::api(code, message.as_deref(), response.status, scope).trace_id(trace);
-            // A server that broke down while it made a post may have made it.
+            // A server that failed while it was making a post may have made it.
             if effect == Effect::Post && (response.status >= 500 || error.kind == ErrorKind::Unavailable) {
                 error.kind = ErrorKind::OutcomeUnknown;
             }
@@ -85,7 +93,7 @@ pub(crate) fn envelope(response: &Response, scope: &str, effect: Effect) -> Resu
             }
             Err(error)
         }
-        // No code at all. With good data it is a success; one with a 5xx is a gateway's.
+        // No code at all. With valid data it is a success; with a 5xx status it comes from a gateway.
         None if response.is_success() && answer.get("data").is_some_and(has_members) => {
             Ok(answer.get("data").cloned().unwrap_or(Value::Null))
         }
@@ -97,15 +105,15 @@ fn has_members(value: &Value) -> bool {
     value.as_object().is_some_and(|members| !members.is_empty())
 }
 
-/// The pages' tables say `logid`, the wire says `log_id`.
+/// The documentation's tables say `logid`, actual responses say `log_id`.
 pub(crate) fn log_id(object: &Value) -> Option<String> {
     json::text(object, "log_id").or_else(|| json::text(object, "logid"))
 }
 
-/// An answer that says nothing: a gateway's page, an empty or broken body.
+/// An unreadable response: a gateway's page, an empty or invalid body.
 fn unreadable(response: &Response, effect: Effect) -> Error {
     let mut error = if response.is_success() {
-        Error::new(ErrorKind::Unavailable, "TikTok gave an answer that cannot be read.")
+        Error::new(ErrorKind::Unavailable, "TikTok's response cannot be read.")
             .remedy("Try again in a few minutes.")
     } else {
         errors::by_status(response.status)
@@ -143,6 +151,23 @@ mod tests {
         ] {
             assert!(answer(200, body).is_ok(), "{body}");
         }
+    }
+
+    #[test]
+    fn half_a_character_in_any_member_leaves_the_rest() {
+        let videos = answer(
+            200,
+            r#"{"data":{"videos":[{"id":"1","title":"soup \ud83d"},{"id":"2"}]},"error":{"code":"ok"}}"#,
+        );
+        let videos = videos.unwrap();
+        assert_eq!(videos["videos"][0]["title"], "soup \u{fffd}");
+        assert_eq!(videos["videos"][1]["id"], "2");
+        let refused =
+            answer(401, r#"{"error":{"code":"access_token_invalid","message":"\udf72","log_id":"L"}}"#);
+        assert_eq!(refused.unwrap_err().kind, ErrorKind::CredentialsExpired);
+        let posted =
+            effect(200, r#"{"data":{"publish_id":"p","x":"\ud83d"},"error":{"code":"ok"}}"#, Effect::Post);
+        assert_eq!(posted.unwrap()["publish_id"], "p", "or a post would be looked for as lost");
     }
 
     #[test]

@@ -1,26 +1,26 @@
-//! How a file is cut for upload (D-MTG, chunking rules).
+//! How a file is split into chunks for upload (D-MTG, chunking rules).
 //!
-//! TikTok's pages mean 1,000,000 bytes by MB in one place and 1,048,576 in another, so every number here
-//! is right under both readings: chunks of 5,242,880 to 64,000,000 bytes, a last one of at most
-//! 128,000,000, one chunk only for what is not above 64,000,000, and `chunk_size` equal to the size then.
+//! TikTok's documentation uses MB for 1,000,000 bytes in one place and for 1,048,576 in another, so every
+//! number here is valid for both interpretations: chunks of 5,242,880 to 64,000,000 bytes, a last one of at
+//! most 128,000,000, one chunk only for files of at most 64,000,000, with `chunk_size` equal to the file size.
 
 use serde::{Deserialize, Serialize};
 
-/// "4 GB", in the reading that is safe.
+/// "4 GB", in the safe interpretation.
 pub(crate) const MAX_SIZE: u64 = 4_000_000_000;
 
-/// Small enough that a broken line costs little and progress moves; twice TikTok's least.
+/// Small enough that a lost connection costs little and progress is visible; twice TikTok's minimum.
 const MIN_CHUNK: u64 = 10_000_000;
 
-/// 64 MB in the smaller reading. It also passes within the 15 minutes that a host gives one call at
-/// 1 Mbit/s, as does the last chunk of up to twice that at 1.2 Mbit/s.
+/// 64 MB in the smaller interpretation. At 1 Mbit/s it can be sent within the 15 minutes that a host allows
+/// for one call, as can the last chunk of up to twice that size at 1.2 Mbit/s.
 const MAX_CHUNK: u64 = 64_000_000;
 
 /// A lost connection costs at most a sixteenth of a large file, or one chunk of the largest size. More and
 /// smaller chunks would cost a stored step and a round trip each.
 const PARTS: u64 = 16;
 
-/// A plan: all chunks but the last are of one size, the last holds the rest as well.
+/// A plan: all chunks have the same size, except the last, which also contains the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) size: u64,
@@ -28,12 +28,12 @@ pub(crate) struct Plan {
     pub(crate) count: u64,
 }
 
-/// None for an empty file and for one that TikTok does not take.
+/// None for an empty file and for one that TikTok does not accept.
 pub(crate) fn plan(size: u64) -> Option<Plan> {
     if size == 0 || size > MAX_SIZE {
         return None;
     }
-    // Below two chunks there is one, and its size must be the file's: 10 to 20 MB is a known trap.
+    // A file smaller than two chunks is sent as one, whose size must be the file's: 10 to 20 MB is a known trap.
     if size < 2 * MIN_CHUNK {
         return Some(Plan { size, chunk: size, count: 1 });
     }
@@ -60,10 +60,11 @@ impl Plan {
         format!("bytes {first}-{}/{}", (first + length).saturating_sub(1), self.size)
     }
 
-    /// Which chunk comes next when TikTok says how far it got; None: it has everything. Whether it tells a
-    /// count or the index of the last byte is not documented, so a number just below a border counts as it.
+    /// The next chunk after TikTok's reported progress; None: TikTok has everything. It is not documented
+    /// whether the progress is a count or the index of the last byte, so a number one below a boundary counts
+    /// as the boundary.
     pub(crate) fn next_after(&self, uploaded: u64) -> Option<u64> {
-        // TikTok's number, so of any size.
+        // TikTok's number, which may have any value.
         let next = uploaded.saturating_add(1);
         if next >= self.size && uploaded > 0 {
             return None;
@@ -76,7 +77,7 @@ impl Plan {
 mod tests {
     use super::*;
 
-    /// Every rule, in the reading of MB that is stricter for it.
+    /// Checks every rule, each with the stricter interpretation of MB.
     fn assert_valid(size: u64) {
         let plan = plan(size).unwrap();
         assert_eq!(plan.count, size / plan.chunk, "rounded down: {size}");

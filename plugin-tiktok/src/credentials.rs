@@ -1,7 +1,7 @@
-//! What makes an account act: TikTok's pair of tokens, as bytes for the host to keep.
+//! Credentials: TikTok's pair of tokens, as bytes that the host stores.
 //!
-//! The form is JSON that only gains members, because older and newer versions of this provider read the
-//! same bytes during a replacement.
+//! The format is JSON to which members are only added, because older and newer versions of this provider read
+//! the same bytes during a replacement.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,8 +20,8 @@ pub(crate) struct Credentials {
     /// Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_expires_at: Option<u64>,
-    /// As at the last connect: a refresh has to name the account and must not use the new token before the
-    /// host has stored it.
+    /// As of the last connect. A refresh must return the account's name, and must not use the new token to
+    /// query it before the host has stored the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) display_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,18 +44,18 @@ impl Credentials {
     }
 }
 
-/// A good answer of the token endpoint. Of lives only the returned ones count: TikTok's pages disagree
-/// (24 hours and a year, or 2 hours and 180 days), and both fields hold what remains.
+/// A successful response of the token endpoint. Only the returned lifetimes count: TikTok's documentation is
+/// inconsistent (24 hours and a year, or 2 hours and 180 days), and both fields contain the remaining time.
 #[derive(Debug)]
 pub(crate) struct TokenAnswer {
     pub(crate) open_id: String,
     pub(crate) credentials: Credentials,
-    /// None: the answer did not say.
+    /// None: not in the response.
     pub(crate) scopes: Option<Vec<String>>,
 }
 
 impl TokenAnswer {
-    /// None if it lacks what nobody can do without.
+    /// None if a required member is missing.
     pub(crate) fn parse(answer: &Value, now: u64) -> Option<Self> {
         let instant = |name| json::number(answer, name).map(|seconds| now.saturating_add(seconds));
         Some(Self {
@@ -78,7 +78,7 @@ pub(crate) fn scope_list(text: &str) -> Vec<String> {
     text.split([',', ' ']).map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 
-/// The error of a permission that is not there.
+/// The error for a missing permission.
 pub(crate) fn missing_scope(scope: &str) -> Error {
     Error::new(ErrorKind::Forbidden, format!("The TikTok account has not granted the permission `{scope}`."))
         .remedy(format!("Connect the account again and allow {}.", purpose(scope)))
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(parsed.credentials.refresh_expires_at, Some(15_553_000));
         let silent = json!({"open_id": "o", "access_token": "a"});
         assert_eq!(TokenAnswer::parse(&silent, 1000).unwrap().credentials.expires_at, None);
-        // The shape of the first version of OAuth still stands on one of TikTok's pages.
+        // One page of TikTok's documentation still shows the format of the first OAuth version.
         assert!(TokenAnswer::parse(&json!({"data": answer, "message": "success"}), 0).is_none());
     }
 

@@ -1,13 +1,13 @@
-//! Checks the settings as far as that can be done without a person.
+//! Checks the settings as far as possible without a person.
 
 use social_channel_provider::diagnostics::Addresses;
 use social_channel_provider::{Environment, Error, ErrorKind, Finding, Severity};
 
-use crate::draft::finding;
+use crate::finding::finding;
 use crate::oauth;
 use crate::settings::{SCOPES, Settings};
 
-/// Everything that can be said about the settings, good and bad.
+/// All findings about the settings, including positive ones.
 pub(crate) async fn check_settings<E: Environment>(environment: &E, addresses: &Addresses) -> Vec<Finding> {
     let settings = match Settings::examine(environment) {
         Ok(settings) => settings,
@@ -34,7 +34,7 @@ pub(crate) async fn check_settings<E: Environment>(environment: &E, addresses: &
         findings.push(finding(
             Severity::Info,
             "scopes",
-            &format!("The permission `{scope}` is not asked for, so what needs it is missing."),
+            &format!("The permission `{scope}` is not requested, so features that need it are missing."),
             Some("Accounts that are connected already must connect again after it is added."),
         ));
     }
@@ -61,15 +61,14 @@ async fn key_and_secret<E: Environment>(environment: &E, settings: &Settings) ->
         }
         Err(error) => {
             let mut finding = of_error(Severity::Warning, "client-secret", error);
-            finding.message =
-                format!("It could not be found out whether key and secret are right. {}", finding.message);
+            finding.message = format!("The key and secret could not be checked. {}", finding.message);
             finding
         }
     }
 }
 
 fn mode(settings: &Settings, findings: &mut Vec<Finding>) {
-    // Seen on all sandbox keys, and documented nowhere: so it is only a hint.
+    // Observed on all sandbox keys but undocumented, so it is only a hint.
     let looks_like_sandbox = settings.client_key.starts_with("sb");
     if looks_like_sandbox != settings.sandbox {
         let (is, set) = if settings.sandbox { ("a live", "sandbox") } else { ("a sandbox", "live") };
@@ -91,13 +90,13 @@ fn mode(settings: &Settings, findings: &mut Vec<Finding>) {
         None => finding(
             Severity::Info,
             "audited",
-            "Whether the app is audited for posting is not set, so refusals cannot be foretold.",
-            Some("Set `audited` to what TikTok has told you."),
+            "Whether TikTok has audited the app for posting is not set, so its refusals cannot be predicted.",
+            Some("Set `audited` to true once TikTok has approved the audit, to false before."),
         ),
     });
 }
 
-/// Numbers and secrets that contradict each other.
+/// Findings about inconsistent numbers and secrets.
 fn counts(settings: &Settings, findings: &mut Vec<Finding>) {
     if settings.daily_users.is_some() && settings.audited != Some(true) {
         findings.push(finding(
@@ -120,7 +119,7 @@ fn counts(settings: &Settings, findings: &mut Vec<Finding>) {
     }
 }
 
-/// As far as the text of an address tells: https, and a host name that others can reach.
+/// Whether the URL's text looks public: https, and a host name that others can reach.
 fn is_public_https(url: &str) -> bool {
     let Some(("https", authority, _)) = social_channel_provider::http::split_url(url) else { return false };
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_ascii_lowercase();
@@ -134,7 +133,7 @@ fn webhook(addresses: &Addresses, findings: &mut Vec<Finding>) {
         None => finding(
             Severity::Info,
             "webhook-url",
-            "There is no address for webhooks: results are asked for, and withdrawn permissions are noticed late.",
+            "There is no address for webhooks: results are polled, and withdrawn permissions are noticed late.",
             Some("Give the host a public https address."),
         ),
         Some(url) if !is_public_https(url) => finding(
@@ -164,11 +163,11 @@ fn media(settings: &Settings, addresses: &Addresses, findings: &mut Vec<Finding>
             "TikTok verifies only public https prefixes with a host name that end in a slash.",
             Some("Give the host a public https address."),
         ),
-        Some(true) => finding(Severity::Ok, "verified-urls", "The host's media lies below a verified address.", None),
+        Some(true) => finding(Severity::Ok, "verified-urls", "The host's media is below a verified address.", None),
         Some(false) => finding(
             Severity::Error,
             "verified-urls",
-            "The host's media does not lie below the verified addresses that are set, so TikTok will not fetch photos.",
+            "The host's media is not below the configured verified addresses, so TikTok will not fetch photos.",
             Some("Verify the media prefix under \"URL properties\" of the app, and add it to `verified-urls`."),
         ),
         None => finding(

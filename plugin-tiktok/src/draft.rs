@@ -1,10 +1,13 @@
-//! A post as TikTok understands it: the generic post, read option by option.
+//! A post in TikTok's terms: the generic post, parsed option by option.
 //!
-//! Reading never guesses: an option that TikTok lacks, or of the wrong type, is a finding by its name.
+//! Parsing never guesses: an option that TikTok does not have, or of the wrong type, is a finding with its
+//! name.
 
 use serde_json::{Value, json};
+use social_channel_provider::Finding;
 use social_channel_provider::channel::{OptionValue, Post};
-use social_channel_provider::{Finding, Severity};
+
+use crate::finding::error;
 
 /// A kind of post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +25,7 @@ pub(crate) struct Draft {
     pub(crate) allow_comment: bool,
     pub(crate) allow_duet: bool,
     pub(crate) allow_stitch: bool,
-    /// None: not said.
+    /// None: not given.
     pub(crate) disclosure: Option<bool>,
     pub(crate) your_brand: bool,
     pub(crate) branded_content: bool,
@@ -49,20 +52,6 @@ pub(crate) mod option {
     pub(crate) const TRANSFER: &str = "transfer";
 }
 
-pub(crate) fn finding(severity: Severity, subject: &str, message: &str, remedy: Option<&str>) -> Finding {
-    Finding {
-        severity,
-        subject: subject.to_owned(),
-        message: message.to_owned(),
-        remedy: remedy.map(str::to_owned),
-        code: None,
-    }
-}
-
-fn refused(subject: &str, message: &str, remedy: &str) -> Finding {
-    finding(Severity::Error, subject, message, Some(remedy))
-}
-
 impl Draft {
     /// Reads a post; the draft is None only if its kind is unknown.
     pub(crate) fn read(post: &Post) -> (Option<Self>, Vec<Finding>) {
@@ -72,7 +61,7 @@ impl Draft {
             "photos" => Kind::Photos,
             other => {
                 let message = format!("TikTok has no posts of the kind `{other}`, only videos and photos.");
-                return (None, vec![refused("kind", &message, "Choose the kind `video` or `photos`.")]);
+                return (None, vec![error("kind", &message, "Choose the kind `video` or `photos`.")]);
             }
         };
         let not_empty = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -94,7 +83,7 @@ impl Draft {
             pull: kind == Kind::Photos,
         };
         if kind == Kind::Video && draft.title.is_some() {
-            findings.push(refused(
+            findings.push(error(
                 "title",
                 "A TikTok video has no title beside its caption.",
                 "Put it into the text.",
@@ -104,21 +93,17 @@ impl Draft {
         for entry in &post.options {
             let name = entry.name.as_str();
             if seen.contains(&name) {
-                findings.push(refused(
-                    name,
-                    &format!("The option `{name}` is given twice."),
-                    "Give it once.",
-                ));
+                findings.push(error(name, format!("The option `{name}` is given twice."), "Give it once."));
             }
             seen.push(name);
             if let Err((message, remedy)) = draft.set(name, &entry.value) {
-                findings.push(refused(name, &message, remedy));
+                findings.push(error(name, &message, remedy));
             }
         }
         (Some(draft), findings)
     }
 
-    /// Sets an option, or says what is wrong with it and what to do.
+    /// Sets an option, or returns what is wrong with it and what to do.
     fn set(&mut self, name: &str, value: &OptionValue) -> Result<(), (String, &'static str)> {
         const LEAVE_OUT: &str = "Leave the option out.";
         let video = self.kind == Kind::Video;
@@ -133,7 +118,7 @@ impl Draft {
                 "Give such a number, or leave the option out.",
             )),
         };
-        // False for a switch that this kind of post lacks says nothing, so it does no harm.
+        // False for a switch that this kind of post does not have is harmless.
         let only = |offered: bool, on: bool, kind: &str| {
             if offered || !on {
                 Ok(on)
@@ -183,8 +168,9 @@ impl Draft {
         Ok(())
     }
 
-    /// `post_info` of the init request. The interface says "allow", TikTok "disable", and a missing member
-    /// means allowed, so all of them are always sent; so are both brand toggles, as the table demands.
+    /// `post_info` of the init request. The interface uses "allow", TikTok uses "disable", and a missing
+    /// member means allowed, so all of them are always sent. Both brand toggles are also always sent, as the
+    /// documentation requires.
     pub(crate) fn post_info(&self) -> Value {
         let mut info = json!({
             "privacy_level": self.visibility,

@@ -1,4 +1,4 @@
-//! The publish form as data, such that a page drawn from it passes TikTok's posting audit (D-CSG).
+//! The publish form as data. A page built from it passes TikTok's posting audit (D-CSG).
 
 use social_channel_provider::channel::{
     Choice, Condition, Consequence, FormField, Link, Notice, PostKind, PublishForm, Quota, Restriction, Rule,
@@ -6,10 +6,10 @@ use social_channel_provider::channel::{
 };
 use social_channel_provider::{Account, Environment, Error};
 
-use crate::check::{
-    BRANDED_NOT_PRIVATE, CHOOSE_BRAND, MAX_CAPTION, MAX_PHOTO_SIZE, MAX_PHOTO_TEXT, MAX_PHOTO_TITLE,
-    MAX_PHOTOS, PHOTO_TYPES, UNAUDITED, VIDEO_TYPES,
+use crate::check::choices::{
+    BRANDED_NOT_PRIVATE, CHOOSE_BRAND, MAX_CAPTION, MAX_PHOTO_TEXT, MAX_PHOTO_TITLE, UNAUDITED,
 };
+use crate::check::media::{MAX_PHOTO_SIZE, MAX_PHOTOS, PHOTO_TYPES, VIDEO_TYPES};
 use crate::chunks::MAX_SIZE;
 use crate::creator::{self, Creator, ONLY_ME, privacy_label};
 use crate::draft::option;
@@ -25,7 +25,7 @@ const PHOTOS: &str = "photos";
 pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> Result<PublishForm, Error> {
     let settings = Settings::read(environment)?;
     let (creator, mut blocked) = match creator::query(environment, account).await {
-        Ok(creator) => (creator, None),
+        Ok(answer) => (answer.creator, None),
         Err(error) if creator::is_blocking(&error) => (Creator::default(), Some(error)),
         Err(error) => return Err(error),
     };
@@ -85,7 +85,7 @@ fn field(name: &str, label: &str, kind: &str, applies_to: &[&str]) -> FormField 
         kind: kind.to_owned(),
         choices: Vec::new(),
         required: false,
-        // Nothing is ticked or chosen for the person: the audit refuses that.
+        // Nothing is preselected, because the audit refuses that.
         default_value: None,
         max_length: None,
         applies_to: owned(applies_to),
@@ -185,8 +185,8 @@ fn notice(field: Option<&str>, text: &str, links: &[(&str, &str)]) -> Consequenc
     })
 }
 
-/// In order, each seeing what those before it left. Of branded content and "only me" the one that was
-/// chosen first stays: as soon as it is chosen the other one is grey.
+/// The rules in order; each sees the result of those before it. Branded content and "only me" exclude each
+/// other: choosing one disables the other.
 fn rules(settings: &Settings, creator: &Creator) -> Vec<Rule> {
     let mut rules = Vec::new();
     let off = "This account does not allow it in its TikTok settings.";
@@ -255,14 +255,14 @@ fn rules(settings: &Settings, creator: &Creator) -> Vec<Rule> {
     rules
 }
 
-/// What is to be said about the privacy of the account, where it is not certain that it stands in the way.
+/// The notice about the account's privacy, if it is uncertain whether it prevents the post.
 fn privacy_notice(audited: Option<bool>, public_account: Option<bool>) -> Option<&'static str> {
     match (audited, public_account) {
         (None, Some(true) | None) => Some(
             "If TikTok has not audited this app yet, it takes posts only while the account itself is private.",
         ),
         (Some(false), None) => Some(
-            "TikTok has not audited this app yet, so it takes posts only while the account itself is private. Whether it is cannot be seen from here: look into Settings and privacy, Privacy, in the TikTok app.",
+            "TikTok has not audited this app yet, so it takes posts only while the account itself is private. Check it in the TikTok app: Settings and privacy, Privacy, Private account.",
         ),
         _ => None,
     }
@@ -272,7 +272,7 @@ async fn quotas<E: Environment>(environment: &E, account: &Account, settings: &S
     let mut quotas = Vec::new();
     for limit in [&quota::POSTS, &quota::VIDEO_INIT, &quota::PHOTO_INIT, &quota::CREATOR_INFO, &quota::STATUS]
     {
-        // What cannot be read is left out: not known is not zero.
+        // An allowance that cannot be read is left out, because unknown is not zero.
         if let Some((used, resets_at)) = quota::used(environment, limit, &account.id).await {
             quotas.push(Quota { name: limit.name.to_owned(), used, maximum: limit.maximum, resets_at });
         }
@@ -314,7 +314,7 @@ mod tests {
         run(get(environment, &account())).unwrap()
     }
 
-    /// What a page shows after a person's choices, by the contract's rules of rules.
+    /// What a page shows for a person's choices, by the contract's rules.
     #[derive(Default, Debug)]
     struct Page {
         hidden: Vec<String>,
@@ -415,7 +415,7 @@ mod tests {
         assert_eq!(page.hidden, ["your-brand", "branded-content"]);
         assert!(page.says(MUSIC) && !page.says(BRANDED) && !page.says(PROMOTIONAL) && !page.says(PAID));
         assert!(page.blocked.is_empty());
-        // On, and nothing chosen: the button is grey, and still no label.
+        // On, and nothing chosen: the button is disabled, and there is still no label.
         let page = draw(&[("disclosure", "true")]);
         assert_eq!(
             page.blocked,
@@ -436,10 +436,10 @@ mod tests {
                     .any(|(_, _, why)| why == "Branded content visibility cannot be set to private.")
             );
         }
-        // Only me was chosen first.
+        // "Only me" was chosen first.
         let page = draw(&[("disclosure", "true"), ("visibility", "SELF_ONLY")]);
         assert!(page.is_grey("branded-content", None));
-        // A switch that was turned off again leaves nothing behind.
+        // Turning a switch off again has no lasting effect.
         let page = draw(&[("disclosure", "false"), ("branded-content", "true")]);
         assert!(page.says(MUSIC) && !page.says(PAID) && !page.is_grey("visibility", Some("SELF_ONLY")));
     }
@@ -464,7 +464,7 @@ mod tests {
         let unaudited = environment().with_setting("audited", "false");
         let blocked = form(&unaudited).blocked.unwrap();
         assert!(blocked.remedy.unwrap().contains("Make the account itself private"), "trap 31");
-        // A private account may post, for itself alone.
+        // A private account may post with "only me".
         let private = environment().with_setting("mode", "sandbox");
         private.answer_json(200, &info(&["FOLLOWER_OF_CREATOR", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY"]));
         let form = run(get(&private, &account())).unwrap();

@@ -1,6 +1,6 @@
-//! Everything here that reads what others wrote, one function for each kind of input. Whatever comes: no panic, no
-//! failure without a sentence and a remedy. Played by the tests below with the corpus in `tests/fuzz`, and by the
-//! targets of cargo-fuzz there.
+//! Fuzz targets for every parser of untrusted input, one function per kind of input. For any input: no panic, and
+//! no failure without a sentence and a remedy. The tests below run them with the corpus in `tests/fuzz`, as do the
+//! cargo-fuzz targets there.
 #![allow(clippy::panic, reason = "test code: a panic is the report")]
 
 use social_channel_provider::channel::{ListQuery, NextStep, Post, PublishStep, Resume};
@@ -9,7 +9,7 @@ use social_channel_provider::testing::{FakeEnvironment, FakeMedia, run};
 use social_channel_provider::webhooks::Request;
 use social_channel_provider::{Account, Error, ErrorKind};
 
-use crate::{check_post, diagnosis, form, oauth, profile, publish, videos, webhook};
+use crate::{check, diagnosis, form, oauth, profile, publish, videos, webhook};
 
 const SECRET: &str = "s3cr3t-example";
 const NOW: u64 = 1_795_000_000;
@@ -29,7 +29,7 @@ fn account() -> Account {
     }
 }
 
-/// A failure must tell what happened and what to do.
+/// Checks that a failure has a message and a remedy.
 fn told<T>(result: Result<T, Error>) -> Option<T> {
     result
         .inspect_err(|error| {
@@ -57,7 +57,7 @@ fn post(kind: &str) -> Post {
     }
 }
 
-/// Reads `STATUS`, header lines, an empty line, and the body. What is no status is 200.
+/// Parses `STATUS`, header lines, an empty line, and the body. An invalid status becomes 200.
 fn response(input: &[u8]) -> Response {
     let end = input.windows(2).position(|window| window == b"\n\n");
     let (head, body) = end.map_or((&[][..], input), |end| input.split_at(end));
@@ -73,7 +73,7 @@ fn response(input: &[u8]) -> Response {
     }
 }
 
-/// An answer of the platform, to every question that the provider asks.
+/// A response of the platform, used for every request of the provider.
 pub fn answer(input: &[u8]) {
     let response = response(input);
     let answering = || {
@@ -100,7 +100,7 @@ pub fn answer(input: &[u8]) {
     }
     for kind in ["video", "photos"] {
         let info = social_channel_provider::Media::info(&media);
-        told(run(check_post(&answering(), &account(), &post(kind), std::slice::from_ref(&info))));
+        told(run(check::report(&answering(), &account(), &post(kind), std::slice::from_ref(&info))));
         step(run(publish::begin(&answering(), &account(), &post(kind), &[info])));
     }
     told(run(oauth::refresh(&answering(), account())));
@@ -164,7 +164,7 @@ fn delivery(signature: &str, body: &[u8]) -> Request {
     }
 }
 
-/// The body of a webhook that is signed as it should be: taken, whatever it says, or for another app.
+/// The body of a correctly signed webhook: it is accepted, whatever its content, or is for another app.
 pub fn webhook(input: &[u8]) {
     let signature = webhook::sign(SECRET, NOW, input);
     match webhook::receive(&environment(), &delivery(&signature, input)) {
@@ -176,7 +176,7 @@ pub fn webhook(input: &[u8]) {
     }
 }
 
-/// The signature of a webhook: none that was made without the secret is taken.
+/// The signature of a webhook: one made without the secret is never accepted.
 pub fn signature(input: &[u8]) {
     let signature = String::from_utf8_lossy(input);
     let result = webhook::receive(&environment(), &delivery(&signature, b"{}"));
@@ -184,7 +184,7 @@ pub fn signature(input: &[u8]) {
     told(result);
 }
 
-/// What lies in the host between two steps.
+/// The stored state between two steps.
 pub fn state(input: &[u8]) {
     for status in [200, 206, 416, 503] {
         for interrupted in [false, true] {
@@ -205,53 +205,30 @@ pub fn state(input: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use fuzz_inputs::{corpus, damaged};
-    use proptest::prelude::*;
-
-    type Target = fn(&[u8]);
-
-    const TARGETS: [(&str, Target); 5] = [
-        ("tiktok-answer", super::answer),
-        ("tiktok-callback", super::callback),
-        ("tiktok-webhook", super::webhook),
-        ("tiktok-signature", super::signature),
-        ("tiktok-state", super::state),
-    ];
+    use fuzz_inputs::play;
 
     #[test]
-    fn every_kept_input_is_survived() {
-        for (parser, target) in TARGETS {
-            for (name, input) in corpus(parser) {
-                println!("{parser}/{name}");
-                target(&input);
-            }
-        }
+    fn damaged_answers_are_survived() {
+        play("tiktok-answer", super::answer);
     }
 
-    proptest! {
-        #[test]
-        fn damaged_answers_are_survived(input in damaged("tiktok-answer")) {
-            super::answer(&input);
-        }
+    #[test]
+    fn damaged_callbacks_are_survived() {
+        play("tiktok-callback", super::callback);
+    }
 
-        #[test]
-        fn damaged_callbacks_are_survived(input in damaged("tiktok-callback")) {
-            super::callback(&input);
-        }
+    #[test]
+    fn damaged_webhooks_are_survived() {
+        play("tiktok-webhook", super::webhook);
+    }
 
-        #[test]
-        fn damaged_webhooks_are_survived(input in damaged("tiktok-webhook")) {
-            super::webhook(&input);
-        }
+    #[test]
+    fn damaged_signatures_are_refused() {
+        play("tiktok-signature", super::signature);
+    }
 
-        #[test]
-        fn damaged_signatures_are_refused(input in damaged("tiktok-signature")) {
-            super::signature(&input);
-        }
-
-        #[test]
-        fn damaged_states_are_survived(input in damaged("tiktok-state")) {
-            super::state(&input);
-        }
+    #[test]
+    fn damaged_states_are_survived() {
+        play("tiktok-state", super::state);
     }
 }

@@ -1,7 +1,7 @@
 //! TikTok as a Social Channel provider: Login Kit, Display API and Content Posting API (Direct Post).
 //!
-//! This file is glue between the world of the component and the modules below, which are plain Rust and
-//! tested natively. Nothing here decides.
+//! This file connects the component's world with the modules below, which are plain Rust and tested natively.
+//! It contains no logic.
 #![allow(clippy::result_large_err, reason = "the error record is the contract's, and errors are rare")]
 
 mod api;
@@ -12,6 +12,7 @@ mod credentials;
 mod diagnosis;
 mod draft;
 mod errors;
+mod finding;
 mod form;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
@@ -35,9 +36,7 @@ use social_channel_provider::channel::{
     ConnectRequest, ConnectStep, Connection, Descriptor, Guest, ListQuery, Post, PostPage, PostSummary,
     Profile, PublishForm, PublishStep, Resume, Scope, Stats,
 };
-use social_channel_provider::{
-    Account, Error, Finding, HostEnvironment, Media, Severity, diagnostics, webhooks,
-};
+use social_channel_provider::{Account, Error, Finding, HostEnvironment, Media, diagnostics, webhooks};
 
 /// The provider.
 pub struct Tiktok;
@@ -88,7 +87,7 @@ impl Guest for Tiktok {
 
     async fn check_post(account: Account, post: Post, media: Vec<Item>) -> Result<Vec<Finding>, Error> {
         let infos: Vec<_> = media.iter().map(Media::info).collect();
-        check_post(&HostEnvironment, &account, &post, &infos).await
+        check::report(&HostEnvironment, &account, &post, &infos).await
     }
 
     async fn begin_publish(account: Account, post: Post, media: Vec<Item>) -> Result<PublishStep, Error> {
@@ -126,7 +125,7 @@ impl diagnostics::Guest for Tiktok {
     }
 }
 
-/// The component's own symbols; a native library has no use for them.
+/// The component's own symbols; a native library does not need them.
 #[cfg(target_family = "wasm")]
 mod component {
     use super::Tiktok;
@@ -137,7 +136,7 @@ mod component {
     export_webhooks!(Tiktok);
 }
 
-/// What this provider is.
+/// The description of this provider.
 #[must_use]
 pub fn describe() -> Descriptor {
     let owned = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect::<Vec<_>>();
@@ -169,26 +168,5 @@ pub fn describe() -> Descriptor {
             ),
         ],
         origins: owned(&api::ORIGINS),
-    }
-}
-
-/// Everything that can be known against a post.
-async fn check_post<E: social_channel_provider::Environment>(
-    environment: &E,
-    account: &Account,
-    post: &Post,
-    media: &[social_channel_provider::MediaInfo],
-) -> Result<Vec<Finding>, Error> {
-    let settings = settings::Settings::read(environment)?;
-    match creator::query(environment, account).await {
-        Ok(creator) => Ok(check::check(&settings, &creator, post, media).1),
-        Err(error) if creator::is_blocking(&error) => Ok(vec![Finding {
-            severity: Severity::Error,
-            subject: "account".to_owned(),
-            message: error.message,
-            remedy: error.remedy,
-            code: error.code,
-        }]),
-        Err(error) => Err(error),
     }
 }

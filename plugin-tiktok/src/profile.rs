@@ -1,5 +1,5 @@
-//! The account's profile and numbers (D-UI). Asks only for fields whose permission was granted; what
-//! does not come back is unknown, never zero.
+//! The account's profile and statistics (D-UI). Requests only fields whose permission was granted; a missing
+//! field is unknown, never zero.
 
 use serde_json::Value;
 use social_channel_provider::channel::{Profile, Stats};
@@ -7,11 +7,10 @@ use social_channel_provider::{Account, Environment, Error, ErrorKind, json};
 
 use crate::api::{Call, Effect, call};
 use crate::credentials::{Credentials, require_scope};
-use crate::oauth::may_read_handle;
 use crate::quota;
-use crate::settings::{SCOPE_BASIC, SCOPE_STATS};
+use crate::settings::{SCOPE_BASIC, SCOPE_PROFILE, SCOPE_STATS};
 
-/// What a freshly connected account is called, as far as TikTok tells.
+/// The name of a newly connected account, if TikTok provides it.
 #[derive(Default)]
 pub(crate) struct Summary {
     pub(crate) display_name: Option<String>,
@@ -26,7 +25,7 @@ pub(crate) async fn summary<E: Environment>(
     match user(environment, open_id, credentials, "open_id,display_name,avatar_url", SCOPE_BASIC).await {
         Ok(user) => Summary {
             display_name: json::text(&user, "display_name"),
-            avatar_url: picture(json::text(&user, "avatar_url")),
+            avatar_url: https(json::text(&user, "avatar_url")),
         },
         Err(_) => Summary::default(),
     }
@@ -40,7 +39,7 @@ pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> R
     require_scope(account, SCOPE_BASIC)?;
     let fields = if may_read_handle(account) { ALL } else { BASIC };
     let user = match user(environment, &account.id, &credentials, fields, SCOPE_BASIC).await {
-        // The grant shrank behind our back: what is left still makes a profile.
+        // The grant has fewer permissions than stored: the remaining ones are enough for a profile.
         Err(error) if error.kind == ErrorKind::Forbidden && fields != BASIC => {
             user(environment, &account.id, &credentials, BASIC, SCOPE_BASIC).await?
         }
@@ -55,10 +54,15 @@ pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> R
             .unwrap_or_else(|| "TikTok account".to_owned()),
         bio: json::text(&user, "bio_description"),
         url: link.or_else(|| https(json::text(&user, "profile_deep_link"))),
-        avatar_url: picture(json::text(&user, "avatar_url")),
+        avatar_url: https(json::text(&user, "avatar_url")),
         verified: json::flag(&user, "is_verified"),
         username,
     })
+}
+
+/// Whether these permissions include the handle, which distinguishes accounts with the same name.
+fn may_read_handle(account: &Account) -> bool {
+    account.scopes.iter().any(|scope| scope == SCOPE_PROFILE)
 }
 
 pub(crate) async fn stats<E: Environment>(environment: &E, account: &Account) -> Result<Stats, Error> {
@@ -70,7 +74,7 @@ pub(crate) async fn stats<E: Environment>(environment: &E, account: &Account) ->
         followers: json::number(&user, "follower_count"),
         following: json::number(&user, "following_count"),
         likes: json::number(&user, "likes_count"),
-        // TikTok counts the public ones only.
+        // TikTok counts only the public ones.
         posts: json::number(&user, "video_count"),
         other: Vec::new(),
     })
@@ -91,14 +95,9 @@ async fn user<E: Environment>(
     Ok(data.get("user").cloned().unwrap_or_default())
 }
 
-/// Hosts open https links only.
+/// Keeps only https links, because hosts open no others.
 pub(crate) fn https(url: Option<String>) -> Option<String> {
     url.filter(|url| url.starts_with("https://"))
-}
-
-/// Pictures come by https; a simulator on this machine serves them by http.
-pub(crate) fn picture(url: Option<String>) -> Option<String> {
-    url.filter(|url| url.starts_with("https://") || url.starts_with("http://127.0.0.1:"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! TikTok's allowances, counted in the host's storage so that all processes agree: whether to wait is
-//! decided before a request is sent, and the form shows what is left.
+//! TikTok's allowances, counted in the host's storage so that all processes agree. Whether to wait is decided
+//! before a request is sent, and the form shows the remaining allowance.
 //!
-//! TikTok counts by access token; this ledger counts by account, so that a refresh is no way around a
-//! limit (that would look like abuse). Its own 429 always corrects the ledger. Where storage is out of
-//! order the ledger lets everything through: TikTok is the judge.
+//! TikTok counts by access token; this ledger counts by account, so that a refresh does not bypass a limit
+//! (that would look like abuse). TikTok's 429 always corrects the ledger. If storage fails, the ledger allows
+//! everything and TikTok decides.
 
 use std::future::Future;
 
@@ -12,18 +12,18 @@ use social_channel_provider::storage::{Change, update};
 use social_channel_provider::{Environment, Error, ErrorKind};
 
 const MINUTE: u64 = 60_000;
-/// TikTok counts when a request arrives, the ledger before it is sent: a call stays in it for so much longer. One that
-/// took longer than this is counted anew when it ends; if its process died, this has to be enough.
+/// TikTok counts when a request arrives, the ledger before it is sent, so a call stays in the ledger this much longer.
+/// A call that took longer is counted again when it ends; if its process died, this extra time has to be enough.
 const UNDER_WAY: u64 = 5_000;
 const DAY: u64 = 24 * 60 * MINUTE;
 
 /// An allowance in a sliding window.
 pub(crate) struct Limit {
-    /// As shown in the form and in keys.
+    /// The name in the form and in storage keys.
     pub(crate) name: &'static str,
     pub(crate) maximum: u64,
     window: u64,
-    /// One call in so many is counted, with that weight.
+    /// One of this many calls is counted, with this weight.
     sample: u8,
 }
 
@@ -38,7 +38,7 @@ const fn reads(name: &'static str) -> Limit {
 }
 
 pub(crate) const USER_INFO: Limit = reads("user-info");
-/// Counted one by one, because its pages keep a distance ([`space`]).
+/// Counted individually, because its pages are spaced ([`space`]).
 pub(crate) const VIDEO_LIST: Limit = a_minute("video-list", 600);
 pub(crate) const VIDEO_QUERY: Limit = reads("video-query");
 pub(crate) const CREATOR_INFO: Limit = a_minute("creator-info", 20);
@@ -46,8 +46,8 @@ pub(crate) const VIDEO_INIT: Limit = a_minute("video-init", 6);
 pub(crate) const PHOTO_INIT: Limit = a_minute("photo-init", 6);
 pub(crate) const STATUS: Limit = a_minute("status", 30);
 
-/// Posts of a creator in 24 hours: "typically about 15", shared with all other apps (D-CSG). So it is
-/// shown and never decides.
+/// Posts of a creator in 24 hours: "typically about 15", shared with all other apps (D-CSG). It is only shown
+/// and never enforced.
 pub(crate) const POSTS: Limit = Limit { name: "posts-per-day", maximum: 15, window: DAY, sample: 1 };
 
 #[derive(Default, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ struct Ledger {
     /// Instants in milliseconds, oldest first, and how many calls each stands for.
     #[serde(default)]
     calls: Vec<(u64, u64)>,
-    /// TikTok said so: nothing before this instant.
+    /// No call before this instant, as TikTok refused one.
     #[serde(default)]
     closed_until: u64,
 }
@@ -91,13 +91,13 @@ impl Ledger {
 }
 
 fn key(limit: &Limit, account: &str) -> String {
-    // Storage takes keys of 512 bytes; account ids are TikTok's and so of unknown length.
+    // Storage keys have at most 512 bytes, and TikTok's account ids have unknown length.
     let account: String = account.chars().take(100).collect();
     format!("quota/{}/{account}", limit.name)
 }
 
-/// Takes one call out of the allowance, or says how many milliseconds to wait. The instant under which it was counted,
-/// if it was: before the write, which may take its time.
+/// Takes one call from the allowance, or returns how many milliseconds to wait. Returns the instant at which it was
+/// counted, if it was, which is before the write.
 pub(crate) async fn take<E: Environment>(
     environment: &E,
     limit: &Limit,
@@ -128,7 +128,7 @@ pub(crate) async fn arrived<E: Environment>(environment: &E, limit: &Limit, acco
     if now <= counted.saturating_add(UNDER_WAY) {
         return;
     }
-    // Failing to note it costs one refused request later, no more.
+    // If storing fails, it only costs one refused request later.
     let _ = update(environment, &key(limit, account), |bytes| {
         let mut ledger = Ledger::read(bytes, limit, now);
         let Some(index) = ledger.calls.iter().rposition(|(at, _)| *at <= counted) else {
@@ -141,22 +141,22 @@ pub(crate) async fn arrived<E: Environment>(environment: &E, limit: &Limit, acco
     .await;
 }
 
-/// Waits until the last counted call is so many milliseconds ago.
+/// Waits until the last counted call is this many milliseconds ago.
 pub(crate) async fn space<E: Environment>(environment: &E, limit: &Limit, account: &str, distance: u64) {
     let now = environment.now_ms();
     let entry = environment.storage_get(&key(limit, account)).await.ok().flatten();
     let ledger = Ledger::read(entry.as_ref().map(|entry| entry.value.as_slice()), limit, now);
-    // Another process's clock may be ahead; then one distance is still enough.
+    // If another process's clock is ahead, one interval is still enough.
     let wait = ledger.calls.last().map_or(0, |(at, _)| (at + distance).saturating_sub(now)).min(distance);
     if wait > 0 {
         environment.sleep_ms(wait).await;
     }
 }
 
-/// TikTok refused: nothing more for so many milliseconds.
+/// TikTok refused: no more calls for this many milliseconds.
 pub(crate) async fn close<E: Environment>(environment: &E, limit: &Limit, account: &str, milliseconds: u64) {
     let now = environment.now_ms();
-    // Failing to note it costs one refused request later, no more.
+    // If storing fails, it only costs one refused request later.
     let _ = update(environment, &key(limit, account), |bytes| {
         let mut ledger = Ledger::read(bytes, limit, now);
         ledger.closed_until = ledger.closed_until.max(now + milliseconds);
@@ -165,7 +165,7 @@ pub(crate) async fn close<E: Environment>(environment: &E, limit: &Limit, accoun
     .await;
 }
 
-/// Used so far, and when the first place becomes free again (unix seconds). None: it cannot be read now.
+/// The number used, and when the first place becomes free (unix seconds). None: it cannot be read now.
 pub(crate) async fn used<E: Environment>(
     environment: &E,
     limit: &Limit,
@@ -199,7 +199,7 @@ where
                 limit.maximum
             ),
         )
-        .remedy("Wait a minute; it goes on by itself where it can.")
+        .remedy("Wait a minute and try again. A publish continues automatically.")
         .retry_after_ms(wait)
     })?;
     let result = call().await;
@@ -221,7 +221,7 @@ pub(crate) async fn count_user<E: Environment>(environment: &E, account: &str) {
         let mut users = read_users(bytes, now);
         users.retain(|(known, _)| known != account);
         users.push((account.to_owned(), now));
-        // 64 KiB is what storage takes; so many accounts are no small app's, and the oldest go first.
+        // Storage values have at most 64 KiB; if there are more accounts, the oldest are removed.
         let extra = users.len().saturating_sub(500);
         users.drain(..extra);
         Change::Write(serde_json::to_vec(&users).unwrap_or_default(), Some(DAY), ())
@@ -230,7 +230,7 @@ pub(crate) async fn count_user<E: Environment>(environment: &E, account: &str) {
 }
 
 /// How many accounts posted in the last 24 hours, and when the oldest stops counting (unix seconds). To an account
-/// that is one of them the allowance is never closed: then there is no instant. None: it cannot be read now.
+/// that is one of them the allowance is never closed: then there is not an instant. None: it cannot be read now.
 pub(crate) async fn users<E: Environment>(environment: &E, account: &str) -> Option<(u64, Option<u64>)> {
     let entry = environment.storage_get(USERS).await.ok()?;
     let users = read_users(entry.as_ref().map(|entry| entry.value.as_slice()), environment.now_ms());
@@ -300,7 +300,7 @@ mod tests {
         for _ in 0..20 {
             run(take(&environment, &VIDEO_INIT, "a")).unwrap();
         }
-        // And what is not known is not shown as zero.
+        // An unknown value is not shown as zero.
         assert_eq!(run(used(&environment, &VIDEO_INIT, "a")), None);
         assert_eq!(run(users(&environment, "a")), None);
     }

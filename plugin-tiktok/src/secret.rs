@@ -1,4 +1,4 @@
-//! Text that must not show in logs and messages.
+//! Text that must not appear in logs and messages.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that sends it.
+    /// The text itself, for sending it.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

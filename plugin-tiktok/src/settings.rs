@@ -1,4 +1,4 @@
-//! What the operator types in: its form, its reading and the errors of both.
+//! The operator's settings: their form, their parsing and its errors.
 //!
 //! | name | kind | meaning |
 //! | --- | --- | --- |
@@ -6,8 +6,8 @@
 //! | `client-secret` | secret | the app's client secret |
 //! | `mode` | choice | `live` or `sandbox`; each has its own key, secret and redirect list |
 //! | `kind` | choice | `web` or `desktop`: the tab of Login Kit where the redirect address is registered |
-//! | `scopes` | list | permissions to ask for; default are the five that this provider uses |
-//! | `audited` | flag | has TikTok's posting audit been passed? Not set: not known |
+//! | `scopes` | list | permissions to request; the default is the five that this provider uses |
+//! | `audited` | flag | whether TikTok's posting audit has been passed; not set: unknown |
 //! | `daily-users` | text | accounts that may post in a day, as granted in the audit |
 //! | `verified-urls` | list | domains and prefixes verified under "URL properties" |
 //! | `previous-client-secret` | secret | after a change of secret: webhooks signed with the old one |
@@ -23,10 +23,10 @@ pub(crate) const SCOPE_STATS: &str = "user.info.stats";
 pub(crate) const SCOPE_LIST: &str = "video.list";
 pub(crate) const SCOPE_PUBLISH: &str = "video.publish";
 
-/// All that this provider can use, in the order in which it asks.
+/// All scopes that this provider can use, in the order of the request.
 pub(crate) const SCOPES: [&str; 5] = [SCOPE_BASIC, SCOPE_PROFILE, SCOPE_STATS, SCOPE_LIST, SCOPE_PUBLISH];
 
-/// Drafts in the inbox of the app. Posting this way would end without a post, so it is never asked for.
+/// The scope for drafts in the app's inbox. It does not create posts, so it is never requested.
 pub(crate) const SCOPE_DRAFTS: &str = "video.upload";
 
 /// One registration at TikTok.
@@ -38,19 +38,19 @@ pub(crate) struct Settings {
     pub(crate) sandbox: bool,
     pub(crate) desktop: bool,
     pub(crate) scopes: Vec<String>,
-    /// None: the operator has not said.
+    /// None: not set by the operator.
     pub(crate) audited: Option<bool>,
     pub(crate) daily_users: Option<u64>,
     pub(crate) verified_urls: Vec<String>,
 }
 
 impl Settings {
-    /// Reads and checks them all; the first that is wrong is named.
+    /// Reads and checks all settings; returns the first error.
     pub(crate) fn read<E: Environment>(environment: &E) -> Result<Self, Error> {
         Self::examine(environment).map_err(|mut errors| errors.swap_remove(0))
     }
 
-    /// Reads and checks them all, and names all that are wrong; the list is never empty.
+    /// Reads and checks all settings, and returns all errors; the list is never empty.
     pub(crate) fn examine<E: Environment>(environment: &E) -> Result<Self, Vec<Error>> {
         let mut errors = Vec::new();
         let client_key = keep(required(environment, "client-key", "client key"), &mut errors);
@@ -84,7 +84,7 @@ impl Settings {
                     sandbox,
                     desktop,
                     scopes,
-                    // A sandbox is never audited: it posts to private accounts only (D-SB).
+                    // A sandbox is never audited: it can post only to private accounts (D-SB).
                     audited: if sandbox { Some(false) } else { audited },
                     daily_users,
                     verified_urls: lines(verified.as_deref()),
@@ -94,7 +94,7 @@ impl Settings {
         }
     }
 
-    /// Is this address below a domain or prefix that the operator has verified? None: none is named.
+    /// Whether this URL is below a domain or prefix that the operator has verified. None: none is configured.
     pub(crate) fn is_verified(&self, url: &str) -> Option<bool> {
         if self.verified_urls.is_empty() {
             return None;
@@ -119,7 +119,7 @@ fn covers(property: &str, url: &str) -> bool {
         return property.ends_with('/') && url.starts_with(property);
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // `user@host` names another host than it seems to.
+    // `user@host` names a different host than it seems to.
     if authority.contains('@') {
         return false;
     }
@@ -144,12 +144,12 @@ fn scopes(text: Option<&str>) -> Result<Vec<String>, Error> {
         }
     }
     if !asked.iter().any(|scope| scope == SCOPE_BASIC) {
-        return Err(wrong("scopes", "lacks `user.info.basic`, without which nobody can connect"));
+        return Err(wrong("scopes", "does not contain `user.info.basic`, which is required to connect"));
     }
     Ok(asked)
 }
 
-/// One value a line; commas are taken too, because TikTok's own pages show scopes that way.
+/// One value per line; commas are accepted too, because TikTok's own pages show scopes that way.
 fn lines(text: Option<&str>) -> Vec<String> {
     let values = text.unwrap_or_default().split(['\n', ',']).map(str::trim).filter(|v| !v.is_empty());
     values.map(str::to_owned).collect()
@@ -172,7 +172,7 @@ fn required<E: Environment>(environment: &E, name: &str, words: &str) -> Result<
     Ok(value)
 }
 
-/// Texts that stand in manuals where a key should go.
+/// Placeholder texts from manuals.
 fn is_placeholder(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     value.contains(['<', '>', '{', '}'])
@@ -218,12 +218,7 @@ pub(crate) fn describe() -> Vec<Setting> {
         },
         Setting {
             required: true,
-            ..setting(
-                "client-secret",
-                "App Secret (client secret)",
-                "secret",
-                "Stands beside the client key.",
-            )
+            ..setting("client-secret", "App Secret (client secret)", "secret", "Next to the client key.")
         },
         Setting {
             choices: words(&["live", "sandbox"]),
@@ -240,7 +235,7 @@ pub(crate) fn describe() -> Vec<Setting> {
             default_value: Some("web".to_owned()),
             ..setting(
                 "kind",
-                "Kind of registration",
+                "App platform",
                 "choice",
                 "The tab of Login Kit where the redirect address stands. Only desktop takes addresses on this computer.",
             )
@@ -254,7 +249,7 @@ pub(crate) fn describe() -> Vec<Setting> {
             "audited",
             "Posting audit passed",
             "flag",
-            "Until then TikTok takes posts for private accounts only. Leave it open if you do not know.",
+            "Until then TikTok takes posts for private accounts only. Leave it empty if you do not know.",
         ),
         setting(
             "daily-users",
@@ -272,7 +267,7 @@ pub(crate) fn describe() -> Vec<Setting> {
             "previous-client-secret",
             "Previous client secret",
             "secret",
-            "For some days after a change of the secret, so that webhooks under way still count.",
+            "Keep it for some days after changing the secret, so that webhooks already sent still count.",
         ),
     ]
 }

@@ -1,4 +1,4 @@
-//! What became of a publish (D-ST).
+//! The status of a publish (D-ST).
 
 use serde_json::{Value, json};
 use social_channel_provider::{Account, Environment, Error, json};
@@ -8,10 +8,10 @@ use crate::credentials::Credentials;
 use crate::quota;
 use crate::settings::SCOPE_PUBLISH;
 
-/// How far it got.
+/// The stage of a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Also what an unknown word counts as.
+    /// Also used for unknown values.
     Processing,
     Complete,
     Failed(String),
@@ -36,7 +36,7 @@ impl Status {
             Some("SEND_TO_USER_INBOX") => Outcome::Inbox,
             _ => Outcome::Processing,
         };
-        // TikTok's own spelling. The right one costs nothing, should it ever come.
+        // TikTok's own spelling. The correct one is also accepted.
         let ids = ["publicaly_available_post_id", "publicly_available_post_id"]
             .iter()
             .find_map(|name| data.get(name))
@@ -53,12 +53,12 @@ impl Status {
     }
 }
 
-/// An id, as a number or as digits; 0 stands for none.
+/// An id, as a number or as digits; 0 means none.
 pub(crate) fn post_id(value: &Value) -> Option<String> {
     json::whole(value).filter(|&id| id > 0).map(|id| id.to_string())
 }
 
-/// Asks TikTok, within the 30 questions a minute.
+/// Requests the status from TikTok, within 30 requests a minute.
 pub(crate) async fn fetch<E: Environment>(
     environment: &E,
     account: &Account,

@@ -1,4 +1,4 @@
-//! Holds `TRAPS.md` to the tests that it names.
+//! Checks that the tests named in `TRAPS.md` exist.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn every_trap_has_a_line_and_every_named_test_exists() {
     for place in PLACES {
         sources(&root.join(place), &mut all);
     }
-    // A function counts only with its attribute right above it.
+    // A function counts only with a test attribute right above it.
     let is_test = |name: &str| {
         all.iter().any(|source| {
             let mut above = "";
@@ -46,7 +46,7 @@ fn every_trap_has_a_line_and_every_named_test_exists() {
         let cells: Vec<&str> = row.split(" | ").collect();
         assert_eq!(cells[0].trim_start_matches("| "), expected.to_string());
         expected += 1;
-        // Names of tests are what stands in backticks and looks like a sentence.
+        // Test names are the words in backticks that look like sentences.
         for name in cells[2].split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() >= 2) {
             assert!(is_test(name), "{name}");
         }

@@ -6,17 +6,17 @@ use social_channel_provider::{Account, Environment, Error, ErrorKind, json};
 
 use crate::api::{Call, Effect, call};
 use crate::credentials::{Credentials, require_scope};
-use crate::profile::{https, picture};
+use crate::profile::https;
 use crate::quota;
 use crate::settings::SCOPE_LIST;
 
 const FIELDS: &str = "id,create_time,cover_image_url,share_url,video_description,duration,height,width,\
                       title,embed_link,like_count,comment_count,share_count,view_count";
 
-/// Of a page and of a query alike.
+/// The maximum number of items per page and per query.
 const MAX_ITEMS: usize = 20;
 
-/// Some 36 pages without a pause drew a 429, far below the 600 a minute that the documents allow.
+/// About 36 pages without a pause caused a 429, far below the documented 600 a minute.
 const PAGE_DISTANCE_MS: u64 = 1000;
 
 pub(crate) async fn list<E: Environment>(
@@ -59,7 +59,7 @@ pub(crate) async fn list<E: Environment>(
             .or_else(|| {
                 posts.last().and_then(|post| post.created_at).map(|seconds| seconds.saturating_mul(1000))
             })
-            // A cursor that does not move would be asked for for ever.
+            // An unchanged cursor would cause an endless loop.
             .filter(|next| Some(*next) != before)
     } else {
         None
@@ -74,7 +74,7 @@ pub(crate) async fn get<E: Environment>(
 ) -> Result<Vec<PostSummary>, Error> {
     let credentials = Credentials::of(account)?;
     require_scope(account, SCOPE_LIST)?;
-    // A publish id is no video id, and TikTok would refuse the whole query for it.
+    // A publish id is not a video id, and TikTok would refuse the whole query because of it.
     let ids: Vec<&String> = ids
         .iter()
         .filter(|id| !id.is_empty() && id.len() <= 20 && id.bytes().all(|byte| byte.is_ascii_digit()))
@@ -109,9 +109,9 @@ fn summary(video: &Value) -> Option<PostSummary> {
         text: json::text(video, "video_description"),
         url,
         embed_url: https(json::text(video, "embed_link")),
-        cover_url: picture(json::text(video, "cover_image_url")),
+        cover_url: https(json::text(video, "cover_image_url")),
         created_at: json::number(video, "create_time"),
-        // Photos have none, and TikTok writes 0 then.
+        // Photos have none, and TikTok returns 0 then.
         duration: json::number(video, "duration")
             .filter(|&seconds| seconds > 0)
             .map(|seconds| seconds.saturating_mul(1000)),

@@ -1,6 +1,6 @@
-//! What TikTok sends by itself: proof of its origin, and its meaning (D-WO, D-WE, D-WV).
+//! TikTok's webhooks: verification and interpretation (D-WO, D-WE, D-WV).
 //!
-//! A delivery is a hint: whoever takes it asks for the status. Nothing here calls TikTok.
+//! A delivery is a hint: the publish that gets it asks for the status. Nothing here calls TikTok.
 
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,14 @@ use social_channel_provider::{Environment, Error, ErrorKind, json};
 use crate::settings::Settings;
 use crate::status::post_id;
 
-/// TikTok repeats a delivery for 72 hours, and whether it signs anew is not known; the margin is for
-/// clocks. What is older is a replay.
+/// TikTok repeats a delivery for 72 hours, and it is unknown whether it signs again; the margin is for clock
+/// differences. An older delivery is a replay.
 const MAX_AGE: u64 = (72 + 2) * 3600;
 
 /// How far TikTok's clock may be ahead of ours.
 const MAX_AHEAD: u64 = 3600;
 
-/// Handed from here to `continue-publish`.
+/// The evidence that is passed to `continue-publish`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     #[serde(default)]
@@ -34,7 +34,7 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// None: not from this provider, or no use.
+    /// None: not from this provider, or without the id of a publish.
     pub(crate) fn read(bytes: Option<&[u8]>) -> Option<Self> {
         serde_json::from_slice::<Self>(bytes?).ok().filter(|evidence| !evidence.publish_id.is_empty())
     }
@@ -57,12 +57,12 @@ pub(crate) fn receive<E: Environment>(environment: &E, request: &Request) -> Res
     {
         return Err(forged("its signature is too old or from the future"));
     }
-    // Genuine from here on: what cannot be understood is answered with 200, or it would come for days.
+    // Verified from here on: an unknown event is answered with 200, otherwise TikTok would repeat it for days.
     let ignored = |id: String, why: &str| Receipt {
         deliveries: vec![Delivery { id, event: Event::Ignored(why.to_owned()) }],
         response: None,
     };
-    let Ok(envelope) = serde_json::from_slice::<Value>(&request.body) else {
+    let Some(envelope) = json::read(&request.body) else {
         return Ok(ignored(format!("unreadable|{signed_at}"), "the body is not JSON"));
     };
     if json::text(&envelope, "client_key").is_some_and(|key| key != settings.client_key) {
@@ -71,15 +71,15 @@ pub(crate) fn receive<E: Environment>(environment: &E, request: &Request) -> Res
     let event = json::text(&envelope, "event").unwrap_or_default();
     let at = json::number(&envelope, "create_time").unwrap_or(signed_at);
     let account_id = json::text(&envelope, "user_openid");
-    // JSON in a string: parsed a second time. An object in its place is taken as well.
+    // JSON in a string, which is parsed a second time. An object is also accepted.
     let content = match envelope.get("content") {
-        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+        Some(Value::String(text)) => json::read(text.as_bytes()).unwrap_or_default(),
         Some(object @ Value::Object(_)) => object.clone(),
         _ => Value::Null,
     };
     let publish_id = json::text(&content, "publish_id").unwrap_or_default();
     let post = content.get("post_id").and_then(post_id);
-    // Payloads carry no id of their own; the same event again is the same in all of these.
+    // Payloads have no id; a repeated event is identical in all of these.
     let id = [
         event.as_str(),
         account_id.as_deref().unwrap_or_default(),
@@ -122,7 +122,7 @@ fn verify(settings: &Settings, header: &str, body: &[u8]) -> Result<u64, Error> 
     let (Some(at), Some(given)) = (at, given) else { return Err(forged("its signature is malformed")) };
     let secrets = [Some(&settings.client_secret), settings.previous_client_secret.as_ref()];
     let genuine = secrets.into_iter().flatten().any(|secret| {
-        // Any length of key is allowed, so this never fails.
+        // Any key length is allowed, so this never fails.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()) else { return false };
         mac.update(at.as_bytes());
         mac.update(b".");
@@ -132,13 +132,13 @@ fn verify(settings: &Settings, header: &str, body: &[u8]) -> Result<u64, Error> 
     });
     if !genuine {
         return Err(forged("its signature does not match")
-            .remedy("If this is TikTok's, enter the client secret of the app and mode that delivers.")
+            .remedy("If it came from TikTok, enter the client secret of the app and mode that sends it.")
             .field("client-secret"));
     }
     at.parse().map_err(|_| forged("its signature is malformed"))
 }
 
-/// Signs as TikTok does, to make deliveries beyond the one known vector.
+/// Signs as TikTok does, to create deliveries in addition to the known test vector.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn sign(secret: &str, at: u64, body: &[u8]) -> String {
     let mut signature = format!("t={at},s=");
@@ -151,8 +151,8 @@ pub(crate) fn sign(secret: &str, at: u64, body: &[u8]) -> String {
 }
 
 fn forged(why: &str) -> Error {
-    Error::new(ErrorKind::Forbidden, format!("This delivery is not taken as TikTok's: {why}.")).remedy(
-        "If it was TikTok's, compare the client key and secret of this app, and the clock of this server, with TikTok's; else ignore it.",
+    Error::new(ErrorKind::Forbidden, format!("This delivery is not accepted as TikTok's: {why}.")).remedy(
+        "If it came from TikTok, check the client key, the client secret and the clock of this server. Otherwise ignore it.",
     )
 }
 
@@ -269,6 +269,18 @@ pub(crate) mod tests {
             let Event::PublishChanged(changed) = delivery.event else { panic!("{delivery:?}") };
             let evidence = Evidence::read(Some(&changed.evidence)).unwrap();
             assert_eq!(evidence.post_id.as_deref(), Some("7570000000000001234"));
+        }
+    }
+
+    #[test]
+    fn half_a_character_loses_no_delivery() {
+        // Beside the content, and inside it.
+        for body in [
+            r#"{"event":"post.publish.complete","create_time":1,"user_openid":"o","x":"\ud83d","content":"{\"publish_id\":\"p\"}"}"#,
+            r#"{"event":"post.publish.complete","create_time":1,"user_openid":"o","content":"{\"publish_id\":\"p\",\"x\":\"\\ud83d\"}"}"#,
+        ] {
+            let Event::PublishChanged(changed) = one(body).event else { panic!("{body}") };
+            assert_eq!(changed.reference, "p");
         }
     }
 

@@ -2,7 +2,7 @@
 //
 //     node pictures.mjs FOLDER [NAME...]
 //
-// Whole pages; with SCREEN=1 what fits the screen.
+// Full pages; with SCREEN=1 only the visible part.
 
 import { mkdir } from "node:fs/promises";
 import { launch, stage } from "./stage.mjs";
@@ -28,6 +28,7 @@ const pages = {
   channel: `${filled.origin}/channels/${channel.id}`,
   publish: `${filled.origin}/channels/${channel.id}/publish`,
   jobs: `${filled.origin}/jobs`,
+  scheduled: `${filled.origin}/jobs?show=scheduled`,
   job: `${filled.origin}/jobs/${job.id}`,
   failed: `${filled.origin}/callback/tiktok-live?code=x&state=unknown`,
   missing: `${filled.origin}/channels/nothing`,

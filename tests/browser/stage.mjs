@@ -1,4 +1,4 @@
-// Starts a stage (`browser-stage`) and a headless Chromium, and ends both.
+// Starts a test environment (`browser-stage`) and a headless Chromium, and stops both.
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 
 const program = process.env.BROWSER_STAGE ?? fileURLToPath(new URL("../../target/debug/browser-stage", import.meta.url));
 
-/** A stage of its own for each test: nothing one test does can be seen by another. */
+/** A separate test environment for each test, so that tests do not affect each other. */
 export async function stage(...flags) {
   const child = spawn(program, flags, { stdio: ["pipe", "pipe", "inherit"] });
   const line = await new Promise((resolve, reject) => {
@@ -43,7 +43,7 @@ export async function stage(...flags) {
   };
 }
 
-/** As root and in a container Chromium cannot make its sandbox; it sees nothing but the stage. */
+/** As root or in a container Chromium cannot create its sandbox; it only accesses the test environment. */
 export function launch(...more) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",

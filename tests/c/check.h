@@ -1,5 +1,5 @@
-/* What the C tests share. Each test program is a list of statements about the library; the first that does not hold ends
- * it. Arguments of every program: the folder of the components, a folder to work in, the address of a simulated platform. */
+/* Shared code of the C tests. Each test program is a list of checks of the library; the first that fails ends
+ * it. Arguments of every program: the folder of the components, a working folder, the address of a simulator. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -69,9 +69,9 @@ static inline void begin(int argc, char **argv) {
   folder = argv[2];
 }
 
-/* A text of at most 2 KiB that is never freed, but kept where it counts as used: there are few. */
+/* A text of at most 2 KiB that is never freed, but stored so that it does not count as a leak: there are few. */
 static inline char *said(const char *format, const char *one, const char *two) {
-  /* Volatile: nobody reads them, but they must be there. */
+  /* Volatile, because they are never read but must exist. */
   static char *volatile kept[1024];
   static size_t count;
   CHECK(count < sizeof kept / sizeof *kept);
@@ -93,7 +93,17 @@ static inline unsigned char *component(const char *name, size_t *size) {
   return bytes;
 }
 
-/* The text behind the first `"name":"` of a document; to be freed. */
+/* A video of zeros behind its index; sparse. */
+static inline void write_video(const char *path, long size) {
+  unsigned char head[4096];
+  FILE *kept = fopen("examples/head.mp4", "rb"), *file = fopen(path, "wb");
+  CHECK(kept != NULL && file != NULL);
+  size_t length = fread(head, 1, sizeof head, kept);
+  CHECK(length > 0 && fwrite(head, 1, length, file) == length && fflush(file) == 0);
+  CHECK(ftruncate(fileno(file), size) == 0 && fclose(file) == 0 && fclose(kept) == 0);
+}
+
+/* The text after the first `"name":"` of a document; must be freed. */
 static inline char *text_of(const char *json, const char *name) {
   char pattern[64];
   snprintf(pattern, sizeof pattern, "\"%s\":\"", name);
@@ -103,7 +113,7 @@ static inline char *text_of(const char *json, const char *name) {
   return strndup(start, strcspn(start, "\""));
 }
 
-/* A host in a folder of its own below the working folder; compiled components are shared. */
+/* A host in a separate folder below the working folder; compiled components are shared. */
 static inline socialchannel_host *open_host(const char *name, const char *more) {
   socialchannel_host *host = NULL;
   char *config = said("{\"data\": \"%s\", \"cache\": \"%s\"", said("%s/%s", folder, name), said("%s/cache%s", folder, ""));
@@ -113,7 +123,7 @@ static inline socialchannel_host *open_host(const char *name, const char *more) 
   return host;
 }
 
-/* Loads the test provider, whose setting `behaviour` says what it does. */
+/* Loads the test provider, whose setting `behaviour` selects what it does. */
 static inline void load_test_provider(socialchannel_host *host) {
   size_t size = 0;
   unsigned char *bytes = component("test_provider", &size);
@@ -132,7 +142,7 @@ static inline void behave(socialchannel_host *host, const char *behaviour) {
   socialchannel_string_free(out);
 }
 
-/* Connects an account of the test provider, which needs no network; its channel's id, to be freed. */
+/* Connects an account of the test provider, which needs no network; returns its channel's id, which must be freed. */
 static inline char *connect_account(socialchannel_host *host, const char *tenant) {
   char *out = NULL;
   OK(socialchannel_host_begin_connect(host, tenant, "app", "{\"owner\": \"" OWNER "\"}", &out, &error));

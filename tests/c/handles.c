@@ -1,4 +1,4 @@
-/* Pointers and handles: whatever is handed in, the library answers with a status. */
+/* Pointers and handles: for any argument, the library returns a status. */
 #include "check.h"
 
 #define BAD SOCIALCHANNEL_STATUS_INVALID_ARGUMENT
@@ -62,7 +62,7 @@ static void null_is_refused_by_name(socialchannel_host *host) {
         socialchannel_host_receive_webhook(host, "app", "{}", NULL, 0, &out, NULL, &answer_len, &error));
   CHECK(answer == NULL && answer_len == 7);
   CHECK(strcmp(out, "untouched") == 0);
-  /* Without a place for the error the status alone is returned. */
+  /* Without an error output only the status is returned. */
   CHECK(socialchannel_host_get_profile(NULL, NULL, "x", &out, NULL) == BAD);
 }
 
@@ -72,6 +72,19 @@ static void text_that_is_not_utf8_is_refused(socialchannel_host *host) {
   FAILS(BAD, "invalid_utf8", socialchannel_host_get_profile(host, "\xc3(", "x", &out, &error));
   FAILS(BAD, "invalid_utf8", socialchannel_host_list_posts(host, NULL, "x", "{\"limit\": 1}\x80", &out, &error));
   FAILS(BAD, NULL, socialchannel_host_get_profile(host, "no tenant!", "x", &out, &error));
+}
+
+static void a_path_that_depends_on_the_folder_of_the_process_is_refused(void) {
+  socialchannel_host *host = NULL;
+  const char *members[] = {"data", "database", "cache", "key_file", "media_folder"};
+  const char *paths[] = {"", ".", "data", "./data", "../data"};
+  for (size_t member = 0; member < sizeof members / sizeof *members; member++) {
+    for (size_t path = 0; path < sizeof paths / sizeof *paths; path++) {
+      char *config = said("{\"%s\": \"%s\"}", members[member], paths[path]);
+      FAILS(SOCIALCHANNEL_STATUS_INVALID_REQUEST, "relative_path", socialchannel_host_open(config, &host, &error));
+    }
+  }
+  CHECK(host == NULL);
 }
 
 static void nothing_that_is_freed_or_made_up_is_followed(void) {
@@ -123,8 +136,8 @@ static void library_and_header_match(void) {
   socialchannel_string_free(key);
 }
 
-/* Every document that is not what the function takes is refused, and none is fatal: texts cut and changed at every
- * place, from a generator that always starts alike. */
+/* Every invalid document is refused, and none crashes: texts truncated and changed at every
+ * position, from a generator with a fixed seed. */
 static void broken_documents_are_refused(socialchannel_host *host) {
   static const char *const whole[] = {
       "{\"data\": \"/tmp\", \"policy\": {\"connect_to\": [{\"from\": \"https://a.test\", \"to\": \"http://127.0.0.1:1\"}]}, "
@@ -152,7 +165,7 @@ static void broken_documents_are_refused(socialchannel_host *host) {
       size_t answer_len = 0;
       socialchannel_host *opened = NULL;
       socialchannel_error *errors[8] = {NULL};
-      /* A document that is still good may have been meant; what counts is that each call answers. */
+      /* A changed document may still be valid; it only matters that each call returns. */
       if (which == 0) {
         if (strstr(text, "\"data\"") == NULL)
           socialchannel_host_open(text, &opened, &errors[0]);
@@ -184,6 +197,7 @@ int main(int argc, char **argv) {
   begin(argc, argv);
   library_and_header_match();
   freeing_null_does_nothing();
+  a_path_that_depends_on_the_folder_of_the_process_is_refused();
   nothing_that_is_freed_or_made_up_is_followed();
   socialchannel_host *host = open_host("handles", "");
   null_is_refused_by_name(host);

@@ -1,4 +1,4 @@
-// The header serves C++ too, and may be included twice.
+// The header works in C++ too, and may be included twice.
 #include <social_channel.h>
 #include <social_channel.h>
 

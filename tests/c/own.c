@@ -1,5 +1,5 @@
-/* A program that brings its own storage and its own HTTP: what goes through them, what does not, and what becomes of their
- * failures. The last argument is the address of a simulated platform. */
+/* A program with its own storage and its own HTTP: what goes through them, what does not, and how their failures
+ * are reported. The last argument is the address of a simulator. */
 #include "own_http.h"
 #include "own_storage.h"
 
@@ -22,7 +22,7 @@ static socialchannel_host *open_with(const char *name, const char *more) {
   return host;
 }
 
-/* The tables are ended once, when nothing uses them any more. */
+/* The tables are finalized once, when they are no longer used. */
 static void close_with(socialchannel_host *host) {
   CHECK(atomic_load(&storage.finalized) == 0 && atomic_load(&http.finalized) == 0);
   socialchannel_host_free(host);
@@ -51,7 +51,7 @@ static void a_table_that_is_not_whole_is_refused(void) {
   FAILS(BAD, "null_pointer", socialchannel_explain(NULL, &error));
   FAILS(BAD, "null_pointer", socialchannel_exchange_respond(NULL, 200, NULL, 0, &error));
   CHECK(host == NULL && atomic_load(&http.finalized) == 0 && atomic_load(&storage.finalized) == 0);
-  /* Without tables it is a host like any other. */
+  /* Without tables it is an ordinary host. */
   OK(socialchannel_host_open_with("{}", NULL, NULL, &host, &error));
   socialchannel_host_free(host);
 }
@@ -72,7 +72,7 @@ static void what_a_provider_remembers_lies_with_the_program(socialchannel_host *
   /* Made only once, compared and set, read back, bounded, listed in order, forgotten: the provider saw all of it. */
   CHECK(strstr(out, "true true true true true a+b true") != NULL);
   socialchannel_string_free(out);
-  /* 64 KiB of zeros, but not as they lie here. */
+  /* 64 KiB of zeros, which are stored encrypted. */
   size_t zeros = 0, length = kept(&storage, "app", "b", &zeros);
   CHECK(length > 65536 && zeros < length / 64);
   CHECK(kept(&storage, "app", "a", &zeros) == 0);
@@ -86,7 +86,7 @@ static void what_a_provider_remembers_lies_with_the_program(socialchannel_host *
   atomic_store(&storage.broken, 0);
 }
 
-/* A profile under a fault; the status, and a text that the error's message must have. */
+/* Reads a profile under a fault; checks the status and a text in the error's message. */
 static void fails_with(socialchannel_host *host, const char *channel, int fault, int status, const char *text) {
   char *out = NULL;
   socialchannel_error *error = NULL;
@@ -115,13 +115,13 @@ static void failures_of_the_program_s_http_are_told(socialchannel_host *host, co
   fails_with(host, channel, REFUSE, SOCIALCHANNEL_STATUS_DENIED_BY_POLICY, "the office is closed");
   fails_with(host, channel, NOT_SENT, SOCIALCHANNEL_STATUS_UNAVAILABLE, "no route");
   fails_with(host, channel, TIME_OUT, SOCIALCHANNEL_STATUS_UNAVAILABLE, "ConnectionReadTimeout");
-  fails_with(host, channel, NO_ANSWER, SOCIALCHANNEL_STATUS_UNAVAILABLE, "returned without an answer");
+  fails_with(host, channel, NO_ANSWER, SOCIALCHANNEL_STATUS_UNAVAILABLE, "returned without a response");
   fails_with(host, channel, SHORT_BODY, SOCIALCHANNEL_STATUS_UNAVAILABLE, "before its Content-Length");
   fails_with(host, channel, LONG_BODY, SOCIALCHANNEL_STATUS_UNAVAILABLE, "longer than its Content-Length");
   fails_with(host, channel, BREAK_OFF, SOCIALCHANNEL_STATUS_UNAVAILABLE, "the cable was cut");
   fails_with(host, channel, UNKNOWN_RESULT, SOCIALCHANNEL_STATUS_UNAVAILABLE, "the connection broke off");
 
-  /* What the policy forbids never gets here. */
+  /* Requests that the policy forbids do not reach the program's HTTP. */
   int calls = atomic_load(&http.calls);
   ask_for(host, "get", "https://evil.test/");
   FAILS(SOCIALCHANNEL_STATUS_DENIED_BY_POLICY, NULL, socialchannel_host_get_profile(host, NULL, channel, &out, &error));
@@ -140,7 +140,7 @@ static void a_deleted_app_leaves_nothing_behind(socialchannel_host *host, const 
   CHECK(count_of(&storage, "app") == 0);
 }
 
-/* The whole story over both, against the simulated platform. */
+/* The complete workflow over both, with the simulator. */
 static void a_video_is_published_over_both(const char *origin) {
   char *mapped = said(", \"policy\": {\"connect_to\": [{\"from\": \"https://open.tiktokapis.com\", \"to\": \"%s\"}, "
                       "{\"from\": \"https://*.tiktokapis.com\", \"to\": \"%s\"}, ", origin, origin);
@@ -177,11 +177,8 @@ static void a_video_is_published_over_both(const char *origin) {
   CHECK(atomic_load(&http.calls) >= 2);
 
   enum { VIDEO = 12000000 };
-  static const char head[] = "\0\0\0\x14" "ftypisom\0\0\x02\0isom";
   char *path = said("%s/own.mp4%s", folder, "");
-  FILE *video = fopen(path, "wb");
-  CHECK(video != NULL && fwrite(head, 1, sizeof head - 1, video) == sizeof head - 1);
-  CHECK(fflush(video) == 0 && ftruncate(fileno(video), VIDEO) == 0 && fclose(video) == 0);
+  write_video(path, VIDEO);
   atomic_store(&http.sent, 0);
   char *request = said("{\"post\": {\"kind\": \"video\", \"text\": \"By our own means\", \"visibility\": "
                        "\"PUBLIC_TO_EVERYONE\"}, \"media\": [{\"file\": \"%s\", \"content_type\": \"video/mp4\"}]%s}", path, "");
@@ -197,7 +194,7 @@ static void a_video_is_published_over_both(const char *origin) {
   OK(socialchannel_host_cancel_job(host, NULL, job, &out, &error));
   CHECK(strstr(out, "\"status\":\"published\"") != NULL);
   socialchannel_string_free(out);
-  /* The provider counts what it asks of the platform, over all processes: in the program's storage. */
+  /* The provider counts its requests over all processes, in the program's storage. */
   CHECK(count_of(&storage, "demo") > 0);
   free(channel);
   free(job);

@@ -1,4 +1,4 @@
-/* A program's own HTTP: HTTP/1.1 over a socket of its own for every request, and faults where a test asks for them. */
+/* A program's own HTTP: HTTP/1.1 over a new socket for every request, with faults that a test selects. */
 #ifndef OWN_HTTP_H
 #define OWN_HTTP_H
 
@@ -40,7 +40,7 @@ static inline int send_all(int to, const void *bytes, size_t length) {
   return 1;
 }
 
-/* Sends the body as it comes. False: the socket broke; the server may have answered already. -1: the library gave up. */
+/* Streams the body. 0: the socket failed, and the server may already have responded. -1: the library gave up. */
 static inline int send_body(struct own_http *own, int to, const socialchannel_http_request *request,
                             socialchannel_exchange *exchange) {
   static const size_t room = 64 << 10;
@@ -166,7 +166,7 @@ static inline uint32_t answer(socialchannel_exchange *exchange, const char *leng
   OK(socialchannel_exchange_respond(exchange, 200, headers, 2, &error));
   FAILS(SOCIALCHANNEL_STATUS_INVALID_ARGUMENT, "answered_already",
         socialchannel_exchange_respond(exchange, 200, headers, 2, &error));
-  /* What comes after the answer's end is refused or ignored, as it happens to be noticed. */
+  /* Data after the response's end is refused or ignored, depending on when it is noticed. */
   socialchannel_exchange_write(exchange, (const uint8_t *)body, strlen(body), NULL);
   return SOCIALCHANNEL_HTTP_RESULT_DONE;
 }

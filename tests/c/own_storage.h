@@ -54,7 +54,7 @@ static inline void forget(struct own_storage *own, const char *app, const char *
   }
 }
 
-/* Every function begins here. */
+/* Common start of every function. */
 static inline uint32_t enter_storage(struct own_storage *own) {
   atomic_fetch_add(&own->calls, 1);
   if (!atomic_load(&own->broken)) return SOCIALCHANNEL_STORAGE_RESULT_DONE;
@@ -149,7 +149,7 @@ static inline uint32_t own_list(void *userdata, const char *app, const char *pre
   return result;
 }
 
-/* What a test may know of the values; the library's threads put them there. */
+/* Statistics of the stored values for tests. */
 static inline size_t kept(struct own_storage *own, const char *app, const char *key, size_t *zeros) {
   size_t length = 0;
   pthread_mutex_lock(&own->lock);

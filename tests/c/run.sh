@@ -4,11 +4,11 @@
 #
 #   tests/c/run.sh [plain|address|thread|valgrind ...]     without arguments: all but valgrind
 #
-# Valgrind takes minutes, and a build of its own: the library's feature `valgrind`, with which rustix reads no page that
+# Valgrind takes minutes and a separate build: the library's feature `valgrind`, with which rustix reads no page that
 # Valgrind hides. It looks for wrong accesses, uninitialised values and definite leaks of both sides, but leaves out forks
 # and providers' traps (signals whose handler moves on).
 #
-# Needs gcc, g++, curl and python3 (and valgrind, where asked for); on Debian they are installed where they are missing (as root, or with sudo).
+# Needs gcc, g++, curl and python3 (and valgrind, if requested); missing ones are installed on Debian (as root or with sudo).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=${CARGO_TARGET_DIR:-target}
@@ -78,9 +78,21 @@ for which in "${@:-plain}" $([ $# -gt 0 ] || echo address thread); do
       compile gcc "$work/story" examples/c/story.c
       "$work/story" "$components/plugin_tiktok.wasm" "$work/simulator.json" "$work/video.mp4" >"$work/story.txt"
       grep -q 'published 100 %' "$work/story.txt" && grep -q 'the provider was swapped' "$work/story.txt"
-      echo "plain: the story ... ok" ;;
+      echo "plain: the story ... ok"
+      # The header's example unchanged; /var/lib/shop is mapped to the test's folder.
+      mkdir "$work/shop"
+      compile gcc "$work/prepare" tests/c/manuals/prepare.c
+      channel=$("$work/prepare" "$components" "$work/shop")
+      gcc -Wall -Wextra -Werror -shared -fPIC -Ibindings/c/include tests/c/manuals/stand_in.c -o "$work/stand-in.so" \
+        -Wl,--no-as-needed "$library/libsocialchannel.so" -Wl,-rpath,"$library" -ldl
+      python3 tests/c/manuals/example.py bindings/c/include/social_channel.h >"$work/example.c"
+      compile gcc "$work/example" "$work/example.c"
+      LD_PRELOAD="$work/stand-in.so" STAND_IN_LIBRARY="$library/libsocialchannel.so" STAND_IN_MAP="/var/lib/shop=$work/shop
+ch_...=$channel" "$work/example" >"$work/example.txt"
+      grep -q '"display_name":"Test"' "$work/example.txt"
+      echo "plain: the header's example ... ok" ;;
     address)
-      # Handles stay in their table and threads of the library live on: only the C side's leaks are asked for.
+      # Handles stay in their table and the library's threads keep running, so only leaks of the C side are checked.
       suite address -fsanitize=address,undefined -fno-sanitize-recover=all -- \
         env ASAN_OPTIONS=detect_leaks=1:handle_segv=0:allow_user_segv_handler=1 ;;
     valgrind)

@@ -1,4 +1,4 @@
-/* Threads and fork: a host is used by many threads at once, freed under their feet, and refused in a child. */
+/* Threads and fork: a host is used by many threads at once, freed while in use, and refused in a child. */
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -94,7 +94,7 @@ static void signals_stay_on_the_program_s_threads(void) {
   CHECK(atomic_load(&handled_elsewhere) == 0);
 }
 
-/* What compiles in the child may not wait for threads that stayed with the parent, and nothing waits for its locks. */
+/* Compiling in the child must not wait for the parent's threads, and nothing may wait for its locks. */
 static void a_child_of_a_parent_without_a_host_opens_its_own(void) {
   socialchannel_host *own = NULL;
   OK(socialchannel_host_open("{}", &own, &error));

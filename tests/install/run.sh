@@ -38,7 +38,7 @@ fi
 holds() { "${@:2}" >/dev/null || { echo "install: does not hold: $1" >&2; exit 1; }; echo "install: $1 ... ok"; }
 fails() { if "$@" >/dev/null 2>&1; then return 1; fi; }
 
-# What a user writes and what a packager looks at.
+# What a user runs and what a packager checks.
 export PATH=$prefix/bin:$PATH PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 provider=$prefix/share/social-channel/providers/plugin_tiktok.wasm
 for file in include/social_channel.h lib/libsocialchannel.{so,a} lib/pkgconfig/socialchannel{,-static}.pc \
@@ -81,7 +81,7 @@ export SOCIAL_CHANNEL_LIBRARY=$prefix/lib/libsocialchannel.so
 story PHP php -d ffi.enable=1 examples/php/story.php
 story Python env PYTHONPATH=bindings/python/src PYTHONDONTWRITEBYTECODE=1 python3 examples/python/story.py
 
-# Loaded and let go of, as a plugin of another program would be: no thread of ours may lose its code.
+# Loaded and unloaded like a plugin of another program: the library's threads must not lose their code.
 cat >unload.c <<'C'
 #include <dlfcn.h>
 #include <stdio.h>

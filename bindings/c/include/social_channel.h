@@ -15,11 +15,11 @@
  *   socialchannel_error_free(error);
  *   socialchannel_host_free(host);
  *
- * examples/c/story.c tells the whole story: load a provider, connect, read, publish with progress.
+ * examples/c/story.c is a complete program: load a provider, connect, read, publish with progress.
  * Compile and link: cc program.c $(pkg-config --cflags --libs socialchannel)
- * With the library inside of the program: cc program.c $(pkg-config --cflags --libs socialchannel-static)
+ * With the library linked statically: cc program.c $(pkg-config --cflags --libs socialchannel-static)
  *
- * WORDS. A provider is code: a component that speaks with one network. An app is a provider with one set of
+ * TERMS. A provider is code: a component for one network. An app is a provider with one set of
  * settings, that is one registration at the network. A channel is one connected account. A tenant is one customer
  * of your program: channels and jobs belong to a tenant, and nothing of another tenant can be reached. Every
  * parameter `tenant` may be NULL: the tenant `default` of a program that has only one.
@@ -29,35 +29,37 @@
  * socialchannel_error_free; all other outputs are left untouched. On success `*error_out` is left untouched.
  * There is no hidden "last error".
  *
- * DOCUMENTS. What has a structure is JSON: UTF-8, NUL-terminated, members in snake_case, instants in seconds since
+ * DOCUMENTS. Structured data is JSON: UTF-8, NUL-terminated, members in snake_case, instants in seconds since
  * 1970-01-01T00:00:00Z, lengths of time in milliseconds, sizes in bytes. An absent member and `null` mean unknown.
- * Given documents are strict (an unknown member is refused); of documents you get, ignore members you do not know,
- * for newer libraries add some. The schemas named here stand in social_channel.schema.json, below `$defs`.
+ * Documents that you pass are strict (an unknown member is refused); in documents that you receive, ignore unknown
+ * members, because newer libraries add some. The schemas named here are in social_channel.schema.json, below `$defs`.
  *
- * TEXT AND POINTERS. Text given is UTF-8, NUL-terminated, borrowed for the call and copied. Every pointer is checked:
+ * TEXT AND POINTERS. Text that you pass is UTF-8, NUL-terminated, borrowed for the call and copied. Pointers are checked:
  * NULL where it is not allowed gives SOCIALCHANNEL_STATUS_INVALID_ARGUMENT with code `null_pointer`, text that is not
  * UTF-8 the code `invalid_utf8`. Outputs must point to writable memory of their type.
  *
- * OWNERSHIP. What the library hands out as `char *` you free with socialchannel_string_free, bytes with
- * socialchannel_bytes_free, each once; freeing one twice is undefined, as with free(). `const char *` is lent: it lives
- * as long as the object it came from. Freeing NULL does nothing. Hosts and errors are handles, which are looked up,
- * never followed: freeing one twice does nothing, and using a freed one is refused with INVALID_ARGUMENT
+ * OWNERSHIP. Free each `char *` that the library returns with socialchannel_string_free, and bytes with
+ * socialchannel_bytes_free, once; freeing one twice is undefined, as with free(). `const char *` is borrowed: it lives
+ * as long as the object it came from. Freeing NULL does nothing. Hosts and errors are handles, which are looked up and
+ * never dereferenced: freeing one twice does nothing, and using a freed one is refused with INVALID_ARGUMENT
  * (code `freed_handle`).
  *
  * THREADS. Every function may be called from any thread, and from several at the same time on the same host; calls
- * block the calling thread only. A host may be freed while other threads are inside calls on it: those end in their
- * own time. An open host has a few threads of its own, also with `"background": false`: calls run on them, and between calls
+ * block only the calling thread. A host may be freed while other threads are inside calls on it: these calls still
+ * finish. An open host has a few threads of its own, also with `"background": false`: calls run on them, and between calls
  * they sleep. Your signal handlers never run on them.
  *
- * CALLBACKS. No function needs one. A program that wants to keep what providers remember in a storage of its own, or to send
- * the requests itself, gives tables of functions to socialchannel_host_open_with; socialchannel_storage and
- * socialchannel_http say what they cover, on which threads they are called, and what they must not do.
- * tests/c/own_storage.h and own_http.h are whole examples.
+ * CALLBACKS. They are optional. A program that wants to store the values of providers itself, or to send
+ * the requests itself, passes tables of functions to socialchannel_host_open_with; socialchannel_storage and
+ * socialchannel_http document what they cover, on which threads they are called, and what they must not do.
+ * tests/c/own_storage.h and own_http.h are complete examples.
  *
- * FORK. A host does not survive fork(): in the child every call with it returns INVALID_ARGUMENT with code
- * `used_after_fork` at once, and freeing it does nothing. The parent's host is not disturbed. A child may open hosts of its
- * own only if its parent had none open when it forked, for SQLite's locks belong to a process; else opening is refused
- * with the same code. So fork first and open then, or start another program in the child (exec).
+ * LOG. What the library has to say besides its results is kept in memory, and read by socialchannel_log_read.
+ *
+ * FORK. A host cannot be used after fork(): in the child every call with it returns INVALID_ARGUMENT with code
+ * `used_after_fork` at once, and freeing it does nothing. The parent's host is not affected. A child may open its own
+ * hosts only if its parent had none open when it forked, because SQLite's locks belong to a process; otherwise opening fails
+ * with the same code. So fork first and then open, or start another program in the child (exec).
  *
  * PANICS never leave the library: a bug in it is a status SOCIALCHANNEL_STATUS_INTERNAL.
  */
@@ -71,8 +73,8 @@
 #include <stdint.h>
 
 /**
- * What a call came to, by what the caller does next. Numbers are grouped and never reused; a newer library may
- * return numbers that an older header does not have: treat those as SOCIALCHANNEL_STATUS_OTHER.
+ * The result of a call, by what the caller does next. Numbers are grouped and never reused; a newer library
+ * may return numbers that an older header does not have: treat those as SOCIALCHANNEL_STATUS_OTHER.
  */
 typedef enum {
   /**
@@ -153,7 +155,7 @@ typedef enum {
    */
   SOCIALCHANNEL_STATUS_INCOMPATIBLE = 310,
   /**
-   * The file is no provider.
+   * The file is not a provider.
    */
   SOCIALCHANNEL_STATUS_LOAD_FAILED = 311,
   /**
@@ -181,7 +183,7 @@ typedef enum {
 } socialchannel_version;
 
 /**
- * What a function of socialchannel_storage came to.
+ * The result of a function of socialchannel_storage.
  */
 typedef enum {
   /**
@@ -189,43 +191,43 @@ typedef enum {
    */
   SOCIALCHANNEL_STORAGE_RESULT_DONE = 0,
   /**
-   * Of get_value: there is no such key.
+   * get_value: there is no such key.
    */
   SOCIALCHANNEL_STORAGE_RESULT_ABSENT = 1,
   /**
-   * Of set_value: the key has not the version that was asked for. Nothing was written.
+   * set_value: the key does not have the required version. Nothing was written.
    */
   SOCIALCHANNEL_STORAGE_RESULT_CONFLICT = 2,
   /**
-   * Of set_value: there is no room. Nothing was written.
+   * set_value: the storage is full. Nothing was written.
    */
   SOCIALCHANNEL_STORAGE_RESULT_FULL = 3,
   /**
-   * It cannot be done now; socialchannel_explain says why. Any other number means the same.
+   * The storage is not available now; socialchannel_explain says why. Any other number means the same.
    */
   SOCIALCHANNEL_STORAGE_RESULT_UNAVAILABLE = 4,
 } socialchannel_storage_result;
 
 /**
- * Numbers of socialchannel_storage.
+ * Constants for socialchannel_storage.
  */
 typedef enum {
   /**
-   * Bytes of the longest value: 64 KiB and what encryption adds.
+   * The longest value in bytes: 64 KiB and the overhead of encryption.
    */
   SOCIALCHANNEL_STORAGE_VALUE_CAPACITY = 65792,
 } socialchannel_storage_value;
 
 /**
- * What the function of socialchannel_http came to.
+ * The result of the function of socialchannel_http.
  */
 typedef enum {
   /**
-   * The answer was handed over to its end.
+   * The complete response was passed on.
    */
   SOCIALCHANNEL_HTTP_RESULT_DONE = 0,
   /**
-   * The program does not let this request out. Nothing was sent. The call fails with DENIED_BY_POLICY.
+   * The program refuses this request. Nothing was sent. The call fails with DENIED_BY_POLICY.
    */
   SOCIALCHANNEL_HTTP_RESULT_REFUSED = 1,
   /**
@@ -233,29 +235,29 @@ typedef enum {
    */
   SOCIALCHANNEL_HTTP_RESULT_NOT_SENT = 2,
   /**
-   * No answer in time. The request may have been sent.
+   * No response in time. The request may have been sent.
    */
   SOCIALCHANNEL_HTTP_RESULT_TIMED_OUT = 3,
   /**
-   * The connection broke, or socialchannel_exchange_read or _write failed. The request may have been sent. Any other
-   * number means the same.
+   * The connection was lost, or socialchannel_exchange_read or _write failed. The request may have been sent. Any
+   * other number means the same.
    */
   SOCIALCHANNEL_HTTP_RESULT_BROKEN = 4,
 } socialchannel_http_result;
 
 /**
- * Why a call failed. Made by a failing call, freed with socialchannel_error_free.
+ * Why a call failed. Created by a failing call; free it with socialchannel_error_free.
  */
 typedef struct socialchannel_error socialchannel_error;
 
 /**
- * One request of the library that a program's own HTTP sends; see socialchannel_http. It is the program's for as
- * long as the function that got it runs.
+ * One request of the library that a program's own HTTP sends; see socialchannel_http. It is valid while the
+ * function that received it runs.
  */
 typedef struct socialchannel_exchange socialchannel_exchange;
 
 /**
- * A host: the library, opened. Make one with socialchannel_host_open and free it with socialchannel_host_free.
+ * A host: an open library. Create it with socialchannel_host_open and free it with socialchannel_host_free.
  */
 typedef struct socialchannel_host socialchannel_host;
 
@@ -268,7 +270,7 @@ typedef struct {
    */
   const char *name;
   /**
-   * As it stands on the wire.
+   * The value as transmitted.
    */
   const char *value;
 } socialchannel_header;
@@ -276,32 +278,33 @@ typedef struct {
 /**
  * A program's own storage, for socialchannel_host_open_with.
  *
- * WHAT LIES THERE: what providers remember of themselves between calls, a few small values for an app (counters,
- * tokens of an app, names of servers). WHAT DOES NOT: apps, channels with their credentials, publish jobs, leases,
- * webhooks and uploads stay in the SQLite database, because publishing at most once rests on transactions over several of
- * its rows, which no table of single values can give. So `data` (or `database`) is needed as before.
+ * WHAT IT STORES: values that providers keep between calls, a few small ones per app (counters, tokens of an app, names
+ * of servers). WHAT IT DOES NOT STORE: apps, channels with their credentials, publish jobs, leases, webhooks and
+ * uploads stay in the SQLite database, because publishing at most once needs transactions over several rows, which a
+ * key-value store cannot provide. So `data` (or `database`) is still needed.
  *
- * Values arrive encrypted under the host's master key, bound to app and key, and are at most
- * SOCIALCHANNEL_STORAGE_VALUE_CAPACITY bytes long. All processes that open the same database must bring the same storage.
+ * Values arrive encrypted with the host's master key, bound to app and key, and are at most
+ * SOCIALCHANNEL_STORAGE_VALUE_CAPACITY bytes long. All processes that open the same database must use the same storage.
  *
- * THREADS. The functions are called on threads of the library, several at the same time, and may block; while they do, one
- * call of a provider waits (its time limits go on). They must not call the library, but for socialchannel_explain and the
- * functions of errors; a call with a host is refused with code `called_from_callback`. They must return: no longjmp, no
- * C++ exception, no exit of the thread. Text given is lent for the call. A key is UTF-8 of `key_len` bytes (at most 512),
- * which may hold a NUL; one NUL more follows it. A pointer that is not NULL may be used as its comment says.
+ * THREADS. The functions are called on threads of the library, several at the same time, and may block; meanwhile one
+ * call of a provider waits (its time limits still apply). They must not call the library, except socialchannel_explain
+ * and the functions for errors; a call with a host is refused with code `called_from_callback`. They must return
+ * normally: no longjmp, no C++ exception, no thread exit. Text is borrowed for the call. A key is UTF-8 of `key_len`
+ * bytes (at most 512), which may contain a NUL; a terminating NUL follows it. A non-NULL pointer may be used as its
+ * comment says.
  */
 typedef struct {
   /**
-   * sizeof(socialchannel_storage), so that later versions can have more members.
+   * sizeof(socialchannel_storage), so that later versions can add members.
    */
   size_t size;
   /**
-   * Handed to every function; may be NULL.
+   * Passed to every function; may be NULL.
    */
   void *userdata;
   /**
    * Reads a value: writes at most `value_capacity` bytes to `value`, their number to `*value_len_out`, the version to
-   * `*version_out` and the expiry, as it was given, to `*expires_at_out`. Returns DONE, ABSENT (also for a value that
+   * `*version_out` and the stored expiry to `*expires_at_out`. Returns DONE, ABSENT (also for a value that
    * has expired) or UNAVAILABLE.
    */
   uint32_t (*get_value)(void *userdata,
@@ -315,9 +318,9 @@ typedef struct {
                         int64_t *expires_at_out);
   /**
    * Stores a value, so that it outlives the process, and writes its new version to `*version_out`: never 0, and greater
-   * than every earlier version of this key, deleted ones too. If `if_version` is not NULL, compare and set: only if the key has the version
-   * `*if_version` now (0: only if it does not exist or has expired), in one step that nothing can come between; else
-   * CONFLICT. `expires_at`: milliseconds since 1970, from which on the key no longer exists; 0: it stays.
+   * than every earlier version of this key, also of deleted values. If `if_version` is not NULL, it stores the value
+   * only if the key has the version `*if_version` now (0: only if it does not exist or has expired), atomically;
+   * otherwise CONFLICT. `expires_at`: milliseconds since 1970, after which the key no longer exists; 0: never.
    * Returns DONE, CONFLICT, FULL or UNAVAILABLE.
    */
   uint32_t (*set_value)(void *userdata,
@@ -330,11 +333,11 @@ typedef struct {
                         int64_t expires_at,
                         uint64_t *version_out);
   /**
-   * Forgets a key. Returns DONE (also if there is none) or UNAVAILABLE.
+   * Deletes a key. Returns DONE (also if it does not exist) or UNAVAILABLE.
    */
   uint32_t (*delete_value)(void *userdata, const char *app, const char *key, size_t key_len);
   /**
-   * Names the app's keys that begin with `prefix` and come after `after` (NULL: all), in the order of their bytes, at most
+   * Lists the app's keys that begin with `prefix` and come after `after` (NULL: all), in byte order, at most
    * `limit`: calls `found(keys, key, key_len)` for each. Returns DONE or UNAVAILABLE.
    */
   uint32_t (*list_keys)(void *userdata,
@@ -347,14 +350,15 @@ typedef struct {
                         void (*found)(void *keys, const char *key, size_t key_len),
                         void *keys);
   /**
-   * Called once, when the library will not use the table any more; may be NULL. That is when the host is freed and every
-   * function has returned: perhaps a moment after socialchannel_host_free, on any thread. Not called if opening failed.
+   * Called once, when the library no longer uses the table; may be NULL. This is when the host is freed and every
+   * function has returned: possibly shortly after socialchannel_host_free, on any thread. Not called if opening
+   * failed.
    */
   void (*finalize)(void *userdata);
 } socialchannel_storage;
 
 /**
- * A request to send. Everything it points to is lent until the function returns.
+ * A request to send. Everything it points to is borrowed until the function returns.
  */
 typedef struct {
   /**
@@ -362,64 +366,65 @@ typedef struct {
    */
   const char *method;
   /**
-   * The whole address. Its query may hold credentials: keep it out of logs.
+   * The complete URL. Its query may contain credentials: keep it out of logs.
    */
   const char *url;
   /**
-   * All headers to send but `Host` (which is here only if it is not that of the address), `Connection` and
-   * `Transfer-Encoding`. They hold credentials.
+   * All headers to send, except `Host` (included only if it differs from the URL's host), `Connection` and
+   * `Transfer-Encoding`. They contain credentials.
    */
   const socialchannel_header *headers;
   /**
-   * How many.
+   * The number of headers.
    */
   size_t headers_len;
   /**
-   * Bytes of the body, which `content-length` says too; 0: none; -1: not known, send it in chunks.
+   * The length of the body in bytes, as in `content-length`; 0: no body; -1: unknown, use chunked encoding.
    */
   int64_t body_len;
 } socialchannel_http_request;
 
 /**
- * A program's own HTTP, for socialchannel_host_open_with: through it goes every request, those of providers and what the
- * library fetches itself (media at an address).
+ * A program's own HTTP, for socialchannel_host_open_with: it sends every request, those of providers and those of the
+ * library itself (media at a URL).
  *
- * WHAT THE LIBRARY HAS JUDGED before it asks: the origin is granted to the app (or it is the address of a person's media),
- * the address names no private network by number, mapped origins are mapped. WHAT IS LEFT TO YOU: a host's name may resolve
- * to a private address. You resolve it, so you refuse it (REFUSED), unless the policy allows private networks; the
- * library's own HTTP does so. Whoever may publish from an address could otherwise read your inner network.
+ * WHAT THE LIBRARY HAS CHECKED: the origin is granted to the app (or it is the URL of a person's media), the URL
+ * contains no private IP address, mapped origins are mapped. WHAT YOU MUST CHECK: a host name may resolve to a private
+ * address. You resolve it, so you must refuse it (REFUSED), unless the policy allows private networks; the library's
+ * own HTTP does this. Otherwise anyone who may publish from a URL could read your private network.
  *
- * HOW TO SEND: exactly once, whatever fails (publishing at most once rests on it); no redirect followed, no cookie kept, no
- * content decoded (`content-length` counts the bytes you hand over), certificates checked. The library gives up at its own
- * time limits, but cannot stop your function: use timeouts (30 seconds without a byte is usual), and return BROKEN when
- * socialchannel_exchange_read or socialchannel_exchange_write fails, breaking the connection off: a server must not take half
- * a body for a whole one.
+ * HOW TO SEND: exactly once, whatever fails (publishing at most once depends on it); follow no redirects, store no
+ * cookies, decode no content (`content-length` counts the bytes that you pass on), and check certificates. The library
+ * stops waiting at its own time limits, but cannot stop your function: use timeouts (30 seconds without a byte is
+ * usual). When socialchannel_exchange_read or socialchannel_exchange_write fails, abort the connection and return
+ * BROKEN: a server must not take a partial body for a complete one.
  *
- * THREADS. `exchange` is called on threads of the library, up to 256 at the same time, and may block. Inside of it, and only
- * with the exchange it was given, call socialchannel_exchange_read, _respond and _write, and socialchannel_explain; of the
- * library's other functions only those of errors (a call with a host is refused with code `called_from_callback`). It must return: no longjmp, no
- * C++ exception, no exit of the thread.
+ * THREADS. `exchange` is called on threads of the library, up to 256 at the same time, and may block. Inside it, and
+ * only with its own exchange, call socialchannel_exchange_read, _respond and _write, and socialchannel_explain. Of the
+ * library's other functions, it may call only those for errors (a call with a host is refused with code
+ * `called_from_callback`). It must return normally: no longjmp, no C++ exception, no thread exit.
  */
 typedef struct {
   /**
-   * sizeof(socialchannel_http), so that later versions can have more members.
+   * sizeof(socialchannel_http), so that later versions can add members.
    */
   size_t size;
   /**
-   * Handed to every function; may be NULL.
+   * Passed to every function; may be NULL.
    */
   void *userdata;
   /**
-   * Does one exchange: sends `request`, reading its body with socialchannel_exchange_read; hands over the head of the answer
-   * with socialchannel_exchange_respond, then its body with socialchannel_exchange_write; returns a
-   * socialchannel_http_result. The exchange is over when it returns.
+   * Performs one exchange: sends `request`, reading its body with socialchannel_exchange_read; passes on the
+   * response head with socialchannel_exchange_respond, then the response body with socialchannel_exchange_write;
+   * returns a socialchannel_http_result. The exchange is over when it returns.
    */
   uint32_t (*exchange)(void *userdata,
                        const socialchannel_http_request *request,
                        socialchannel_exchange *exchange);
   /**
-   * Called once, when the library will not use the table any more; may be NULL. That is when the host is freed and every
-   * function has returned: perhaps a moment after socialchannel_host_free, on any thread. Not called if opening failed.
+   * Called once, when the library no longer uses the table; may be NULL. This is when the host is freed and every
+   * function has returned: possibly shortly after socialchannel_host_free, on any thread. Not called if opening
+   * failed.
    */
   void (*finalize)(void *userdata);
 } socialchannel_http;
@@ -429,20 +434,20 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * The combined number of the library that is loaded. A program asserts that it is not less than
+ * The combined number of the loaded library. A program should check that it is not less than
  * SOCIALCHANNEL_VERSION_NUMBER of the header it was compiled with, and that the major version (before 1.0: the
  * minor version) is the same.
  */
 uint32_t socialchannel_version_number(void);
 
 /**
- * The version of the library that is loaded, for example `0.1.0`. Valid for ever; not to be freed.
+ * The version of the loaded library, for example `0.1.0`. Valid until the process ends; not to be freed.
  */
 const char *socialchannel_version_text(void);
 
 /**
- * The name of a status, as it stands in JSON (`rate_limited`); `ok` for SOCIALCHANNEL_STATUS_OK, `other` for
- * a number this library does not know. Never NULL; valid for ever; not to be freed.
+ * The name of a status, as in JSON (`rate_limited`); `ok` for SOCIALCHANNEL_STATUS_OK, `other` for
+ * a number this library does not know. Never NULL; valid until the process ends; not to be freed.
  */
 const char *socialchannel_status_name(uint32_t status);
 
@@ -453,7 +458,7 @@ const char *socialchannel_status_name(uint32_t status);
 socialchannel_status socialchannel_error_status(const socialchannel_error *error);
 
 /**
- * The kind's name, as it stands in JSON: `rate_limited`. NULL only if `error` is NULL or was freed.
+ * The kind's name, as in JSON: `rate_limited`. NULL only if `error` is NULL or was freed.
  */
 const char *socialchannel_error_kind(const socialchannel_error *error);
 
@@ -463,20 +468,20 @@ const char *socialchannel_error_kind(const socialchannel_error *error);
 const char *socialchannel_error_message(const socialchannel_error *error);
 
 /**
- * What the person or the operator can do now. NULL if nobody knows.
+ * What the person or the operator can do now. NULL if unknown.
  */
 const char *socialchannel_error_remedy(const socialchannel_error *error);
 
 /**
- * The platform's own code, unchanged. Of SOCIALCHANNEL_STATUS_INVALID_ARGUMENT the library's own:
+ * The platform's own code, unchanged. With SOCIALCHANNEL_STATUS_INVALID_ARGUMENT, the library's own code:
  * `null_pointer`, `invalid_utf8`, `malformed_json`, `too_long`, `freed_handle`, `wrong_handle`,
- * `used_after_fork`, `called_from_callback`; of a program's own storage and HTTP also `wrong_size`,
+ * `used_after_fork`, `called_from_callback`; for a program's own storage and HTTP also `wrong_size`,
  * `not_in_callback`, `answered_already`, `not_answered`, `no_status`, `no_header`, `no_room`. NULL if there is none.
  */
 const char *socialchannel_error_code(const socialchannel_error *error);
 
 /**
- * The parameter, setting, post field, option or permission that is at fault. NULL if there is none.
+ * The parameter, setting, post field, option or permission that caused the failure. NULL if there is none.
  */
 const char *socialchannel_error_field(const socialchannel_error *error);
 
@@ -496,44 +501,66 @@ const char *socialchannel_error_provider(const socialchannel_error *error);
 const char *socialchannel_error_operation(const socialchannel_error *error);
 
 /**
- * What is known of a call with effects: `not_done` (it changed nothing) or `unknown` (look before trying
- * again). NULL for calls without effects.
+ * What is known about the effect of the call: `not_done` (it changed nothing) or `unknown` (check before
+ * trying again). NULL for calls without effects.
  */
 const char *socialchannel_error_outcome(const socialchannel_error *error);
 
 /**
- * Milliseconds to wait before the next try; -1 if nobody knows.
+ * Milliseconds to wait before the next try; -1 if unknown.
  */
 int64_t socialchannel_error_retry_after_ms(const socialchannel_error *error);
 
 /**
- * All of it as JSON (schema: Error); absent members are left out. NULL only if `error` is NULL or was freed.
+ * The whole error as JSON (schema: Error); absent members are left out. NULL only if `error` is NULL or was freed.
  */
 const char *socialchannel_error_json(const socialchannel_error *error);
 
 /**
- * Frees an error and the texts it lent. NULL does nothing, nor does an error that was freed already or that
- * comes from before a fork.
+ * Frees an error and its texts. It does nothing for NULL, for an error that was already freed, and for an
+ * error from before a fork.
  */
 void socialchannel_error_free(socialchannel_error *error);
 
 /**
- * Frees text that a function of this library handed out as `char *`. NULL does nothing. Text is freed once;
- * freeing it twice, or anything else, is undefined, as with free().
+ * Frees text that a function of this library returned as `char *`. NULL does nothing. Free each text once;
+ * freeing it twice, or freeing another pointer, is undefined, as with free().
  */
 void socialchannel_string_free(char *string);
 
 /**
- * Frees bytes that a function of this library handed out, with the length it gave. NULL does nothing. Bytes
- * are freed once; freeing them twice, or with another length, is undefined.
+ * Frees bytes that a function of this library returned, with their returned length. NULL does nothing. Free
+ * bytes once; freeing them twice, or with another length, is undefined.
  */
 void socialchannel_bytes_free(uint8_t *bytes, size_t bytes_len);
 
 /**
- * Waits for the next bytes of the request's body and copies at most `capacity` of them to `buffer`, their number to
- * `*read_out`; 0: the body is at its end.
+ * Says how much of its work the library notes in its log, from now on, for all hosts of the process: `off`, `error`,
+ * `warn`, `info` (as it begins), `debug` or `trace`. The log is kept from the first host that is opened, or from this
+ * call if it comes earlier.
+ */
+socialchannel_status socialchannel_log_level(const char *level,
+                                             socialchannel_error **error_out);
+
+/**
+ * Reads the library's log: what it has to say besides results and errors, such as why a database refused or what a
+ * provider wrote to its standard error. `after` is the number of the last entry that was read, at first 0; at most
+ * `limit` entries come, and never more than 1,000. On success `*entries_out` is an array, oldest first (schema of an
+ * item: LogEntry); empty: there is nothing new.
  *
- * UNAVAILABLE: the body broke off, or the call it belongs to has ended: break the connection off and return BROKEN.
+ * The newest entries are kept in memory, about 1 MiB, whether anybody reads them or not, and for any number of readers.
+ * Call it now and then, from any thread; it waits for nothing.
+ */
+socialchannel_status socialchannel_log_read(uint64_t after,
+                                            uint32_t limit,
+                                            char **entries_out,
+                                            socialchannel_error **error_out);
+
+/**
+ * Waits for the next bytes of the request body, copies at most `capacity` of them to `buffer`, and writes their
+ * number to `*read_out`; 0: end of the body.
+ *
+ * UNAVAILABLE: the body was interrupted, or its call has ended: abort the connection and return BROKEN.
  * INVALID_ARGUMENT: the exchange is over (code `freed_handle`), `capacity` is 0.
  */
 socialchannel_status socialchannel_exchange_read(socialchannel_exchange *exchange,
@@ -543,11 +570,11 @@ socialchannel_status socialchannel_exchange_read(socialchannel_exchange *exchang
                                                  socialchannel_error **error_out);
 
 /**
- * Hands over the head of the answer: its final status (200 to 999) and its headers, without those of the connection
- * itself (`connection`, `transfer-encoding`). Once for an exchange.
+ * Passes on the response head: its final status (200 to 999) and its headers, without those of the connection
+ * itself (`connection`, `transfer-encoding`). Call it once per exchange.
  *
- * UNAVAILABLE: the call it belongs to has ended. INVALID_ARGUMENT: the exchange is over (code `freed_handle`) or answered
- * already (`answered_already`), or this is no head of an answer.
+ * UNAVAILABLE: its call has ended. INVALID_ARGUMENT: the exchange is over (code `freed_handle`), already has a response
+ * (`answered_already`), or the head is invalid.
  */
 socialchannel_status socialchannel_exchange_respond(socialchannel_exchange *exchange,
                                                     uint16_t status,
@@ -556,10 +583,10 @@ socialchannel_status socialchannel_exchange_respond(socialchannel_exchange *exch
                                                     socialchannel_error **error_out);
 
 /**
- * Hands over bytes of the answer's body, in order; waits while the library has enough of them. They are copied.
+ * Passes on bytes of the response body, in order; waits while the library's buffer is full. The bytes are copied.
  *
- * UNAVAILABLE: nobody wants them any more: break the connection off and return BROKEN. INVALID_ARGUMENT: the exchange is over
- * (code `freed_handle`), or has no head of an answer yet (`not_answered`).
+ * UNAVAILABLE: the response is no longer needed: abort the connection and return BROKEN. INVALID_ARGUMENT: the exchange
+ * is over (code `freed_handle`), or has no response head yet (`not_answered`).
  */
 socialchannel_status socialchannel_exchange_write(socialchannel_exchange *exchange,
                                                   const uint8_t *buffer,
@@ -567,10 +594,11 @@ socialchannel_status socialchannel_exchange_write(socialchannel_exchange *exchan
                                                   socialchannel_error **error_out);
 
 /**
- * Says why a function of socialchannel_storage or socialchannel_http is about to return a failure: one sentence for
- * the operator, which becomes part of the error's message. No token, and no address with its query. The last one counts.
+ * Explains why a function of socialchannel_storage or socialchannel_http is about to return a failure: one sentence
+ * for the operator, which becomes part of the error's message. It must not contain a token or a URL with its query.
+ * The last explanation counts.
  *
- * INVALID_ARGUMENT with code `not_in_callback`: this thread is not inside of such a function.
+ * INVALID_ARGUMENT with code `not_in_callback`: this thread is not inside such a function.
  */
 socialchannel_status socialchannel_explain(const char *why,
                                            socialchannel_error **error_out);
@@ -578,13 +606,14 @@ socialchannel_status socialchannel_explain(const char *why,
 /**
  * Opens a host.
  *
- * `config` is a JSON document (schema: HostConfig). `{"data": "/var/lib/shop/social-channel"}` keeps everything
- * in that folder; `{}` keeps nothing beyond the process. Several processes may open the same folder at the same
- * time; they share accounts and jobs, and each job is driven by one of them at a time.
+ * `config` is a JSON document (schema: HostConfig). `{"data": "/var/lib/shop/social-channel"}` stores everything
+ * in that folder; with `{}` nothing outlives the process. Several processes may open the same folder at the same
+ * time; they share accounts and jobs, and each job is run by one of them at a time. Paths must be absolute.
  *
  * On success `*host_out` is a host to free with socialchannel_host_free. On failure it is left untouched.
  *
- * INVALID_ARGUMENT: a NULL `config` or `host_out`, a malformed document. MISCONFIGURED: a wrong or unreadable
+ * INVALID_ARGUMENT: a NULL `config` or `host_out`, a malformed document. INVALID_REQUEST: an empty or relative path
+ * (`data: ""` is a variable that was not set), or two keys. MISCONFIGURED: a wrong or unreadable
  * master key, a folder that cannot be used. UNAVAILABLE: the database cannot be opened now.
  */
 socialchannel_status socialchannel_host_open(const char *config,
@@ -592,8 +621,8 @@ socialchannel_status socialchannel_host_open(const char *config,
                                              socialchannel_error **error_out);
 
 /**
- * Opens a host, as socialchannel_host_open does, with the program's own storage for what providers remember, its own HTTP,
- * or both. NULL: the library's. The tables are copied; what `userdata` points to must live until `finalize` is called.
+ * Opens a host, as socialchannel_host_open does, with the program's own storage for providers, its own HTTP, or both.
+ * NULL: the library's. The tables are copied; the object of `userdata` must live until `finalize` is called.
  *
  * INVALID_ARGUMENT also for a table without its size (code `wrong_size`) or without one of its functions.
  */
@@ -604,28 +633,32 @@ socialchannel_status socialchannel_host_open_with(const char *config,
                                                   socialchannel_error **error_out);
 
 /**
- * Lays the host's jobs down: requests that may be repeated are dropped, others are waited for, at most
- * `longest_ms`. What is not finished goes on when a host is next opened on the same data, and a worker
- * (socialchannel_host_work) returns soon. Afterwards the host answers calls, but drives no jobs.
+ * Stops the work of the host: requests that may be repeated are dropped, others are waited for, for at most
+ * `longest_ms`. Unfinished jobs continue when a host is next opened on the same data. A worker
+ * (socialchannel_host_work) returns soon. Afterwards the host still accepts calls, but runs no jobs.
  */
 socialchannel_status socialchannel_host_shutdown(const socialchannel_host *host,
                                                  uint64_t longest_ms,
                                                  socialchannel_error **error_out);
 
 /**
- * Frees a host. Jobs are laid down first, as by socialchannel_host_shutdown with 30 seconds; that usually takes
- * no time. Calls that other threads are making end in their own time; new ones are refused.
+ * Frees a host. Its work is stopped first, as by socialchannel_host_shutdown with 30 seconds, which is usually
+ * immediate; then its database is closed, so that another process or a child may open it. Running calls of other
+ * threads finish; new ones are refused.
  *
- * NULL does nothing, nor does a host that was freed already or was opened before a fork.
+ * It does nothing for NULL, for a host that was already freed, and for a host opened before a fork.
  */
 void socialchannel_host_free(socialchannel_host *host);
 
 /**
- * Drives all tenants' due jobs and refreshes idle accounts, for `longest_ms`: for cron, queue workers, and
- * hosts opened with `"background": false`. 0 does what is due now and returns when that is done or laid down;
- * UINT64_MAX goes on until socialchannel_host_shutdown is called on another thread.
+ * Runs all tenants' due jobs and refreshes idle accounts, for `longest_ms`: for cron, queue workers, and
+ * hosts opened with `"background": false`. 0 does what is due now and returns when nothing more is due;
+ * UINT64_MAX continues until socialchannel_host_shutdown is called on another thread.
  *
- * On success `*worked_out` is what was done (schema: Worked).
+ * It returns early if a signal handler of the program runs on the calling thread, as sleep() does; the member
+ * `interrupted` is then true. Its jobs continue until the host is shut down or freed, or the time is up.
+ *
+ * On success `*worked_out` is the result (schema: Worked).
  */
 socialchannel_status socialchannel_host_work(const socialchannel_host *host,
                                              uint64_t longest_ms,
@@ -633,27 +666,27 @@ socialchannel_status socialchannel_host_work(const socialchannel_host *host,
                                              socialchannel_error **error_out);
 
 /**
- * Encrypts everything anew under the first of several master keys, after which the others may go. On success
- * `*changed_out` says how many values were changed.
+ * Encrypts everything again with the first of several master keys; the others can then be removed. On success
+ * `*changed_out` is the number of changed values.
  */
 socialchannel_status socialchannel_host_rotate_keys(const socialchannel_host *host,
                                                     uint64_t *changed_out,
                                                     socialchannel_error **error_out);
 
 /**
- * Makes a new master key: 64 hexadecimal digits, for the member `key` of a configuration.
+ * Generates a new master key: 64 hexadecimal digits, for the member `key` of a configuration.
  */
 socialchannel_status socialchannel_new_key(char **key_out, socialchannel_error **error_out);
 
 /**
  * Installs a provider from the bytes of its component (a `.wasm` file), or replaces the one of the same id while
- * the host runs: new apps run it, and existing apps too, unless it asks for origins they were not granted. Calls
- * in flight and open jobs stay with what they began with; other processes on the same data see the change at
- * their next call. On failure everything stays as it was.
+ * the host runs: new apps run it, and existing apps too, unless it requests origins that they were not granted.
+ * Running calls and open jobs continue with the component that started them; other processes on the same data
+ * see the change at their next call. On failure nothing changes.
  *
- * On success `*loaded_out` says what was installed and which apps wait for a grant (schema: Loaded).
+ * On success `*loaded_out` names the installed component and the apps that wait for a grant (schema: Loaded).
  *
- * LOAD_FAILED: the bytes are no provider. INCOMPATIBLE: it was built for another version of the contract.
+ * LOAD_FAILED: the bytes are not a provider. INCOMPATIBLE: it was built for another version of the contract.
  */
 socialchannel_status socialchannel_host_load_provider(const socialchannel_host *host,
                                                       const uint8_t *component,
@@ -662,8 +695,8 @@ socialchannel_status socialchannel_host_load_provider(const socialchannel_host *
                                                       socialchannel_error **error_out);
 
 /**
- * As socialchannel_host_load_provider, from a file. NOT_FOUND: there is no such file; UNAVAILABLE: it cannot be
- * read.
+ * Like socialchannel_host_load_provider, from a file. NOT_FOUND: there is no such file; UNAVAILABLE: it cannot
+ * be read.
  */
 socialchannel_status socialchannel_host_load_provider_file(const socialchannel_host *host,
                                                            const char *path,
@@ -671,8 +704,8 @@ socialchannel_status socialchannel_host_load_provider_file(const socialchannel_h
                                                            socialchannel_error **error_out);
 
 /**
- * Looks at a component without installing it. On success `*provider_out` says what it is (schema: ProviderInfo).
- * Fails as socialchannel_host_load_provider.
+ * Inspects a component without installing it. On success `*provider_out` describes it (schema: ProviderInfo).
+ * Fails like socialchannel_host_load_provider.
  */
 socialchannel_status socialchannel_host_inspect_provider(const socialchannel_host *host,
                                                          const uint8_t *component,
@@ -689,7 +722,7 @@ socialchannel_status socialchannel_host_list_providers(const socialchannel_host 
                                                        socialchannel_error **error_out);
 
 /**
- * Forgets a provider by its id. NOT_FOUND: it is not installed. INVALID_REQUEST: apps or open jobs still need it;
+ * Deletes a provider by its id. NOT_FOUND: it is not installed. INVALID_REQUEST: apps or open jobs still need it;
  * the message names them.
  */
 socialchannel_status socialchannel_host_unload_provider(const socialchannel_host *host,
@@ -697,12 +730,12 @@ socialchannel_status socialchannel_host_unload_provider(const socialchannel_host
                                                         socialchannel_error **error_out);
 
 /**
- * Makes an app (a provider with one set of settings, that is one registration at the network), or changes what
- * `config` names of an existing one. `app` is its name: 1 to 64 of letters, digits, `.`, `_` and `-`. `config` is
- * a JSON document (schema: AppConfig), for example
+ * Creates an app (a provider with one set of settings, that is one registration at the network), or changes the
+ * members of an existing app that `config` has. `app` is its name: 1 to 64 of letters, digits, `.`, `_` and `-`.
+ * `config` is a JSON document (schema: AppConfig), for example
  * `{"provider": "...", "redirect_uri": "https://shop.example/callback", "settings": {"client-key": "..."}}`.
  *
- * On success `*app_out` is the app with secrets masked; its `missing_settings` says what is still needed
+ * On success `*app_out` is the app with secrets masked; its `missing_settings` lists what is still needed
  * (schema: App).
  */
 socialchannel_status socialchannel_host_put_app(const socialchannel_host *host,
@@ -719,7 +752,7 @@ socialchannel_status socialchannel_host_list_apps(const socialchannel_host *host
                                                   socialchannel_error **error_out);
 
 /**
- * Reads one app; secrets are masked (schema: App). NOT_FOUND: there is none of that name.
+ * Reads one app; secrets are masked (schema: App). NOT_FOUND: there is no app with that name.
  */
 socialchannel_status socialchannel_host_get_app(const socialchannel_host *host,
                                                 const char *app,
@@ -727,14 +760,14 @@ socialchannel_status socialchannel_host_get_app(const socialchannel_host *host,
                                                 socialchannel_error **error_out);
 
 /**
- * Forgets an app. INVALID_REQUEST: it still has channels; disconnect them first.
+ * Deletes an app. INVALID_REQUEST: it still has channels; disconnect them first.
  */
 socialchannel_status socialchannel_host_delete_app(const socialchannel_host *host,
                                                    const char *app,
                                                    socialchannel_error **error_out);
 
 /**
- * Finds out what is wrong with an app's settings, asking the platform where that helps. On success `*findings_out`
+ * Checks an app's settings, also by calling the platform. On success `*findings_out`
  * is an array (schema of an item: Finding).
  */
 socialchannel_status socialchannel_host_check_app(const socialchannel_host *host,
@@ -743,7 +776,7 @@ socialchannel_status socialchannel_host_check_app(const socialchannel_host *host
                                                   socialchannel_error **error_out);
 
 /**
- * Tells the steps through the platform's portal up to a working app, with the values to copy there. On success
+ * Reads the steps through the platform's portal to a working app, with the values to copy there. On success
  * `*guide_out` is an array (schema of an item: GuideStep). UNSUPPORTED: the provider has no guide.
  */
 socialchannel_status socialchannel_host_get_app_guide(const socialchannel_host *host,
@@ -752,11 +785,11 @@ socialchannel_status socialchannel_host_get_app_guide(const socialchannel_host *
                                                       socialchannel_error **error_out);
 
 /**
- * Begins to connect an account. `options` is a JSON document (schema: ConnectOptions); its `owner` is a reference
- * to whoever begins, such as a hash of the browser's session, and must be given again to complete: anybody else
+ * Begins to connect an account. `options` is a JSON document (schema: ConnectOptions); its `owner` identifies who
+ * begins, such as a hash of the browser's session, and must be given again to complete; any other value
  * is refused.
  *
- * On success `*connect_out` says what comes next (schema: Connect): `{"redirect": {"url": ...}}`: send the
+ * On success `*connect_out` is the next step (schema: Connect): `{"redirect": {"url": ...}}`: send the
  * person's browser there; `{"done": ...}`: no browser was needed.
  */
 socialchannel_status socialchannel_host_begin_connect(const socialchannel_host *host,
@@ -767,15 +800,15 @@ socialchannel_status socialchannel_host_begin_connect(const socialchannel_host *
                                                       socialchannel_error **error_out);
 
 /**
- * Completes a connect. `callback` is the query of the address to which the browser came back, exactly as received
- * (not decoded), or that whole address. `owner` is the one given to socialchannel_host_begin_connect.
+ * Completes a connect. `callback` is the query of the callback URL, exactly as received (not decoded), or the
+ * whole URL. `owner` is the one given to socialchannel_host_begin_connect.
  *
- * On success `*connected_out` is what came of it (schema: Connected): `{"channel": {"id": ...}}`, or
+ * On success `*connected_out` is the result (schema: Connected): `{"channel": {"id": ...}}`, or
  * `{"choose": {"choice": ..., "candidates": [...]}}`: let the person pick one of several accounts and call
  * socialchannel_host_choose_account.
  *
- * AUTHORIZATION_DENIED: the person declined. INVALID_REQUEST: the callback is unknown, was used already, or was
- * begun by somebody else.
+ * AUTHORIZATION_DENIED: the person declined. INVALID_REQUEST: the callback is unknown, was used already, or has
+ * another owner.
  */
 socialchannel_status socialchannel_host_complete_connect(const socialchannel_host *host,
                                                          const char *tenant,
@@ -785,8 +818,8 @@ socialchannel_status socialchannel_host_complete_connect(const socialchannel_hos
                                                          socialchannel_error **error_out);
 
 /**
- * Picks one of several accounts that a consent brought. `choice` and `account_id` come from the document of
- * socialchannel_host_complete_connect. On success `*channel_out` is the channel (schema: Channel).
+ * Connects one of several accounts that a consent returned. `choice` and `account_id` come from the document
+ * of socialchannel_host_complete_connect. On success `*channel_out` is the channel (schema: Channel).
  */
 socialchannel_status socialchannel_host_choose_account(const socialchannel_host *host,
                                                        const char *tenant,
@@ -806,7 +839,7 @@ socialchannel_status socialchannel_host_list_channels(const socialchannel_host *
                                                       socialchannel_error **error_out);
 
 /**
- * Reads one channel (schema: Channel). NOT_FOUND: the tenant has none of that id.
+ * Reads one channel (schema: Channel). NOT_FOUND: the tenant has no channel with that id.
  */
 socialchannel_status socialchannel_host_get_channel(const socialchannel_host *host,
                                                     const char *tenant,
@@ -815,7 +848,8 @@ socialchannel_status socialchannel_host_get_channel(const socialchannel_host *ho
                                                     socialchannel_error **error_out);
 
 /**
- * Cancels the channel's jobs, tells the platform, and forgets the channel. On success `*disconnected_out` says
+ * Cancels the channel's jobs, tells the platform, and deletes the access. Jobs, consents and numbers are kept: the same
+ * account connected to the same app again is the same channel, with the same id. On success `*disconnected_out` says
  * whether the platform was told (schema: Disconnected).
  */
 socialchannel_status socialchannel_host_disconnect(const socialchannel_host *host,
@@ -825,7 +859,7 @@ socialchannel_status socialchannel_host_disconnect(const socialchannel_host *hos
                                                    socialchannel_error **error_out);
 
 /**
- * Asks the platform who the account is. On success `*profile_out` is a document (schema: Profile).
+ * Reads the account's profile from the platform. On success `*profile_out` is a document (schema: Profile).
  */
 socialchannel_status socialchannel_host_get_profile(const socialchannel_host *host,
                                                     const char *tenant,
@@ -834,8 +868,8 @@ socialchannel_status socialchannel_host_get_profile(const socialchannel_host *ho
                                                     socialchannel_error **error_out);
 
 /**
- * Asks the platform for the account's numbers. On success `*stats_out` is a document (schema: Stats); an absent
- * number is unknown, never zero.
+ * Reads the account's statistics from the platform. On success `*stats_out` is a document (schema: Stats); an
+ * absent number is unknown, never zero.
  */
 socialchannel_status socialchannel_host_get_stats(const socialchannel_host *host,
                                                   const char *tenant,
@@ -857,8 +891,9 @@ socialchannel_status socialchannel_host_list_posts(const socialchannel_host *hos
                                                    socialchannel_error **error_out);
 
 /**
- * Reads posts by id, with fresh numbers and covers. `ids` is a JSON array of texts. Ids that are gone, private or
- * someone else's are left out. On success `*posts_out` is an array (schema of an item: PostSummary).
+ * Reads posts by id, with current statistics and covers. `ids` is a JSON array of texts. Posts that are deleted,
+ * private or of another account are left out. On success `*posts_out` is an array (schema of an item:
+ * PostSummary).
  */
 socialchannel_status socialchannel_host_get_posts(const socialchannel_host *host,
                                                   const char *tenant,
@@ -868,8 +903,8 @@ socialchannel_status socialchannel_host_get_posts(const socialchannel_host *host
                                                   socialchannel_error **error_out);
 
 /**
- * Asks what the account may post now: kinds, fields, choices, rules, quotas, notices. Ask anew for every form
- * shown. On success `*form_out` is a document (schema: PublishForm).
+ * Reads what the account may post now: kinds, fields, choices, rules, quotas, notices. Call it again for every
+ * form shown. On success `*form_out` is a document (schema: PublishForm).
  */
 socialchannel_status socialchannel_host_get_publish_form(const socialchannel_host *host,
                                                          const char *tenant,
@@ -878,9 +913,9 @@ socialchannel_status socialchannel_host_get_publish_form(const socialchannel_hos
                                                          socialchannel_error **error_out);
 
 /**
- * Finds out everything that can be known of a post without posting it. `request` as for
- * socialchannel_host_publish; of it `post` and `media` count. On success `*findings_out` is an array (schema of an
- * item: Finding); only findings of severity `error` stop a post.
+ * Checks a post as far as possible without posting it. `request` as for socialchannel_host_publish; only `post`
+ * and `media` are used. On success `*findings_out` is an array (schema of an
+ * item: Finding); only findings of severity `error` prevent a post.
  */
 socialchannel_status socialchannel_host_check_post(const socialchannel_host *host,
                                                    const char *tenant,
@@ -891,9 +926,12 @@ socialchannel_status socialchannel_host_check_post(const socialchannel_host *hos
 
 /**
  * Stores a publish job. `request` is a JSON document (schema: PublishRequest), for example
- * `{"post": {"kind": "video", "text": "Hello"}, "media": [{"file": "/videos/a.mp4"}], "idempotency_key": "order-7"}`.
- * The job is on disk when this returns; in a host with background work it begins at once. The same
- * `idempotency_key` and request again give the same job, so a call whose answer was lost may be repeated.
+ * `{"post": {"kind": "video", "text": "Hello", "visibility": "PUBLIC_TO_EVERYONE"}, "media": [{"file": "/videos/a.mp4"}],
+ * "idempotency_key": "order-7"}`. The account's options, such as the choices of `visibility`, are in its form. The job
+ * is on disk when this returns; in a host with background work it starts at once. Repeating the same `idempotency_key`
+ * and request returns the same job, so a call whose result was lost may be repeated.
+ * INVALID_REQUEST: the account's form does not take this kind, option, text or visibility, or a time is over or more
+ * than two years ahead; the error's field says which. Nothing was stored.
  *
  * On success `*job_out` is the job (schema: Job). Follow it with socialchannel_host_get_job or
  * socialchannel_host_wait_for_job: `bytes_sent` of `bytes_total` is the progress.
@@ -916,7 +954,7 @@ socialchannel_status socialchannel_host_list_jobs(const socialchannel_host *host
                                                   socialchannel_error **error_out);
 
 /**
- * Reads one job without waiting (schema: Job); where this process drives it, with its live figures.
+ * Reads one job without waiting (schema: Job), with live progress if this process runs it.
  */
 socialchannel_status socialchannel_host_get_job(const socialchannel_host *host,
                                                 const char *tenant,
@@ -927,7 +965,8 @@ socialchannel_status socialchannel_host_get_job(const socialchannel_host *host,
 /**
  * Waits until the job has ended (`published`, `failed`, `unknown`, `cancelled`) or pauses (`paused`: a person must
  * do something), at most `longest_ms`, and reads it (schema: Job). When the time is up the job is still `active`;
- * that is no error. Call it in a loop with a short time to draw progress.
+ * this is not an error. It also returns early, without an error, if a signal handler of the program ran on the calling
+ * thread. Call it in a loop with a short time to draw progress.
  */
 socialchannel_status socialchannel_host_wait_for_job(const socialchannel_host *host,
                                                      const char *tenant,
@@ -937,8 +976,8 @@ socialchannel_status socialchannel_host_wait_for_job(const socialchannel_host *h
                                                      socialchannel_error **error_out);
 
 /**
- * Asks to cancel a job and reads it (schema: Job). What was sent already may still be posted; the job's end says. One
- * that has ended stays as it is.
+ * Requests the cancellation of a job and reads it (schema: Job). What was already sent may still be posted; the job's
+ * final status says so. A job that has ended does not change.
  */
 socialchannel_status socialchannel_host_cancel_job(const socialchannel_host *host,
                                                    const char *tenant,
@@ -947,7 +986,7 @@ socialchannel_status socialchannel_host_cancel_job(const socialchannel_host *hos
                                                    socialchannel_error **error_out);
 
 /**
- * Goes on with a job now: after a crash, a pause, or a change that a person made (schema: Job). INVALID_REQUEST:
+ * Continues a job now: after a crash, a pause, or a change that a person made (schema: Job). INVALID_REQUEST:
  * it has ended.
  */
 socialchannel_status socialchannel_host_resume_job(const socialchannel_host *host,
@@ -957,9 +996,9 @@ socialchannel_status socialchannel_host_resume_job(const socialchannel_host *hos
                                                    socialchannel_error **error_out);
 
 /**
- * Changes a job of which nothing can have been posted yet, and goes on with it. `change` is a JSON document
+ * Changes a job of which nothing can have been posted yet, and continues it. `change` is a JSON document
  * (schema: JobChange). On success `*job_out` is the job (schema: Job). INVALID_REQUEST: it has ended, or a request
- * that may make the post was begun.
+ * that may make the post was started.
  */
 socialchannel_status socialchannel_host_change_job(const socialchannel_host *host,
                                                    const char *tenant,
@@ -970,7 +1009,8 @@ socialchannel_status socialchannel_host_change_job(const socialchannel_host *hos
 
 /**
  * Makes a new job for what an ended one did not publish (schema: Job). After `unknown`, `looked` must say that the
- * person has looked and found nothing; better say what was found with socialchannel_host_resolve_job.
+ * person has looked and found nothing; better say what was found with socialchannel_host_resolve_job. Asked for again
+ * it is the same new job, as long as that has not ended without a post.
  * INVALID_REQUEST: it has not ended, has published, or nobody looked.
  */
 socialchannel_status socialchannel_host_retry_job(const socialchannel_host *host,
@@ -981,9 +1021,9 @@ socialchannel_status socialchannel_host_retry_job(const socialchannel_host *host
                                                   socialchannel_error **error_out);
 
 /**
- * Says what a person found after a job ended `unknown`. `found` is a JSON document (schema: Resolution), for example
- * `{"posted": false}`. Posted: the job is `published`; not posted: it is `failed` and may be tried again
- * (schema: Job). INVALID_REQUEST: it is not `unknown`.
+ * Records what a person found after a job ended `unknown`. `found` is a JSON document (schema: Resolution), for
+ * example `{"posted": false}`. If it was posted, the job becomes `published`; if not, it becomes `failed` and
+ * may be retried (schema: Job). INVALID_REQUEST: it is not `unknown`.
  */
 socialchannel_status socialchannel_host_resolve_job(const socialchannel_host *host,
                                                     const char *tenant,
@@ -1002,17 +1042,18 @@ socialchannel_status socialchannel_host_get_job_history(const socialchannel_host
                                                         socialchannel_error **error_out);
 
 /**
- * Takes a platform's call to an app's webhook address. Anybody may call that address; the provider judges over
- * the raw bytes whether the platform did. When this returns, what was said is stored.
+ * Receives a webhook that a platform sent to an app's address. Anyone may call that address; the provider
+ * verifies from the raw bytes that the platform did. When this returns, its events are stored.
  *
  * `request` is a JSON document (schema: WebhookHead): `{"method": "POST", "query": "", "headers": [["name",
- * "value"]]}`. `body` is what was received, byte for byte; NULL if `body_len` is 0.
+ * "value"]]}`. `body` is the received body, byte for byte; NULL if `body_len` is 0.
  *
- * On success answer with status 200, the content type in `*reply_out` (schema: WebhookReply) if there is one, and
+ * On success respond with status 200, the content type in `*reply_out` (schema: WebhookReply) if there is one, and
  * the `*answer_len_out` bytes at `*answer_out`, which are freed with socialchannel_bytes_free.
  *
- * FORBIDDEN: the platform did not send this; answer 403. UNSUPPORTED: the provider takes no webhooks; answer 404.
- * LIMIT_EXCEEDED: more than 1 MiB; answer 413. Anything else is ours: answer 503, so that it comes again.
+ * FORBIDDEN: the platform did not send this; respond with 403. UNSUPPORTED: the provider has no webhooks; respond
+ * with 404. LIMIT_EXCEEDED: more than 1 MiB; respond with 413. Any other error is a failure of the host: respond
+ * with 503, so that the platform sends it again.
  */
 socialchannel_status socialchannel_host_receive_webhook(const socialchannel_host *host,
                                                         const char *app,

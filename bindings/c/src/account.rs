@@ -1,4 +1,4 @@
-//! What a channel's account is and has posted, asked of the platform.
+//! Reading a channel's account and posts from the platform.
 
 use std::ffi::c_char;
 
@@ -9,7 +9,7 @@ use crate::host::tenant_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
-/// Asks the platform who the account is. On success `*profile_out` is a document (schema: Profile).
+/// Reads the account's profile from the platform. On success `*profile_out` is a document (schema: Profile).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_get_profile(
     host: *const socialchannel_host,
@@ -27,8 +27,8 @@ pub unsafe extern "C" fn socialchannel_host_get_profile(
     }
 }
 
-/// Asks the platform for the account's numbers. On success `*stats_out` is a document (schema: Stats); an absent
-/// number is unknown, never zero.
+/// Reads the account's statistics from the platform. On success `*stats_out` is a document (schema: Stats); an
+/// absent number is unknown, never zero.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_get_stats(
     host: *const socialchannel_host,
@@ -69,8 +69,9 @@ pub unsafe extern "C" fn socialchannel_host_list_posts(
     }
 }
 
-/// Reads posts by id, with fresh numbers and covers. `ids` is a JSON array of texts. Ids that are gone, private or
-/// someone else's are left out. On success `*posts_out` is an array (schema of an item: PostSummary).
+/// Reads posts by id, with current statistics and covers. `ids` is a JSON array of texts. Posts that are deleted,
+/// private or of another account are left out. On success `*posts_out` is an array (schema of an item:
+/// PostSummary).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_get_posts(
     host: *const socialchannel_host,

@@ -11,12 +11,12 @@ use crate::host::host_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
-/// Makes an app (a provider with one set of settings, that is one registration at the network), or changes what
-/// `config` names of an existing one. `app` is its name: 1 to 64 of letters, digits, `.`, `_` and `-`. `config` is
-/// a JSON document (schema: AppConfig), for example
+/// Creates an app (a provider with one set of settings, that is one registration at the network), or changes the
+/// members of an existing app that `config` has. `app` is its name: 1 to 64 of letters, digits, `.`, `_` and `-`.
+/// `config` is a JSON document (schema: AppConfig), for example
 /// `{"provider": "...", "redirect_uri": "https://shop.example/callback", "settings": {"client-key": "..."}}`.
 ///
-/// On success `*app_out` is the app with secrets masked; its `missing_settings` says what is still needed
+/// On success `*app_out` is the app with secrets masked; its `missing_settings` lists what is still needed
 /// (schema: App).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_put_app(
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn socialchannel_host_list_apps(
     }
 }
 
-/// Reads one app; secrets are masked (schema: App). NOT_FOUND: there is none of that name.
+/// Reads one app; secrets are masked (schema: App). NOT_FOUND: there is no app with that name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_get_app(
     host: *const socialchannel_host,
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn socialchannel_host_get_app(
     }
 }
 
-/// Forgets an app. INVALID_REQUEST: it still has channels; disconnect them first.
+/// Deletes an app. INVALID_REQUEST: it still has channels; disconnect them first.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_delete_app(
     host: *const socialchannel_host,
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn socialchannel_host_delete_app(
     }
 }
 
-/// Finds out what is wrong with an app's settings, asking the platform where that helps. On success `*findings_out`
+/// Checks an app's settings, also by calling the platform. On success `*findings_out`
 /// is an array (schema of an item: Finding).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_check_app(
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn socialchannel_host_check_app(
     }
 }
 
-/// Tells the steps through the platform's portal up to a working app, with the values to copy there. On success
+/// Reads the steps through the platform's portal to a working app, with the values to copy there. On success
 /// `*guide_out` is an array (schema of an item: GuideStep). UNSUPPORTED: the provider has no guide.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_get_app_guide(

@@ -1,9 +1,9 @@
-//! What comes in: pointers become values here or are refused.
+//! Input arguments: pointers are converted to values or refused.
 
 use std::ffi::{CStr, c_char};
 
 use serde::de::DeserializeOwned;
-use social_channel::{Error, ErrorKind, Result, TenantId};
+use social_channel::{Error, ErrorKind, HostConfig, Result, TenantId};
 
 /// A bad argument, by its name in the header.
 pub(crate) fn invalid(name: &str, code: &str, what: &str) -> Error {
@@ -26,13 +26,13 @@ pub(crate) unsafe fn optional<'a>(name: &str, text: *const c_char) -> Result<Opt
     text.to_str().map(Some).map_err(|_| invalid(name, "invalid_utf8", "is not UTF-8"))
 }
 
-/// Text that must be there. As [`optional`].
+/// Required text. Otherwise like [`optional`].
 pub(crate) unsafe fn required<'a>(name: &str, text: *const c_char) -> Result<&'a str> {
     // SAFETY: passed on.
     unsafe { optional(name, text) }?.ok_or_else(|| null(name))
 }
 
-/// Bytes. NULL is allowed where there are none.
+/// Bytes. NULL is allowed if the length is 0.
 ///
 /// `bytes` points to `length` bytes, as the header demands; the result must not outlive the call.
 pub(crate) unsafe fn bytes<'a>(name: &str, bytes: *const u8, length: usize) -> Result<&'a [u8]> {
@@ -49,7 +49,7 @@ pub(crate) unsafe fn bytes<'a>(name: &str, bytes: *const u8, length: usize) -> R
     Ok(unsafe { std::slice::from_raw_parts(bytes, length) })
 }
 
-/// The tenant; NULL is the one of a program that has only one.
+/// The tenant; NULL is the default tenant.
 pub(crate) unsafe fn tenant(text: *const c_char) -> Result<TenantId> {
     // SAFETY: passed on.
     match unsafe { optional("tenant", text) }? {
@@ -64,7 +64,7 @@ pub(crate) unsafe fn document<T: DeserializeOwned>(name: &str, text: *const c_ch
     parse(name, unsafe { required(name, text) }?)
 }
 
-/// A JSON document that may be absent; the empty object then.
+/// An optional JSON document; if absent, the empty object.
 pub(crate) unsafe fn optional_document<T: DeserializeOwned>(name: &str, text: *const c_char) -> Result<T> {
     // SAFETY: passed on.
     parse(name, unsafe { optional(name, text) }?.unwrap_or("{}"))
@@ -72,12 +72,46 @@ pub(crate) unsafe fn optional_document<T: DeserializeOwned>(name: &str, text: *c
 
 pub(crate) fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
-        invalid(name, "malformed_json", &format!("is not the JSON this function takes: {}", said(&error)))
-            .with_remedy("compare it with the schema that the header names for it")
+        invalid(
+            name,
+            "malformed_json",
+            &format!("is not the JSON that this function expects: {}", said(&error)),
+        )
+        .with_remedy("compare it with the schema that the header names for it")
     })
 }
 
-/// Where and what, but never the value: it may be a secret that went to the wrong place.
+/// Refuses relative paths in a configuration, because they depend on the working directory: under a web server that is
+/// the folder of the page, where the master key would be served.
+pub(crate) fn whole_paths(config: &HostConfig) -> Result<()> {
+    let paths = [
+        ("data", &config.data),
+        ("database", &config.database),
+        ("cache", &config.cache),
+        ("key_file", &config.key_file),
+        ("media_folder", &config.media_folder),
+    ];
+    for (name, path) in paths {
+        let Some(path) = path.as_ref().filter(|path| !path.is_absolute()) else { continue };
+        let what = if path.as_os_str().is_empty() {
+            "is empty".to_owned()
+        } else {
+            format!("is the relative path {}", path.display())
+        };
+        return Err(Error::new(
+            ErrorKind::InvalidRequest,
+            format!("`{name}` {what}: it would depend on the working directory of the program"),
+        )
+        .with_code("relative_path")
+        .with_field(name)
+        .with_remedy(format!(
+            "give the absolute path, such as /var/lib/shop/social-channel, or omit `{name}` if it is not needed"
+        )));
+    }
+    Ok(())
+}
+
+/// Describes the error's position and type, but never the value, which may be a misplaced secret.
 fn said(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let repeats = ["invalid type: ", "invalid value: ", "unknown variant "];
@@ -95,6 +129,19 @@ mod tests {
     use social_channel::AppConfig;
 
     use super::*;
+
+    #[test]
+    fn a_path_that_depends_on_where_the_program_runs_is_refused() {
+        for name in ["data", "database", "cache", "key_file", "media_folder"] {
+            for path in ["", ".", "data", "./data", "../data"] {
+                let config = parse(name, &serde_json::json!({ name: path }).to_string()).unwrap();
+                let error = whole_paths(&config).unwrap_err();
+                assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::InvalidRequest, Some(name)));
+            }
+            let config = parse(name, &serde_json::json!({ name: "/srv/data" }).to_string()).unwrap();
+            whole_paths(&config).unwrap();
+        }
+    }
 
     #[test]
     fn a_value_in_the_wrong_place_is_not_repeated() {

@@ -1,4 +1,4 @@
-//! The border itself: no panic crosses it, and every failure leaves as a status and an owned error.
+//! The C boundary: no panic crosses it, and every failure is returned as a status and an owned error.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +18,7 @@ pub(crate) unsafe fn enter(
     let Err(error) = caught(body).and_then(|result| result) else { return socialchannel_status::Ok };
     let status = socialchannel_status::from(error.kind);
     if !error_out.is_null() {
-        // Making the error's texts is code like any other: without them the status still says what to do.
+        // Creating the error's texts may panic too; without them the status still says what to do.
         if let Ok(id) = caught(|| handle::insert(Handle::Error(ErrorHandle::new(&error)))) {
             // SAFETY: not NULL, and the caller promised that it may be written.
             unsafe { error_out.write(id as *mut socialchannel_error) };
@@ -27,20 +27,19 @@ pub(crate) unsafe fn enter(
     status
 }
 
-/// Runs the body of a function that cannot fail in a way the caller could learn of.
+/// Runs the body of a function that cannot report a failure to the caller.
 pub(crate) fn enter_quietly<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     caught(body).unwrap_or(fallback)
 }
 
 /// A panic becomes an error of kind `internal`.
 ///
-/// Asserting unwind safety: what a body shares with others sits behind locks whose poison is handled, and what
-/// it only holds itself is gone.
+/// Unwind safety: shared data is behind locks whose poisoning is handled, and local data is dropped.
 pub(crate) fn caught<T>(body: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).map_err(|payload| panicked(&*payload))
 }
 
-/// What a panic said, for a bug report.
+/// The message of a panic, for a bug report.
 pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Error {
     let text = payload
         .downcast_ref::<&str>()

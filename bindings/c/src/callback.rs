@@ -1,7 +1,7 @@
-//! Functions of the embedding program that the library calls: how they are entered, and what they may say.
+//! Functions of the embedding program that the library calls: how they are called, and how they report failures.
 //!
-//! They run on threads that may block, never on those that drive calls. While one runs, its thread refuses calls
-//! with a host: they would wait for threads that may be waiting for it.
+//! They run on threads that may block, never on the runtime's own threads. While one runs, its thread refuses
+//! calls with a host, because such a call could wait for threads that wait for this function.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_char, c_void};
@@ -12,9 +12,9 @@ use crate::border::enter;
 use crate::{socialchannel_error, socialchannel_status};
 
 thread_local! {
-    /// This thread runs a function of the embedding program.
+    /// Whether this thread runs a function of the embedding program.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
-    /// What that function has said of its failure.
+    /// That function's explanation of its failure.
     static WHY: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn is_inside() -> bool {
     INSIDE.get()
 }
 
-/// Runs one function of the program. Returns what it returned, and what it said by socialchannel_explain.
+/// Runs one function of the program. Returns its result, and its explanation from socialchannel_explain.
 pub(crate) fn inside<T>(function: impl FnOnce() -> T) -> (T, Option<String>) {
     WHY.set(None);
     let before = INSIDE.replace(true);
@@ -31,16 +31,16 @@ pub(crate) fn inside<T>(function: impl FnOnce() -> T) -> (T, Option<String>) {
     (result, WHY.take())
 }
 
-/// What is wrong with what a function of the program gave, beside a failure that is returned for it.
+/// Explains what is wrong with the result of a program's function, in addition to the returned failure.
 pub(crate) fn explain(why: &str) {
     WHY.set(Some(why.to_owned()));
 }
 
-/// What a table's functions get as their first argument, and what ends it.
+/// The first argument of a table's functions, and the function that frees it.
 pub(crate) struct Userdata {
     pointer: *mut c_void,
     finalize: Option<unsafe extern "C" fn(userdata: *mut c_void)>,
-    /// The library has taken it over: opening succeeded.
+    /// The library owns it: opening succeeded.
     taken: AtomicBool,
 }
 
@@ -75,10 +75,11 @@ impl Drop for Userdata {
     }
 }
 
-/// Says why a function of socialchannel_storage or socialchannel_http is about to return a failure: one sentence for
-/// the operator, which becomes part of the error's message. No token, and no address with its query. The last one counts.
+/// Explains why a function of socialchannel_storage or socialchannel_http is about to return a failure: one sentence
+/// for the operator, which becomes part of the error's message. It must not contain a token or a URL with its query.
+/// The last explanation counts.
 ///
-/// INVALID_ARGUMENT with code `not_in_callback`: this thread is not inside of such a function.
+/// INVALID_ARGUMENT with code `not_in_callback`: this thread is not inside such a function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_explain(
     why: *const c_char,

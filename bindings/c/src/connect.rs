@@ -1,4 +1,4 @@
-//! Channels: connected accounts of one tenant, and how they come and go.
+//! Channels: connecting, listing and disconnecting the accounts of one tenant.
 
 use std::ffi::c_char;
 
@@ -9,11 +9,11 @@ use crate::host::tenant_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
-/// Begins to connect an account. `options` is a JSON document (schema: ConnectOptions); its `owner` is a reference
-/// to whoever begins, such as a hash of the browser's session, and must be given again to complete: anybody else
+/// Begins to connect an account. `options` is a JSON document (schema: ConnectOptions); its `owner` identifies who
+/// begins, such as a hash of the browser's session, and must be given again to complete; any other value
 /// is refused.
 ///
-/// On success `*connect_out` says what comes next (schema: Connect): `{"redirect": {"url": ...}}`: send the
+/// On success `*connect_out` is the next step (schema: Connect): `{"redirect": {"url": ...}}`: send the
 /// person's browser there; `{"done": ...}`: no browser was needed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_begin_connect(
@@ -34,15 +34,15 @@ pub unsafe extern "C" fn socialchannel_host_begin_connect(
     }
 }
 
-/// Completes a connect. `callback` is the query of the address to which the browser came back, exactly as received
-/// (not decoded), or that whole address. `owner` is the one given to socialchannel_host_begin_connect.
+/// Completes a connect. `callback` is the query of the callback URL, exactly as received (not decoded), or the
+/// whole URL. `owner` is the one given to socialchannel_host_begin_connect.
 ///
-/// On success `*connected_out` is what came of it (schema: Connected): `{"channel": {"id": ...}}`, or
+/// On success `*connected_out` is the result (schema: Connected): `{"channel": {"id": ...}}`, or
 /// `{"choose": {"choice": ..., "candidates": [...]}}`: let the person pick one of several accounts and call
 /// socialchannel_host_choose_account.
 ///
-/// AUTHORIZATION_DENIED: the person declined. INVALID_REQUEST: the callback is unknown, was used already, or was
-/// begun by somebody else.
+/// AUTHORIZATION_DENIED: the person declined. INVALID_REQUEST: the callback is unknown, was used already, or has
+/// another owner.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_complete_connect(
     host: *const socialchannel_host,
@@ -62,8 +62,8 @@ pub unsafe extern "C" fn socialchannel_host_complete_connect(
     }
 }
 
-/// Picks one of several accounts that a consent brought. `choice` and `account_id` come from the document of
-/// socialchannel_host_complete_connect. On success `*channel_out` is the channel (schema: Channel).
+/// Connects one of several accounts that a consent returned. `choice` and `account_id` come from the document
+/// of socialchannel_host_complete_connect. On success `*channel_out` is the channel (schema: Channel).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_choose_account(
     host: *const socialchannel_host,
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn socialchannel_host_list_channels(
     }
 }
 
-/// Reads one channel (schema: Channel). NOT_FOUND: the tenant has none of that id.
+/// Reads one channel (schema: Channel). NOT_FOUND: the tenant has no channel with that id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_get_channel(
     host: *const socialchannel_host,
@@ -120,7 +120,8 @@ pub unsafe extern "C" fn socialchannel_host_get_channel(
     }
 }
 
-/// Cancels the channel's jobs, tells the platform, and forgets the channel. On success `*disconnected_out` says
+/// Cancels the channel's jobs, tells the platform, and deletes the access. Jobs, consents and numbers are kept: the same
+/// account connected to the same app again is the same channel, with the same id. On success `*disconnected_out` says
 /// whether the platform was told (schema: Disconnected).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_disconnect(

@@ -1,4 +1,4 @@
-//! The documents that cross this border, and their schemas. They are the library's own types.
+//! The JSON documents of this interface, and their schemas. They are the library's own types.
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
@@ -7,20 +7,22 @@ use social_channel::model::{
 };
 use social_channel::{
     App, AppConfig, Channel, Connect, ConnectOptions, Connected, Disconnected, Error, HistoryRow, HostConfig,
-    Job, JobChange, JobStatus, Loaded, ProviderInfo, PublishRequest, Resolution, WebhookAnswer, Worked,
+    Job, JobChange, JobStatus, Loaded, ProviderInfo, PublishRequest, Resolution, WebhookAnswer,
 };
+
+use crate::log::LogEntry;
 
 /// Which jobs to list.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JobQuery {
-    /// Of this channel only.
+    /// Only jobs of this channel.
     pub channel: Option<String>,
-    /// In this state only.
+    /// Only jobs with this status.
     pub status: Option<JobStatus>,
-    /// At most this many; 100 by default.
+    /// The maximum number of jobs; 100 by default.
     pub limit: u32,
-    /// Only those that come after this job in the list: its next page.
+    /// Only jobs after this one in the list (the next page).
     pub before: Option<String>,
 }
 
@@ -36,7 +38,7 @@ impl Default for JobQuery {
 pub(crate) struct WebhookHead {
     /// `GET` or `POST`.
     pub(crate) method: String,
-    /// What stands behind `?` in the address, as received.
+    /// The part of the URL after `?`, as received.
     #[serde(default)]
     pub(crate) query: String,
     /// Names and values, in the order received; names may be repeated, their case does not matter.
@@ -44,7 +46,7 @@ pub(crate) struct WebhookHead {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// What to answer a platform's webhook, besides the body.
+/// The response to a platform's webhook, without the body.
 #[derive(Clone, Debug, serde::Serialize, JsonSchema)]
 pub(crate) struct WebhookReply {
     /// None: an empty body.
@@ -53,13 +55,32 @@ pub(crate) struct WebhookReply {
     pub(crate) new_events: usize,
 }
 
+/// The result of a round of work.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, JsonSchema)]
+pub struct Worked {
+    /// The number of times that a job was worked on.
+    pub jobs: usize,
+    /// Idle accounts that were refreshed.
+    pub accounts: usize,
+    /// Whether the call returned early because a signal handler of the program ran. Work that was started continues;
+    /// the next call waits for it and includes it in its result.
+    pub interrupted: bool,
+}
+
+impl Worked {
+    pub(crate) fn add(&mut self, other: social_channel::Worked) {
+        self.jobs += other.jobs;
+        self.accounts += other.accounts;
+    }
+}
+
 impl From<&WebhookAnswer> for WebhookReply {
     fn from(answer: &WebhookAnswer) -> Self {
         WebhookReply { content_type: answer.content_type.clone(), new_events: answer.new_events }
     }
 }
 
-/// The JSON Schema (2020-12) of every document that a function takes or gives: by name in `$defs`.
+/// The JSON Schema (2020-12) of every document that a function accepts or returns, by name in `$defs`.
 pub fn schemas() -> serde_json::Value {
     let mut generator = SchemaGenerator::default();
     macro_rules! documents {
@@ -83,6 +104,7 @@ pub fn schemas() -> serde_json::Value {
         JobQuery,
         ListQuery,
         Loaded,
+        LogEntry,
         Post,
         PostPage,
         PostSummary,
@@ -99,7 +121,7 @@ pub fn schemas() -> serde_json::Value {
     serde_json::json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Social Channel",
-        "description": "Every document that the C, PHP, Python and HTTP interfaces take and give.",
+        "description": "Every document that the C, PHP, Python and HTTP interfaces accept and return.",
         "$defs": generator.take_definitions(true),
     })
 }

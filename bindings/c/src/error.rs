@@ -1,4 +1,4 @@
-//! Errors as owned objects: what the library's [`Error`] holds, member by member.
+//! Errors as owned objects, with the members of the library's [`Error`].
 
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
@@ -11,7 +11,7 @@ use crate::handle;
 use crate::text::{c_string, json};
 use crate::{socialchannel_error, socialchannel_status};
 
-/// An error with its texts as C reads them.
+/// An error with its texts as C strings.
 pub(crate) struct ErrorHandle {
     kind: ErrorKind,
     name: CString,
@@ -51,7 +51,7 @@ impl ErrorHandle {
     }
 }
 
-/// A text of an error. It lives in the table until the error is freed, which is what the header promises.
+/// A text of an error. It lives in the table until the error is freed, as the header promises.
 fn text(error: *const socialchannel_error, of: impl FnOnce(&ErrorHandle) -> Option<&CStr>) -> *const c_char {
     enter_quietly(ptr::null(), || {
         handle::error(error).and_then(|error| of(&error).map(CStr::as_ptr)).unwrap_or(ptr::null())
@@ -67,7 +67,7 @@ pub extern "C" fn socialchannel_error_status(error: *const socialchannel_error) 
     })
 }
 
-/// The kind's name, as it stands in JSON: `rate_limited`. NULL only if `error` is NULL or was freed.
+/// The kind's name, as in JSON: `rate_limited`. NULL only if `error` is NULL or was freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_error_kind(error: *const socialchannel_error) -> *const c_char {
     text(error, |error| Some(&error.name))
@@ -79,22 +79,22 @@ pub extern "C" fn socialchannel_error_message(error: *const socialchannel_error)
     text(error, |error| Some(&error.message))
 }
 
-/// What the person or the operator can do now. NULL if nobody knows.
+/// What the person or the operator can do now. NULL if unknown.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_error_remedy(error: *const socialchannel_error) -> *const c_char {
     text(error, |error| error.remedy.as_deref())
 }
 
-/// The platform's own code, unchanged. Of SOCIALCHANNEL_STATUS_INVALID_ARGUMENT the library's own:
+/// The platform's own code, unchanged. With SOCIALCHANNEL_STATUS_INVALID_ARGUMENT, the library's own code:
 /// `null_pointer`, `invalid_utf8`, `malformed_json`, `too_long`, `freed_handle`, `wrong_handle`,
-/// `used_after_fork`, `called_from_callback`; of a program's own storage and HTTP also `wrong_size`,
+/// `used_after_fork`, `called_from_callback`; for a program's own storage and HTTP also `wrong_size`,
 /// `not_in_callback`, `answered_already`, `not_answered`, `no_status`, `no_header`, `no_room`. NULL if there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_error_code(error: *const socialchannel_error) -> *const c_char {
     text(error, |error| error.code.as_deref())
 }
 
-/// The parameter, setting, post field, option or permission that is at fault. NULL if there is none.
+/// The parameter, setting, post field, option or permission that caused the failure. NULL if there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_error_field(error: *const socialchannel_error) -> *const c_char {
     text(error, |error| error.field.as_deref())
@@ -118,27 +118,27 @@ pub extern "C" fn socialchannel_error_operation(error: *const socialchannel_erro
     text(error, |error| error.operation.as_deref())
 }
 
-/// What is known of a call with effects: `not_done` (it changed nothing) or `unknown` (look before trying
-/// again). NULL for calls without effects.
+/// What is known about the effect of the call: `not_done` (it changed nothing) or `unknown` (check before
+/// trying again). NULL for calls without effects.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_error_outcome(error: *const socialchannel_error) -> *const c_char {
     text(error, |error| error.outcome)
 }
 
-/// Milliseconds to wait before the next try; -1 if nobody knows.
+/// Milliseconds to wait before the next try; -1 if unknown.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_error_retry_after_ms(error: *const socialchannel_error) -> i64 {
     enter_quietly(-1, || handle::error(error).map_or(-1, |error| error.retry_after_ms))
 }
 
-/// All of it as JSON (schema: Error); absent members are left out. NULL only if `error` is NULL or was freed.
+/// The whole error as JSON (schema: Error); absent members are left out. NULL only if `error` is NULL or was freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_error_json(error: *const socialchannel_error) -> *const c_char {
     text(error, |error| Some(&error.json))
 }
 
-/// Frees an error and the texts it lent. NULL does nothing, nor does an error that was freed already or that
-/// comes from before a fork.
+/// Frees an error and its texts. It does nothing for NULL, for an error that was already freed, and for an
+/// error from before a fork.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_error_free(error: *mut socialchannel_error) {
     enter_quietly((), || {

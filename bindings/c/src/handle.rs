@@ -1,12 +1,12 @@
-//! Handles: numbers dressed as pointers.
+//! Handles: numbers represented as pointers.
 //!
-//! A handle is looked up and never followed, so one that was freed, made up or of another kind is refused
-//! instead of being undefined behaviour, and a call that runs while another thread frees the handle keeps what
-//! it works on. Numbers are never used twice in a process, nor in those forked from it.
+//! A handle is looked up and never dereferenced. A freed, invalid or wrong handle is therefore refused instead
+//! of causing undefined behaviour, and a call that runs while another thread frees the handle keeps its object.
+//! Numbers are never reused in a process, nor in processes forked from it.
 //!
-//! `fork` leaves the child without our threads and perhaps with our locks taken. So each process has a table of
-//! its own: a child begins an empty one, without touching its parent's. Handles from before the fork are then
-//! told apart by their number.
+//! After `fork` the child lacks the library's threads, and locks may be held. Therefore each process has its own
+//! table: a child starts with an empty one, without touching its parent's. Handles from before the fork are
+//! recognised by their number.
 
 use std::collections::HashMap;
 use std::ptr;
@@ -20,41 +20,42 @@ pub(crate) use crate::error::ErrorHandle;
 pub(crate) use crate::host::HostHandle;
 pub(crate) use crate::http::ExchangeHandle;
 
-/// A host: the library, opened. Make one with socialchannel_host_open and free it with socialchannel_host_free.
+/// A host: an open library. Create it with socialchannel_host_open and free it with socialchannel_host_free.
 #[allow(non_camel_case_types, reason = "named as C names it")]
 pub struct socialchannel_host {
     _private: [u8; 0],
 }
 
-/// Why a call failed. Made by a failing call, freed with socialchannel_error_free.
+/// Why a call failed. Created by a failing call; free it with socialchannel_error_free.
 #[allow(non_camel_case_types, reason = "named as C names it")]
 pub struct socialchannel_error {
     _private: [u8; 0],
 }
 
-/// One request of the library that a program's own HTTP sends; see socialchannel_http. It is the program's for as
-/// long as the function that got it runs.
+/// One request of the library that a program's own HTTP sends; see socialchannel_http. It is valid while the
+/// function that received it runs.
 #[allow(non_camel_case_types, reason = "named as C names it")]
 pub struct socialchannel_exchange {
     _private: [u8; 0],
 }
 
-/// What a handle stands for.
+/// The object of a handle.
 pub(crate) enum Handle {
     Host(Arc<HostHandle>),
     Error(Arc<ErrorHandle>),
     Exchange(Arc<ExchangeHandle>),
 }
 
-/// Hosts that are open. A child of fork inherits the number, and with it their files and locks.
+/// The number of open hosts. A child after fork inherits the number, with the hosts' files and locks.
 static OPEN_HOSTS: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts an open host for as long as it lives.
+/// Counts an open host while it exists.
 pub(crate) struct OpenHost(u32);
 
 impl OpenHost {
-    /// Refuses a child whose parent had a host open when it forked: SQLite keeps what it knows of a file's locks
-    /// once for the process, so the child's would believe to hold its parent's, and could damage the database.
+    /// Refuses a child whose parent had a host open when it forked: SQLite keeps the state of file locks per
+    /// process, so the child's SQLite would assume that it holds its parent's locks, and could damage the
+    /// database.
     pub(crate) fn new() -> Result<Self> {
         let table = table();
         if table.inherited > 0 {
@@ -63,7 +64,7 @@ impl OpenHost {
                 "this process was forked from one that had a host open: no host can be opened here",
             )
             .with_code("used_after_fork")
-            .with_remedy("fork before the parent opens a host, or start the child's program anew (exec)"));
+            .with_remedy("fork before the parent opens a host, or start the child's program again (exec)"));
         }
         OPEN_HOSTS.fetch_add(1, Ordering::Relaxed);
         Ok(OpenHost(table.process))
@@ -81,7 +82,7 @@ impl Drop for OpenHost {
 /// The handles of one process.
 struct Table {
     process: u32,
-    /// Numbers below it are from before the fork.
+    /// Handles with lower numbers are from before the fork.
     first: usize,
     /// Hosts that were open in the parent when it forked.
     inherited: usize,
@@ -93,7 +94,8 @@ const STEP: usize = 16;
 static NEXT: AtomicUsize = AtomicUsize::new(0x5C00_0000);
 static CURRENT: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
 
-/// The table of this process. Taking it touches no lock, for that might have been taken when the process forked.
+/// The table of this process. It is accessed without a lock, because a lock might have been held when the process
+/// forked.
 fn table() -> &'static Table {
     let process = std::process::id();
     let seen = CURRENT.load(Ordering::Acquire);
@@ -112,13 +114,13 @@ fn table() -> &'static Table {
         Err(theirs) => {
             // SAFETY: `fresh` was made above and nobody else has seen it.
             drop(unsafe { Box::from_raw(fresh) });
-            // SAFETY: another thread of this process was quicker; its table is leaked too.
+            // SAFETY: another thread of this process was faster; its table is leaked too.
             unsafe { &*theirs }
         }
     }
 }
 
-/// Keeps something and names it.
+/// Stores an object and returns its handle.
 pub(crate) fn insert(handle: Handle) -> usize {
     let table = table();
     let id = NEXT.fetch_add(STEP, Ordering::Relaxed);
@@ -126,7 +128,7 @@ pub(crate) fn insert(handle: Handle) -> usize {
     id
 }
 
-/// Forgets a handle; None: there is none of that number.
+/// Removes a handle; None: there is no handle with that number.
 pub(crate) fn remove(id: usize) -> Option<Handle> {
     table().handles.write().unwrap_or_else(PoisonError::into_inner).remove(&id)
 }
@@ -148,10 +150,10 @@ pub(crate) fn host(handle: *const socialchannel_host) -> Result<Arc<HostHandle>>
             .with_code("used_after_fork")
             .with_field("host")
             .with_remedy(
-                "open a host of its own in the child: threads and connections do not survive a fork",
+                "open a separate host in the child: threads and connections do not survive a fork",
             ));
     }
-    Err(invalid("host", "freed_handle", "is no open host: it was freed, or never opened"))
+    Err(invalid("host", "freed_handle", "is not an open host: it was freed, or never opened"))
 }
 
 /// The error behind a handle; None: NULL, freed, or of another process.

@@ -1,39 +1,46 @@
-//! A host as C sees it: the library's [`Host`] and the threads it runs on.
+//! A host for C: the library's [`Host`] and its threads.
 
 use std::ffi::c_char;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use social_channel::{Error, ErrorKind, Host, HostConfig, Result, Tenant};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::argument::document;
-use crate::border::{enter, enter_quietly, panicked};
+use crate::argument::{document, whole_paths};
+use crate::border::{enter, enter_quietly};
 use crate::callback::is_inside;
+use crate::document::Worked;
 use crate::handle::{self, Handle, OpenHost};
 use crate::http::{ProgramHttp, socialchannel_http};
+use crate::interrupt::{Task, Waited, joined};
+use crate::log;
 use crate::storage::{ProgramStorage, socialchannel_storage};
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
-/// Threads that drive calls. They only wait for the network and run short bursts of a provider's code, and many
-/// processes (PHP) each have a host, so a few are enough whatever the machine has.
+/// The runtime's threads. They mostly wait for the network and run short sections of a provider's code, and
+/// many processes (PHP) each have a host, so a few threads are enough on any machine.
 const THREADS: usize = 4;
-/// How long freeing a host waits for a request that must not be broken off.
+/// How long freeing a host waits for a request that must not be interrupted.
 const FREE_WAITS: Duration = Duration::from_secs(30);
+
+type Round = Task<social_channel::Worked>;
 
 /// An open host and its threads.
 pub(crate) struct HostHandle {
     host: Host,
-    /// Taken when it is dropped.
+    /// Taken on drop.
     runtime: Option<Runtime>,
+    /// Rounds of work whose calls returned because of a signal. They continue.
+    rounds: Mutex<Vec<Round>>,
     _counted: OpenHost,
 }
 
 impl Drop for HostHandle {
     fn drop(&mut self) {
-        // Waiting here could wait for ourselves: the last call may end on any thread.
+        // Waiting here could deadlock, because the last call may end on any thread.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -42,6 +49,8 @@ impl Drop for HostHandle {
 
 impl HostHandle {
     fn open(config: HostConfig, storage: Option<ProgramStorage>, http: Option<ProgramHttp>) -> Result<Self> {
+        log::begin();
+        whole_paths(&config)?;
         let counted = OpenHost::new()?;
         let runtime = runtime()?;
         let mut builder = config.builder()?;
@@ -54,57 +63,133 @@ impl HostHandle {
             builder = builder.http(Arc::new(http));
         }
         let host = on(&runtime, builder.open())?;
-        // Only now: what could not be opened leaves the tables to the program.
+        // Only now: if opening fails, the program keeps the tables.
         if let Some(storage) = took_over.0 {
             storage();
         }
         if let Some(http) = took_over.1 {
             http();
         }
-        Ok(HostHandle { host, runtime: Some(runtime), _counted: counted })
+        Ok(HostHandle { host, runtime: Some(runtime), rounds: Mutex::default(), _counted: counted })
     }
 
     pub(crate) fn host(&self) -> Host {
         self.host.clone()
     }
 
-    /// Makes a call on the host's threads and waits for it on the caller's.
+    /// Runs a call on the host's threads and waits for it on the caller's thread.
     pub(crate) fn run<T, F>(&self, call: F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        match &self.runtime {
-            Some(runtime) => on(runtime, call),
-            None => Err(Error::internal("the host is being closed")),
+        on(self.runtime()?, call)
+    }
+
+    fn runtime(&self) -> Result<&Runtime> {
+        self.runtime.as_ref().ok_or_else(|| Error::internal("the host is being closed"))
+    }
+
+    fn rounds(&self) -> std::sync::MutexGuard<'_, Vec<Round>> {
+        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs jobs for `longest`, or until a signal handler of the program runs on this thread.
+    fn work(&self, longest: Option<Duration>) -> Result<Worked> {
+        not_inside()?;
+        let runtime = self.runtime()?;
+        let end = longest.and_then(|longest| Instant::now().checked_add(longest));
+        let left = || end.map(|end| end.saturating_duration_since(Instant::now()));
+        let mut worked = Worked::default();
+        // Before a new round starts, so that a program with many signals has only one round.
+        let held = if longest == Some(Duration::ZERO) { None } else { self.rounds().pop() };
+        let mut own = held.is_none();
+        let mut round = held.map_or_else(|| self.round(left()), Ok)?;
+        loop {
+            // This round ends when its time is up, after finishing its current work.
+            match round.wait(if own { None } else { left() }) {
+                Waited::Done => worked.add(round.result(runtime)?),
+                Waited::TimeUp => {
+                    self.rounds().push(round);
+                    return Ok(worked);
+                }
+                Waited::Interrupted => {
+                    self.rounds().push(round);
+                    worked.interrupted = true;
+                    return Ok(worked);
+                }
+            }
+            if own || left().is_some_and(|left| left.is_zero()) {
+                return Ok(worked);
+            }
+            own = true;
+            round = self.round(left())?;
         }
+    }
+
+    /// Like [`HostHandle::run`], for a call that only waits. None: a signal handler of the program ran, and the call
+    /// was aborted.
+    pub(crate) fn run_until_signal<T, F>(&self, call: F) -> Result<Option<T>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        not_inside()?;
+        let runtime = self.runtime()?;
+        let task = Task::begin(runtime, call)?;
+        match task.wait(None) {
+            Waited::Interrupted => {
+                task.abort();
+                Ok(None)
+            }
+            Waited::Done | Waited::TimeUp => task.result(runtime).map(Some),
+        }
+    }
+
+    fn round(&self, longest: Option<Duration>) -> Result<Round> {
+        let host = self.host();
+        Task::begin(self.runtime()?, async move { host.work(longest).await })
+    }
+
+    /// Ends the work, including continued rounds.
+    fn end_work(&self, longest: Duration) -> Result<()> {
+        let end = Instant::now().checked_add(longest);
+        let host = self.host();
+        self.run(async move {
+            host.shutdown(longest).await;
+            Ok(())
+        })?;
+        for round in std::mem::take(&mut *self.rounds()) {
+            let left = || end.map(|end| end.saturating_duration_since(Instant::now()));
+            // A signal does not shorten it, because calls that must not be interrupted are waited for.
+            while matches!(round.wait(left()), Waited::Interrupted) {}
+        }
+        Ok(())
     }
 }
 
-/// On threads of ours: they have stacks of a known size, and the caller's may have neither room nor a place for
-/// the handlers that a provider's traps need.
+/// Runs on the library's threads: their stack size is known, whereas the caller's thread may have too little
+/// stack, or no alternate stack for the trap handlers.
 fn on<T, F>(runtime: &Runtime, call: F) -> Result<T>
 where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
 {
-    if is_inside() {
-        return Err(Error::new(
-            ErrorKind::InvalidArgument,
-            "a callback of the library called the library: it would wait for itself",
-        )
-        .with_code("called_from_callback")
-        .with_remedy("do the call on another thread, after the callback has returned"));
+    not_inside()?;
+    joined(runtime.block_on(runtime.spawn(call)))
+}
+
+/// Refuses calls from a callback, because the call that it belongs to waits for its thread.
+fn not_inside() -> Result<()> {
+    if !is_inside() {
+        return Ok(());
     }
-    let task = runtime.spawn(call);
-    match runtime.block_on(task) {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(payload) => Err(panicked(&*payload)),
-            Err(_) => Err(Error::new(ErrorKind::Unavailable, "the host was closed during the call")
-                .with_remedy("open a host again, and look what came of the call")),
-        },
-    }
+    Err(Error::new(
+        ErrorKind::InvalidArgument,
+        "a callback of the library called the library: this would deadlock",
+    )
+    .with_code("called_from_callback")
+    .with_remedy("make the call on another thread, after the callback has returned"))
 }
 
 fn runtime() -> Result<Runtime> {
@@ -117,13 +202,14 @@ fn runtime() -> Result<Runtime> {
         .build()
         .map_err(|error| {
             Error::new(ErrorKind::Unavailable, "the system gives no threads")
-                .with_remedy("look at the limits on processes and threads (ulimit -u)")
+                .with_remedy("check the limits on processes and threads (ulimit -u)")
                 .with_source(error)
         })
 }
 
-/// The program's handlers expect its own threads: PHP's and Python's would run beside the interpreter. What the
-/// machine itself raises (a provider's trap) stays, for it is answered on the thread that raised it.
+/// Blocks signals on the library's threads, because the program's handlers expect the program's own threads:
+/// those of PHP and Python would run concurrently with the interpreter. Synchronous signals (a provider's trap)
+/// stay enabled, because they are handled on the thread that raised them.
 fn leave_signals_to_the_program() {
     use libc::{SIG_BLOCK, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
     let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
@@ -137,7 +223,7 @@ fn leave_signals_to_the_program() {
     }
 }
 
-/// What most functions do: take the arguments in, make one call, hand its result out as JSON.
+/// The body of most functions: read the arguments, make one call, return its result as JSON.
 ///
 /// The pointers that `arguments` reads are as the header demands.
 pub(crate) unsafe fn host_call<T, F>(
@@ -181,13 +267,14 @@ where
 
 /// Opens a host.
 ///
-/// `config` is a JSON document (schema: HostConfig). `{"data": "/var/lib/shop/social-channel"}` keeps everything
-/// in that folder; `{}` keeps nothing beyond the process. Several processes may open the same folder at the same
-/// time; they share accounts and jobs, and each job is driven by one of them at a time.
+/// `config` is a JSON document (schema: HostConfig). `{"data": "/var/lib/shop/social-channel"}` stores everything
+/// in that folder; with `{}` nothing outlives the process. Several processes may open the same folder at the same
+/// time; they share accounts and jobs, and each job is run by one of them at a time. Paths must be absolute.
 ///
 /// On success `*host_out` is a host to free with socialchannel_host_free. On failure it is left untouched.
 ///
-/// INVALID_ARGUMENT: a NULL `config` or `host_out`, a malformed document. MISCONFIGURED: a wrong or unreadable
+/// INVALID_ARGUMENT: a NULL `config` or `host_out`, a malformed document. INVALID_REQUEST: an empty or relative path
+/// (`data: ""` is a variable that was not set), or two keys. MISCONFIGURED: a wrong or unreadable
 /// master key, a folder that cannot be used. UNAVAILABLE: the database cannot be opened now.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_open(
@@ -206,8 +293,8 @@ pub unsafe extern "C" fn socialchannel_host_open(
     }
 }
 
-/// Opens a host, as socialchannel_host_open does, with the program's own storage for what providers remember, its own HTTP,
-/// or both. NULL: the library's. The tables are copied; what `userdata` points to must live until `finalize` is called.
+/// Opens a host, as socialchannel_host_open does, with the program's own storage for providers, its own HTTP, or both.
+/// NULL: the library's. The tables are copied; the object of `userdata` must live until `finalize` is called.
 ///
 /// INVALID_ARGUMENT also for a table without its size (code `wrong_size`) or without one of its functions.
 #[unsafe(no_mangle)]
@@ -230,9 +317,9 @@ pub unsafe extern "C" fn socialchannel_host_open_with(
     }
 }
 
-/// Lays the host's jobs down: requests that may be repeated are dropped, others are waited for, at most
-/// `longest_ms`. What is not finished goes on when a host is next opened on the same data, and a worker
-/// (socialchannel_host_work) returns soon. Afterwards the host answers calls, but drives no jobs.
+/// Stops the work of the host: requests that may be repeated are dropped, others are waited for, for at most
+/// `longest_ms`. Unfinished jobs continue when a host is next opened on the same data. A worker
+/// (socialchannel_host_work) returns soon. Afterwards the host still accepts calls, but runs no jobs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_shutdown(
     host: *const socialchannel_host,
@@ -240,22 +327,14 @@ pub unsafe extern "C" fn socialchannel_host_shutdown(
     error_out: *mut *mut socialchannel_error,
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
-    unsafe {
-        enter(error_out, || {
-            let handle = handle::host(host)?;
-            let host = handle.host();
-            handle.run(async move {
-                host.shutdown(Duration::from_millis(longest_ms)).await;
-                Ok(())
-            })
-        })
-    }
+    unsafe { enter(error_out, || handle::host(host)?.end_work(Duration::from_millis(longest_ms))) }
 }
 
-/// Frees a host. Jobs are laid down first, as by socialchannel_host_shutdown with 30 seconds; that usually takes
-/// no time. Calls that other threads are making end in their own time; new ones are refused.
+/// Frees a host. Its work is stopped first, as by socialchannel_host_shutdown with 30 seconds, which is usually
+/// immediate; then its database is closed, so that another process or a child may open it. Running calls of other
+/// threads finish; new ones are refused.
 ///
-/// NULL does nothing, nor does a host that was freed already or was opened before a fork.
+/// It does nothing for NULL, for a host that was already freed, and for a host opened before a fork.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_host_free(host: *mut socialchannel_host) {
     enter_quietly((), || {
@@ -263,23 +342,27 @@ pub extern "C" fn socialchannel_host_free(host: *mut socialchannel_host) {
             return;
         }
         if let Some(Handle::Host(handle)) = handle::remove(host as usize) {
+            if let Err(error) = handle.end_work(FREE_WAITS) {
+                tracing::warn!(%error, "a host was freed before its work had ended");
+            }
             let host = handle.host();
-            let laid_down = handle.run(async move {
-                host.shutdown(FREE_WAITS).await;
+            // There is nothing left to wait for.
+            let _ = handle.run(async move {
+                host.close(Duration::ZERO).await;
                 Ok(())
             });
-            if let Err(error) = laid_down {
-                tracing::warn!(%error, "a host was freed without laying its jobs down");
-            }
         }
     });
 }
 
-/// Drives all tenants' due jobs and refreshes idle accounts, for `longest_ms`: for cron, queue workers, and
-/// hosts opened with `"background": false`. 0 does what is due now and returns when that is done or laid down;
-/// UINT64_MAX goes on until socialchannel_host_shutdown is called on another thread.
+/// Runs all tenants' due jobs and refreshes idle accounts, for `longest_ms`: for cron, queue workers, and
+/// hosts opened with `"background": false`. 0 does what is due now and returns when nothing more is due;
+/// UINT64_MAX continues until socialchannel_host_shutdown is called on another thread.
 ///
-/// On success `*worked_out` is what was done (schema: Worked).
+/// It returns early if a signal handler of the program runs on the calling thread, as sleep() does; the member
+/// `interrupted` is then true. Its jobs continue until the host is shut down or freed, or the time is up.
+///
+/// On success `*worked_out` is the result (schema: Worked).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_work(
     host: *const socialchannel_host,
@@ -289,15 +372,16 @@ pub unsafe extern "C" fn socialchannel_host_work(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        host_call(host, Out::new("worked_out", worked_out), error_out, |host| {
+        enter(error_out, || {
+            let (out, handle) = (Out::new("worked_out", worked_out)?, handle::host(host)?);
             let longest = (longest_ms != u64::MAX).then(|| Duration::from_millis(longest_ms));
-            Ok(async move { host.work(longest).await })
+            out.json(&handle.work(longest)?)
         })
     }
 }
 
-/// Encrypts everything anew under the first of several master keys, after which the others may go. On success
-/// `*changed_out` says how many values were changed.
+/// Encrypts everything again with the first of several master keys; the others can then be removed. On success
+/// `*changed_out` is the number of changed values.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_rotate_keys(
     host: *const socialchannel_host,
@@ -316,7 +400,7 @@ pub unsafe extern "C" fn socialchannel_host_rotate_keys(
     }
 }
 
-/// Makes a new master key: 64 hexadecimal digits, for the member `key` of a configuration.
+/// Generates a new master key: 64 hexadecimal digits, for the member `key` of a configuration.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_new_key(
     key_out: *mut *mut c_char,

@@ -1,5 +1,5 @@
-//! A program's own HTTP: the library's [`HttpSender`] by one function that does an exchange from its beginning to its
-//! end, pulling the body of the request and pushing that of the answer.
+//! A program's own HTTP: implements the library's [`HttpClient`] with one function that performs a complete exchange.
+//! It pulls the request body and pushes the response body.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use social_channel::{Error, ErrorKind, HttpBody, HttpFailure, HttpSender, Result};
+use social_channel::{Error, ErrorKind, HttpBody, HttpClient, HttpFailure, Result};
 use tokio::runtime::Handle as Threads;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -24,29 +24,29 @@ use crate::storage::checked;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_exchange, socialchannel_status};
 
-/// Exchanges at the same time. Each blocks a thread, of which the runtime has 512, and files are read on these too:
-/// some must be left for the bodies that exchanges wait for.
+/// The number of concurrent exchanges. Each blocks one of the runtime's 512 blocking threads. Files are read on
+/// these too, so some must remain for the bodies that exchanges wait for.
 const EXCHANGES: usize = 256;
-/// Pieces of an answer on their way.
+/// The number of buffered pieces of a response.
 const PIECES: usize = 2;
-/// A piece of an answer: what is written in one call is copied in such pieces.
+/// The size of a piece: data written in one call is copied in such pieces.
 const PIECE: usize = 64 << 10;
 
-/// What the function of socialchannel_http came to.
+/// The result of the function of socialchannel_http.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(non_camel_case_types, reason = "named as C names it")]
 pub enum socialchannel_http_result {
-    /// The answer was handed over to its end.
+    /// The complete response was passed on.
     Done = 0,
-    /// The program does not let this request out. Nothing was sent. The call fails with DENIED_BY_POLICY.
+    /// The program refuses this request. Nothing was sent. The call fails with DENIED_BY_POLICY.
     Refused = 1,
     /// The server could not be reached. Nothing was sent, so the request can be repeated safely.
     NotSent = 2,
-    /// No answer in time. The request may have been sent.
+    /// No response in time. The request may have been sent.
     TimedOut = 3,
-    /// The connection broke, or socialchannel_exchange_read or _write failed. The request may have been sent. Any other
-    /// number means the same.
+    /// The connection was lost, or socialchannel_exchange_read or _write failed. The request may have been sent. Any
+    /// other number means the same.
     Broken = 4,
 }
 
@@ -57,56 +57,56 @@ pub enum socialchannel_http_result {
 pub struct socialchannel_header {
     /// For example `content-type`; the case does not matter.
     pub name: *const c_char,
-    /// As it stands on the wire.
+    /// The value as transmitted.
     pub value: *const c_char,
 }
 
-/// A request to send. Everything it points to is lent until the function returns.
+/// A request to send. Everything it points to is borrowed until the function returns.
 #[repr(C)]
 #[allow(non_camel_case_types, reason = "named as C names it")]
 pub struct socialchannel_http_request {
     /// `GET`, `POST`, `PUT` ...
     pub method: *const c_char,
-    /// The whole address. Its query may hold credentials: keep it out of logs.
+    /// The complete URL. Its query may contain credentials: keep it out of logs.
     pub url: *const c_char,
-    /// All headers to send but `Host` (which is here only if it is not that of the address), `Connection` and
-    /// `Transfer-Encoding`. They hold credentials.
+    /// All headers to send, except `Host` (included only if it differs from the URL's host), `Connection` and
+    /// `Transfer-Encoding`. They contain credentials.
     pub headers: *const socialchannel_header,
-    /// How many.
+    /// The number of headers.
     pub headers_len: usize,
-    /// Bytes of the body, which `content-length` says too; 0: none; -1: not known, send it in chunks.
+    /// The length of the body in bytes, as in `content-length`; 0: no body; -1: unknown, use chunked encoding.
     pub body_len: i64,
 }
 
-/// A program's own HTTP, for socialchannel_host_open_with: through it goes every request, those of providers and what the
-/// library fetches itself (media at an address).
+/// A program's own HTTP, for socialchannel_host_open_with: it sends every request, those of providers and those of the
+/// library itself (media at a URL).
 ///
-/// WHAT THE LIBRARY HAS JUDGED before it asks: the origin is granted to the app (or it is the address of a person's media),
-/// the address names no private network by number, mapped origins are mapped. WHAT IS LEFT TO YOU: a host's name may resolve
-/// to a private address. You resolve it, so you refuse it (REFUSED), unless the policy allows private networks; the
-/// library's own HTTP does so. Whoever may publish from an address could otherwise read your inner network.
+/// WHAT THE LIBRARY HAS CHECKED: the origin is granted to the app (or it is the URL of a person's media), the URL
+/// contains no private IP address, mapped origins are mapped. WHAT YOU MUST CHECK: a host name may resolve to a private
+/// address. You resolve it, so you must refuse it (REFUSED), unless the policy allows private networks; the library's
+/// own HTTP does this. Otherwise anyone who may publish from a URL could read your private network.
 ///
-/// HOW TO SEND: exactly once, whatever fails (publishing at most once rests on it); no redirect followed, no cookie kept, no
-/// content decoded (`content-length` counts the bytes you hand over), certificates checked. The library gives up at its own
-/// time limits, but cannot stop your function: use timeouts (30 seconds without a byte is usual), and return BROKEN when
-/// socialchannel_exchange_read or socialchannel_exchange_write fails, breaking the connection off: a server must not take half
-/// a body for a whole one.
+/// HOW TO SEND: exactly once, whatever fails (publishing at most once depends on it); follow no redirects, store no
+/// cookies, decode no content (`content-length` counts the bytes that you pass on), and check certificates. The library
+/// stops waiting at its own time limits, but cannot stop your function: use timeouts (30 seconds without a byte is
+/// usual). When socialchannel_exchange_read or socialchannel_exchange_write fails, abort the connection and return
+/// BROKEN: a server must not take a partial body for a complete one.
 ///
-/// THREADS. `exchange` is called on threads of the library, up to 256 at the same time, and may block. Inside of it, and only
-/// with the exchange it was given, call socialchannel_exchange_read, _respond and _write, and socialchannel_explain; of the
-/// library's other functions only those of errors (a call with a host is refused with code `called_from_callback`). It must return: no longjmp, no
-/// C++ exception, no exit of the thread.
+/// THREADS. `exchange` is called on threads of the library, up to 256 at the same time, and may block. Inside it, and
+/// only with its own exchange, call socialchannel_exchange_read, _respond and _write, and socialchannel_explain. Of the
+/// library's other functions, it may call only those for errors (a call with a host is refused with code
+/// `called_from_callback`). It must return normally: no longjmp, no C++ exception, no thread exit.
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types, reason = "named as C names it")]
 pub struct socialchannel_http {
-    /// sizeof(socialchannel_http), so that later versions can have more members.
+    /// sizeof(socialchannel_http), so that later versions can add members.
     pub size: usize,
-    /// Handed to every function; may be NULL.
+    /// Passed to every function; may be NULL.
     pub userdata: *mut c_void,
-    /// Does one exchange: sends `request`, reading its body with socialchannel_exchange_read; hands over the head of the answer
-    /// with socialchannel_exchange_respond, then its body with socialchannel_exchange_write; returns a
-    /// socialchannel_http_result. The exchange is over when it returns.
+    /// Performs one exchange: sends `request`, reading its body with socialchannel_exchange_read; passes on the
+    /// response head with socialchannel_exchange_respond, then the response body with socialchannel_exchange_write;
+    /// returns a socialchannel_http_result. The exchange is over when it returns.
     pub exchange: Option<
         unsafe extern "C" fn(
             userdata: *mut c_void,
@@ -114,12 +114,13 @@ pub struct socialchannel_http {
             exchange: *mut socialchannel_exchange,
         ) -> u32,
     >,
-    /// Called once, when the library will not use the table any more; may be NULL. That is when the host is freed and every
-    /// function has returned: perhaps a moment after socialchannel_host_free, on any thread. Not called if opening failed.
+    /// Called once, when the library no longer uses the table; may be NULL. This is when the host is freed and every
+    /// function has returned: possibly shortly after socialchannel_host_free, on any thread. Not called if opening
+    /// failed.
     pub finalize: Option<unsafe extern "C" fn(userdata: *mut c_void)>,
 }
 
-/// A table that was checked.
+/// A checked table.
 pub(crate) struct ProgramHttp {
     table: Arc<Table>,
     places: Arc<Semaphore>,
@@ -150,7 +151,7 @@ impl ProgramHttp {
         Ok(Some(ProgramHttp { table, places: Arc::new(Semaphore::new(EXCHANGES)) }))
     }
 
-    /// From now on the library ends the table.
+    /// Transfers ownership: from now on the library frees the table.
     pub(crate) fn took_over(&self) -> impl FnOnce() + use<> {
         let table = Arc::clone(&self.table);
         move || table.userdata.take()
@@ -159,17 +160,17 @@ impl ProgramHttp {
 
 type Head = (StatusCode, HeaderMap);
 
-/// An exchange under way.
+/// A running exchange.
 pub(crate) struct ExchangeHandle {
     threads: Threads,
     request: Mutex<Asked>,
-    /// Taken by the head of the answer.
+    /// Taken when the response head arrives.
     head: Mutex<Option<oneshot::Sender<Result<Head, HttpFailure>>>>,
-    /// Closed as soon as nobody wants the answer any more.
+    /// Closed when the response is no longer needed.
     pieces: mpsc::Sender<Result<Bytes, HttpFailure>>,
 }
 
-/// The body of the request, and what of it did not fit into the program's buffer.
+/// The body of the request, and the part of it that did not fit into the program's buffer.
 struct Asked {
     body: HttpBody,
     rest: Bytes,
@@ -177,7 +178,7 @@ struct Asked {
 
 fn over() -> Error {
     Error::new(ErrorKind::Unavailable, "the call that this exchange belongs to has ended")
-        .with_remedy("break the connection off and return BROKEN")
+        .with_remedy("abort the connection and return BROKEN")
 }
 
 impl ExchangeHandle {
@@ -191,13 +192,13 @@ impl ExchangeHandle {
                     () = self.pieces.closed() => Some(Err(over())),
                     frame = asked.body.frame() => frame.map(|frame| frame.map_err(|_| {
                         Error::new(ErrorKind::Unavailable, "the body of the request broke off")
-                            .with_remedy("break the connection off and return BROKEN")
+                            .with_remedy("abort the connection and return BROKEN")
                     })),
                 }
             });
             match frame {
                 None => return Ok(Bytes::new()),
-                // Trailers are nothing that a provider can send.
+                // Providers cannot send trailers.
                 Some(frame) => asked.rest = frame?.into_data().unwrap_or_default(),
             }
         }
@@ -207,14 +208,14 @@ impl ExchangeHandle {
 
     fn respond(&self, head: Head) -> Result<()> {
         let Some(sender) = self.head.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return Err(invalid("exchange", "answered_already", "has its answer's head already"));
+            return Err(invalid("exchange", "answered_already", "already has a response head"));
         };
         sender.send(Ok(head)).map_err(|_| over())
     }
 
     fn write(&self, bytes: &[u8]) -> Result<()> {
         if self.head.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            return Err(invalid("exchange", "not_answered", "has no head of an answer yet"));
+            return Err(invalid("exchange", "not_answered", "has no response head yet"));
         }
         for piece in bytes.chunks(PIECE) {
             let piece = Ok(Bytes::copy_from_slice(piece));
@@ -223,16 +224,16 @@ impl ExchangeHandle {
         Ok(())
     }
 
-    /// What is left to say after the program's function has returned.
+    /// Reports the result after the program's function has returned.
     fn finish(&self, result: u32, why: Option<String>) {
         let head = self.head.lock().unwrap_or_else(PoisonError::into_inner).take();
         let why = |text: &str| why.unwrap_or_else(|| text.to_owned());
         let failure = match result {
             result if result == socialchannel_http_result::Done as u32 => match head {
                 None => return,
-                Some(_) => HttpFailure::Broken("the function returned without an answer".to_owned()),
+                Some(_) => HttpFailure::Broken("the function returned without a response".to_owned()),
             },
-            // After an answer something was sent, whatever the function says.
+            // After a response, the request was sent, whatever the function returns.
             result if result == socialchannel_http_result::Refused as u32 && head.is_some() => {
                 HttpFailure::Refused(why("no reason was given"))
             }
@@ -244,7 +245,7 @@ impl ExchangeHandle {
             }
             _ => HttpFailure::Broken(why("the connection broke off")),
         };
-        // Nobody may be listening any more.
+        // The receiver may be gone.
         match head {
             Some(head) => drop(head.send(Err(failure))),
             None => drop(self.threads.block_on(self.pieces.send(Err(failure)))),
@@ -253,7 +254,7 @@ impl ExchangeHandle {
 }
 
 #[async_trait]
-impl HttpSender for ProgramHttp {
+impl HttpClient for ProgramHttp {
     async fn send(&self, request: Request<HttpBody>) -> Result<Response<HttpBody>, HttpFailure> {
         let closed = |_| HttpFailure::NotSent("the host is being closed".to_owned());
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(closed)?;
@@ -275,7 +276,7 @@ impl HttpSender for ProgramHttp {
             drop(handle::remove(id));
             exchange.finish(result, why);
         });
-        // It reports by the channels and goes on by itself until the answer ends.
+        // It reports through the channels, and runs until the response ends.
         drop(running);
         match head.await {
             Ok(head) => {
@@ -290,7 +291,7 @@ impl HttpSender for ProgramHttp {
     }
 }
 
-/// The body of an answer; dropping it tells the program's function that nobody reads any more.
+/// The body of a response; dropping it makes the program's function fail at its next write.
 struct Pieces(mpsc::Receiver<Result<Bytes, HttpFailure>>);
 
 impl Body for Pieces {
@@ -305,7 +306,7 @@ impl Body for Pieces {
     }
 }
 
-/// A request in words of C.
+/// A request as C structures.
 struct Outgoing {
     method: CString,
     url: CString,
@@ -315,9 +316,9 @@ struct Outgoing {
 
 impl Outgoing {
     fn new(parts: &http::request::Parts, body: &HttpBody) -> Result<Self, HttpFailure> {
-        // `http` lets no NUL into any of these.
+        // `http` allows no NUL in any of these.
         let text = |bytes: &[u8]| {
-            CString::new(bytes).map_err(|_| HttpFailure::NotSent("the request holds a NUL".to_owned()))
+            CString::new(bytes).map_err(|_| HttpFailure::NotSent("the request contains a NUL".to_owned()))
         };
         let headers = parts
             .headers
@@ -355,10 +356,10 @@ impl Outgoing {
     }
 }
 
-/// Waits for the next bytes of the request's body and copies at most `capacity` of them to `buffer`, their number to
-/// `*read_out`; 0: the body is at its end.
+/// Waits for the next bytes of the request body, copies at most `capacity` of them to `buffer`, and writes their
+/// number to `*read_out`; 0: end of the body.
 ///
-/// UNAVAILABLE: the body broke off, or the call it belongs to has ended: break the connection off and return BROKEN.
+/// UNAVAILABLE: the body was interrupted, or its call has ended: abort the connection and return BROKEN.
 /// INVALID_ARGUMENT: the exchange is over (code `freed_handle`), `capacity` is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_exchange_read(
@@ -387,11 +388,11 @@ pub unsafe extern "C" fn socialchannel_exchange_read(
     }
 }
 
-/// Hands over the head of the answer: its final status (200 to 999) and its headers, without those of the connection
-/// itself (`connection`, `transfer-encoding`). Once for an exchange.
+/// Passes on the response head: its final status (200 to 999) and its headers, without those of the connection
+/// itself (`connection`, `transfer-encoding`). Call it once per exchange.
 ///
-/// UNAVAILABLE: the call it belongs to has ended. INVALID_ARGUMENT: the exchange is over (code `freed_handle`) or answered
-/// already (`answered_already`), or this is no head of an answer.
+/// UNAVAILABLE: its call has ended. INVALID_ARGUMENT: the exchange is over (code `freed_handle`), already has a response
+/// (`answered_already`), or the head is invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_exchange_respond(
     exchange: *mut socialchannel_exchange,
@@ -407,7 +408,7 @@ pub unsafe extern "C" fn socialchannel_exchange_respond(
             let status = StatusCode::from_u16(status)
                 .ok()
                 .filter(|status| !status.is_informational())
-                .ok_or_else(|| invalid("status", "no_status", "is not the status of an answer"))?;
+                .ok_or_else(|| invalid("status", "no_status", "is not the status of a response"))?;
             exchange.respond((status, header_map(headers, headers_len)?))
         })
     }
@@ -432,18 +433,18 @@ unsafe fn header_map(headers: *const socialchannel_header, length: usize) -> Res
         // SAFETY: not NULL, and the caller promised a NUL at the end of each.
         let (name, value) = unsafe { (CStr::from_ptr(header.name), CStr::from_ptr(header.value)) };
         let wrong = |what: &str| invalid("headers", "no_header", what);
-        let name = HeaderName::from_bytes(name.to_bytes()).map_err(|_| wrong("hold a name that is none"))?;
+        let name = HeaderName::from_bytes(name.to_bytes()).map_err(|_| wrong("contain an invalid name"))?;
         let value = HeaderValue::from_bytes(value.to_bytes())
-            .map_err(|_| wrong(&format!("hold a value of {name} that cannot stand there")))?;
+            .map_err(|_| wrong(&format!("contain an invalid value of {name}")))?;
         map.try_append(name, value).map_err(|_| wrong("are too many"))?;
     }
     Ok(map)
 }
 
-/// Hands over bytes of the answer's body, in order; waits while the library has enough of them. They are copied.
+/// Passes on bytes of the response body, in order; waits while the library's buffer is full. The bytes are copied.
 ///
-/// UNAVAILABLE: nobody wants them any more: break the connection off and return BROKEN. INVALID_ARGUMENT: the exchange is over
-/// (code `freed_handle`), or has no head of an answer yet (`not_answered`).
+/// UNAVAILABLE: the response is no longer needed: abort the connection and return BROKEN. INVALID_ARGUMENT: the exchange
+/// is over (code `freed_handle`), or has no response head yet (`not_answered`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_exchange_write(
     exchange: *mut socialchannel_exchange,

@@ -1,4 +1,4 @@
-//! Publish jobs: watched, cancelled, resumed, settled.
+//! Publish jobs: watching, cancelling, resuming, resolving.
 
 use std::ffi::c_char;
 use std::time::Duration;
@@ -6,7 +6,9 @@ use std::time::Duration;
 use social_channel::{JobChange, Resolution};
 
 use crate::argument::{document, optional_document, required};
+use crate::border::enter;
 use crate::document::JobQuery;
+use crate::handle;
 use crate::host::tenant_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
@@ -33,7 +35,7 @@ pub unsafe extern "C" fn socialchannel_host_list_jobs(
     }
 }
 
-/// Reads one job without waiting (schema: Job); where this process drives it, with its live figures.
+/// Reads one job without waiting (schema: Job), with live progress if this process runs it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_get_job(
     host: *const socialchannel_host,
@@ -53,7 +55,8 @@ pub unsafe extern "C" fn socialchannel_host_get_job(
 
 /// Waits until the job has ended (`published`, `failed`, `unknown`, `cancelled`) or pauses (`paused`: a person must
 /// do something), at most `longest_ms`, and reads it (schema: Job). When the time is up the job is still `active`;
-/// that is no error. Call it in a loop with a short time to draw progress.
+/// this is not an error. It also returns early, without an error, if a signal handler of the program ran on the calling
+/// thread. Call it in a loop with a short time to draw progress.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_wait_for_job(
     host: *const socialchannel_host,
@@ -65,16 +68,24 @@ pub unsafe extern "C" fn socialchannel_host_wait_for_job(
 ) -> socialchannel_status {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        tenant_call(host, tenant, Out::new("job_out", job_out), error_out, |tenant| {
+        enter(error_out, || {
+            let (out, handle) = (Out::new("job_out", job_out)?, handle::host(host)?);
+            let tenant = handle.host().tenant(crate::argument::tenant(tenant)?);
             let job = required("job", job)?.to_owned();
             let longest = Duration::from_millis(longest_ms);
-            Ok(async move { tenant.wait_for_job(&job, longest).await })
+            let (waiting, awaited) = (tenant.clone(), job.clone());
+            let seen =
+                handle.run_until_signal(async move { waiting.wait_for_job(&awaited, longest).await })?;
+            out.json(&match seen {
+                Some(job) => job,
+                None => handle.run(async move { tenant.job(&job).await })?,
+            })
         })
     }
 }
 
-/// Asks to cancel a job and reads it (schema: Job). What was sent already may still be posted; the job's end says. One
-/// that has ended stays as it is.
+/// Requests the cancellation of a job and reads it (schema: Job). What was already sent may still be posted; the job's
+/// final status says so. A job that has ended does not change.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_cancel_job(
     host: *const socialchannel_host,
@@ -92,7 +103,7 @@ pub unsafe extern "C" fn socialchannel_host_cancel_job(
     }
 }
 
-/// Goes on with a job now: after a crash, a pause, or a change that a person made (schema: Job). INVALID_REQUEST:
+/// Continues a job now: after a crash, a pause, or a change that a person made (schema: Job). INVALID_REQUEST:
 /// it has ended.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_resume_job(
@@ -111,9 +122,9 @@ pub unsafe extern "C" fn socialchannel_host_resume_job(
     }
 }
 
-/// Changes a job of which nothing can have been posted yet, and goes on with it. `change` is a JSON document
+/// Changes a job of which nothing can have been posted yet, and continues it. `change` is a JSON document
 /// (schema: JobChange). On success `*job_out` is the job (schema: Job). INVALID_REQUEST: it has ended, or a request
-/// that may make the post was begun.
+/// that may make the post was started.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_change_job(
     host: *const socialchannel_host,
@@ -134,7 +145,8 @@ pub unsafe extern "C" fn socialchannel_host_change_job(
 }
 
 /// Makes a new job for what an ended one did not publish (schema: Job). After `unknown`, `looked` must say that the
-/// person has looked and found nothing; better say what was found with socialchannel_host_resolve_job.
+/// person has looked and found nothing; better say what was found with socialchannel_host_resolve_job. Asked for again
+/// it is the same new job, as long as that has not ended without a post.
 /// INVALID_REQUEST: it has not ended, has published, or nobody looked.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_retry_job(
@@ -154,9 +166,9 @@ pub unsafe extern "C" fn socialchannel_host_retry_job(
     }
 }
 
-/// Says what a person found after a job ended `unknown`. `found` is a JSON document (schema: Resolution), for example
-/// `{"posted": false}`. Posted: the job is `published`; not posted: it is `failed` and may be tried again
-/// (schema: Job). INVALID_REQUEST: it is not `unknown`.
+/// Records what a person found after a job ended `unknown`. `found` is a JSON document (schema: Resolution), for
+/// example `{"posted": false}`. If it was posted, the job becomes `published`; if not, it becomes `failed` and
+/// may be retried (schema: Job). INVALID_REQUEST: it is not `unknown`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_resolve_job(
     host: *const socialchannel_host,

@@ -1,22 +1,23 @@
 //! C ABI of Social Channel: `libsocialchannel` and `include/social_channel.h`, which is the manual.
 //!
-//! Every function here translates and decides nothing: pointers to values, JSON to the library's types, results
-//! back. Four files hold the rules of the border, so that the others need not repeat them: `border` (panics and
-//! errors), `argument` (pointers), `handle` (what a handle is, and `fork`), `text` (what is handed out).
+//! Every function here only translates: pointers to values, JSON to the library's types, and results back. Four
+//! files implement the rules of the boundary for all others: `border` (panics and errors), `argument`
+//! (pointers), `handle` (handles and `fork`), `text` (returned text).
 //!
-//! `unsafe` is confined to this crate; each block says why it holds. What can be known is checked. What cannot
-//! (that a pointer which is not NULL points to what the header says) is the caller's promise, and is written
-//! there.
+//! `unsafe` is confined to this crate; each block says why it is sound. Everything that can be checked is
+//! checked. The rest (that a non-NULL pointer points to what the header says) is the caller's responsibility,
+//! and is documented in the header.
 #![expect(unsafe_code, reason = "the border to C: pointers are checked in `argument` and written in `text`")]
-// The header says for every function what the caller must keep.
+// The header documents the caller's obligations for every function.
 #![allow(clippy::missing_safety_doc, reason = "the header is the manual, and says it for every function")]
 
 mod argument;
 mod border;
 mod document;
 mod handle;
+mod interrupt;
 
-// In the order in which the header tells its story.
+// In the order of the header.
 mod version;
 
 mod status;
@@ -24,6 +25,8 @@ mod status;
 mod error;
 
 mod text;
+
+mod log;
 
 mod storage;
 
@@ -51,7 +54,7 @@ pub use account::*;
 pub use app::*;
 pub use callback::socialchannel_explain;
 pub use connect::*;
-pub use document::{JobQuery, schemas};
+pub use document::{JobQuery, Worked, schemas};
 pub use error::*;
 pub use handle::{socialchannel_error, socialchannel_exchange, socialchannel_host};
 pub use host::*;
@@ -60,6 +63,7 @@ pub use http::{
     socialchannel_header, socialchannel_http, socialchannel_http_request, socialchannel_http_result,
 };
 pub use job::*;
+pub use log::*;
 pub use provider::*;
 pub use publish::*;
 pub use status::*;

@@ -1,4 +1,4 @@
-//! Providers: loaded, replaced and listed while the host runs.
+//! Providers: loading, replacing and listing while the host runs.
 
 use std::ffi::c_char;
 
@@ -24,13 +24,13 @@ fn read(path: &str) -> Result<Vec<u8>> {
 }
 
 /// Installs a provider from the bytes of its component (a `.wasm` file), or replaces the one of the same id while
-/// the host runs: new apps run it, and existing apps too, unless it asks for origins they were not granted. Calls
-/// in flight and open jobs stay with what they began with; other processes on the same data see the change at
-/// their next call. On failure everything stays as it was.
+/// the host runs: new apps run it, and existing apps too, unless it requests origins that they were not granted.
+/// Running calls and open jobs continue with the component that started them; other processes on the same data
+/// see the change at their next call. On failure nothing changes.
 ///
-/// On success `*loaded_out` says what was installed and which apps wait for a grant (schema: Loaded).
+/// On success `*loaded_out` names the installed component and the apps that wait for a grant (schema: Loaded).
 ///
-/// LOAD_FAILED: the bytes are no provider. INCOMPATIBLE: it was built for another version of the contract.
+/// LOAD_FAILED: the bytes are not a provider. INCOMPATIBLE: it was built for another version of the contract.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_load_provider(
     host: *const socialchannel_host,
@@ -48,8 +48,8 @@ pub unsafe extern "C" fn socialchannel_host_load_provider(
     }
 }
 
-/// As socialchannel_host_load_provider, from a file. NOT_FOUND: there is no such file; UNAVAILABLE: it cannot be
-/// read.
+/// Like socialchannel_host_load_provider, from a file. NOT_FOUND: there is no such file; UNAVAILABLE: it cannot
+/// be read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_load_provider_file(
     host: *const socialchannel_host,
@@ -66,8 +66,8 @@ pub unsafe extern "C" fn socialchannel_host_load_provider_file(
     }
 }
 
-/// Looks at a component without installing it. On success `*provider_out` says what it is (schema: ProviderInfo).
-/// Fails as socialchannel_host_load_provider.
+/// Inspects a component without installing it. On success `*provider_out` describes it (schema: ProviderInfo).
+/// Fails like socialchannel_host_load_provider.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_inspect_provider(
     host: *const socialchannel_host,
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn socialchannel_host_list_providers(
     }
 }
 
-/// Forgets a provider by its id. NOT_FOUND: it is not installed. INVALID_REQUEST: apps or open jobs still need it;
+/// Deletes a provider by its id. NOT_FOUND: it is not installed. INVALID_REQUEST: apps or open jobs still need it;
 /// the message names them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_unload_provider(

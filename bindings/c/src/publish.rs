@@ -1,4 +1,4 @@
-//! Publishing: the form, the check, and the job that does it.
+//! Publishing: the form, the check, and storing a job.
 
 use std::ffi::c_char;
 
@@ -9,8 +9,8 @@ use crate::host::tenant_call;
 use crate::text::Out;
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
-/// Asks what the account may post now: kinds, fields, choices, rules, quotas, notices. Ask anew for every form
-/// shown. On success `*form_out` is a document (schema: PublishForm).
+/// Reads what the account may post now: kinds, fields, choices, rules, quotas, notices. Call it again for every
+/// form shown. On success `*form_out` is a document (schema: PublishForm).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_get_publish_form(
     host: *const socialchannel_host,
@@ -28,9 +28,9 @@ pub unsafe extern "C" fn socialchannel_host_get_publish_form(
     }
 }
 
-/// Finds out everything that can be known of a post without posting it. `request` as for
-/// socialchannel_host_publish; of it `post` and `media` count. On success `*findings_out` is an array (schema of an
-/// item: Finding); only findings of severity `error` stop a post.
+/// Checks a post as far as possible without posting it. `request` as for socialchannel_host_publish; only `post`
+/// and `media` are used. On success `*findings_out` is an array (schema of an
+/// item: Finding); only findings of severity `error` prevent a post.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_check_post(
     host: *const socialchannel_host,
@@ -51,9 +51,12 @@ pub unsafe extern "C" fn socialchannel_host_check_post(
 }
 
 /// Stores a publish job. `request` is a JSON document (schema: PublishRequest), for example
-/// `{"post": {"kind": "video", "text": "Hello"}, "media": [{"file": "/videos/a.mp4"}], "idempotency_key": "order-7"}`.
-/// The job is on disk when this returns; in a host with background work it begins at once. The same
-/// `idempotency_key` and request again give the same job, so a call whose answer was lost may be repeated.
+/// `{"post": {"kind": "video", "text": "Hello", "visibility": "PUBLIC_TO_EVERYONE"}, "media": [{"file": "/videos/a.mp4"}],
+/// "idempotency_key": "order-7"}`. The account's options, such as the choices of `visibility`, are in its form. The job
+/// is on disk when this returns; in a host with background work it starts at once. Repeating the same `idempotency_key`
+/// and request returns the same job, so a call whose result was lost may be repeated.
+/// INVALID_REQUEST: the account's form does not take this kind, option, text or visibility, or a time is over or more
+/// than two years ahead; the error's field says which. Nothing was stored.
 ///
 /// On success `*job_out` is the job (schema: Job). Follow it with socialchannel_host_get_job or
 /// socialchannel_host_wait_for_job: `bytes_sent` of `bytes_total` is the progress.

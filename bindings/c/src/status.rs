@@ -1,11 +1,11 @@
-//! What every function returns: the C column of the library's one table of failures.
+//! The status that every function returns: the C column of the library's table of failures.
 
 use std::ffi::c_char;
 
 use social_channel::ErrorKind;
 
-/// What a call came to, by what the caller does next. Numbers are grouped and never reused; a newer library may
-/// return numbers that an older header does not have: treat those as SOCIALCHANNEL_STATUS_OTHER.
+/// The result of a call, by what the caller does next. Numbers are grouped and never reused; a newer library
+/// may return numbers that an older header does not have: treat those as SOCIALCHANNEL_STATUS_OTHER.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(non_camel_case_types, reason = "named as C names it")]
@@ -49,7 +49,7 @@ pub enum socialchannel_status {
     ProviderFault = 302,
     /// Install a provider that was built for this version of the contract.
     Incompatible = 310,
-    /// The file is no provider.
+    /// The file is not a provider.
     LoadFailed = 311,
     /// Report a bug.
     Internal = 900,
@@ -82,8 +82,8 @@ impl From<ErrorKind> for socialchannel_status {
     }
 }
 
-/// The name of a status, as it stands in JSON (`rate_limited`); `ok` for SOCIALCHANNEL_STATUS_OK, `other` for
-/// a number this library does not know. Never NULL; valid for ever; not to be freed.
+/// The name of a status, as in JSON (`rate_limited`); `ok` for SOCIALCHANNEL_STATUS_OK, `other` for
+/// a number this library does not know. Never NULL; valid until the process ends; not to be freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_status_name(status: u32) -> *const c_char {
     let kind = ErrorKind::ALL.into_iter().find(|kind| kind.status() == status);

@@ -1,58 +1,59 @@
-//! A program's own storage: the library's [`ValueStorage`] by a table of functions.
+//! A program's own storage: implements the library's [`KeyValueStore`] with a table of functions.
 
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use social_channel::{Result, STORED_VALUE, StorageError, StoredValue, ValueStorage};
+use social_channel::{KeyValueStore, Result, STORED_VALUE, StorageError, StoredValue};
 
 use crate::argument::{invalid, null};
 use crate::callback::{Userdata, explain, inside};
 
-/// What a function of socialchannel_storage came to.
+/// The result of a function of socialchannel_storage.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(non_camel_case_types, reason = "named as C names it")]
 pub enum socialchannel_storage_result {
     /// Done.
     Done = 0,
-    /// Of get_value: there is no such key.
+    /// get_value: there is no such key.
     Absent = 1,
-    /// Of set_value: the key has not the version that was asked for. Nothing was written.
+    /// set_value: the key does not have the required version. Nothing was written.
     Conflict = 2,
-    /// Of set_value: there is no room. Nothing was written.
+    /// set_value: the storage is full. Nothing was written.
     Full = 3,
-    /// It cannot be done now; socialchannel_explain says why. Any other number means the same.
+    /// The storage is not available now; socialchannel_explain says why. Any other number means the same.
     Unavailable = 4,
 }
 
 /// A program's own storage, for socialchannel_host_open_with.
 ///
-/// WHAT LIES THERE: what providers remember of themselves between calls, a few small values for an app (counters,
-/// tokens of an app, names of servers). WHAT DOES NOT: apps, channels with their credentials, publish jobs, leases,
-/// webhooks and uploads stay in the SQLite database, because publishing at most once rests on transactions over several of
-/// its rows, which no table of single values can give. So `data` (or `database`) is needed as before.
+/// WHAT IT STORES: values that providers keep between calls, a few small ones per app (counters, tokens of an app, names
+/// of servers). WHAT IT DOES NOT STORE: apps, channels with their credentials, publish jobs, leases, webhooks and
+/// uploads stay in the SQLite database, because publishing at most once needs transactions over several rows, which a
+/// key-value store cannot provide. So `data` (or `database`) is still needed.
 ///
-/// Values arrive encrypted under the host's master key, bound to app and key, and are at most
-/// SOCIALCHANNEL_STORAGE_VALUE_CAPACITY bytes long. All processes that open the same database must bring the same storage.
+/// Values arrive encrypted with the host's master key, bound to app and key, and are at most
+/// SOCIALCHANNEL_STORAGE_VALUE_CAPACITY bytes long. All processes that open the same database must use the same storage.
 ///
-/// THREADS. The functions are called on threads of the library, several at the same time, and may block; while they do, one
-/// call of a provider waits (its time limits go on). They must not call the library, but for socialchannel_explain and the
-/// functions of errors; a call with a host is refused with code `called_from_callback`. They must return: no longjmp, no
-/// C++ exception, no exit of the thread. Text given is lent for the call. A key is UTF-8 of `key_len` bytes (at most 512),
-/// which may hold a NUL; one NUL more follows it. A pointer that is not NULL may be used as its comment says.
+/// THREADS. The functions are called on threads of the library, several at the same time, and may block; meanwhile one
+/// call of a provider waits (its time limits still apply). They must not call the library, except socialchannel_explain
+/// and the functions for errors; a call with a host is refused with code `called_from_callback`. They must return
+/// normally: no longjmp, no C++ exception, no thread exit. Text is borrowed for the call. A key is UTF-8 of `key_len`
+/// bytes (at most 512), which may contain a NUL; a terminating NUL follows it. A non-NULL pointer may be used as its
+/// comment says.
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types, reason = "named as C names it")]
 #[allow(clippy::type_complexity, reason = "the header spells its functions out")]
 pub struct socialchannel_storage {
-    /// sizeof(socialchannel_storage), so that later versions can have more members.
+    /// sizeof(socialchannel_storage), so that later versions can add members.
     pub size: usize,
-    /// Handed to every function; may be NULL.
+    /// Passed to every function; may be NULL.
     pub userdata: *mut c_void,
     /// Reads a value: writes at most `value_capacity` bytes to `value`, their number to `*value_len_out`, the version to
-    /// `*version_out` and the expiry, as it was given, to `*expires_at_out`. Returns DONE, ABSENT (also for a value that
+    /// `*version_out` and the stored expiry to `*expires_at_out`. Returns DONE, ABSENT (also for a value that
     /// has expired) or UNAVAILABLE.
     pub get_value: Option<
         unsafe extern "C" fn(
@@ -68,9 +69,9 @@ pub struct socialchannel_storage {
         ) -> u32,
     >,
     /// Stores a value, so that it outlives the process, and writes its new version to `*version_out`: never 0, and greater
-    /// than every earlier version of this key, deleted ones too. If `if_version` is not NULL, compare and set: only if the key has the version
-    /// `*if_version` now (0: only if it does not exist or has expired), in one step that nothing can come between; else
-    /// CONFLICT. `expires_at`: milliseconds since 1970, from which on the key no longer exists; 0: it stays.
+    /// than every earlier version of this key, also of deleted values. If `if_version` is not NULL, it stores the value
+    /// only if the key has the version `*if_version` now (0: only if it does not exist or has expired), atomically;
+    /// otherwise CONFLICT. `expires_at`: milliseconds since 1970, after which the key no longer exists; 0: never.
     /// Returns DONE, CONFLICT, FULL or UNAVAILABLE.
     pub set_value: Option<
         unsafe extern "C" fn(
@@ -85,7 +86,7 @@ pub struct socialchannel_storage {
             version_out: *mut u64,
         ) -> u32,
     >,
-    /// Forgets a key. Returns DONE (also if there is none) or UNAVAILABLE.
+    /// Deletes a key. Returns DONE (also if it does not exist) or UNAVAILABLE.
     pub delete_value: Option<
         unsafe extern "C" fn(
             userdata: *mut c_void,
@@ -94,7 +95,7 @@ pub struct socialchannel_storage {
             key_len: usize,
         ) -> u32,
     >,
-    /// Names the app's keys that begin with `prefix` and come after `after` (NULL: all), in the order of their bytes, at most
+    /// Lists the app's keys that begin with `prefix` and come after `after` (NULL: all), in byte order, at most
     /// `limit`: calls `found(keys, key, key_len)` for each. Returns DONE or UNAVAILABLE.
     pub list_keys: Option<
         unsafe extern "C" fn(
@@ -109,23 +110,24 @@ pub struct socialchannel_storage {
             keys: *mut c_void,
         ) -> u32,
     >,
-    /// Called once, when the library will not use the table any more; may be NULL. That is when the host is freed and every
-    /// function has returned: perhaps a moment after socialchannel_host_free, on any thread. Not called if opening failed.
+    /// Called once, when the library no longer uses the table; may be NULL. This is when the host is freed and every
+    /// function has returned: possibly shortly after socialchannel_host_free, on any thread. Not called if opening
+    /// failed.
     pub finalize: Option<unsafe extern "C" fn(userdata: *mut c_void)>,
 }
 
-/// Numbers of socialchannel_storage.
+/// Constants for socialchannel_storage.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(non_camel_case_types, reason = "named as C names it")]
 pub enum socialchannel_storage_value {
-    /// Bytes of the longest value: 64 KiB and what encryption adds.
+    /// The longest value in bytes: 64 KiB and the overhead of encryption.
     Capacity = 65_792,
 }
 
 const _: () = assert!(socialchannel_storage_value::Capacity as usize == STORED_VALUE, "the header says so");
 
-/// A table that was checked.
+/// A checked table.
 pub(crate) struct ProgramStorage(Arc<Table>);
 
 struct Table {
@@ -158,13 +160,13 @@ impl ProgramStorage {
         Ok(Some(ProgramStorage(Arc::new(Table { functions, userdata }))))
     }
 
-    /// From now on the library ends the table.
+    /// Transfers ownership: from now on the library frees the table.
     pub(crate) fn took_over(&self) -> impl FnOnce() + use<> {
         let table = Arc::clone(&self.0);
         move || table.userdata.take()
     }
 
-    /// Runs a function of the table where it may block.
+    /// Runs a function of the table on a blocking thread.
     async fn call<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -204,7 +206,7 @@ pub(crate) unsafe fn checked<T: Copy>(
     Ok(Some(*table))
 }
 
-/// Text for C with a NUL behind it; its length does not count that.
+/// Text for C with a terminating NUL, which its length does not include.
 struct Text(Vec<u8>);
 
 impl Text {
@@ -223,14 +225,14 @@ impl Text {
     }
 }
 
-/// App names hold no NUL: they are checked when an app is made.
+/// App names contain no NUL: they are checked when an app is created.
 fn app_text(app: &str) -> CString {
     CString::new(app).unwrap_or_default()
 }
 
 const NO_FUNCTION: u32 = socialchannel_storage_result::Unavailable as u32;
 
-/// Takes a key of a list.
+/// Receives a key of a list.
 unsafe extern "C" fn found(keys: *mut c_void, key: *const c_char, key_len: usize) {
     crate::border::enter_quietly((), || {
         // SAFETY: the program passes on what it was given, which lives while its function runs.
@@ -245,7 +247,7 @@ unsafe extern "C" fn found(keys: *mut c_void, key: *const c_char, key_len: usize
 }
 
 #[async_trait]
-impl ValueStorage for ProgramStorage {
+impl KeyValueStore for ProgramStorage {
     async fn get(&self, app: &str, key: &str) -> Result<Option<StoredValue>, StorageError> {
         let (app, key) = (app_text(app), Text::new(key));
         self.call("get_value", move |table, userdata| {

@@ -1,4 +1,4 @@
-//! What goes out: text and bytes that the caller owns.
+//! Output: text and bytes that the caller owns.
 
 use std::ffi::{CString, c_char};
 use std::ptr;
@@ -9,7 +9,7 @@ use social_channel::{Error, Result};
 use crate::argument::null;
 use crate::border::enter_quietly;
 
-/// Where a result is written, checked before any work is done for it.
+/// The destination of a result, checked before any work is done.
 #[derive(Clone, Copy)]
 pub(crate) struct Out<T>(*mut T);
 
@@ -20,12 +20,12 @@ impl<T> Out<T> {
     }
 
     pub(crate) fn write(self, value: T) {
-        // SAFETY: not NULL, and whoever made this promised that it may be written until the call returns.
+        // SAFETY: not NULL, and the one who made this promised that it may be written until the call returns.
         unsafe { self.0.write(value) }
     }
 }
 
-/// Text that socialchannel_string_free frees. A NUL inside is shown as U+FFFD.
+/// Text to be freed with socialchannel_string_free. A NUL inside becomes U+FFFD.
 pub(crate) fn c_string(text: String) -> CString {
     CString::new(text).unwrap_or_else(|error| {
         let text = String::from_utf8_lossy(&error.into_vec()).replace('\0', "\u{fffd}");
@@ -41,22 +41,23 @@ pub(crate) fn json(value: &impl Serialize) -> Result<CString> {
 }
 
 impl Out<*mut c_char> {
-    /// Hands a result out as JSON.
+    /// Writes a result as JSON.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<()> {
         self.write(json(value)?.into_raw());
         Ok(())
     }
 }
 
-/// Bytes that socialchannel_bytes_free frees. One NUL follows them, which their length does not count.
+/// Bytes to be freed with socialchannel_bytes_free. A terminating NUL follows them, which their length does not
+/// include.
 pub(crate) fn c_bytes(mut bytes: Vec<u8>) -> (*mut u8, usize) {
     let length = bytes.len();
     bytes.push(0);
     (Box::into_raw(bytes.into_boxed_slice()).cast(), length)
 }
 
-/// Frees text that a function of this library handed out as `char *`. NULL does nothing. Text is freed once;
-/// freeing it twice, or anything else, is undefined, as with free().
+/// Frees text that a function of this library returned as `char *`. NULL does nothing. Free each text once;
+/// freeing it twice, or freeing another pointer, is undefined, as with free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_string_free(string: *mut c_char) {
     if !string.is_null() {
@@ -65,8 +66,8 @@ pub unsafe extern "C" fn socialchannel_string_free(string: *mut c_char) {
     }
 }
 
-/// Frees bytes that a function of this library handed out, with the length it gave. NULL does nothing. Bytes
-/// are freed once; freeing them twice, or with another length, is undefined.
+/// Frees bytes that a function of this library returned, with their returned length. NULL does nothing. Free
+/// bytes once; freeing them twice, or with another length, is undefined.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_bytes_free(bytes: *mut u8, bytes_len: usize) {
     if !bytes.is_null() {

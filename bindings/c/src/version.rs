@@ -1,4 +1,4 @@
-//! Which library this is.
+//! The version of the library.
 
 use std::ffi::c_char;
 
@@ -15,7 +15,7 @@ pub enum socialchannel_version {
     Number = 1_000,
 }
 
-/// The combined number of the library that is loaded. A program asserts that it is not less than
+/// The combined number of the loaded library. A program should check that it is not less than
 /// SOCIALCHANNEL_VERSION_NUMBER of the header it was compiled with, and that the major version (before 1.0: the
 /// minor version) is the same.
 #[unsafe(no_mangle)]
@@ -23,7 +23,7 @@ pub extern "C" fn socialchannel_version_number() -> u32 {
     socialchannel_version::Number as u32
 }
 
-/// The version of the library that is loaded, for example `0.1.0`. Valid for ever; not to be freed.
+/// The version of the loaded library, for example `0.1.0`. Valid until the process ends; not to be freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_version_text() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()

@@ -1,4 +1,4 @@
-//! The platform's own calls, handed in by the program's web server.
+//! Webhooks from the platform, passed in by the program's web server.
 
 use std::ffi::c_char;
 
@@ -11,17 +11,18 @@ use crate::handle;
 use crate::text::{Out, c_bytes};
 use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 
-/// Takes a platform's call to an app's webhook address. Anybody may call that address; the provider judges over
-/// the raw bytes whether the platform did. When this returns, what was said is stored.
+/// Receives a webhook that a platform sent to an app's address. Anyone may call that address; the provider
+/// verifies from the raw bytes that the platform did. When this returns, its events are stored.
 ///
 /// `request` is a JSON document (schema: WebhookHead): `{"method": "POST", "query": "", "headers": [["name",
-/// "value"]]}`. `body` is what was received, byte for byte; NULL if `body_len` is 0.
+/// "value"]]}`. `body` is the received body, byte for byte; NULL if `body_len` is 0.
 ///
-/// On success answer with status 200, the content type in `*reply_out` (schema: WebhookReply) if there is one, and
+/// On success respond with status 200, the content type in `*reply_out` (schema: WebhookReply) if there is one, and
 /// the `*answer_len_out` bytes at `*answer_out`, which are freed with socialchannel_bytes_free.
 ///
-/// FORBIDDEN: the platform did not send this; answer 403. UNSUPPORTED: the provider takes no webhooks; answer 404.
-/// LIMIT_EXCEEDED: more than 1 MiB; answer 413. Anything else is ours: answer 503, so that it comes again.
+/// FORBIDDEN: the platform did not send this; respond with 403. UNSUPPORTED: the provider has no webhooks; respond
+/// with 404. LIMIT_EXCEEDED: more than 1 MiB; respond with 413. Any other error is a failure of the host: respond
+/// with 503, so that the platform sends it again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_receive_webhook(
     host: *const socialchannel_host,

@@ -1,5 +1,5 @@
-//! Every function that takes a document answers any document: with a status, an error that repeats no value of it, and
-//! untouched outputs. Values may be secrets that went to the wrong place.
+//! Every function that accepts a document handles any document: it returns a status and an error that contains no
+//! value of it, and leaves outputs untouched. Values may be misplaced secrets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 #![expect(unsafe_code, reason = "calls the library as C does")]
 
@@ -10,10 +10,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use socialchannel::*;
 
-/// Stands in every text of a document.
+/// Contained in every text of a document.
 const SECRET: &str = "s3cr3t-v4lu3";
 
-/// A document that each function takes, but for one that is damaged somewhere.
+/// A valid document for each function, which the test then damages.
 fn whole() -> Vec<Value> {
     vec![
         json!({"post": {"kind": SECRET, "text": SECRET, "options": {"x": [SECRET], "z": 1}},
@@ -71,7 +71,7 @@ fn any_document() -> impl Strategy<Value = String> {
             document.to_string()
         }),
         1 => any_value().prop_map(|value| value.to_string()),
-        // Cut off in the middle.
+        // Truncated.
         1 => (0..self::whole().len(), 0..200_usize).prop_map(|(which, length)| {
             let text = self::whole()[which].to_string();
             text.chars().take(length).collect()
@@ -80,7 +80,7 @@ fn any_document() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What a call said, as JSON.
+/// The error of a call, as JSON.
 fn said(error: *mut socialchannel_error) -> String {
     // SAFETY: the text lives until the error is freed, which is below.
     let text = unsafe { CStr::from_ptr(socialchannel_error_json(error)) }.to_str().unwrap().to_owned();
@@ -97,7 +97,7 @@ fn host() -> *mut socialchannel_host {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1_500), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_document_is_answered_and_no_value_is_repeated(text in any_document()) {
@@ -107,7 +107,7 @@ proptest! {
         let none = c"none".as_ptr();
         let untouched = ptr::dangling_mut::<c_char>();
         type Call<'a> = (&'a str, &'a dyn Fn(*mut *mut c_char, *mut *mut socialchannel_error) -> socialchannel_status);
-        // SAFETY (all of them): texts end with a NUL and live until the test ends; outputs may be written.
+        // SAFETY: in all of them texts end with a NUL and live until the test ends; outputs may be written.
         let calls: [Call<'_>; 9] = unsafe { [
             ("publish", &|out, error| socialchannel_host_publish(host, ptr::null(), none, document, out, error)),
             ("check_post", &|out, error| socialchannel_host_check_post(host, ptr::null(), none, document, out, error)),
@@ -139,7 +139,7 @@ proptest! {
             prop_assert_ne!(status, socialchannel_status::Internal, "{}", name);
             prop_assert_eq!(out, untouched, "{}", name);
             let said = said(error);
-            // A name that a person may read is one thing, the value of a setting another.
+            // The error may contain the name of a setting, but not its value.
             let malformed = said.contains("malformed_json");
             prop_assert!(!malformed || !said.contains(SECRET), "{}: {}", name, said);
         }

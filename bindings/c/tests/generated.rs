@@ -1,4 +1,4 @@
-//! The header and the schemas are those of the code. `cargo xtask headers` writes them anew, by running this
+//! Header and schemas match the code. `cargo xtask headers` regenerates them, by running this test
 //! with `SOCIAL_CHANNEL_REGENERATE=1`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 

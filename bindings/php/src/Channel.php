@@ -20,7 +20,7 @@ use SocialChannel\Model\PublishForm;
 use SocialChannel\Model\Stats;
 
 /**
- * A connected account: how it stood when it was read, and the calls in its name.
+ * A connected account: its state when it was read, and the calls on its behalf.
  */
 final readonly class Channel implements \JsonSerializable
 {
@@ -29,7 +29,7 @@ final readonly class Channel implements \JsonSerializable
     /** @internal Ask a `Host` for channels. */
     public function __construct(
         private Calls $calls,
-        /** The host's own id of it. */
+        /** The channel's id. */
         public string $id,
         /** The app it was connected with. */
         public string $app,
@@ -41,13 +41,13 @@ final readonly class Channel implements \JsonSerializable
         public ?string $avatarUrl,
         /** @var list<string> Permissions granted. */
         public array $scopes,
-        /** @var list<string> Permissions asked for and not granted. */
+        /** @var list<string> Permissions that were requested but not granted. */
         public array $missingScopes,
-        /** What it can do at present. */
+        /** What the account can currently do. */
         public Health $health,
-        /** Why, and what to do. */
+        /** The reason for the health, and what to do. */
         public ?string $healthDetail,
-        /** Says when the connection will end, ahead of that. */
+        /** A warning before the connection ends. */
         public ?string $warning,
         /** Seconds since 1970. */
         public int $connectedAt,
@@ -57,7 +57,7 @@ final readonly class Channel implements \JsonSerializable
     }
 
     /**
-     * Asks the platform who the account is.
+     * Reads the account's profile from the platform.
      *
      * @throws SocialChannelException
      */
@@ -67,7 +67,7 @@ final readonly class Channel implements \JsonSerializable
     }
 
     /**
-     * Asks the platform for the account's numbers.
+     * Reads the account's statistics from the platform.
      *
      * @throws SocialChannelException
      */
@@ -79,7 +79,7 @@ final readonly class Channel implements \JsonSerializable
     /**
      * One page of the account's posts, newest first.
      *
-     * @param int $limit at most this many; the provider lowers it to what the platform allows
+     * @param int $limit the maximum number; the provider lowers it to the platform's limit
      * @param string|null $cursor `nextCursor` of the page before
      *
      * @throws SocialChannelException
@@ -94,7 +94,7 @@ final readonly class Channel implements \JsonSerializable
     }
 
     /**
-     * All of the account's posts, newest first; pages are asked for as they are needed.
+     * All of the account's posts, newest first; pages are requested as needed.
      *
      * @return \Generator<int, PostSummary>
      *
@@ -113,7 +113,7 @@ final readonly class Channel implements \JsonSerializable
     }
 
     /**
-     * Posts by id, with fresh numbers and covers. Ids that are gone, private or someone else's are left out.
+     * Posts by id, with current statistics and covers. Deleted, private and other accounts' posts are left out.
      *
      * @param list<string> $ids
      *
@@ -128,7 +128,7 @@ final readonly class Channel implements \JsonSerializable
     }
 
     /**
-     * What the account may post now. Ask anew for every form shown.
+     * What the account may post now. Call this again for every form that is shown.
      *
      * @throws SocialChannelException
      */
@@ -141,7 +141,7 @@ final readonly class Channel implements \JsonSerializable
     }
 
     /**
-     * Everything that can be known of a post without posting it. Only findings of severity `Error` stop a post.
+     * Checks a post as far as possible without posting it. Only findings of severity `Error` prevent a post.
      *
      * @param Media|list<Media> $media
      *
@@ -157,15 +157,17 @@ final readonly class Channel implements \JsonSerializable
     }
 
     /**
-     * Stores a publish job. It is on disk when this returns, and is driven by whoever drives the host's jobs.
+     * Stores a publish job. It is on disk when this returns, and is driven by what drives the host's jobs. A post that
+     * the account's form does not take is refused, and nothing is stored; the exception's `error->field` says why.
      *
-     * The same `idempotencyKey` and request again give the same job, so a call whose answer was lost may be repeated.
-     * Through a service, files are uploaded first; to repeat such a call from another process, bring the file with
-     * `Host::upload()` once and give what that returned.
+     * Repeating the same `idempotencyKey` and request returns the same job, so a call whose response was lost may be
+     * repeated. With a service, files are uploaded first; to repeat such a call from another process, upload the file
+     * once with `Host::upload()` and pass its result.
      *
      * @param Media|list<Media> $media
-     * @param int|null $publishAt not before this instant; seconds since 1970
-     * @param int|null $deadlineAt given up after this instant; seconds since 1970
+     * @param int|null $publishAt not before this instant; seconds since 1970, to come and at most two years ahead;
+     *                            null: now
+     * @param int|null $deadlineAt the job fails if it has not ended at this instant; seconds since 1970
      * @param int $priority -100 to 100
      * @param array<string, string>|null $consent what the person agreed to: `by`, `at`, `words`
      *
@@ -192,7 +194,8 @@ final readonly class Channel implements \JsonSerializable
     }
 
     /**
-     * Cancels the channel's jobs, tells the platform, and forgets the channel.
+     * Cancels the channel's jobs, tells the platform, and deletes the access. Jobs, consents and numbers are kept: the
+     * same account connected to the same app again is the same channel, with the same id.
      *
      * @throws SocialChannelException
      */

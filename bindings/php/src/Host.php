@@ -7,6 +7,7 @@ namespace SocialChannel;
 use SocialChannel\Exception\CallException;
 use SocialChannel\Exception\SocialChannelException;
 use SocialChannel\Internal\Calls;
+use SocialChannel\Internal\Files;
 use SocialChannel\Internal\Reader;
 use SocialChannel\Internal\TransportChoice;
 use SocialChannel\Model\App;
@@ -26,19 +27,19 @@ use SocialChannel\Model\Worked;
 /**
  * What a program opens: the library in this process, or a service that runs it.
  *
- * Configuration: `data` (a folder for everything that must last) and the other members of the library's HostConfig;
+ * Configuration: `data` (a folder for all lasting data) and the other members of the library's HostConfig;
  * `service` (`unix:/run/social-channel.sock` or `http://127.0.0.1:8080`) and `api_key`; `library` (the file of
- * libsocialchannel); `transport` (`auto`, `ffi`, `http`). With `auto` the library runs in this process where PHP allows
- * it, and else the service is called; `transport()` says which, and why. Where the service is called, its own
- * configuration counts.
+ * libsocialchannel); `transport` (`auto`, `ffi`, `http`). With `auto`, a configured service is used, otherwise the
+ * library runs in this process; `transport()` says which, and why. With a service, the service's own configuration
+ * applies. The choice never depends on the available extensions, because then the command line and FPM could use
+ * separate accounts.
  *
- * Under a web server no jobs are driven in the background unless `background` says so: `publish()` stores them, and a
+ * Under a web server no jobs run in the background unless `background` is true: `publish()` stores them, and a
  * worker calls `work()`.
  */
 final readonly class Host
 {
     private Calls $calls;
-    private bool $needsWorker;
 
     /**
      * @param array<string, mixed> $config
@@ -48,37 +49,79 @@ final readonly class Host
     public function __construct(#[\SensitiveParameter] array $config = [], ?string $tenant = null)
     {
         $transport = TransportChoice::make($config);
-        $this->calls = new Calls($transport, $tenant);
-        $this->needsWorker = TransportChoice::needsWorker($transport, $config);
+        $this->calls = new Calls($transport, $tenant, TransportChoice::needsWorker($transport, $config));
     }
 
-    /** The same host for one customer of your program: channels and jobs of others cannot be reached by it. */
+    /**
+     * The same host for one customer of your program: it gives no access to channels and jobs of others.
+     *
+     * @param string $tenant 1 to 64 of `a-z A-Z 0-9 . _ -`
+     *
+     * @throws SocialChannelException `InvalidArgument`: not a valid tenant name
+     */
     public function tenant(string $tenant): self
     {
         $class = new \ReflectionClass(self::class);
         $host = $class->newInstanceWithoutConstructor();
-        $host->calls = new Calls($this->calls->transport, $tenant);
-        $host->needsWorker = $this->needsWorker;
+        $host->calls = new Calls($this->calls->transport, $tenant, $this->calls->needsWorker);
         return $host;
     }
 
-    /** How the library is reached, and why that way. */
+    /** How the library is reached, and why. */
     public function transport(): Transport
     {
         return $this->calls->transport->describe();
     }
 
-    /** Lays jobs down and closes the host; otherwise that happens when the last reference goes. */
+    /** Releases jobs and closes the host; otherwise this happens when the last reference is gone. */
     public function close(): void
     {
         $this->calls->transport->close();
     }
 
+    // ---- log -------------------------------------------------------------------------------------------------------
+
+    /**
+     * Hands what the library noted since the last call to a PSR-3 logger: what it has to say besides results and
+     * exceptions. Call it now and then, such as after `work()` or at the end of a request; the newest lines are kept in
+     * memory until then, about 1 MiB of them. The log is the process's, whichever host it is read from. Through a service
+     * there is nothing to read: that writes its own.
+     *
+     * @return int how many lines
+     *
+     * @throws SocialChannelException
+     */
+    public function log(\Psr\Log\LoggerInterface $logger): int
+    {
+        $entries = $this->calls->transport->readLog();
+        foreach ($entries as $entry) {
+            $level = match ($entry['level']) {
+                'error' => 'error',
+                'warn' => 'warning',
+                'info' => 'info',
+                default => 'debug',
+            };
+            $logger->log($level, $entry['message'], [...$entry['fields'], 'target' => $entry['target'], 'at_ms' => $entry['at_ms']]);
+        }
+        return count($entries);
+    }
+
+    /**
+     * How much the library notes from now on: `off`, `error`, `warn`, `info` (as it begins), `debug` or `trace`. A service
+     * has a setting of its own.
+     *
+     * @throws SocialChannelException `InvalidArgument`: it is none of these
+     */
+    public function logLevel(string $level): void
+    {
+        $this->calls->transport->setLogLevel($level);
+    }
+
     // ---- providers and apps ---------------------------------------------------------------------------------------
 
     /**
-     * Installs a provider from its component (a `.wasm` file), or replaces the one of the same id while everything
-     * runs. Calls in flight and open jobs stay with what they began with. On failure everything stays as it was.
+     * Installs a provider from its component (a `.wasm` file), or replaces the one of the same id at run time.
+     * Running calls and open jobs continue with the component that started them. On failure nothing changes.
      *
      * @throws SocialChannelException
      */
@@ -88,7 +131,7 @@ final readonly class Host
     }
 
     /**
-     * Looks at a component without installing it.
+     * Inspects a component without installing it.
      *
      * @throws SocialChannelException
      */
@@ -110,7 +153,7 @@ final readonly class Host
     }
 
     /**
-     * Forgets a provider that nothing needs any more.
+     * Deletes a provider that is no longer needed.
      *
      * @throws SocialChannelException
      */
@@ -120,13 +163,15 @@ final readonly class Host
     }
 
     /**
-     * Makes an app (a provider with one registration at the network), or changes what is given of an existing one.
+     * Creates an app (a provider with one registration at the network), or changes the given members of an existing
+     * one.
      *
-     * @param array<string, string> $settings names and values; an empty value forgets the setting
+     * @param array<string, string> $settings names and values; an empty value removes the setting
      * @param string|null $provider needed for a new app
      * @param string|null $redirectUri where the platform sends the browser back to
-     * @param list<string>|null $origins granted to the provider; null: for a new app, what the provider asks for
-     * @param string|null $tenant serves this tenant only
+     * @param list<string>|null $origins granted to the provider; null: for a new app, all that the provider
+     * requests
+     * @param string|null $tenant the only tenant to serve
      *
      * @throws SocialChannelException
      */
@@ -167,7 +212,7 @@ final readonly class Host
     }
 
     /**
-     * Forgets an app that has no channels.
+     * Deletes an app that has no channels.
      *
      * @throws SocialChannelException
      */
@@ -177,7 +222,7 @@ final readonly class Host
     }
 
     /**
-     * What can be found out of an app's settings without a person.
+     * Runs all checks of an app that need no person.
      *
      * @return list<Finding>
      *
@@ -189,7 +234,7 @@ final readonly class Host
     }
 
     /**
-     * The way through the platform's portal.
+     * The guide through the platform's portal.
      *
      * @return list<GuideStep>
      *
@@ -206,25 +251,25 @@ final readonly class Host
      * Begins to connect an account. `Redirect`: send the person's browser to its `url`. `Channel`, `Choose`: no
      * browser was needed.
      *
-     * @param string $owner whoever begins, such as `session_id()`; to be given again to `completeConnect()`. Anybody
-     *     else is refused, or a stranger's account would land in the wrong hands.
-     * @param string|null $redirectUri instead of the app's own
+     * @param string $owner who begins, such as `session_id()` after `session_start()`; must be given again to
+     *     `completeConnect()`. Any other value is refused; otherwise a stranger's account could be connected.
+     * @param string|null $redirectUri used instead of the app's own
      * @param bool $chooseAccount let the person pick another account even if the browser is signed in to one
      * @param array<string, string> $inputs by the names of the provider's connect inputs
-     * @param string|null $reconnect the channel that is to be connected again
+     * @param string|null $reconnect the channel to connect again
      *
      * @throws SocialChannelException
      */
     public function connect(
         string $app,
-        string $owner,
+        #[\SensitiveParameter] string $owner,
         ?string $redirectUri = null,
         bool $chooseAccount = false,
-        array $inputs = [],
+        #[\SensitiveParameter] array $inputs = [],
         ?string $reconnect = null,
     ): Redirect|Channel|Choose {
         $options = array_filter([
-            'owner' => $owner,
+            'owner' => Calls::owner($owner),
             'redirect_uri' => $redirectUri,
             'choose_account' => $chooseAccount ?: null,
             'inputs' => $inputs === [] ? null : $inputs,
@@ -237,27 +282,34 @@ final readonly class Host
     }
 
     /**
-     * Completes a connect. `Choose`: several accounts came of it; let the person pick one for `chooseAccount()`.
+     * Completes a connect. `Choose`: the consent returned several accounts; let the person pick one for
+     * `chooseAccount()`.
      *
-     * @param string $callback `$_SERVER['QUERY_STRING']` of the callback, or its whole address, as received
+     * @param string $callback `$_SERVER['QUERY_STRING']` of the callback, or its whole URL, as received
      *
      * @throws SocialChannelException `AuthorizationDenied`: the person declined
      */
-    public function completeConnect(string $callback, string $owner): Channel|Choose
-    {
+    public function completeConnect(
+        #[\SensitiveParameter] string $callback,
+        #[\SensitiveParameter] string $owner,
+    ): Channel|Choose {
         return $this->connected(
-            $this->calls->transport->completeConnect($this->calls->tenant, $owner, $callback),
+            $this->calls->transport->completeConnect($this->calls->tenant, Calls::owner($owner), $callback),
         );
     }
 
     /**
-     * Picks one of several accounts.
+     * Connects one of several accounts.
      *
      * @throws SocialChannelException
      */
-    public function chooseAccount(Choose|string $choice, string $accountId, string $owner): Channel
-    {
+    public function chooseAccount(
+        #[\SensitiveParameter] Choose|string $choice,
+        string $accountId,
+        #[\SensitiveParameter] string $owner,
+    ): Channel {
         $choice = is_string($choice) ? $choice : $choice->choice;
+        $owner = Calls::owner($owner);
         $chosen = $this->calls->transport->chooseAccount($this->calls->tenant, $owner, $choice, $accountId);
         return Reader::read(Channel::class, $chosen, $this->calls);
     }
@@ -285,7 +337,7 @@ final readonly class Host
     // ---- publishing -----------------------------------------------------------------------------------------------
 
     /**
-     * Brings a file to where the library can read it: uploads it to the service; in this process nothing is done.
+     * Makes a file readable for the library: uploads it to the service; with FFI nothing is done.
      *
      * @param (callable(int $sent, int $total): void)|null $progress
      *
@@ -302,7 +354,7 @@ final readonly class Host
     /**
      * Jobs, newest first.
      *
-     * @param string|null $before a job's id: only those that come after it in the list, which is the next page
+     * @param string|null $before a job's id: only jobs after it in the list (the next page)
      *
      * @return list<Job>
      *
@@ -329,30 +381,32 @@ final readonly class Host
         return Reader::read(Job::class, $this->calls->transport->getJob($this->calls->tenant, $id), $this->calls);
     }
 
-    /** Whether nobody drives this host's jobs in the background, so that a worker must call `work()`. */
+    /** Whether this host runs no jobs in the background, so that a worker must call `work()`. */
     public function needsWorker(): bool
     {
-        return $this->needsWorker;
+        return $this->calls->needsWorker;
     }
 
     /**
-     * Drives all tenants' due jobs and refreshes idle accounts: for cron and queue workers. 0 does what is due now.
+     * Runs all tenants' due jobs and refreshes idle accounts: for cron and queue workers. 0 does what is due now, INF
+     * never ends. Returns early when a handler of `pcntl_signal()` has to run, as `sleep()` does; running jobs then
+     * continue until the host is closed.
      *
-     * @throws SocialChannelException `Unsupported` through a service, which drives its jobs itself
+     * @throws SocialChannelException `Unsupported` with a service, which runs its jobs itself
      */
     public function work(float $seconds): Worked
     {
-        return Reader::read(Worked::class, $this->calls->transport->work((int) ($seconds * 1000)));
+        return Reader::read(Worked::class, $this->calls->transport->work(Calls::milliseconds($seconds)));
     }
 
     /**
-     * Takes a platform's call to an app's webhook address. Answer with status 200 and what this returns.
+     * Receives a webhook that a platform sent to an app's address. Respond with status 200 and the returned answer.
      *
-     * @param array<string, string|list<string>> $headers such as `getallheaders()` gives
+     * @param array<string, string|list<string>> $headers as returned by `getallheaders()`
      * @param string $body byte for byte as received: `file_get_contents('php://input')`
      *
-     * @throws SocialChannelException `Forbidden`: answer 403, the platform did not send this. `Unsupported`: answer
-     *     404. Anything else: answer 503, so that it comes again.
+     * @throws SocialChannelException `Forbidden`: respond with 403, the platform did not send this.
+     *     `Unsupported`: respond with 404. Any other: respond with 503, so that the platform sends it again.
      */
     public function receiveWebhook(
         string $app,
@@ -374,11 +428,11 @@ final readonly class Host
 
     private static function bytes(string $path): string
     {
-        $bytes = is_file($path) ? @file_get_contents($path) : false;
-        return $bytes !== false ? $bytes : throw CallException::from(new Error(
-            ErrorKind::NotFound,
-            "the component $path is not there or cannot be read",
-            'check the path and the rights of the file',
-        ));
+        $bytes = @is_file($path) ? @file_get_contents($path) : false;
+        if ($bytes !== false) {
+            return $bytes;
+        }
+        [$why, $remedy] = Files::whyNot($path);
+        throw CallException::from(new Error(ErrorKind::NotFound, "the component $path cannot be read: $why", $remedy));
     }
 }

@@ -21,7 +21,7 @@ use SocialChannel\Model\Quota;
 use SocialChannel\Model\Resolution;
 
 /**
- * A publish job: how it stood when it was read. Every call returns how it stands afterwards.
+ * A publish job: its state when it was read. Every call returns its state afterwards.
  */
 final readonly class Job implements \JsonSerializable
 {
@@ -36,32 +36,32 @@ final readonly class Job implements \JsonSerializable
         public string $channel,
         /** The app that channel was connected with. */
         public string $app,
-        /** The component that drives it. */
+        /** The component that runs it. */
         public string $digest,
         /** What it publishes. */
         public Post $post,
         /** @var list<MediaInfo> Its media. */
         #[ListOf(MediaInfo::class)]
         public array $media,
-        /** Where it stands. */
+        /** Its status. */
         public JobStatus $status,
-        /** `waiting`, `checking`, `uploading`, `processing`, or the platform's own word. */
+        /** `waiting`, `checking`, `uploading`, `processing`, or the platform's own term. */
         public string $phase,
         /** Of the media. */
         public int $bytesSent,
         /** Of the media. */
         public int $bytesTotal,
-        /** The platform's id of the post, once it tells. */
+        /** The platform's id of the post, once it is known. */
         public ?string $postId,
-        /** The post's page. */
+        /** The post's page. Null where it is published without `nextAttemptAt`: the platform gives none. */
         public ?string $url,
-        /** Why it waits, or how it ended. */
+        /** Why it waits, or why it ended. */
         public ?Error $error,
-        /** When it goes on by itself; seconds since 1970. */
+        /** When it continues automatically; seconds since 1970. */
         public ?int $nextAttemptAt,
-        /** Failed attempts of the present step. */
+        /** Failed attempts of the current step. */
         public int $attempts,
-        /** Somebody asked to cancel it. */
+        /** Its cancellation was requested. */
         public bool $cancelRequested,
         /** The caller's key. */
         public ?string $idempotencyKey,
@@ -69,18 +69,20 @@ final readonly class Job implements \JsonSerializable
         public ?string $retryOf,
         /** @var list<string> The platform's ids of this publish. */
         public array $references,
-        /** As asked for. */
+        /** As requested. */
         public int $priority,
-        /** As asked for; seconds since 1970. */
+        /** As requested; seconds since 1970. */
         public ?int $publishAt,
-        /** Given up after this instant; seconds since 1970. */
+        /** It fails if it has not ended at this instant; seconds since 1970. */
         public int $deadlineAt,
         /** @var array<string, string>|null What the person agreed to. */
         public ?array $consent,
-        /** @var list<Quota> The account's allowances, as last told to this job. One that is used up holds it. */
+        /** @var list<Quota> The account's allowances, as last reported to this job. A used-up one delays it. */
         #[ListOf(Quota::class)]
         public array $quotas,
-        /** When a request that may make the post was first begun; null: nothing can have been posted. */
+        /** When these were told, before the job sent anything; seconds since 1970. */
+        public ?int $quotasAt,
+        /** When a request that may make the post was first started; null: nothing can have been posted. */
         public ?int $sentAt,
         /** What a person found after `Unknown`. */
         public ?Resolution $resolution,
@@ -110,7 +112,7 @@ final readonly class Job implements \JsonSerializable
     }
 
     /**
-     * Reads it anew, without waiting.
+     * Reads it again, without waiting.
      *
      * @throws SocialChannelException
      */
@@ -122,22 +124,33 @@ final readonly class Job implements \JsonSerializable
     /**
      * Waits until it has ended, or pauses because a person must do something, or the time is up.
      *
-     * Somebody must drive it meanwhile: this host in the background, a worker, or the service.
+     * The job must be run meanwhile by this host in the background, a worker, or the service. If only a worker runs
+     * jobs (`Host::needsWorker()`), a timeout is required: without a worker a page would never end, and PHP's time
+     * limit does not apply, because waiting uses no CPU time.
      *
-     * @param float|null $seconds at most this long; null: as long as it takes
-     * @param (callable(self): void)|null $progress is told how it stands, at least once and whenever that changed
-     * @param float $every how often to look, in seconds, where there is a `progress` to tell
+     * @param float|null $seconds the timeout; null or INF: none
+     * @param (callable(self): void)|null $progress called with the job, at least once and after every change
+     * @param float $every how often to poll, in seconds, if there is a `progress`
      *
-     * @throws SocialChannelException
+     * @throws SocialChannelException `InvalidArgument`: without a timeout, if only a worker runs jobs
      */
     public function wait(?float $seconds = null, ?callable $progress = null, float $every = 0.25): self
     {
-        $end = $seconds === null ? null : hrtime(true) + (int) ($seconds * 1e9);
+        $longest = $seconds === null ? Calls::FOREVER : Calls::milliseconds($seconds);
+        if ($longest === Calls::FOREVER && $this->calls->needsWorker) {
+            throw CallException::from(new Error(
+                ErrorKind::InvalidArgument,
+                'this host drives no jobs (`background` is off), so without a worker wait() would never return',
+                'give the seconds to wait, such as wait(5), and show the job again later; a worker calls Host::work()',
+                'unbounded_wait',
+                'seconds',
+            ));
+        }
+        $now = static fn (): int => intdiv(hrtime(true), 1_000_000);
+        $end = $now() + $longest;
         $told = null;
-        $job = $this;
         do {
-            $left = $end === null ? PHP_INT_MAX : max(0, intdiv($end - hrtime(true), 1_000_000));
-            $slice = (int) min($left, $progress === null ? 30_000 : max(20, $every * 1000));
+            $slice = (int) min(max(0, $end - $now()), $progress === null ? 30_000 : max(20, $every * 1000));
             $job = $this->read(
                 $this->calls->transport->waitForJob($this->calls->tenant, $this->id, $slice),
             );
@@ -146,14 +159,14 @@ final readonly class Job implements \JsonSerializable
                 $progress($job);
                 $told = $shown;
             }
-        } while ($job->status === JobStatus::Active && $left > $slice);
+        } while ($job->status === JobStatus::Active && $now() < $end);
         return $job;
     }
 
     /**
-     * Throws what it ended with, unless it is published.
+     * Throws the job's error, unless it is published.
      *
-     * @throws CallException of the error's kind; `OutcomeUnknown` where it did not end
+     * @throws CallException of the error's kind; `OutcomeUnknown` if it has not ended
      */
     public function orFail(): self
     {
@@ -167,7 +180,8 @@ final readonly class Job implements \JsonSerializable
     }
 
     /**
-     * Asks to cancel it. What was sent already may still be posted; its end says. One that has ended stays as it is.
+     * Requests its cancellation. What was already sent may still be posted; its final status says so. A job that has
+     * ended does not change.
      *
      * @throws SocialChannelException
      */
@@ -177,7 +191,8 @@ final readonly class Job implements \JsonSerializable
     }
 
     /**
-     * Goes on with it now: after a crash, a pause, or a change that a person made. One that has ended cannot go on.
+     * Continues it now: after a crash, a pause, or a change that a person made. A job that has ended cannot
+     * continue.
      *
      * @throws SocialChannelException
      */
@@ -187,7 +202,7 @@ final readonly class Job implements \JsonSerializable
     }
 
     /**
-     * Changes it while nothing can have been posted, and goes on with it.
+     * Changes it while nothing can have been posted, and continues it.
      *
      * @throws SocialChannelException
      */
@@ -199,9 +214,10 @@ final readonly class Job implements \JsonSerializable
     }
 
     /**
-     * A new job for what this one did not publish.
+     * A new job for what this one did not publish. Asked for again it is the same new job, as long as that has not
+     * ended without a post.
      *
-     * @param bool $looked after `Unknown`: the person has looked and found nothing. Better say it with `resolve()`.
+     * @param bool $looked after `Unknown`: a person has checked and found nothing. Prefer `resolve()`.
      *
      * @throws SocialChannelException
      */
@@ -211,8 +227,8 @@ final readonly class Job implements \JsonSerializable
     }
 
     /**
-     * Says what a person found after it ended `Unknown`. Posted: it is `Published`. Not posted: it is `Failed`, and
-     * may be tried again.
+     * Records what a person found after it ended `Unknown`. If it was posted, it becomes `Published`; if not, it
+     * becomes `Failed` and may be retried.
      *
      * @throws SocialChannelException
      */

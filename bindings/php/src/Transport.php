@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel;
 
 /**
- * How a host reaches the library, and why that way.
+ * How a host reaches the library, and why.
  */
 final readonly class Transport
 {
@@ -14,7 +14,7 @@ final readonly class Transport
         public TransportKind $kind,
         /** The library's file, or the service's address. */
         public string $where,
-        /** Why this way was taken; one sentence. */
+        /** Why this transport is used; one sentence. */
         public string $why,
     ) {
     }

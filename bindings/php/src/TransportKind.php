@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel;
 
 /**
- * The two ways to the library. The classes behave the same over both.
+ * The two transports to the library. The classes behave the same with both.
  */
 enum TransportKind: string
 {

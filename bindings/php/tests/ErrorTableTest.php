@@ -17,12 +17,12 @@ use SocialChannel\Tests\Support\Stage;
 use SocialChannel\TransportKind;
 
 /**
- * Every row of the table of failures, made to happen, over both ways. The guest `test-provider` answers with the error
- * that its setting names; what no provider can say is brought about by what is really wrong.
+ * Produces every row of the table of failures, over both transports. The guest `test-provider` returns the error that
+ * its setting names; errors that no provider can return are caused by real faults.
  */
 final class ErrorTableTest extends TestCase
 {
-    /** What a provider may answer with, as the contract spells it. */
+    /** Errors that a provider may return, as named in the contract. */
     private const PROVIDERS = [
         'invalid-request' => [ErrorKind::InvalidRequest, 200, E\InvalidRequestException::class],
         'forbidden' => [ErrorKind::Forbidden, 202, E\ForbiddenException::class],
@@ -39,7 +39,7 @@ final class ErrorTableTest extends TestCase
         'unauthorized' => [ErrorKind::Unauthorized, 201, E\UnauthorizedException::class],
     ];
 
-    /** What no provider can say, and the test that brings it about. */
+    /** Errors that no provider can return, and the tests that cause them. */
     private const OWN = [
         [ErrorKind::InvalidArgument, 'testTextThatIsNoUtf8IsAnInvalidArgument'],
         [ErrorKind::DeniedByPolicy, 'testWhatTheOperatorDidNotGrantIsDenied'],
@@ -96,7 +96,7 @@ final class ErrorTableTest extends TestCase
     private static function behaving(TransportKind $kind, string $behaviour): Channel
     {
         $stage = self::stage($kind);
-        // An account of its own: one that was told `unauthorized` is not asked again.
+        // A separate account, because one that returned `unauthorized` is not used again.
         $channel = self::connect($stage);
         $stage->host->putApp('faulty', ['behaviour' => $behaviour]);
         return $channel;
@@ -140,7 +140,7 @@ final class ErrorTableTest extends TestCase
         self::assertSame([ErrorKind::InvalidArgument, 100], [$error->kind, $error->getCode()]);
         self::assertInstanceOf(E\InvalidArgumentException::class, $error);
         if ($kind === TransportKind::Ffi) {
-            // Here the library itself is asked.
+            // This tests the library itself.
             $stage = self::stage($kind);
             $error = self::failure(static fn () => $stage->host->channel("\xff"));
             self::assertSame('invalid_utf8', $error->platformCode);
@@ -217,7 +217,7 @@ final class ErrorTableTest extends TestCase
         self::assertInstanceOf(E\InternalException::class, $error);
     }
 
-    /** The kinds are those of the header (below), so a row that is added and not driven here is noticed. */
+    /** The kinds are those of the header (below), so a new row that is not tested here is noticed. */
     public function testEveryRowIsDriven(): void
     {
         $driven = [];

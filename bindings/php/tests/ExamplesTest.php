@@ -11,7 +11,7 @@ use SocialChannel\Tests\Support\Program;
 use SocialChannel\Tests\Support\Service;
 
 /**
- * The examples, run as their heads say.
+ * Runs the examples as described at the top of their files.
  */
 final class ExamplesTest extends TestCase
 {

@@ -26,10 +26,11 @@ use SocialChannel\Tests\Support\Built;
 use SocialChannel\Tests\Support\Folder;
 use SocialChannel\Tests\Support\LaravelApplication;
 use SocialChannel\Tests\Support\Simulator;
+use SocialChannel\Tests\Support\Snippets;
 
 /**
  * The Laravel part, with Laravel's own container, configuration, router, session, bus and queue (Debian's packages
- * php-illuminate-*). Only the application class, which Debian has no package of its own for, is a stand-in.
+ * php-illuminate-*). Only the application class, which Debian does not package, is a test double.
  */
 final class LaravelTest extends TestCase
 {
@@ -40,7 +41,7 @@ final class LaravelTest extends TestCase
 
     public static function setUpBeforeClass(): void
     {
-        // Debian's Illuminate is older than PHP 8.2 and says so at every turn; that is not what is tested.
+        // Debian's Illuminate is older than PHP 8.2 and emits deprecations, which are not tested here.
         error_reporting(E_ALL & ~E_DEPRECATED);
         foreach (['Routing', 'Config', 'Events', 'Session', 'Queue', 'Bus'] as $package) {
             require_once "/usr/share/php/Illuminate/$package/autoload.php";
@@ -80,7 +81,7 @@ final class LaravelTest extends TestCase
             'policy' => $this->simulator->policy,
             'background' => false,
         ]);
-        // The group `web` starts the session; here it is given to the request.
+        // The middleware group `web` starts the session; here it is added to the request.
         $this->app->make('config')->set('social-channel.middleware', []);
         $provider->boot();
         $host = $this->app->make(Host::class);
@@ -102,7 +103,7 @@ final class LaravelTest extends TestCase
         return $this->app->make('router')->dispatch($request);
     }
 
-    /** @return array<string, string> what the page the browser lands on is told */
+    /** @return array<string, string> the query of the page to which the browser is redirected */
     private static function told(\Symfony\Component\HttpFoundation\Response $answer): array
     {
         self::assertSame(302, $answer->getStatusCode());
@@ -122,6 +123,43 @@ final class LaravelTest extends TestCase
         self::assertSame(50, $this->app->make('config')->get('social-channel.work'));
         $published = SocialChannelServiceProvider::pathsToPublish(SocialChannelServiceProvider::class, 'social-channel');
         self::assertSame(["{$this->folder->path}/config/social-channel.php"], array_values($published));
+    }
+
+    /** The result of config.php with these lines in `.env`. */
+    private static function configured(string ...$lines): array
+    {
+        foreach ($lines as $name => $value) {
+            putenv("$name=$value");
+        }
+        try {
+            return (require dirname(__DIR__) . '/src/Laravel/config.php')['host'];
+        } finally {
+            foreach (array_keys($lines) as $name) {
+                putenv($name);
+            }
+        }
+    }
+
+    public function testANamedServiceIsTheOnePlaceOfTheWebServerAndOfArtisan(): void
+    {
+        // Artisan, which has FFI like this process; and the web server, which does not.
+        $host = self::configured(SOCIAL_CHANNEL_SERVICE: 'unix:/run/one.sock', SOCIAL_CHANNEL_LIBRARY: Built::library());
+        $artisan = (new Host($host))->transport();
+        $script = 'require $argv[1]; echo json_encode((new SocialChannel\Host(json_decode($argv[2], true)))->transport());';
+        $arguments = [dirname(__DIR__) . '/autoload.php', (string) json_encode($host)];
+        $off = ['-d', 'ffi.enable=0', '-r', $script, '--'];
+        [, $output, $said] = Support\Program::run([PHP_BINARY, ...$off, ...$arguments]);
+        $web = json_decode($output, true);
+        self::assertSame(['http', 'unix:/run/one.sock'], [$artisan->kind->value, $artisan->where]);
+        self::assertSame(['http', 'unix:/run/one.sock'], [$web['kind'] ?? null, $web['where'] ?? null], $output . $said);
+    }
+
+    public function testAnEmptyLineOfTheEnvironmentIsOneThatIsNotSet(): void
+    {
+        $plain = self::configured();
+        self::assertSame("{$this->folder->path}/storage/social-channel", $plain['data']);
+        $names = ['SOCIAL_CHANNEL_DATA', 'SOCIAL_CHANNEL_LIBRARY', 'SOCIAL_CHANNEL_SERVICE', 'SOCIAL_CHANNEL_API_KEY'];
+        self::assertSame($plain, self::configured(...array_fill_keys($names, '')));
     }
 
     public function testTheCallbackRouteConnectsTheAccount(): void
@@ -145,6 +183,42 @@ final class LaravelTest extends TestCase
 
         self::assertSame('invalid_request', $told['error']);
         self::assertNotSame('', $told['message']);
+    }
+
+    public function testTheSnippetsOfTheManualRunAsTheyStand(): void
+    {
+        $snippets = new Snippets(dirname(__DIR__) . '/README.md');
+        $settings = $this->simulator->settings;
+        $this->app->make(Host::class)->putApp('shop', $settings, 'tiktok', Simulator::REDIRECT);
+        eval($snippets->file('php', 'routes/web.php'));
+        $request = Request::create('/connect');
+        $request->setLaravelSession($this->session);
+        $this->app->instance('request', $request);
+
+        $answer = $this->app->make('router')->dispatch($request);
+
+        self::assertSame(302, $answer->getStatusCode());
+        $back = Simulator::consent((string) $answer->headers->get('Location'));
+        self::assertStringStartsWith(strtok(Simulator::REDIRECT, '*'), $back);
+        $schedule = new class () {
+            /** @var list<object> */
+            public array $jobs = [];
+            public int $minutes = 0;
+
+            public function job(object $job): self
+            {
+                $this->jobs[] = $job;
+                return $this;
+            }
+
+            public function everyMinute(): void
+            {
+                $this->minutes++;
+            }
+        };
+        eval($snippets->file('php', 'app/Console/Kernel.php, in schedule()'));
+        self::assertInstanceOf(DriveJobs::class, $schedule->jobs[0]);
+        self::assertSame(1, $schedule->minutes);
     }
 
     public function testTheQueueDrivesThePublish(): void

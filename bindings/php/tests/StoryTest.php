@@ -26,7 +26,7 @@ use SocialChannel\Tests\Support\Stage;
 use SocialChannel\TransportKind;
 
 /**
- * Everything a platform does, over both ways, before one simulated TikTok for each.
+ * A complete run over both transports, each with its own simulator.
  */
 final class StoryTest extends TestCase
 {
@@ -66,6 +66,51 @@ final class StoryTest extends TestCase
         self::assertSame($kind, $transport->kind);
         self::assertNotSame('', $transport->why);
         self::assertStringContainsString($kind === TransportKind::Ffi ? 'libsocialchannel' : 'unix:', (string) $transport);
+    }
+
+    public function testTheLogOfTheLibraryGoesToALogger(): void
+    {
+        require_once '/usr/share/php/Psr/Log/autoload.php';
+        $logger = new class () extends \Psr\Log\AbstractLogger {
+            /** @var list<array{string, string, array<mixed>}> */
+            public array $lines = [];
+
+            public function log($level, $message, array $context = []): void
+            {
+                $this->lines[] = [$level, (string) $message, $context];
+            }
+        };
+        $stage = self::stage(TransportKind::Ffi);
+        $channel = $stage->connect();
+        $stage->host->log($logger);
+        $logger->lines = [];
+        $publish = static fn (): Job => $channel->publish(
+            self::post(),
+            Media::file($stage->folder->file('logged.mp4', 4096)),
+            publishAt: time() + 3600,
+        );
+        $stored = static fn (): array => array_values(
+            array_filter($logger->lines, static fn (array $line) => $line[1] === 'publish stored'),
+        );
+        $job = $publish();
+        $count = $stage->host->log($logger);
+        self::assertSame($count, count($logger->lines));
+        self::assertCount(1, $stored());
+        self::assertSame('info', $stored()[0][0]);
+        self::assertSame($job->id, $stored()[0][2]['job']);
+        $stage->host->log($logger);
+        self::assertCount(1, $stored(), 'each line once');
+        $stage->host->logLevel('off');
+        $other = $publish();
+        $stage->host->logLevel('info');
+        $stage->host->log($logger);
+        self::assertCount(1, $stored(), 'what is not asked for is not noted');
+        foreach ([$job, $other] as $one) {
+            $one->cancel()->wait(60);
+        }
+        self::assertSame(0, self::stage(TransportKind::Http)->host->log($logger), 'a service writes its own');
+        $this->expectException(\SocialChannel\Exception\InvalidArgumentException::class);
+        $stage->host->logLevel('loud');
     }
 
     /** @dataProvider ways */
@@ -178,7 +223,7 @@ final class StoryTest extends TestCase
             self::assertNotSame('', $error->getMessage());
         }
         self::assertSame(JobStatus::Published, $again->cancel()->status, 'what ended stays as it is');
-        // What ended does not go on.
+        // A job that has ended cannot continue.
         $this->expectException(InvalidRequestException::class);
         $cancelled->resume();
     }
@@ -191,7 +236,8 @@ final class StoryTest extends TestCase
         $stage->host->putApp('unknown', ['behaviour' => 'upload'], 'test-provider', 'https://app.example.com/callback');
         $redirect = $stage->host->connect('unknown', Stage::OWNER);
         $channel = $stage->host->completeConnect("?state=$redirect->state", Stage::OWNER);
-        // Without media the guest breaks inside of a call that must not be repeated; asked again, it does not know.
+        // Without media the guest fails inside a call that must not be repeated; when called again, it returns an
+        // unknown outcome.
         $job = $channel->publish(new Post('text', text: 'x'));
         for ($end = time() + 60; $job->attempts === 0 && time() < $end;) {
             $job = $job->wait(0.2);
@@ -287,7 +333,7 @@ final class StoryTest extends TestCase
         $stage->host->putApp('hooked', [], 'test-provider', 'https://app.example.com/callback');
 
         $answer = $stage->host->receiveWebhook('hooked', ['X-Signature' => 'good'], '{"a":1}');
-        self::assertSame(['ok', 'text/plain'], [$answer->body, $answer->contentType]);
+        self::assertSame(['ok', 'text/plain; charset=utf-8'], [$answer->body, $answer->contentType]);
 
         $this->expectException(\SocialChannel\Exception\ForbiddenException::class);
         $stage->host->receiveWebhook('hooked', ['X-Signature' => 'bad'], '{"a":1}');
@@ -347,7 +393,7 @@ final class StoryTest extends TestCase
         self::assertGreaterThanOrEqual(0, $stage->host->work(0)->jobs);
     }
 
-    /** What is null or empty says nothing, and may be left out. */
+    /** Null and empty members carry no information and may be omitted. */
     private static function said(mixed $document): mixed
     {
         if (!is_array($document)) {

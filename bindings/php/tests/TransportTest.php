@@ -22,7 +22,7 @@ use SocialChannel\Tests\Support\Service;
 use SocialChannel\TransportKind;
 
 /**
- * How the way to the library is chosen, and what is said when there is none.
+ * How the transport is chosen, and the errors if there is none.
  */
 final class TransportTest extends TestCase
 {
@@ -45,11 +45,20 @@ final class TransportTest extends TestCase
         self::assertSame([TransportKind::Http, 'unix:/nowhere.sock'], [$transport->kind, $transport->where]);
     }
 
-    public function testTheServiceWhereTheLibraryIsNotFound(): void
+    public function testAServiceThatIsNamedIsThePlaceWhateverThisPhpCanDo(): void
     {
-        $transport = (new Host(['library' => '/nowhere.so', 'service' => 'unix:/nowhere.sock']))->transport();
+        $here = ['library' => Built::library(), 'data' => '/nowhere'];
+        $transport = (new Host($here + ['service' => 'unix:/nowhere.sock']))->transport();
         self::assertSame(TransportKind::Http, $transport->kind);
-        self::assertStringContainsString('/nowhere.so', $transport->why);
+        self::assertStringContainsString('`data`', $transport->why);
+        putenv('SOCIAL_CHANNEL_SERVICE=unix:/nowhere.sock');
+        try {
+            self::assertSame(TransportKind::Http, (new Host($here))->transport()->kind);
+            $asked = new Host(['library' => Built::library(), 'transport' => 'ffi']);
+            self::assertSame(TransportKind::Ffi, $asked->transport()->kind);
+        } finally {
+            putenv('SOCIAL_CHANNEL_SERVICE');
+        }
     }
 
     public function testWithoutAnyWayBothAreExplained(): void
@@ -67,7 +76,7 @@ final class TransportTest extends TestCase
 
     public function testALibraryOfAnotherVersionIsRefused(): void
     {
-        // Some library that is surely there, and is not ours.
+        // Another library that certainly exists.
         $this->expectException(CallException::class);
         $this->expectExceptionMessage('does not fit this package');
         new Host(['library' => self::libc(), 'transport' => 'ffi']);
@@ -98,7 +107,7 @@ final class TransportTest extends TestCase
 
     public function testAnAnswerThatWasLostIsUnknown(): void
     {
-        // It takes the request and closes.
+        // It accepts the request and closes.
         $script = '$s = stream_socket_server("tcp://127.0.0.1:0"); echo stream_socket_get_name($s, false), "\n";'
             . 'while ($c = stream_socket_accept($s, 60)) { fread($c, 65536); fclose($c); }';
         $program = new Program([PHP_BINARY, '-r', $script]);
@@ -248,7 +257,7 @@ final class TransportTest extends TestCase
         return $found[0];
     }
 
-    /** The key in what `keys create` answers. */
+    /** The key in the output of `keys create`. */
     private static function key(mixed $document): string
     {
         return $document['text'] ?? $document['key'] ?? throw new \RuntimeException((string) json_encode($document));

@@ -64,7 +64,7 @@ final class WebServerTest extends TestCase
         return $this->servers[] = $server;
     }
 
-    /** The job is stored by the request, and driven by a worker elsewhere. */
+    /** The request stores the job, and a worker in another process runs it. */
     private function assertPublishesWithAWorker(WebServer $server): void
     {
         $file = self::$inProcess->folder->file(bin2hex(random_bytes(4)) . '.mp4', 6_000_000);
@@ -90,7 +90,7 @@ final class WebServerTest extends TestCase
         $file = self::$service->folder->file(bin2hex(random_bytes(4)) . '.mp4', 6_000_000);
         $job = $server->get('/publish', ['channel' => self::$served->id, 'file' => $file]);
         self::assertNotNull($job['id'] ?? null, (string) json_encode($job));
-        // It was uploaded: the page's own copy may go.
+        // It was uploaded, so the page's own copy may be deleted.
         unlink($file);
         self::assertSame('published', $server->get('/job', ['job' => $job['id'], 'seconds' => '120'])['status']);
     }
@@ -118,7 +118,7 @@ final class WebServerTest extends TestCase
             $transport['kind'],
             $transport['needs_worker'],
         ]);
-        self::assertSame('FFI is off in this PHP (cli-server, ffi.enable=preload)', $transport['why']);
+        self::assertStringStartsWith('a service is configured', $transport['why']);
         self::assertSame('demo.kitchen', $server->get('/profile', ['channel' => self::$served->id])['username']);
     }
 
@@ -128,7 +128,7 @@ final class WebServerTest extends TestCase
         $server = $this->started(WebServer::fpm(self::$service->folder, $config));
         $transport = $server->get('/transport');
         self::assertSame(['fpm-fcgi', 'http'], [$transport['sapi'], $transport['kind']]);
-        self::assertSame('FFI is off in this PHP (fpm-fcgi, ffi.enable=preload)', $transport['why']);
+        self::assertStringStartsWith('a service is configured', $transport['why']);
         self::assertContains(self::$served->id, $server->get('/channels'));
         self::assertSame('demo.kitchen', $server->get('/profile', ['channel' => self::$served->id])['username']);
         $this->assertPublishesThroughTheService($server);
@@ -142,6 +142,30 @@ final class WebServerTest extends TestCase
         self::assertStringContainsString('ffi.enable=preload', $error['message']);
         self::assertStringContainsString('opcache.preload', $error['remedy']);
         self::assertStringContainsString('social-channel serve', $error['remedy']);
+        // FPM clears the environment, so a variable of the shell would not be passed on.
+        self::assertStringContainsString('env[SOCIAL_CHANNEL_SERVICE]', $error['remedy']);
+    }
+
+    public function testFpmThatDoesNotFindTheLibraryNamesThePoolsLine(): void
+    {
+        $config = array_diff_key(self::data(), ['library' => 1]);
+        $server = $this->started(WebServer::fpm(self::$inProcess->folder, $config, ['ffi.enable' => '1']));
+        $error = $server->get('/transport');
+        self::assertSame(['misconfigured', 'no_transport'], [$error['kind'], $error['code']]);
+        self::assertStringContainsString('env[SOCIAL_CHANNEL_LIBRARY] = ', $error['remedy']);
+    }
+
+    public function testAnEmptyOrRelativeDataFolderUnderFpmIsRefusedAndNothingIsWritten(): void
+    {
+        $beside = scandir(__DIR__ . '/web');
+        foreach (['', 'data'] as $data) {
+            $config = ['data' => $data] + self::data();
+            $server = $this->started(WebServer::fpm(self::$inProcess->folder, $config, ['ffi.enable' => '1']));
+            $error = $server->get('/transport');
+            self::assertSame(['invalid_request', 'data'], [$error['kind'] ?? null, $error['field'] ?? null]);
+            $server->stop();
+        }
+        self::assertSame($beside, scandir(__DIR__ . '/web'));
     }
 
     public function testFpmWithThePackagePreloadedRunsTheLibrary(): void
@@ -171,7 +195,7 @@ final class WebServerTest extends TestCase
             $processes[$transport['pid']] = true;
             self::assertContains(self::$mine->id, $server->get('/channels'));
         }
-        // Each request opened a host, and its end took the library's threads away under no process's feet.
+        // Each request opened a host, and closing it crashed no process.
         self::assertLessThanOrEqual(2, count($processes), 'a worker crashed: ' . $server->logs());
         $this->assertPublishesWithAWorker($server);
     }

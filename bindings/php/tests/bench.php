@@ -3,7 +3,7 @@
 declare(strict_types=1);
 
 /*
- * Figures, against the simulator on this machine; everything in one run, so that they can be compared.
+ * Measurements against the simulator on this machine; all in one run, so that they can be compared.
  *
  *   cargo build --release -p social-channel-c -p tiktok-simulator && cargo xtask guests
  *   SOCIAL_CHANNEL_BIN=target/release SOCIAL_CHANNEL_LIBRARY=target/release/libsocialchannel.so \
@@ -40,7 +40,7 @@ function line(string $what, string $figure): void
     printf("%-66s %s\n", $what, $figure);
 }
 
-/** The most memory this process had, in MiB. */
+/** The peak memory of this process, in MiB. */
 function peak(): float
 {
     preg_match('/VmHWM:\s+(\d+)/', (string) file_get_contents('/proc/self/status'), $found);
@@ -102,7 +102,7 @@ function profile(Stage $stage, Channel $channel): void
         if (!isset($answer['data']['user']['display_name'])) {
             throw new \RuntimeException('curl was refused: ' . json_encode($answer));
         }
-        // The first rounds warm both up.
+        // The first rounds warm up both.
         if ($round >= 0) {
             $ours[] = ($between - $begun) / 1e3;
             $theirs[] = ($ended - $between) / 1e3;
@@ -113,7 +113,7 @@ function profile(Stage $stage, Channel $channel): void
     line('  added', sprintf('%.0f us', median($ours) - median($theirs)));
 }
 
-/** A consent by hand, for a token that curl can use. */
+/** A manual consent, for a token that curl can use. */
 function token(Simulator $simulator): string
 {
     $settings = $simulator->settings;
@@ -121,7 +121,7 @@ function token(Simulator $simulator): string
     $back = Simulator::consent("$simulator->origin/v2/auth/authorize/?" . http_build_query([
         'client_key' => $settings['client-key'],
         'response_type' => 'code',
-        // All of them: a consent with fewer would take the others from the host's account.
+        // All scopes, because a consent with fewer would remove the others from the host's account.
         'scope' => 'user.info.basic,user.info.profile,user.info.stats,video.list,video.publish',
         'redirect_uri' => Simulator::REDIRECT,
         'state' => 'bench',
@@ -147,6 +147,7 @@ function memory(Stage $stage, Channel $channel): void
     foreach ([64 << 20, 1 << 30] as $size) {
         $path = "{$stage->folder->path}/$size.mp4";
         $file = fopen($path, 'wb');
+        fwrite($file, file_get_contents(dirname(__DIR__, 3) . '/examples/head.mp4'));
         ftruncate($file, $size);
         fclose($file);
         $before = peak();

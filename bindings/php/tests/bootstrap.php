@@ -10,7 +10,7 @@ spl_autoload_register(static function (string $class): void {
     }
 });
 
-// The settings of whoever runs the tests are not the tests'.
+// The tests do not use the settings of the user who runs them.
 foreach (['SOCIAL_CHANNEL_SERVICE', 'SOCIAL_CHANNEL_API_KEY', 'SOCIAL_CHANNEL_MASTER_KEY'] as $variable) {
     putenv($variable);
 }

@@ -1,13 +1,12 @@
 //! The contract as Rust types and traits, generated from `wit/`.
 //!
-//! The exports are generated one interface at a time, each with an export macro of its own: a
-//! component describes exactly those exports whose macro its crate calls, so that a provider without
-//! webhooks does not claim to have them.
+//! The exports are generated per interface, each with its own export macro: a component has exactly the
+//! exports whose macros its crate calls, so that a provider without webhooks does not export them.
 #![allow(missing_docs, unsafe_code, unused_qualifications, reason = "generated code")]
 #![allow(clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "generated code")]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "social:channel/provider",
     generate_all,
     additional_derives: [PartialEq],
@@ -20,7 +19,7 @@ wit_bindgen::generate!({
 /// The optional interface `webhooks`.
 pub mod webhooks {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         inline: "
             package social:toolkit-webhooks;
             world webhooks-provider { export social:channel/webhooks@0.1.0; }
@@ -38,7 +37,7 @@ pub mod webhooks {
 /// The optional interface `diagnostics`.
 pub mod diagnostics {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         inline: "
             package social:toolkit-diagnostics;
             world diagnostics-provider { export social:channel/diagnostics@0.1.0; }

@@ -1,4 +1,4 @@
-//! All that the host gives a provider, as one trait, so that a provider's logic is plain Rust.
+//! Everything that the host provides, as one trait, so that a provider's logic is plain Rust.
 
 use crate::bindings::social::channel::storage::{Entry, SetOptions, StorageError};
 use crate::http::{Request, Response, SendError};
@@ -6,17 +6,17 @@ use crate::types::Error;
 
 pub use crate::bindings::social::channel::media::MediaInfo;
 
-/// Bytes to publish, kept by the host. The bytes are never read here: a range of them becomes the
+/// Media to publish, kept by the host. The bytes are never read here: a range of them becomes the
 /// body of a request ([`crate::http::Body::Media`]).
 pub trait Media {
-    /// What the host knows of them.
+    /// What the host knows about the media.
     fn info(&self) -> MediaInfo;
 }
 
-/// What the host gives: the clock, random bytes, the operator's settings, HTTP and storage.
+/// Functions of the host: the clock, random bytes, the operator's settings, HTTP and storage.
 #[expect(async_fn_in_trait, reason = "a component has one thread, and providers never name these futures")]
 pub trait Environment {
-    /// How this environment names media.
+    /// The media type of this environment.
     type Media: Media;
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -25,7 +25,7 @@ pub trait Environment {
     /// Waits. For pauses of seconds within a call; longer ones belong to the host (`next-step.wait`).
     async fn sleep_ms(&self, milliseconds: u64);
 
-    /// Bytes fit for secrets.
+    /// Random bytes that are suitable for secrets.
     fn random(&self, length: usize) -> Vec<u8>;
 
     /// A setting of the operator, None if it is not set.
@@ -34,10 +34,10 @@ pub trait Environment {
     /// `unavailable` if the host cannot read its settings now.
     fn setting(&self, name: &str) -> Result<Option<String>, Error>;
 
-    /// One HTTP request, never repeated and no redirect followed.
+    /// Sends one HTTP request, without retries and redirects.
     ///
     /// # Errors
-    /// Says whether the request can have reached the platform: see [`SendError`].
+    /// Whether the request can have reached the platform: see [`SendError`].
     async fn send(&self, request: Request<'_, Self::Media>) -> Result<Response, SendError>;
 
     /// Reads a key of the provider's storage.

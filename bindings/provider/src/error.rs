@@ -3,7 +3,7 @@
 use crate::types::{Error, ErrorKind};
 
 impl Error {
-    /// An error with its one plain sentence. The sentence must hold no credential.
+    /// An error with a message of one plain sentence, which must not contain a credential.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl Error {
         self
     }
 
-    /// The setting, post field, option or permission at fault.
+    /// The setting, post field, option or permission that caused the failure.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());

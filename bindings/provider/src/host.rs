@@ -1,5 +1,5 @@
-//! [`Environment`] by the imports of the component. Natively these imports do not exist: native code
-//! uses [`crate::testing::FakeEnvironment`].
+//! [`Environment`] implemented with the imports of the component. Natively these imports do not exist: native
+//! code uses [`crate::testing::FakeEnvironment`].
 
 use crate::bindings::social::channel::media::{Item, MediaError, MediaInfo};
 use crate::bindings::social::channel::storage::{self, Entry, SetOptions, StorageError};
@@ -14,7 +14,7 @@ use crate::http::{Body, Method, Request, Response, SendError, split_url};
 use crate::types::{Error, ErrorKind};
 use wit_bindgen::{FutureReader, StreamReader, StreamResult};
 
-/// How much of a body is taken from the host at a time.
+/// The number of body bytes read from the host at a time.
 const READ_SIZE: usize = 16 * 1024;
 
 /// The host of this component.
@@ -32,7 +32,7 @@ impl Environment for HostEnvironment {
 
     fn now_ms(&self) -> u64 {
         let now = system_clock::now();
-        // A clock before 1970 is a broken clock; 0 then is as good as any answer.
+        // A clock before 1970 is wrong; 0 is used then.
         u64::try_from(now.seconds).unwrap_or(0) * 1000 + u64::from(now.nanoseconds / 1_000_000)
     }
 
@@ -42,7 +42,7 @@ impl Environment for HostEnvironment {
 
     fn random(&self, length: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length);
-        // The host may give fewer bytes than asked for.
+        // The host may return fewer bytes than requested.
         while bytes.len() < length {
             bytes.extend(random::get_random_bytes((length - bytes.len()) as u64));
         }
@@ -83,7 +83,7 @@ async fn send(request: Request<'_, Item>) -> Result<Response, SendError> {
 
     let mut headers: Vec<(String, Vec<u8>)> =
         request.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
-    // Without a length the body would go out in HTTP chunks, which upload servers refuse.
+    // Without a length the body would be sent with chunked encoding, which upload servers refuse.
     let length = match &request.body {
         Body::Empty => (request.method != Method::Get).then_some(0),
         Body::Bytes(bytes) => Some(bytes.len() as u64),
@@ -112,7 +112,7 @@ async fn send(request: Request<'_, Item>) -> Result<Response, SendError> {
     };
 
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
-    // Dropping the writer answers with the default: no trailers.
+    // Dropping the writer sends the default: no trailers.
     drop(trailers_writer);
     let (outgoing, sent) = wasi::Request::new(headers, contents, trailers, None);
     let method = match request.method {
@@ -137,8 +137,8 @@ async fn send(request: Request<'_, Item>) -> Result<Response, SendError> {
     match answer {
         Ok(response) => Ok(receive(response, request.max_answer).await),
         Err(code) => {
-            // The contract of `media.item.read`: look at the media first when such a request fails.
-            // Only a connection that never came about leaves the media unread, and its future open.
+            // The contract of `media.item.read`: check the media first if such a request fails. Only a failed
+            // connection leaves the media unread, and its future pending.
             let error = send_error(&code);
             match (media_end, &error) {
                 (Some(end), SendError::Lost(_)) => match end.await {
@@ -176,8 +176,8 @@ async fn receive(response: wasi::Response, max_answer: usize) -> Response {
     answer
 }
 
-/// Which failures prove that the platform never saw the request. Those that can also break a connection in
-/// use (an unreachable network, TLS alerts) prove nothing.
+/// Which failures prove that the platform did not receive the request. Failures that can also occur on an
+/// established connection (an unreachable network, TLS alerts) prove nothing.
 fn send_error(code: &ErrorCode) -> SendError {
     let text = match code {
         ErrorCode::InternalError(Some(text)) => text.clone(),

@@ -1,12 +1,12 @@
-//! Requests and answers as plain values, and whether a failed request can have had an effect.
+//! Requests and responses as plain values, and whether a failed request can have had an effect.
 //!
-//! The host decides where requests may go; nothing here follows redirects or repeats.
+//! The host decides where requests may go; this module does not follow redirects or retry.
 
 use crate::bindings::social::channel::media::MediaError;
 use crate::types::{Error, ErrorKind};
 
-/// How much of an answer's body is read unless the request says otherwise. Answers of social
-/// networks are some kilobytes; a guest has 64 MiB, and a hostile server must not fill them.
+/// The default maximum length of a response body. Responses of social networks are some kilobytes; a guest
+/// has 64 MiB of memory, which a hostile server must not fill.
 pub const DEFAULT_MAX_ANSWER: usize = 1024 * 1024;
 
 /// A request method.
@@ -20,9 +20,9 @@ pub enum Method {
     Delete,
 }
 
-/// What a request carries.
+/// The body of a request.
 pub enum Body<'a, M> {
-    /// Nothing.
+    /// No body.
     Empty,
     /// Bytes made by the provider.
     Bytes(Vec<u8>),
@@ -45,9 +45,9 @@ pub struct Request<'a, M> {
     pub url: String,
     /// Header names and values. `Content-Length` is added from the body.
     pub headers: Vec<(String, String)>,
-    /// What it carries.
+    /// Its body.
     pub body: Body<'a, M>,
-    /// At most this many bytes of the answer's body are kept.
+    /// At most this many bytes of the response body are kept.
     pub max_answer: usize,
 }
 
@@ -77,7 +77,7 @@ impl<'a, M> Request<'a, M> {
         self.header("authorization", format!("Bearer {token}"))
     }
 
-    /// Carries a form.
+    /// Sets a form as the body.
     #[must_use]
     pub fn form<'b>(self, pairs: impl IntoIterator<Item = (&'b str, &'b str)>) -> Self {
         let mut request = self.header("content-type", "application/x-www-form-urlencoded");
@@ -85,7 +85,7 @@ impl<'a, M> Request<'a, M> {
         request
     }
 
-    /// Carries JSON.
+    /// Sets JSON as the body.
     #[must_use]
     pub fn json(self, value: &serde_json::Value) -> Self {
         let mut request = self.header("content-type", "application/json; charset=UTF-8");
@@ -93,7 +93,7 @@ impl<'a, M> Request<'a, M> {
         request
     }
 
-    /// Carries a range of media.
+    /// Sets a range of media as the body.
     #[must_use]
     pub fn media(mut self, item: &'a M, offset: u64, length: u64) -> Self {
         self.body = Body::Media { item, offset, length };
@@ -101,66 +101,66 @@ impl<'a, M> Request<'a, M> {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug, Default)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Names in lower case.
+    /// Headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body, up to the request's `max_answer`.
     pub body: Vec<u8>,
-    /// The body broke off, or was longer than `max_answer`.
+    /// Whether the body was interrupted, or longer than `max_answer`.
     pub truncated: bool,
 }
 
 impl Response {
-    /// The first header of that name, given in lower case.
+    /// The first header with this name, which must be in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Is the status one of success?
+    /// Whether the status is a success.
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The body as JSON; None if it is not JSON or was cut.
+    /// The body as JSON, see [`json::read`](crate::json::read); None if it is not JSON or was cut.
     #[must_use]
     pub fn json(&self) -> Option<serde_json::Value> {
-        if self.truncated { None } else { serde_json::from_slice(&self.body).ok() }
+        if self.truncated { None } else { crate::json::read(&self.body) }
     }
 
-    /// `Retry-After` in milliseconds, where it is given in seconds.
+    /// `Retry-After` in milliseconds, if it is given in seconds.
     #[must_use]
     pub fn retry_after_ms(&self) -> Option<u64> {
         self.header("retry-after")?.trim().parse::<u64>().ok()?.checked_mul(1000)
     }
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SendError {
-    /// The request did not leave: nothing can have happened.
+    /// The request was not sent: nothing can have happened.
     NotSent(String),
     /// The host does not allow this request.
     Denied(String),
-    /// The request was under way: the platform may have acted on it.
+    /// The request was sent, at least partly: the platform may have acted on it.
     Lost(String),
-    /// The media could not be read; the platform has at most a part of it.
+    /// The media could not be read; the platform received at most a part of it.
     Media(MediaError),
 }
 
 impl SendError {
-    /// For a request that changes nothing: its loss is only an outage.
+    /// The error for a request that changes nothing: a lost response is only an outage.
     #[must_use]
     pub fn of_read(&self, platform: &str) -> Error {
         self.to_error(platform, ErrorKind::Unavailable)
     }
 
-    /// For a request with an effect: if the answer is lost, the outcome is unknown.
+    /// The error for a request with an effect: if the response is lost, the outcome is unknown.
     #[must_use]
     pub fn of_effect(&self, platform: &str) -> Error {
         self.to_error(platform, ErrorKind::OutcomeUnknown)
@@ -170,26 +170,28 @@ impl SendError {
         match self {
             Self::NotSent(why) => {
                 Error::new(ErrorKind::Unavailable, format!("{platform} could not be reached: {why}."))
-                    .remedy("Check the network connection of the server; it is tried again later.")
+                    .remedy("Check the network connection of the server; the request is retried later.")
             }
             Self::Denied(why) => Error::new(
                 ErrorKind::Misconfigured,
-                format!("The host did not let a request to {platform} through: {why}."),
+                format!("The host refused a request to {platform}: {why}."),
             )
             .remedy("The operator must grant this provider the origins it names."),
-            Self::Lost(why) => Error::new(lost, format!("The answer of {platform} was lost: {why}."))
-                .remedy("It is found out what became of it; do not repeat it by hand before."),
+            Self::Lost(why) => Error::new(lost, format!("The response of {platform} was lost: {why}."))
+                .remedy(
+                    "The outcome is being determined; do not repeat the request manually before it is known.",
+                ),
             Self::Media(MediaError::Unavailable) => {
                 Error::new(ErrorKind::Unavailable, "The file cannot be read at the moment.")
-                    .remedy("Check that the file is still there; it is tried again later.")
+                    .remedy("Check that the file still exists; the request is retried later.")
             }
             Self::Media(MediaError::Changed) => {
                 Error::new(ErrorKind::InvalidRequest, "The file changed while it was being published.")
-                    .remedy("Publish the file again and leave it alone until the publish has ended.")
+                    .remedy("Publish the file again and do not change it until the publish has ended.")
             }
             Self::Media(MediaError::OutOfRange) => {
                 Error::new(ErrorKind::InvalidRequest, "The file is shorter than it was at the beginning.")
-                    .remedy("Publish the file again and leave it alone until the publish has ended.")
+                    .remedy("Publish the file again and do not change it until the publish has ended.")
             }
         }
     }

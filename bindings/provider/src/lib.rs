@@ -1,4 +1,4 @@
-//! What a Rust author of a Social Channel provider builds on.
+//! The toolkit for writing Social Channel providers in Rust.
 //!
 //! A provider is a `cdylib` built for `wasm32-wasip2`. It implements
 //! [`channel::Guest`] for a unit struct and calls [`export_channel!`]; optional
@@ -14,15 +14,15 @@
 //! export_channel!(Hello);
 //! ```
 //!
-//! Logic is best written against the trait [`Environment`], which stands for all that the host
-//! gives (HTTP, storage, settings, clock, random bytes, media). In the component it is
+//! Write logic against the trait [`Environment`], which provides everything from the host (HTTP, storage,
+//! settings, clock, random bytes, media). In the component it is
 //! [`HostEnvironment`]; in native tests it is [`testing::FakeEnvironment`]. The types of the
 //! contract are the same in both.
 //!
-//! This crate knows no network and keeps no state.
+//! This crate is independent of any social network and has no state.
 #![allow(clippy::result_large_err, reason = "the error record is the contract's, and errors are rare")]
 
-// The generated code names this crate by its full path, so that the export macros work elsewhere.
+// The generated code uses this crate's full path, so that the export macros work in other crates.
 extern crate self as social_channel_provider;
 
 pub mod bindings;

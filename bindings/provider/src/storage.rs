@@ -1,26 +1,26 @@
-//! Helpers over the host's storage: values that several processes change together.
+//! Helpers for the host's storage: values that several processes change concurrently.
 
 pub use crate::bindings::social::channel::storage::{Entry, SetOptions, StorageError};
 
 use crate::environment::Environment;
 
-/// How often [`update`] starts over when others write at the same time. Each try loses to a writer
-/// that won, so sixteen means sixteen writers within a few milliseconds.
+/// How often [`update`] retries on concurrent writes. Each failed attempt means that another writer
+/// succeeded, so sixteen means sixteen writers within a few milliseconds.
 const MAX_TRIES: usize = 16;
 
-/// What [`update`] makes of a value.
+/// How [`update`] changes a value.
 pub enum Change<T> {
-    /// Write this value, to be forgotten after so many milliseconds if given.
+    /// Write this value, with an optional lifetime in milliseconds.
     Write(Vec<u8>, Option<u64>, T),
-    /// Leave it.
+    /// Leave it unchanged.
     Keep(T),
 }
 
-/// Reads a key, lets `change` decide, and writes only if nobody else wrote in between; else it starts
-/// over with the new value.
+/// Reads a key, calls `change`, and writes only if there was no other write in between; otherwise it retries
+/// with the new value.
 ///
 /// # Errors
-/// As storage; `conflict` if others were quicker every time.
+/// Those of storage; `conflict` if every attempt conflicted with another write.
 pub async fn update<E: Environment, T>(
     environment: &E,
     key: &str,

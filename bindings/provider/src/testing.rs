@@ -1,5 +1,5 @@
-//! An [`Environment`] for native tests: scripted answers, recorded requests, storage in memory, a
-//! clock that stands still until it is moved. Not part of a component.
+//! An [`Environment`] for native tests: scripted responses, recorded requests, storage in memory, a clock
+//! that only moves when a test moves it. Not part of a component.
 #![allow(clippy::panic, reason = "test code: a panic is the report")]
 
 use std::cell::{Cell, RefCell};
@@ -13,7 +13,7 @@ use crate::environment::{Environment, Media, MediaInfo};
 use crate::http::{Body, Method, Request, Response, SendError};
 use crate::types::Error;
 
-/// Media of which only the description exists.
+/// Media that consists only of its description.
 #[derive(Clone, Debug)]
 pub struct FakeMedia(pub MediaInfo);
 
@@ -24,7 +24,7 @@ impl Media for FakeMedia {
 }
 
 impl FakeMedia {
-    /// A video file of that many bytes of which nothing else is known.
+    /// A video file of this size without other properties.
     #[must_use]
     pub fn video(size: u64) -> Self {
         Self(MediaInfo {
@@ -53,18 +53,18 @@ pub struct SentRequest {
     pub headers: Vec<(String, String)>,
     /// Its bytes; empty for media.
     pub body: Vec<u8>,
-    /// Offset and length, where it carried media.
+    /// Offset and length, if the body was media.
     pub media: Option<(u64, u64)>,
 }
 
 impl SentRequest {
-    /// The first header of that name.
+    /// The first header with this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 
-    /// The body as JSON; null if it is none.
+    /// The body as JSON; null if it is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
@@ -82,10 +82,10 @@ struct Stored {
     expires: Option<u64>,
 }
 
-/// Plays a server: the answer to each request.
+/// A simulated server: returns the response to each request.
 type Responder = Box<dyn FnMut(&SentRequest) -> Result<Response, SendError>>;
 
-/// An environment under a test's control.
+/// An environment controlled by a test.
 #[derive(Default)]
 pub struct FakeEnvironment {
     settings: BTreeMap<String, String>,
@@ -100,7 +100,7 @@ pub struct FakeEnvironment {
 }
 
 impl FakeEnvironment {
-    /// An environment at 1,795,000,000 seconds, without settings, answers and stored values.
+    /// An environment at 1,795,000,000 seconds, without settings, responses and stored values.
     #[must_use]
     pub fn new() -> Self {
         let environment = Self::default();
@@ -108,46 +108,46 @@ impl FakeEnvironment {
         environment
     }
 
-    /// With a setting.
+    /// Adds a setting.
     #[must_use]
     pub fn with_setting(mut self, name: &str, value: &str) -> Self {
         self.settings.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// Answers the next request without one; answers are given in the order in which they were added.
+    /// Adds a response for the next request without one; responses are used in the order in which they were added.
     pub fn answer(&self, answer: Result<Response, SendError>) -> &Self {
         self.answers.borrow_mut().push_back(answer);
         self
     }
 
-    /// Answers with a status and a text.
+    /// Adds a response with a status and a text.
     pub fn answer_text(&self, status: u16, body: &str) -> &Self {
         self.answer(Ok(Response { status, body: body.as_bytes().to_vec(), ..Response::default() }))
     }
 
-    /// Answers with a status and JSON.
+    /// Adds a response with a status and JSON.
     pub fn answer_json(&self, status: u16, body: &serde_json::Value) -> &Self {
         self.answer_text(status, &body.to_string())
     }
 
-    /// Answers with a status, a header and no body.
+    /// Adds a response with a status, a header and no body.
     pub fn answer_header(&self, status: u16, name: &str, value: &str) -> &Self {
         let headers = vec![(name.to_owned(), value.to_owned())];
         self.answer(Ok(Response { status, headers, ..Response::default() }))
     }
 
-    /// Answers every request for which no answer was prepared.
+    /// Responds to every request for which no response was added.
     pub fn respond(&self, server: impl FnMut(&SentRequest) -> Result<Response, SendError> + 'static) {
         self.responder.replace(Some(Box::new(server)));
     }
 
-    /// Takes the requests sent so far.
+    /// Returns and removes the requests sent so far.
     pub fn take_sent(&self) -> Vec<SentRequest> {
         self.sent.take()
     }
 
-    /// Answers that no request has taken.
+    /// The number of unused responses.
     #[must_use]
     pub fn unused_answers(&self) -> usize {
         self.answers.borrow().len()
@@ -251,7 +251,7 @@ impl Environment for FakeEnvironment {
     }
 }
 
-/// Runs a future that needs nothing but a [`FakeEnvironment`], which answers at once.
+/// Runs a future that needs only a [`FakeEnvironment`], which responds at once.
 ///
 /// # Panics
 /// If the future waits for something.

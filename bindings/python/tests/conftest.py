@@ -1,6 +1,7 @@
-"""What the tests share: a host of its own for each test, and the test provider, whose setting says what it does.
+"""Shared fixtures: a separate host for each test, and the test provider, whose setting selects its behaviour.
 
-Folders come from the environment, as run-tests.sh sets them: SOCIAL_CHANNEL_TEST_COMPONENTS, SOCIAL_CHANNEL_TEST_CACHE.
+Folders come from the environment, as run-tests.sh sets them: SOCIAL_CHANNEL_TEST_COMPONENTS, SOCIAL_CHANNEL_TEST_CACHE, and
+SOCIAL_CHANNEL_TEST_ROOT, the root of the repository.
 """
 
 import os
@@ -10,8 +11,16 @@ import pytest
 from social_channel import Host
 
 COMPONENTS = Path(os.environ["SOCIAL_CHANNEL_TEST_COMPONENTS"])
+ROOT = Path(os.environ["SOCIAL_CHANNEL_TEST_ROOT"])
 CACHE = os.environ["SOCIAL_CHANNEL_TEST_CACHE"]
 OWNER = "browser-1"
+
+
+def write_video(path, size):
+    """A video of zeros behind its index; sparse."""
+    with path.open("wb") as file:
+        file.write((ROOT / "examples/head.mp4").read_bytes())
+        file.truncate(size)
 
 
 class Stage:

@@ -1,13 +1,20 @@
 """Hosts, documents, threads, fork, asyncio."""
 
 import asyncio
+import dataclasses
 import json
+import logging
 import os
+import pathlib
+import signal
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
-from conftest import CACHE, COMPONENTS
-from social_channel import AsyncHost, Host, documents, errors, new_key
+from conftest import CACHE, COMPONENTS, write_video
+from social_channel import AsyncHost, Host, documents, errors, forward_log, log_level, new_key
 from social_channel._codec import decode, encode
 
 
@@ -37,10 +44,37 @@ def test_accounts_are_connected_read_and_disconnected(stage):
     assert stage.tenant.channels() == []
 
 
+def test_the_log_of_the_library_goes_to_a_logger(stage, tmp_path, caplog):
+    channel = stage.connect()
+    file = tmp_path / "video.mp4"
+    write_video(file, 4096)
+    forward_log()
+    caplog.clear()
+    caplog.set_level(logging.INFO, logger="social_channel")
+    request = {"post": {"kind": "video"}, "media": [{"file": str(file)}], "publish_at": int(time.time()) + 3600}
+
+    def stored():
+        return [record for record in caplog.records if record.getMessage().startswith("publish stored")]
+
+    job = stage.tenant.publish(channel.id, request)
+    assert forward_log() >= 1
+    assert len(stored()) == 1
+    assert stored()[0].levelname == "INFO" and stored()[0].social_channel["job"] == job.id
+    forward_log()
+    assert len(stored()) == 1, "each line once"
+    log_level("off")
+    stage.tenant.publish(channel.id, request)
+    log_level("info")
+    forward_log()
+    assert len(stored()) == 1, "what is not asked for is not noted"
+    with pytest.raises(errors.InvalidArgument):
+        log_level("loud")
+
+
 def test_a_job_is_stored_listed_and_cancelled(stage, tmp_path):
     channel = stage.connect()
     file = tmp_path / "video.mp4"
-    file.write_bytes(b"\0\0\0\x14ftypisom\0\0\x02\0isom")
+    write_video(file, 4096)
     request = {"post": {"kind": "video"}, "media": [{"file": str(file)}], "idempotency_key": "one"}
     job = stage.tenant.publish(channel.id, request)
     assert stage.tenant.publish(channel.id, request).id == job.id
@@ -56,7 +90,7 @@ def test_a_webhook_is_judged_over_the_raw_bytes(stage):
     with pytest.raises(errors.Forbidden):
         stage.host.receive_webhook("app", b"x")
     reply, answer = stage.host.receive_webhook("app", b"x\0y", headers=[("X-Signature", "good")])
-    assert (reply.content_type, answer) == ("text/plain", b"ok")
+    assert (reply.content_type, answer) == ("text/plain; charset=utf-8", b"ok")
 
 
 def test_calls_from_many_threads_run_at_once(stage):
@@ -111,7 +145,7 @@ def test_asyncio_waits_without_holding_the_loop(tmp_path):
                 await sleeping
             return turns
 
-    # A loop that was held would have had a turn or two.
+    # A blocked event loop would have run only once or twice.
     assert asyncio.run(story()) > 100
 
 
@@ -131,3 +165,89 @@ def test_what_is_not_given_is_not_sent():
 
 def test_keys_are_made():
     assert len(new_key()) == 64 and new_key() != new_key()
+
+
+def test_what_may_be_secret_is_printed_as_stars():
+    secret = "simsecret-0001"
+    for document, name in [
+        (documents.AppConfig(provider="p", settings={"client-secret": secret}), "provider='p'"),
+        (documents.HostConfig(key=secret, data="/srv"), "data='/srv'"),
+        (documents.HostConfig(proxy=f"http://me:{secret}@proxy:3128", data="/srv"), "data='/srv'"),
+        (documents.ConnectOptions(owner=secret, inputs={"password": secret}, reconnect="ch"), "reconnect='ch'"),
+    ]:
+        for shown in (repr(document), str(document), f"{[document]}"):
+            assert secret not in shown and "****" in shown and name in shown
+    assert "settings={}" in repr(documents.AppConfig()), "what is empty is no secret"
+
+
+def test_every_document_that_holds_a_setting_is_masked():
+    # A document that prints a member with a secret type would be noticed.
+    for kind in vars(documents).values():
+        if dataclasses.is_dataclass(kind):
+            masked = [one.name for one in dataclasses.fields(kind) if "SettingValue" in str(one.type)]
+            assert not masked or "__repr__" in vars(kind) and "_masked" in kind.__repr__.__code__.co_names, kind
+
+
+LONG = """
+import os, signal, sys, threading
+from social_channel import FOREVER, Host
+
+# A program started in the background of a shell has the signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+host = Host(data=sys.argv[1], background=False)
+tenant = host.tenant()
+print("ready", flush=True)
+try:
+    {call}
+    print("came back")
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+host.close()
+print("closed")
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["host.work(FOREVER)", "host.work(50_000)", "tenant.wait_for_job(sys.argv[2], 50_000)", "tenant.wait_for_job(sys.argv[2], float('inf'))"],
+)
+def test_ctrl_c_arrives_at_once(stage, tmp_path, call):
+    channel = stage.connect()
+    file = tmp_path / "video.mp4"
+    write_video(file, 4096)
+    request = {"post": {"kind": "video"}, "media": [{"file": str(file)}], "publish_at": int(time.time()) + 3600}
+    job = stage.tenant.publish(channel.id, request)
+    command = [sys.executable, "-c", LONG.format(call=call), str(tmp_path / "data"), job.id]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        await_sleep(child.pid)
+        begun = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        assert child.communicate(timeout=45)[0] == "interrupted\nclosed\n"
+    assert time.monotonic() - begun < 10
+
+
+def await_sleep(pid):
+    """Waits until the process sleeps in the kernel, which means that it is in the call."""
+    still = 0
+    end = time.monotonic() + 30
+    while still < 10 and time.monotonic() < end:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        still = still + 1 if state == "S" else 0
+        time.sleep(0.02)
+
+
+def test_a_handler_that_raises_nothing_does_not_shorten_a_call(stage, tmp_path):
+    seen = []
+    before = signal.signal(signal.SIGALRM, lambda *_: seen.append(time.monotonic()))
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.3)
+    try:
+        begun = time.monotonic()
+        with Host(data=tmp_path / "other", background=False) as host:
+            host.work(1_500)
+        took = time.monotonic() - begun
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert took >= 1.5
+    assert len(seen) >= 3 and seen[0] - begun < 1.0, "handlers run meanwhile"

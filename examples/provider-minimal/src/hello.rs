@@ -9,13 +9,13 @@ use social_channel_provider::channel::{
 use social_channel_provider::storage::{Change, StorageError, update};
 use social_channel_provider::{Account, Environment, Error, ErrorKind, Finding, Severity};
 
-/// Code points.
+/// The maximum length of a text, in code points.
 const MAX_TEXT: u32 = 280;
 
-/// All posts of an account lie in one value of at most 64 KiB; 50 texts of 280 code points fit.
+/// All posts of an account are in one value of at most 64 KiB, which is enough for 50 texts of 280 code points.
 const MAX_POSTS: usize = 50;
 
-/// The id is chosen before the post is made, so that making it twice is making it once.
+/// The id is chosen before the post is made, so that repeating the step does not make a second post.
 #[derive(Clone, Serialize, Deserialize)]
 struct Stored {
     id: String,
@@ -168,7 +168,7 @@ pub(crate) fn check(post: &Post, media: usize) -> Vec<Finding> {
     if media > 0 {
         refuse("media", "Texts take no media.");
     }
-    // What the network lacks is refused by name, never ignored.
+    // Unsupported members are refused by name, never ignored.
     if post.title.is_some() {
         refuse("title", "Texts have no title.");
     }
@@ -219,7 +219,7 @@ pub(crate) async fn publish<E: Environment>(
     Ok(step(state.to_vec(), "published", NextStep::Published(publication)))
 }
 
-/// The one step may have been cut off after it wrote, so what it wrote is taken out again.
+/// The step may have been interrupted after its write, so its post is removed.
 pub(crate) async fn cancel<E: Environment>(
     environment: &E,
     account: &Account,
@@ -238,7 +238,7 @@ pub(crate) async fn cancel<E: Environment>(
 
 fn decode_state(state: &[u8]) -> Result<Stored, Error> {
     serde_json::from_slice(state)
-        .map_err(|_| unsupported("This publish was begun by another version of the provider."))
+        .map_err(|_| unsupported("This publish was started by another version of the provider."))
 }
 
 fn step(state: Vec<u8>, phase: &str, next: NextStep) -> PublishStep {
@@ -304,7 +304,7 @@ mod tests {
 
     fn post(environment: &FakeEnvironment, words: &str) {
         let state = begin(environment, &text(words), 0).unwrap().state;
-        // Twice, as after a lost answer.
+        // Twice, as after a lost result.
         run(publish(environment, &account(), &state)).unwrap();
         run(publish(environment, &account(), &state)).unwrap();
     }

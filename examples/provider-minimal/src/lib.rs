@@ -1,4 +1,4 @@
-//! The least a new provider is: a network of its own, whose text posts lie in the host's storage.
+//! The minimal provider: a fictitious network, whose text posts are kept in the host's storage.
 //!
 //! ```text
 //! cargo build -p provider-minimal --target wasm32-wasip2 --profile guest
@@ -6,7 +6,7 @@
 //! ```
 //!
 //! It connects without a browser, publishes in one step that may be repeated (the id of the post is chosen
-//! beforehand and lies in the state), and lists what was posted. It calls no network; a provider that does
+//! beforehand and is in the state), and lists the posts. It calls no network; a provider that does
 //! adds its origins to `describe` and sends through `Environment::send`.
 #![allow(clippy::result_large_err, reason = "the error record is the contract's, and errors are rare")]
 
@@ -19,10 +19,10 @@ use social_channel_provider::channel::{
 };
 use social_channel_provider::{Account, Error, Finding, HostEnvironment};
 
-/// The provider. All of its functions are plain Rust in `hello`; this is the glue.
+/// The provider. Its functions are plain Rust in `hello`; this module only exports them.
 pub struct Hello;
 
-// The symbols of the component; a native library has no use for them.
+// The exports of the component, which a native library does not need.
 #[cfg(target_family = "wasm")]
 social_channel_provider::export_channel!(Hello);
 

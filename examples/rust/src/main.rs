@@ -1,5 +1,5 @@
-//! The story in Rust: load a provider, set it up, connect an account, read it, publish a video, swap the
-//! provider meanwhile. Against the simulator, so without any key:
+//! A complete program in Rust: load a provider, configure it, connect an account, read it, publish a video,
+//! and replace the provider meanwhile. It uses the simulator, so no key is needed:
 //!
 //! ```sh
 //! cargo xtask guests
@@ -8,7 +8,7 @@
 //! cargo run --bin example-rust -- target/wasm32-wasip2/guest/plugin_tiktok.wasm /tmp/video.mp4 http://127.0.0.1:4010
 //! ```
 //!
-//! With a real app leave the last argument out, and write your key, secret and callback address below.
+//! With a real app, omit the last argument, and enter your key, secret and callback URL below.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,7 +27,7 @@ async fn main() -> Result<()> {
     let component = std::fs::read(arguments.next().context(usage)?).context("the component")?;
     let video = PathBuf::from(arguments.next().context(usage)?).canonicalize().context("the video")?;
 
-    // Nothing but the simulator's address differs from production.
+    // Only the simulator's address differs from production.
     let policy: Policy = match arguments.next() {
         None => Policy::default(),
         Some(simulator) => serde_json::from_value(json!({"connect_to": [
@@ -81,7 +81,7 @@ async fn main() -> Result<()> {
         println!("post       {} {}", post.id, post.text.as_deref().unwrap_or_default());
     }
 
-    // What may be chosen comes from the platform; nothing is preselected.
+    // The choices come from the platform; nothing is preselected.
     let form = tenant.publish_form(&channel.id).await?;
     let audiences = form.fields.iter().find(|field| field.name == "visibility").context("no audience")?;
     let audience = audiences.choices.first().context("this account may not post")?;
@@ -92,7 +92,7 @@ async fn main() -> Result<()> {
     }))?;
     let job = tenant.publish(&channel.id, request).await?;
 
-    // Swapped while it runs: the job stays with the component it began with, new calls use this one.
+    // Replaced at run time: the job continues with the component that started it, new calls use this one.
     host.load_provider(&component).await?;
 
     let mut shown = (String::new(), 0);
@@ -116,12 +116,12 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// The smallest web server: reads the query of the one request that matters.
+/// A minimal web server: reads the query of the callback.
 async fn wait_for_browser(listener: &TcpListener) -> Result<Vec<(String, String)>> {
     loop {
         let (mut browser, _) = listener.accept().await?;
         let mut line = String::new();
-        // Longer than any callback.
+        // Larger than any callback request.
         BufReader::new((&mut browser).take(16 << 10)).read_line(&mut line).await?;
         let target = line.split(' ').nth(1).unwrap_or_default();
         let found = target.strip_prefix("/callback?").map(str::to_owned);

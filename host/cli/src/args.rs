@@ -1,15 +1,13 @@
-//! What may be typed: global flags and the list of commands. Each command's own flags stand in its module.
+//! The command line arguments: the only module that knows every command. Only `main` uses it.
 
-use std::path::PathBuf;
-
-use clap::{ArgAction, Args, Parser, Subcommand};
-use social_channel::TenantId;
+use anyhow::Result;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
     apps, channels, completions, connect, disconnect, doctor, form, jobs, keys, list, profile, providers,
     publish, serve, settings, stats, work,
 };
-use crate::output::{Format, Output};
+use crate::global::Global;
 use crate::variable;
 
 /// Social networks as WebAssembly providers: connect, profile, stats, list, publish.
@@ -22,47 +20,36 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Flags of every command.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Global {
-    /// Folder of database, master key and caches; without it, where this system keeps such data
-    #[arg(long, global = true, env = variable::DATA, value_name = "DIR", hide_env = true)]
-    pub(crate) data: Option<PathBuf>,
-    /// Whose channels and jobs
-    #[arg(long, global = true, env = variable::TENANT, value_name = "NAME", default_value = "default", hide_env = true, hide_default_value = true)]
-    pub(crate) tenant: TenantId,
-    /// The form of answers
-    #[arg(long, global = true, env = variable::FORMAT, value_enum, default_value_t, hide_env = true)]
-    pub(crate) format: Format,
-    /// The operator's policy: TOML or JSON with `connect_to`, `allow_private_networks`
-    #[arg(long, global = true, env = variable::POLICY, value_name = "FILE", hide_env = true)]
-    pub(crate) policy: Option<PathBuf>,
-    /// File that holds the master key; without it `master.key` in the data folder, made if missing
-    #[arg(long, global = true, env = variable::KEY_FILE, value_name = "FILE", hide_env = true)]
-    pub(crate) key_file: Option<PathBuf>,
-    /// Start PROVIDER-simulator and use it instead of the platform; without --data in a throw-away folder
-    #[arg(long, global = true, value_name = "PROVIDER", num_args = 0..=1, require_equals = true)]
-    #[expect(clippy::option_option, reason = "the flag may stand without its value")]
-    pub(crate) simulator: Option<Option<String>>,
-    /// No words beside answers and failures
-    #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
-    /// Log to standard error; twice, thrice: more
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
-}
-
-impl Global {
-    pub(crate) fn output(&self) -> Output {
-        Output { format: self.format, quiet: self.quiet }
+impl Cli {
+    /// Runs a command. Returns the exit code.
+    pub(crate) async fn run(self) -> Result<u8> {
+        let global = &self.global;
+        match self.command {
+            Command::Providers(command) => providers::run(global, command).await,
+            Command::Apps(command) => apps::run(global, command).await,
+            Command::Settings(command) => settings::run(global, command).await,
+            Command::Connect(flags) => connect::run(global, flags).await,
+            Command::Channels(flags) => channels::run(global, flags).await,
+            Command::Profile(flags) => profile::run(global, flags).await,
+            Command::Stats(flags) => stats::run(global, flags).await,
+            Command::List(flags) => list::run(global, flags).await,
+            Command::Form(flags) => form::run(global, flags).await,
+            Command::Publish(flags) => publish::run(global, *flags).await,
+            Command::Jobs(command) => jobs::run(global, command).await,
+            Command::Disconnect(flags) => disconnect::run(global, flags).await,
+            Command::Work(flags) => work::run(global, flags).await,
+            Command::Doctor(flags) => doctor::run(global, flags).await,
+            Command::Serve(flags) => serve::run(global, *flags).await,
+            Command::Keys(command) => keys::run(global, command).await,
+            Command::Completions(flags) => completions::run(global, flags, Cli::command()),
+        }
     }
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Components that know a platform: list, inspect, add, remove
+    /// Components for platforms: list, inspect, add, remove
     #[command(subcommand)]
     Providers(providers::Command),
     /// Registrations at a platform: list, show, add, change, remove
@@ -75,24 +62,24 @@ pub(crate) enum Command {
     Connect(connect::Flags),
     /// Connected accounts
     Channels(channels::Flags),
-    /// Who the account is
+    /// The account's profile
     Profile(profile::Flags),
-    /// The account's numbers
+    /// The account's statistics
     Stats(stats::Flags),
     /// The account's posts, newest first
     List(list::Flags),
     /// What the account may post now: fields, choices, allowances
     Form(form::Flags),
-    /// Publish a file or an address, and follow it to its end
+    /// Publish files or URLs, and follow the job to its end
     Publish(Box<publish::Flags>),
     /// Publish jobs: list, show, wait, cancel, resume, retry, resolve, change
     #[command(subcommand)]
     Jobs(jobs::Command),
-    /// Cancel the channel's jobs, tell the platform, and forget the account
+    /// Cancel the channel's jobs, tell the platform, and delete the access; jobs and numbers are kept for a reconnect
     Disconnect(disconnect::Flags),
-    /// Drive publish jobs and keep connections alive
+    /// Run publish jobs and keep connections alive
     Work(work::Flags),
-    /// Check this installation and its apps, and show the way through the platform's portal
+    /// Check this installation and its apps, and guide through the platform's portal
     Doctor(doctor::Flags),
     /// Run the service: HTTP API and pages
     Serve(Box<serve::Flags>),
@@ -104,7 +91,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it runs until it is stopped, so that a log is its voice.
+    /// Whether it runs until it is stopped, so that its output is a log.
     pub(crate) fn stays(&self) -> bool {
         match self {
             Command::Serve(_) => true,
@@ -117,12 +104,11 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn flags_fit_together() {
         Cli::command().debug_assert();
-        // A flag of a command that takes a global flag's name would only fail when it is read.
+        // A command's flag with the name of a global flag would only fail at run time.
         for words in [
             "apps add a --provider p --for-tenant t --grant https://x.example --set a=b",
             "apps change a --callback http://127.0.0.1:*/callback",
@@ -142,6 +128,25 @@ mod tests {
         ] {
             let words = std::iter::once("social-channel").chain(words.split(' '));
             Cli::try_parse_from(words).unwrap();
+        }
+    }
+
+    fn visit(command: &clap::Command, seen: &mut Vec<String>) {
+        seen.extend(command.get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)));
+        command.get_subcommands().for_each(|command| visit(command, seen));
+    }
+
+    #[test]
+    fn every_variable_stands_in_the_table() {
+        let mut seen = Vec::new();
+        visit(&Cli::command(), &mut seen);
+        assert!(seen.len() >= 8, "{seen:?}");
+        for name in seen {
+            assert!(name.starts_with("SOCIAL_CHANNEL_"), "{name}");
+            assert!(
+                variable::TABLE.iter().any(|(known, _)| *known == name),
+                "{name} is missing in the table"
+            );
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Opens a page in the person's browser, or says that it cannot be.
+//! Opens a page in the user's browser, or says why it cannot.
 
 use std::process::Stdio;
 
 use tokio::process::Command;
 
-/// Opens the address with `command`, else with the system's own way.
+/// Opens the URL with `command`, otherwise with the system's default.
 ///
 /// # Errors
 /// A sentence that says why no browser was opened.
 pub(crate) async fn open(url: &str, command: Option<&str>) -> Result<(), String> {
     let mut words = match command {
-        // Split at spaces, as $BROWSER is everywhere; no shell sees the address.
+        // Split at spaces, as is usual for $BROWSER; the URL is not passed through a shell.
         Some(command) => command.split_whitespace().map(str::to_owned).collect::<Vec<_>>(),
-        None => system().ok_or_else(|| "this machine shows no windows".to_owned())?,
+        None => system().ok_or_else(|| "this machine has no display".to_owned())?,
     };
     match words.iter_mut().find(|word| word.as_str() == "%s") {
         Some(place) => url.clone_into(place),
@@ -26,7 +26,7 @@ pub(crate) async fn open(url: &str, command: Option<&str>) -> Result<(), String>
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("{program} cannot be started: {error}"))?;
-    // A browser may stay open; one that fails does so at once.
+    // A browser may stay open; if it fails, it fails at once.
     match tokio::time::timeout(std::time::Duration::from_secs(2), child.wait()).await {
         Ok(Ok(status)) if !status.success() => Err(format!("{program} ended with {status}")),
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! What is read from the user: files, standard input, values that may be secret.
+//! Input from the user: files, standard input, values that may be secret.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
@@ -29,16 +29,16 @@ pub(crate) fn text(path: &Path) -> Result<String, Error> {
 /// A JSON document; `-` is standard input.
 pub(crate) fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Error> {
     serde_json::from_str(&text(path)?).map_err(|error| {
-        wrong(format!("{} is not the JSON that is wanted here: {error}", path.display()), "mend that member")
+        wrong(format!("{} is not the expected JSON: {error}", path.display()), "fix that member")
     })
 }
 
-/// A secret: asked for without showing it, or read from standard input where nobody types.
+/// A secret: prompted for without echo, or read from standard input if that is not a terminal.
 pub(crate) fn secret(prompt: &str) -> Result<SecretText> {
     value(prompt, true)
 }
 
-/// A value: asked for, or read from standard input where nobody types.
+/// A value: prompted for, or read from standard input if that is not a terminal.
 pub(crate) fn value(prompt: &str, secret: bool) -> Result<SecretText> {
     if !std::io::stdin().is_terminal() {
         let text = text(Path::new("-"))?;
@@ -50,7 +50,7 @@ pub(crate) fn value(prompt: &str, secret: bool) -> Result<SecretText> {
     Ok(SecretText::new(line))
 }
 
-/// Whether somebody can be asked.
+/// Whether prompting is possible.
 pub(crate) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
@@ -82,8 +82,8 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// The value of a post's option: `true`, `false` and whole numbers are such, `["a","b"]` several texts,
-/// `"12"` the text 12; everything else is text.
+/// The value of a post's option: `true`, `false` and whole numbers have their type, `["a","b"]` is several
+/// texts, `"12"` is the text 12; everything else is text.
 pub(crate) fn option_value(text: &str) -> OptionValue {
     match text.trim() {
         "true" => OptionValue::Flag(true),
@@ -101,7 +101,7 @@ pub(crate) fn option_value(text: &str) -> OptionValue {
     }
 }
 
-/// An absolute path: jobs outlive the folder that a command was given in.
+/// An absolute path: jobs outlive the working directory of a command.
 pub(crate) fn absolute(path: &str) -> Result<PathBuf, Error> {
     let path = Path::new(path);
     std::fs::canonicalize(path).map_err(|error| unreadable(path, error))

@@ -1,4 +1,4 @@
-//! Listens on loopback for the browser that comes back from the platform, and answers it with a small page.
+//! Listens on loopback for the browser that returns from the platform, and responds with a small page.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,14 +17,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use url::{Host, Url};
 
-/// A browser that came back.
+/// A browser that returned.
 pub(crate) struct Callback {
-    /// The address's query, not decoded.
+    /// The URL's query, not decoded.
     pub(crate) query: String,
     answer: oneshot::Sender<Page>,
 }
 
-/// What the browser is to show.
+/// The page for the browser.
 pub(crate) struct Page {
     pub(crate) good: bool,
     pub(crate) title: String,
@@ -34,14 +34,14 @@ pub(crate) struct Page {
 impl Callback {
     /// Shows the page.
     pub(crate) fn answer(self, page: Page) {
-        // A browser that went away misses its page and nothing else.
+        // If the browser is gone, it only misses its page.
         let _ = self.answer.send(page);
     }
 }
 
-/// An address on this machine where the browser is awaited.
+/// A listener on this machine for the returning browser.
 pub(crate) struct Loopback {
-    /// To be given to the platform.
+    /// The URL for the platform.
     pub(crate) redirect_uri: String,
     arrivals: mpsc::Receiver<Callback>,
     stop: Option<oneshot::Sender<()>>,
@@ -49,7 +49,7 @@ pub(crate) struct Loopback {
 }
 
 impl Loopback {
-    /// Listens where `redirect_uri` points, with a port of `*` on a free one. None: it is not on this machine.
+    /// Listens at `redirect_uri`, on a free port if its port is `*`. None: it is not on this machine.
     pub(crate) async fn bind(redirect_uri: &str) -> Result<Option<Self>, Error> {
         let any_port = redirect_uri.contains(":*");
         let Ok(url) = Url::parse(&redirect_uri.replacen(":*", ":1", 1)) else { return Ok(None) };
@@ -64,8 +64,10 @@ impl Loopback {
         }
         let port = if any_port { 0 } else { url.port_or_known_default().unwrap_or(80) };
         let failed = |error: std::io::Error| {
-            Error::new(ErrorKind::Misconfigured, format!("the callback cannot be awaited at {redirect_uri}"))
-                .with_remedy("end what uses that port, or register a callback URL with another port")
+            Error::new(ErrorKind::Misconfigured, format!("cannot listen for the callback at {redirect_uri}"))
+                .with_remedy(
+                    "end the program that uses that port, or register a callback URL with another port",
+                )
                 .with_source(error)
         };
         let listener = TcpListener::bind(SocketAddr::new(address, port)).await.map_err(failed)?;
@@ -81,18 +83,18 @@ impl Loopback {
         }))
     }
 
-    /// The next browser that comes to the callback's path.
+    /// The next request to the callback's path.
     pub(crate) async fn next(&mut self) -> Option<Callback> {
         self.arrivals.recv().await
     }
 
-    /// Takes no more, and lets pages that were answered reach their browsers.
+    /// Accepts no more requests, and lets sent pages reach their browsers.
     pub(crate) async fn finish(mut self) {
         if let Some(stop) = self.stop.take() {
-            // It ended already, then.
+            // It has already ended.
             let _ = stop.send(());
         }
-        // A browser that does not read keeps nobody waiting.
+        // A browser that does not read is not waited for.
         let _ = tokio::time::timeout(Duration::from_secs(2), self.serving).await;
     }
 }
@@ -103,7 +105,7 @@ async fn serve(
     arrivals: mpsc::Sender<Callback>,
     mut stopped: oneshot::Receiver<()>,
 ) {
-    // Connections at once; browsers open a few ahead.
+    // The number of concurrent connections; browsers open some in advance.
     const MOST: usize = 32;
     let mut connections = JoinSet::new();
     loop {
@@ -116,7 +118,7 @@ async fn serve(
                     let connection = hyper::server::conn::http1::Builder::new()
                         .keep_alive(false)
                         .serve_connection(TokioIo::new(stream), service);
-                    // What goes wrong here is the browser's.
+                    // Errors here are caused by the browser.
                     let _ = tokio::time::timeout(Duration::from_secs(120), connection).await;
                 });
             }
@@ -124,7 +126,7 @@ async fn serve(
             _ = &mut stopped => break,
         }
     }
-    // Only those that wait for a page still matter, and they have it; idle ones are dropped.
+    // Connections that wait for a page already have it; idle ones are dropped.
     drop(arrivals);
     let _ = tokio::time::timeout(Duration::from_millis(500), async {
         while connections.join_next().await.is_some() {}
@@ -138,7 +140,7 @@ async fn answer(
     arrivals: mpsc::Sender<Callback>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.uri().path() != path || request.method() != Method::GET {
-        let text = "Only the platform's answer is awaited here.".to_owned();
+        let text = "Only the platform's callback is expected here.".to_owned();
         return Ok(page(
             StatusCode::NOT_FOUND,
             &Page { good: false, title: "Nothing here".to_owned(), text },
@@ -152,7 +154,7 @@ async fn answer(
             page(if answer.good { StatusCode::OK } else { StatusCode::BAD_REQUEST }, &answer)
         }
         _ => {
-            let text = "Nobody waits for this answer any more. Begin again in the terminal.".to_owned();
+            let text = "This callback is no longer expected. Begin again in the terminal.".to_owned();
             page(StatusCode::GONE, &Page { good: false, title: "Too late".to_owned(), text })
         }
     })
@@ -173,7 +175,7 @@ fn page(status: StatusCode, page: &Page) -> Response<Full<Bytes>> {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-        // The address holds a code.
+        // The URL contains a code.
         (CACHE_CONTROL, "no-store"),
         (hyper::header::REFERRER_POLICY, "no-referrer"),
     ];

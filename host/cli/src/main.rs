@@ -1,16 +1,18 @@
-//! The command line `social-channel`: a translation of the library, which decides everything.
+//! The command line `social-channel`: a front door of the library.
 //!
-//! `args` is what may be typed, `command` one module for each command, `output` how answers look, `failure`
-//! how failures do, `trace` what a collector gets. Data goes to standard output, words go to standard error.
+//! `args` defines the arguments, `command` has one module per command, `output` formats results, `report`
+//! formats failures, `trace` exports traces. Data goes to standard output, messages go to standard error.
 
 mod args;
 mod browser;
 mod command;
 mod failure;
+mod global;
 mod input;
 mod loopback;
 mod output;
 mod progress;
+mod report;
 mod session;
 mod signal;
 mod simulator;
@@ -29,10 +31,10 @@ fn main() -> ExitCode {
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are answers; anything else is for the user to fix, and clap's own 2 would say
-            // otherwise.
+            // Help and version are results. Other parse errors are for the user to fix (exit code 1), so
+            // clap's exit code 2 is not used.
             let code = u8::from(error.use_stderr());
-            // Nobody is left to tell when the terminal is gone.
+            // If the terminal is gone, there is nothing to report to.
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -41,13 +43,13 @@ fn main() -> ExitCode {
     let format = cli.global.format;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return ExitCode::from(failure::report(&error.into(), format)),
+        Err(error) => return ExitCode::from(report::report(&error.into(), format)),
     };
-    let code = match runtime.block_on(command::run(cli)) {
+    let code = match runtime.block_on(cli.run()) {
         Ok(code) => code,
-        Err(error) => failure::report(&error, format),
+        Err(error) => report::report(&error, format),
     };
-    // A prompt that was left alone still reads from the terminal; nothing else is under way.
+    // An unanswered prompt still reads from the terminal; nothing else is running.
     runtime.shutdown_background();
     if let Some(traces) = traces {
         traces.close();
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// What is written to standard error, and the traces of a collector's.
+/// Sets up the log on standard error, and the traces for a collector.
 fn log(cli: &args::Cli) -> Option<trace::Traces> {
     let usual = match (cli.command.stays(), cli.global.verbose) {
         (false, 0) => "off",
@@ -77,14 +79,16 @@ fn log(cli: &args::Cli) -> Option<trace::Traces> {
         Ok(traces) => (traces, None),
         Err(why) => (None, Some(why)),
     };
-    tracing_subscriber::registry().with(traces.as_ref().map(trace::Traces::layer)).with(words).init();
+    let traced = limited(trace::TRACED).unwrap_or_else(|| EnvFilter::new("off"));
+    let traced = traces.as_ref().map(|traces| traces.layer(traced));
+    tracing_subscriber::registry().with(traced).with(words).init();
     if let Some(why) = failure {
         cli.global.output().warn(&format!("no traces are sent: {why}"));
     }
     traces
 }
 
-/// A filter, whose end keeps what the engine would say of secrets.
+/// A filter that ends with the rules that keep the engine from logging secrets.
 fn limited(wanted: &str) -> Option<EnvFilter> {
     format!("{wanted},{}", social_channel::LOG_LIMITS).parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Follows a job until it ends, pauses, or somebody wants to stop.
+//! Follows a job until it ends, pauses, or the user stops the program.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ use crate::output::{instant, now, plain};
 use crate::session::Session;
 use crate::signal;
 
-/// How often figures are drawn anew.
+/// How often the progress is drawn.
 const LOOK: Duration = Duration::from_millis(60);
-/// A call that must not be broken off is waited for at most so long; the library's own limit of a call.
-const LAY_DOWN: Duration = Duration::from_secs(15 * 60);
+/// The maximum wait for a call that must not be interrupted; the same as the library's limit for a call.
+const SHUTDOWN: Duration = Duration::from_secs(15 * 60);
 
-/// Shows a job's progress. Where somebody stops, the job is laid down properly and stays.
+/// Shows a job's progress. On a request to stop, the job is released and kept.
 pub(crate) async fn follow(session: &Session, id: &str, longest: Option<Duration>) -> Result<Job> {
     let mut bar = Bar::new(session.output.moves());
     let end = longest.map(|longest| tokio::time::Instant::now() + longest);
@@ -27,16 +27,16 @@ pub(crate) async fn follow(session: &Session, id: &str, longest: Option<Duration
         let job = tokio::select! {
             job = session.tenant.wait_for_job(id, LOOK) => job?,
             () = &mut stop => {
-                bar.say("stopping; what must not be broken off is waited for (Ctrl-C again: at once)");
-                session.host.shutdown(LAY_DOWN).await;
+                bar.say("stopping; waiting for calls that must not be interrupted (press Ctrl-C again to stop at once)");
+                session.host.shutdown(SHUTDOWN).await;
                 bar.clear();
                 let job = session.tenant.job(id).await?;
                 if job.has_ended() {
                     return Ok(job);
                 }
                 return Err(Stopped {
-                    message: format!("the job {id} is kept as it stands ({})", standing(&job)),
-                    remedy: format!("`social-channel jobs resume {id}` goes on with it"),
+                    message: format!("the job {id} is kept in its current state ({})", standing(&job)),
+                    remedy: format!("`social-channel jobs resume {id}` continues it"),
                 }
                 .into());
             }
@@ -57,13 +57,13 @@ fn standing(job: &Job) -> String {
     format!("{} of {} bytes sent", job.bytes_sent, job.bytes_total)
 }
 
-/// The line that moves: a spinner, and a bar while bytes do. What an upload came to stays above it.
+/// The progress line: a spinner, and a bar during an upload. The summary of an upload stays above it.
 struct Bar {
     bar: ProgressBar,
     upload: Option<Upload>,
 }
 
-/// The bytes that this process moves.
+/// The bytes that this process sends.
 struct Upload {
     begun: Instant,
     from: u64,
@@ -82,7 +82,7 @@ impl Bar {
         if uploading && self.upload.is_none() {
             self.upload = Some(Upload { begun: Instant::now(), from: job.bytes_sent });
             self.bar.set_length(job.bytes_total);
-            // Of a resumed job the rate begins here, too.
+            // For a resumed job the rate also starts here.
             self.bar.set_position(job.bytes_sent);
             self.bar.reset_eta();
             self.bar.set_style(upload());
@@ -95,7 +95,7 @@ impl Bar {
         }
     }
 
-    /// Leaves the upload, and says what it came to.
+    /// Ends the upload, and prints its summary.
     fn sum_up(&mut self, job: &Job) {
         let Some(upload) = self.upload.take() else { return };
         self.bar.set_style(spinner());
@@ -128,12 +128,12 @@ fn words(job: &Job) -> String {
     match (&job.error, next) {
         (Some(error), Some(at)) => format!("{}; trying again at {}", plain(&error.message), instant(at)),
         (None, Some(at)) if job.phase == "waiting" => format!("waiting until {}", instant(at)),
-        _ if job.phase == "processing" => "processing: the platform looks at it".to_owned(),
+        _ if job.phase == "processing" => "processing at the platform".to_owned(),
         _ => plain(&job.phase),
     }
 }
 
-/// Columns of the bar.
+/// The width of the bar in columns.
 const WIDTH: usize = 30;
 const SPINNER: &str = "{spinner:.cyan} {wide_msg}";
 const UPLOAD: &str = "uploading {bar:30.cyan/dim} {percent:>3}%  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
@@ -146,7 +146,7 @@ fn upload() -> ProgressStyle {
     style(UPLOAD).progress_chars("━╸─")
 }
 
-/// Our own templates, which a test parses; without one the bar has its plain form.
+/// A progress style from a template, which a test parses; if the template is invalid, the default style.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -6,30 +6,32 @@ use anyhow::Result;
 use etcetera::AppStrategy as _;
 use etcetera::app_strategy::{AppStrategyArgs, choose_native_strategy};
 use social_channel::{
-    AppConfig, Channel, Error, ErrorKind, Host, HostBuilder, KeySource, Policy, Tenant, default_key_file,
+    AppConfig, Channel, Error, ErrorKind, Host, HostBuilder, KeySource, Policy, Proxy, Tenant,
+    default_key_file,
 };
 
-use crate::args::Global;
 use crate::failure::{unreadable, wrong};
+use crate::global::Global;
 use crate::output::Output;
 use crate::simulator::{self, Simulator};
 
 const DATABASE: &str = "social-channel.sqlite";
 const CACHE: &str = "cache";
 
-/// What a host is opened with.
+/// The configuration for opening a host.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) folder: PathBuf,
     pub(crate) policy: Policy,
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) output: Output,
     simulator: Option<Simulator>,
-    /// Goes with a simulator, whose accounts do not outlive it either.
+    /// A temporary folder for a simulator, whose accounts do not outlive it either.
     _throw_away: Option<tempfile::TempDir>,
 }
 
-/// The library, opened.
+/// The open library.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) place: Place,
@@ -39,7 +41,7 @@ pub(crate) struct Session {
 }
 
 impl Place {
-    /// Finds everything, and starts the simulator if one is wanted.
+    /// Resolves the configuration, and starts the simulator if requested.
     pub(crate) async fn find(global: &Global) -> Result<Self> {
         let mut policy = match &global.policy {
             Some(path) => read_policy(path)?,
@@ -65,6 +67,8 @@ impl Place {
         Ok(Place {
             folder,
             policy,
+            // Not read by clap, whose message would repeat the password.
+            proxy: global.proxy.as_deref().map(str::parse).transpose()?,
             key_file: global.key_file.clone(),
             output: global.output(),
             simulator,
@@ -80,7 +84,7 @@ impl Place {
         self.folder.join(CACHE)
     }
 
-    /// Where the master key is read, in words.
+    /// A description of the master key's source.
     pub(crate) fn key(&self) -> String {
         match &self.key_file {
             Some(path) => path.display().to_string(),
@@ -93,10 +97,15 @@ impl Place {
 
     pub(crate) fn builder(&self) -> HostBuilder {
         let key = self.key_file.clone().map_or(KeySource::Default, KeySource::File);
-        Host::builder().database(self.database()).cache(self.cache()).key(key).policy(self.policy.clone())
+        let builder = Host::builder().database(self.database()).cache(self.cache()).key(key);
+        let builder = builder.policy(self.policy.clone());
+        match &self.proxy {
+            Some(proxy) => builder.proxy(proxy.clone()),
+            None => builder,
+        }
     }
 
-    /// Installs a simulated provider and its app, where they are missing.
+    /// Installs a simulated provider and its app if they are missing.
     pub(crate) async fn prepare(&self, host: &Host) -> Result<()> {
         let Some(simulator) = &self.simulator else { return Ok(()) };
         let wanted = &simulator.description.app;
@@ -112,7 +121,7 @@ impl Place {
             let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
             host.load_provider(&bytes).await?;
         }
-        // Of another run the keys may differ.
+        // The keys may differ from those of an earlier run.
         let config = AppConfig {
             provider: Some(id.clone()),
             settings: wanted.settings.clone(),
@@ -129,7 +138,7 @@ impl Place {
 }
 
 impl Session {
-    /// Opens the library. `background`: jobs of this process are driven by it.
+    /// Opens the library. `background`: whether it runs the jobs of this process.
     pub(crate) async fn open(global: &Global, background: bool) -> Result<Self> {
         let place = Place::find(global).await?;
         let host = place.builder().background(background).open().await?;
@@ -137,7 +146,7 @@ impl Session {
         Ok(Session { tenant: host.tenant(global.tenant.clone()), output: place.output, host, place })
     }
 
-    /// A channel by its id or its account's name; without a name, the only one there is.
+    /// A channel by its id or its account's name; without a name, the only channel.
     pub(crate) async fn channel(&self, name: Option<&str>) -> Result<Channel> {
         let channels = self.tenant.channels().await?;
         let Some(name) = name else {
@@ -160,7 +169,7 @@ impl Session {
             .filter(|channel| channel.display_name.eq_ignore_ascii_case(name) || channel.account_id == name);
         match (named.next(), named.next()) {
             (Some(one), None) => Ok(one),
-            // The library's own sentence.
+            // The library's own error.
             (None, _) => Ok(self.tenant.channel(name).await?),
             _ => Err(wrong(
                 format!("several channels are called {name}"),
@@ -171,7 +180,7 @@ impl Session {
     }
 }
 
-/// Says where requests really go: tokens go with them.
+/// Warns about mapped origins, because tokens are sent to them.
 pub(crate) fn warn_of_mappings(place: &Place) {
     if place.simulator.is_some() {
         return;
@@ -203,7 +212,7 @@ fn default_folder() -> Result<PathBuf, Error> {
     Ok(strategy.data_dir())
 }
 
-/// For its owner alone: what lies there is encrypted, and the key lies beside it.
+/// For its owner only: it contains the encrypted data and also the key.
 fn make_folder(folder: &Path) -> Result<(), Error> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -216,7 +225,7 @@ fn make_folder(folder: &Path) -> Result<(), Error> {
     })
 }
 
-/// TOML, or JSON where it begins with a brace.
+/// TOML, or JSON if it begins with a brace.
 fn read_policy(path: &Path) -> Result<Policy, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
     let broken = |why: String| {

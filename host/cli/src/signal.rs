@@ -1,7 +1,7 @@
-//! The wish to stop: Ctrl-C, and the polite signal of service managers.
+//! Requests to stop: Ctrl-C, and SIGTERM from service managers.
 
-/// Comes true when somebody wants the program to end; signals are taken from the moment of the call. Whoever asks
-/// twice gets it at once.
+/// Resolves when the program is asked to stop; signals are caught from the time of the call. A second signal ends the
+/// program at once.
 pub(crate) fn stop() -> impl Future<Output = ()> + Send {
     let wish = first();
     async {
@@ -9,7 +9,7 @@ pub(crate) fn stop() -> impl Future<Output = ()> + Send {
         let again = first();
         tokio::spawn(async {
             again.await;
-            // What was sent may be under way; the job finds out what came of it.
+            // A request may be running; the job checks its effect later.
             std::process::exit(1);
         });
     }
@@ -30,7 +30,7 @@ fn first() -> impl Future<Output = ()> + Send {
             (Ok(mut one), Err(_)) | (Err(_), Ok(mut one)) => {
                 one.recv().await;
             }
-            // Without signals only the end of the work ends the program.
+            // Without signals the program ends only when its work ends.
             (Err(_), Err(_)) => std::future::pending().await,
         }
     }

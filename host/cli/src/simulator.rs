@@ -1,7 +1,7 @@
-//! Starts a stand-in for a platform beside this program and reads what a host must know of it.
+//! Starts a platform simulator beside this program and reads its description for the host.
 //!
-//! Such a program is called `<provider>-simulator`, lies beside this one or on PATH, prints one line of JSON
-//! when it is ready, and ends when its standard input closes.
+//! A simulator is called `<provider>-simulator`, is in the same folder as this program or on PATH, prints one
+//! line of JSON when it is ready, and exits when its standard input closes.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -17,7 +17,7 @@ use crate::failure::wrong;
 
 const ENDING: &str = "-simulator";
 
-/// What it says of itself.
+/// The simulator's description.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Description {
     pub(crate) origin: String,
@@ -25,7 +25,7 @@ pub(crate) struct Description {
     pub(crate) app: AppConfig,
 }
 
-/// A running simulator. It ends with this value, and with this process at the latest.
+/// A running simulator. It ends when this value is dropped, and with this process at the latest.
 #[derive(Debug)]
 pub(crate) struct Simulator {
     pub(crate) description: Description,
@@ -33,7 +33,7 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts the simulator of a provider; without one, the only simulator there is.
+    /// Starts the simulator of a provider; without a provider, the only simulator.
     pub(crate) async fn start(provider: Option<&str>) -> Result<Self> {
         let program = find(provider)?;
         let failed = |why: String| {
@@ -98,7 +98,7 @@ fn find(provider: Option<&str>) -> Result<PathBuf, Error> {
     }
 }
 
-/// The component of a provider, where builds leave it: beside this program, or where guests are built.
+/// The component of a provider, in the usual places: beside this program, or in the build folder of guests.
 pub(crate) fn component(provider: &str) -> Option<PathBuf> {
     let name = format!("plugin_{}.wasm", provider.replace('-', "_"));
     let exe = std::env::current_exe().ok()?;

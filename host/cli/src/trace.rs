@@ -1,4 +1,4 @@
-//! Traces for a collector: OpenTelemetry's protocol over HTTP, in programs that were built with the feature `otlp`.
+//! Traces for a collector: the OpenTelemetry protocol over HTTP, in programs built with the feature `otlp`.
 
 #[cfg(feature = "otlp")]
 pub(crate) use with::Traces;
@@ -7,7 +7,11 @@ pub(crate) use without::Traces;
 
 use crate::variable;
 
-/// The collector, if one is named.
+/// The trace filter: it excludes the exporter's own requests, which would cause an endless loop.
+pub(crate) const TRACED: &str =
+    "info,social_channel=debug,social_channel_server=debug,opentelemetry=off,reqwest=off,hyper=off";
+
+/// The collector's endpoint, if configured.
 fn endpoint() -> Option<String> {
     std::env::var(variable::OTLP).ok().filter(|endpoint| !endpoint.is_empty())
 }
@@ -23,23 +27,21 @@ mod with {
     use tracing_subscriber::{EnvFilter, Layer};
 
     const NAME: &str = "social-channel";
-    /// What is traced: not the exporter's own requests, which would never end.
-    const TRACED: &str =
-        "info,social_channel=debug,social_channel_server=debug,opentelemetry=off,reqwest=off,hyper=off";
 
-    /// Sends spans by a thread of its own.
+    /// Sends spans on its own thread.
     pub(crate) struct Traces(SdkTracerProvider);
 
     impl Traces {
-        /// None: nobody named a collector. Not inside a runtime: the exporter's client has its own.
+        /// None: no collector is configured. Must not be called inside a runtime, because the exporter's client has
+        /// its own.
         ///
         /// # Errors
-        /// One sentence that says why nothing can be sent.
+        /// A sentence that says why no traces can be sent.
         pub(crate) fn open() -> Result<Option<Self>, String> {
             let Some(endpoint) = super::endpoint() else { return Ok(None) };
-            let url = url::Url::parse(&endpoint).map_err(|_| format!("{endpoint} is no address"))?;
+            let url = url::Url::parse(&endpoint).map_err(|_| format!("{endpoint} is not a URL"))?;
             let url = if url.path() == "/" { url.join("v1/traces").unwrap_or(url) } else { url };
-            // The first to ask chooses; the library chooses the same.
+            // The first caller installs the TLS provider; the library uses the same one.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let exporter = SpanExporter::builder().with_http().with_endpoint(url).build();
             let exporter = exporter.map_err(|error| error.to_string())?;
@@ -48,13 +50,15 @@ mod with {
             Ok(Some(Traces(provider.build())))
         }
 
-        /// What hands spans over.
-        pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
-            let filter = crate::limited(TRACED).unwrap_or_else(|| EnvFilter::new("off"));
+        /// The layer that exports the spans accepted by the filter.
+        pub(crate) fn layer<S>(&self, filter: EnvFilter) -> impl Layer<S> + use<S>
+        where
+            S: Subscriber + for<'a> LookupSpan<'a>,
+        {
             tracing_opentelemetry::layer().with_tracer(self.0.tracer(NAME)).with_filter(filter)
         }
 
-        /// Sends what is left. A collector that is gone is no failure of ours.
+        /// Sends the remaining spans. An unreachable collector is not a failure of this program.
         pub(crate) fn close(self) {
             let _ = self.0.shutdown();
         }
@@ -63,9 +67,10 @@ mod with {
 
 #[cfg(not(feature = "otlp"))]
 mod without {
+    use tracing_subscriber::EnvFilter;
     use tracing_subscriber::layer::Identity;
 
-    /// There are none.
+    /// Without the feature there are no traces.
     pub(crate) enum Traces {}
 
     impl Traces {
@@ -76,7 +81,7 @@ mod without {
             }
         }
 
-        pub(crate) fn layer(&self) -> Identity {
+        pub(crate) fn layer(&self, _: EnvFilter) -> Identity {
             Identity::new()
         }
 

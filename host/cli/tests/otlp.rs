@@ -37,7 +37,7 @@ fn a_collector_gets_requests_without_their_secrets() {
         .unwrap();
     let mut line = String::new();
     BufReader::new(service.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("listening at http://").unwrap();
+    let address = line.trim().strip_prefix("listening on http://").unwrap();
     let mut asks = TcpStream::connect(address).unwrap();
     let ask = format!(
         "GET /api/v1/channels?token=hidden-in-the-query HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer hidden-in-a-header\r\nconnection: close\r\n\r\n"

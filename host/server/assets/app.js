@@ -1,14 +1,44 @@
-// What every page has: instants in the person's own time, copy buttons, questions before what cannot be undone,
-// pictures that do not load. Every page works without it.
+// Shared by every page: instants in the user's time zone, copy buttons, confirmations before irreversible actions,
+// fallbacks for pictures. Every page works without it.
 
 export function localTimes(root) {
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (!Number.isNaN(at.getTime())) {
-      time.title = time.textContent;
-      time.textContent = format.format(at);
+      const exact = format.format(at);
+      time.title = "relative" in time.dataset ? exact : time.textContent;
+      if ("relative" in time.dataset) time.textContent = relative(at) ?? exact;
+      else time.textContent = "day" in time.dataset ? day.format(at) : exact;
     }
+  }
+}
+
+/** "5 minutes ago", "in 2 hours"; undefined: too far away for that. */
+function relative(at) {
+  const minutes = Math.round((at - Date.now()) / 60_000);
+  const words = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+  if (minutes === 0) return "just now";
+  if (Math.abs(minutes) < 60) return words.format(minutes, "minute");
+  if (Math.abs(minutes) < 24 * 60) return words.format(Math.round(minutes / 60), "hour");
+  if (Math.abs(minutes) < 7 * 24 * 60) return words.format(Math.round(minutes / 60 / 24), "day");
+}
+
+/** Fields for an instant: shown in the person's time zone, told to the service in seconds. */
+function localFields(root) {
+  for (const input of root.querySelectorAll("input[type=datetime-local]")) {
+    if (input.dataset.at) {
+      const at = new Date(input.dataset.at);
+      input.value = new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    }
+    const tell = () => {
+      const at = new Date(input.value).getTime();
+      input.form.elements.namedItem("at_seconds").value = Number.isNaN(at) ? "" : Math.floor(at / 1000);
+    };
+    input.addEventListener("input", tell);
+    tell();
+    document.getElementById(input.getAttribute("aria-describedby")).textContent = `In your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`;
   }
 }
 
@@ -16,7 +46,7 @@ export function csrf() {
   return document.querySelector("meta[name=csrf]")?.content ?? "";
 }
 
-/** A failure of the API as a note; its words are text. */
+/** Shows an API failure as a note, as plain text. */
 export function failure(error) {
   const note = document.createElement("div");
   note.className = "note bad";
@@ -46,6 +76,7 @@ export function bytes(value) {
 
 export function enliven(root) {
   localTimes(root);
+  localFields(root);
   for (const button of root.querySelectorAll("[data-copy], [data-copy-from]")) {
     button.hidden = false;
     button.addEventListener("click", async () => {
@@ -55,7 +86,7 @@ export function enliven(root) {
         await navigator.clipboard.writeText(field ? field.value : button.dataset.copy);
         button.textContent = "Copied";
       } catch {
-        // No clipboard for this page: select it, so that one key copies it.
+        // The clipboard is not available: select the text for manual copying.
         if (field) field.select();
         else getSelection()?.selectAllChildren(button.previousElementSibling);
         button.textContent = "Press Ctrl+C";
@@ -78,4 +109,6 @@ export function enliven(root) {
 if (!document.documentElement.dataset.alive) {
   document.documentElement.dataset.alive = "true";
   enliven(document);
+  // Tabs scroll sideways on a phone: the chosen one is in sight.
+  for (const tab of document.querySelectorAll(".tabs [aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 16;
 }

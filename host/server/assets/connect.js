@@ -1,5 +1,5 @@
-// The consent in a window of its own. Where the browser blocks it, the page says so and offers this window.
-// What came of it arrives by a channel that only pages of this address hear.
+// Opens the consent in a separate window. If the browser blocks it, the page says so and offers this window.
+// The result arrives through a broadcast channel of this origin.
 
 const go = document.querySelector("[data-go]");
 if (go) location.replace(go.href);
@@ -35,7 +35,7 @@ if (form) {
       if (answered) clearInterval(watch);
       else if (popup.closed) {
         clearInterval(watch);
-        // The answer may still be on its way from a window that the network cut off from this one.
+        // The result may still arrive from a window that the network's page has detached from this one.
         setTimeout(() => { if (!answered) say("closed"); }, 700);
       }
     }, 300);

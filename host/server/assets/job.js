@@ -1,4 +1,4 @@
-// A job, live: bytes move with the events; at every other change the server draws the page's part anew.
+// Live view of a job: the progress follows the events; on any other change the server renders this part again.
 
 import { bytes, enliven } from "./app.js";
 
@@ -31,8 +31,8 @@ if (!box.hasAttribute("data-ended")) {
       bar.value = job.bytes_sent;
       document.getElementById("sent").textContent = `${bytes(job.bytes_sent)} of ${bytes(job.bytes_total)}`;
     }
-    // As `data-drawn` has it: between the drawing of the page and the first event a job may have gone on.
-    const now = JSON.stringify([job.status, job.phase, job.error?.message ?? "", job.cancel_requested, job.url ?? "", job.bytes_total > 0]);
+    // Compared with `data-drawn`, because the job may have changed between the rendering and the first event.
+    const now = JSON.stringify([job.status, job.phase, job.error?.message ?? "", job.cancel_requested, job.url ?? "", job.bytes_total > 0, job.publish_at]);
     if (now !== last && !typing()) redraw();
     last = now;
     if (job.ended_at != null) {

@@ -1,5 +1,5 @@
-// In the consent's window: tells the page that opened it what came of it, and closes. If nobody listens, this
-// page itself shows it.
+// In the consent's window: reports the result to the opening page, and closes. If no page listens, this
+// page shows the result.
 
 const outcome = document.getElementById("outcome");
 if (outcome && (window.opener || window.name === "consent" || history.length === 1)) {

@@ -1,6 +1,7 @@
-// Brings a component to the service, which looks at it before anything runs.
+// Uploads a component to the service, which checks it before it runs.
 
 import { csrf, failure, sentence } from "./app.js";
+import { inFront } from "./upload.js";
 
 const form = document.getElementById("install-form");
 const answer = document.getElementById("install-answer");
@@ -17,11 +18,11 @@ form.addEventListener("submit", async (event) => {
       body: component,
       headers: { "X-CSRF-Token": csrf(), "Content-Type": "application/wasm" },
     });
-    const said = await response.json();
     if (response.ok) {
       location.reload();
       return;
     }
+    const said = await response.json().catch(() => ({ message: inFront(response.status, component.size) }));
     answer.replaceChildren(failure(said));
   } catch (error) {
     answer.replaceChildren(failure({ message: sentence(String(error.message)) }));

@@ -1,7 +1,7 @@
-// The publish page, live: rules, counters, preview, uploads, the check. The server draws and judges the same; this
-// only saves the person the way there.
+// The interactive publish page: rules, counters, preview, uploads, the check. The server does the same; this script
+// only avoids requests.
 
-import { enliven, failure, localTimes } from "./app.js";
+import { csrf, enliven, failure, localTimes } from "./app.js";
 import { draw } from "./rules.js";
 import { bytes, remove, send } from "./upload.js";
 
@@ -54,7 +54,7 @@ function words(notice) {
 }
 
 function replace(box, nodes) {
-  // Screen readers speak what changes; what stays must not be spoken again.
+  // Screen readers announce changes, so unchanged text must not be set again.
   const fresh = document.createElement("div");
   fresh.append(...nodes);
   if (fresh.innerHTML !== box.innerHTML) box.replaceChildren(...fresh.childNodes);
@@ -88,7 +88,7 @@ function update() {
     box.hidden = hidden;
     box.title = because ?? "";
     input.disabled = hidden || because !== undefined;
-    // What is hidden or grey has no value, and shows none.
+    // Hidden and disabled fields have no value.
     if (input.disabled && input.type === "checkbox") input.checked = false;
     const reasons = [];
     if (because) reasons.push(because);
@@ -160,16 +160,39 @@ function show() {
   const pieces = [];
   for (const row of list.children) if (row.picture) pieces.push(row.picture);
   for (const url of (urls?.value ?? "").split("\n").map((line) => line.trim()).filter((line) => line.startsWith("https://"))) {
-    if (!links.has(url)) links.set(url, piece(kind === "video" ? "video/" : "image/", url));
+    if (!links.has(url)) links.set(url, kind === "video" ? piece("video/", url) : link(url));
     pieces.push(links.get(url));
   }
   if (pieces.length > 0) shown.replaceChildren(...pieces);
   else if (!list.children.length) {
     const p = document.createElement("p");
     p.className = "quiet";
-    p.textContent = "Choose a file, and it is shown here as it will be posted.";
+    p.textContent = "Choose a file to see it here as it will be posted.";
     shown.replaceChildren(p);
   }
+}
+
+// The service fetches photos at typed addresses, so that the browser asks nobody else.
+async function look() {
+  for (const [url, line] of links) {
+    if (!line.dataset.wanted || !line.isConnected) continue;
+    delete line.dataset.wanted;
+    const asked = { method: "POST", headers: { "X-CSRF-Token": csrf() }, body: new URLSearchParams({ url }) };
+    const answer = await fetch(`/pictures/${encodeURIComponent(page.dataset.app)}`, asked).catch(() => null);
+    if (answer?.ok && !answer.redirected) line.replaceChildren(piece("image/", URL.createObjectURL(await answer.blob())));
+  }
+}
+
+function link(url) {
+  const a = document.createElement("a");
+  a.href = url;
+  a.target = "_blank";
+  a.rel = "noopener noreferrer";
+  a.textContent = url;
+  const line = document.createElement("p");
+  line.dataset.wanted = "true";
+  line.append(a);
+  return line;
 }
 
 function piece(type, url) {
@@ -216,14 +239,6 @@ async function add(chosenFile) {
     show();
     update();
   };
-  const largest = Number(file.dataset.maxSize);
-  if (largest && chosenFile.size > largest) {
-    bar.remove();
-    drop.textContent = "Remove";
-    drop.addEventListener("click", gone);
-    refuse(`The file is larger than ${bytes(largest)}.`);
-    return;
-  }
   show();
   running += 1;
   update();
@@ -237,23 +252,13 @@ async function add(chosenFile) {
   try {
     const kept = await upload.done;
     bar.remove();
-    state.textContent = "Uploaded to this service; nothing was sent to the network.";
+    state.textContent = "Uploaded, not sent";
     status.textContent = `${chosenFile.name} was uploaded.`;
     const input = document.createElement("input");
     input.type = "hidden";
     input.name = "media";
     row.append(input);
-    const note = { upload: kept.id, name: chosenFile.name, size: kept.size, alt: "" };
-    input.value = JSON.stringify(note);
-    if (row.picture.tagName === "IMG") {
-      const label = document.createElement("label");
-      label.textContent = "What it shows, for people who cannot see it";
-      const alt = document.createElement("input");
-      alt.type = "text";
-      alt.addEventListener("input", () => { note.alt = alt.value; input.value = JSON.stringify(note); });
-      label.append(alt);
-      row.append(label);
-    }
+    input.value = JSON.stringify({ upload: kept.id, name: chosenFile.name, size: kept.size });
     drop.removeEventListener("click", stop);
     drop.textContent = "Remove";
     drop.addEventListener("click", () => { remove(kept.id); gone(); });
@@ -272,16 +277,48 @@ async function add(chosenFile) {
 
 if (file) {
   file.closest(".scripted").hidden = false;
-  file.addEventListener("change", async () => {
-    const most = Number(file.dataset.maxFiles);
-    // One file only: a new one takes the place of the old.
-    if (most === 1) for (const row of [...list.children]) row.querySelector("button")?.click();
-    const files = [...file.files].slice(0, most - list.children.length);
-    if (files.length < file.files.length) status.textContent = `At most ${most} files fit; the first ones were taken.`;
-    file.value = "";
-    // One after the other: the first ones are there sooner, and the line is as full.
-    for (const one of files) await add(one);
+  const drop = file.closest("label");
+  drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.dataset.over = "true"; });
+  drop.addEventListener("dragleave", () => { delete drop.dataset.over; });
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault();
+    delete drop.dataset.over;
+    file.files = event.dataTransfer.files;
+    file.dispatchEvent(new Event("change"));
   });
+  file.addEventListener("change", async () => {
+    const chosen = [...file.files];
+    file.value = "";
+    const { fitting, leftOut } = sorted(chosen, Number(file.dataset.maxFiles));
+    replace(document.getElementById("left-out"), leftOut.map((line) => {
+      const p = document.createElement("p");
+      p.className = "note warn";
+      p.textContent = line;
+      return p;
+    }));
+    // Only one file: a new one replaces the old one.
+    if (file.dataset.maxFiles === "1" && fitting.length > 0) for (const row of [...list.children]) row.querySelector("button")?.click();
+    // Sequentially: the first files are complete sooner, and the bandwidth is used equally well.
+    for (const one of fitting) await add(one);
+  });
+}
+
+/** What the form takes of these files, and a line for each reason why others are left out. */
+function sorted(files, most) {
+  const reasons = new Map();
+  const leave = (one, reason) => reasons.set(reason, [...(reasons.get(reason) ?? []), one.name]);
+  const types = file.accept.split(",").filter(Boolean);
+  const largest = Number(file.dataset.maxSize);
+  const room = most === 1 ? 1 : most - list.children.length;
+  const fitting = [];
+  for (const one of files) {
+    // A type that the browser does not know is left to the check.
+    if (one.type && types.length > 0 && !types.includes(one.type)) leave(one, `This post takes ${file.dataset.formats}.`);
+    else if (largest && one.size > largest) leave(one, `A file may have at most ${bytes(largest)}.`);
+    else if (fitting.length >= room) leave(one, `At most ${most} ${most === 1 ? "file" : "files"} can be posted together.`);
+    else fitting.push(one);
+  }
+  return { fitting, leftOut: [...reasons].map(([reason, names]) => `Left out: ${names.join(", ")}. ${reason}`) };
 }
 
 // ---- when ----------------------------------------------------------------------------------------------------
@@ -289,23 +326,18 @@ if (file) {
 const at = document.getElementById("at");
 if (at) {
   const later = document.getElementById("later");
-  const zone = document.querySelector("[data-zone]");
-  zone.textContent = `In your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}. What you agree to is kept with the job; if the network wants other words by then, the job stops and asks.`;
   const turn = () => {
     later.hidden = page.elements.namedItem("when").value !== "later";
     at.required = !later.hidden;
-    const time = new Date(at.value).getTime();
-    document.getElementById("at_seconds").value = Number.isNaN(time) ? "" : Math.floor(time / 1000);
   };
   for (const radio of page.querySelectorAll("[name=when]")) radio.addEventListener("change", turn);
-  at.addEventListener("input", turn);
   turn();
 }
 
 // ---- sending -------------------------------------------------------------------------------------------------
 
 page.addEventListener("input", () => { show(); update(); });
-page.addEventListener("change", update);
+page.addEventListener("change", () => { update(); look(); });
 page.addEventListener("submit", async (event) => {
   event.preventDefault();
   const pressed = event.submitter ?? button;
@@ -314,16 +346,17 @@ page.addEventListener("submit", async (event) => {
   pressed.disabled = true;
   const answer = document.getElementById("answer");
   try {
-    // Not `page.action`: the buttons have that name.
+    // Not `page.action`, because the buttons have that name.
     const response = await fetch(page.getAttribute("action"), { method: "POST", body });
     if (response.redirected) {
       location.assign(response.url);
       return;
     }
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    const said = fresh.getElementById("answer");
-    if (said) answer.replaceChildren(...said.childNodes);
-    else answer.replaceChildren(...(fresh.querySelector("main")?.childNodes ?? []));
+    const said = fresh.getElementById("answer") ?? fresh.querySelector("main");
+    // A gateway's page says nothing of the post.
+    if (!said) throw new Error(`status ${response.status}`);
+    answer.replaceChildren(...said.childNodes);
     for (const box of page.querySelectorAll("[data-field]")) {
       box.querySelector(":scope > p.wrong")?.remove();
       const wrong = fresh.querySelector(`[data-field="${CSS.escape(box.dataset.field)}"] > p.wrong`);
@@ -331,7 +364,8 @@ page.addEventListener("submit", async (event) => {
     }
     localTimes(answer);
   } catch {
-    answer.replaceChildren(failure({ message: "the service did not answer", remedy: "look under Jobs whether the post was taken before you try again" }));
+    // The form keeps its key, so that what was taken already is found and not taken again.
+    answer.replaceChildren(failure({ message: "the service did not answer", remedy: "press the button again: a post that was taken already is not made a second time" }));
   }
   pressed.disabled = false;
   update();
@@ -341,3 +375,4 @@ page.addEventListener("submit", async (event) => {
 enliven(page);
 show();
 update();
+look();

@@ -1,5 +1,5 @@
-// The rules of a publish form, taken in order, each seeing what those before it left: as `page/rule.rs` does on
-// the server. Both are held to the examples in `rules.json`.
+// The rules of a publish form, applied in order; each sees the result of those before it, like the `form` module on
+// the server. Both are tested with the examples in `rules.json`.
 
 export function fieldsOf(form, kind) {
   return form.fields.filter((field) => field.applies_to.length === 0 || field.applies_to.includes(kind));

@@ -1,51 +1,64 @@
-//! What the operator sets. `reference.toml` beside this file documents every key; a test parses it.
+//! The operator's configuration. `reference.toml` beside this file documents every key; a test parses it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
-use social_channel::{Error, ErrorKind, HostBuilder, Result, TenantId};
+use social_channel::{Error, ErrorKind, HostBuilder, Proxy, Result, TenantId};
 
-/// How the service is to be. Unknown keys are errors.
+/// The configuration of the service. Unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where to listen.
     pub listen: Vec<Listen>,
-    /// Where the world reaches the service: scheme, host and port.
+    /// The public address of the service: scheme, host and port.
     pub public_address: Option<String>,
-    /// Drive publish jobs in this process.
+    /// Run publish jobs in this process.
     pub workers: bool,
     /// The tenant that the pages show.
     pub tenant: String,
-    /// A file that holds the operator's password.
+    /// A file with the operator's password.
     pub password_file: Option<PathBuf>,
-    /// The folder of which jobs may name files.
+    /// The folder from which jobs may use files by name.
     pub media_folder: Option<PathBuf>,
-    /// Where uploads are kept; by default beside the database.
+    /// Where uploads are stored; by default beside the database.
     pub upload_folder: Option<PathBuf>,
     /// Largest upload, in bytes.
     pub max_upload: u64,
-    /// Bytes that the uploads of one tenant may take together; none: as much as the disk holds.
+    /// The maximum total size of one tenant's uploads, in bytes; None: limited by the disk only.
     pub max_tenant_uploads: Option<u64>,
-    /// Days after which an upload that no open job needs is removed.
+    /// Days after which an upload without an open job is removed.
     pub upload_days: u32,
+    /// Bytes of the disk that uploads leave free.
+    pub disk_reserve: u64,
+    /// Days that jobs are kept after their end; their idempotency keys are forgotten with them.
+    pub job_days: u32,
     /// Largest JSON body, in bytes.
     pub max_body: usize,
-    /// Seconds that a stop waits for requests and calls under way.
+    /// Seconds that a stop waits for running requests and calls.
     pub stop_seconds: u64,
-    /// Wrong passwords that one address may try in a minute.
+    /// Wrong passwords that one address may try in a minute; more are tried one a second.
     pub sign_in_attempts: u32,
-    /// Webhooks that one app may get in a minute.
+    /// Proxies whose word on a request's address is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// Connections at once.
+    pub max_connections: u32,
+    /// Seconds that a connection may stand still.
+    pub idle_seconds: u64,
+    /// Webhooks per app and minute.
     pub webhook_rate: u32,
-    /// Hours between two samples of a channel's numbers.
+    /// Hours between two samples of a channel's statistics.
     pub stats_hours: u32,
-    /// The name server that the setup guide's check of domains asks; by default the system's.
+    /// The name server for checks of domains; by default the system's.
     pub dns_server: Option<SocketAddr>,
-    /// Show metrics to anybody who reaches `/metrics`, not only to the operator.
+    /// The HTTP proxy through which all requests go.
+    pub proxy: Option<Proxy>,
+    /// Show metrics to every caller of `/metrics`, not only to the operator.
     pub public_metrics: bool,
 }
 
@@ -59,16 +72,26 @@ impl Default for Config {
             password_file: None,
             media_folder: None,
             upload_folder: None,
-            // The largest video that a platform we know takes.
+            // The largest video that a known platform accepts.
             max_upload: 4 << 30,
             max_tenant_uploads: None,
             upload_days: 7,
+            // For the database, whose log grows to some megabytes, and for logs.
+            disk_reserve: 256 << 20,
+            // People look back a year.
+            job_days: 400,
             max_body: 1 << 20,
             stop_seconds: 30,
             sign_in_attempts: 5,
+            trusted_proxies: Vec::new(),
+            // A few thousand event streams; each connection takes some ten kilobytes.
+            max_connections: 4096,
+            // Longer than the minute for which proxies keep theirs: who closes first must not be us.
+            idle_seconds: 75,
             webhook_rate: 600,
             stats_hours: 6,
             dns_server: None,
+            proxy: None,
             public_metrics: false,
         }
     }
@@ -92,7 +115,7 @@ impl FromStr for Listen {
         }
         let spelled = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
         spelled.as_deref().unwrap_or(text).parse().map(Listen::Tcp).map_err(|_| {
-            Error::new(ErrorKind::Misconfigured, format!("{text} is no address to listen at"))
+            Error::new(ErrorKind::Misconfigured, format!("{text} is not an address to listen on"))
                 .with_field("listen")
                 .with_remedy("write 127.0.0.1:8080, [::1]:8080 or unix:/path/of/the.sock")
         })
@@ -115,6 +138,36 @@ impl<'a> Deserialize<'a> for Listen {
     }
 }
 
+/// An address or a network: `127.0.0.1`, `10.0.0.0/8`, `fd00::/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network(IpNet);
+
+impl Network {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+}
+
+impl FromStr for Network {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map(Network).map_err(|_| {
+            Error::new(ErrorKind::Misconfigured, format!("{text} is no address and no network"))
+                .with_field("trusted_proxies")
+                .with_remedy("write 127.0.0.1, or a network such as 10.0.0.0/8")
+        })
+    }
+}
+
+impl<'a> Deserialize<'a> for Network {
+    fn deserialize<D: serde::Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(|error: Error| serde::de::Error::custom(error.message))
+    }
+}
+
 impl Config {
     /// Reads a configuration file.
     ///
@@ -126,7 +179,7 @@ impl Config {
                 ErrorKind::Misconfigured,
                 format!("the configuration {} cannot be read: {error}", path.display()),
             )
-            .with_remedy("check the path and the rights of the file")
+            .with_remedy("check the path and the permissions of the file")
             .with_source(error)
         })?;
         Self::parse(&text).map_err(|error| Error {
@@ -142,11 +195,11 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self> {
         toml::from_str(text).map_err(|error| {
             Error::new(ErrorKind::Misconfigured, error.to_string().trim_end().to_owned())
-                .with_remedy("compare it with the reference; every key stands there")
+                .with_remedy("compare it with the reference, which lists every key")
         })
     }
 
-    /// Tells a host what the configuration says of it.
+    /// Applies the configuration to a host.
     pub(crate) fn apply(&self, builder: HostBuilder, address: Option<String>) -> HostBuilder {
         let mut builder = builder.background(self.workers);
         if let Some(address) = address {
@@ -161,12 +214,17 @@ impl Config {
         if let Some(server) = self.dns_server {
             builder = builder.dns_server(server);
         }
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
         builder
             .keep_uploads(Duration::from_secs(u64::from(self.upload_days) * 24 * 3600))
+            .disk_reserve(self.disk_reserve)
+            .keep_jobs(Duration::from_secs(u64::from(self.job_days) * 24 * 3600))
             .sample_every(Duration::from_secs(u64::from(self.stats_hours) * 3600))
     }
 
-    /// Whether the world is said to reach the service.
+    /// Whether the configuration says that the service is reachable from outside.
     pub(crate) fn is_public(&self) -> bool {
         let host = self.public_address.as_deref().and_then(|address| url::Url::parse(address).ok());
         match host.as_ref().and_then(url::Url::host) {
@@ -188,7 +246,7 @@ mod tests {
     fn the_reference_holds_every_key_with_a_value_that_is_not_the_default() {
         let read = Config::parse(REFERENCE).unwrap();
         let default = Config::default();
-        // Every field by name: a new one does not compile until it stands here, and then in the reference.
+        // Every field by name: a new one does not compile until it is added here, and then to the reference.
         macro_rules! differs {
             ($($field:ident),*) => {{
                 let Config { $($field: _),* } = &read;
@@ -212,12 +270,18 @@ mod tests {
             max_upload,
             max_tenant_uploads,
             upload_days,
+            disk_reserve,
+            job_days,
             max_body,
             stop_seconds,
             sign_in_attempts,
+            trusted_proxies,
+            max_connections,
+            idle_seconds,
             webhook_rate,
             stats_hours,
             dns_server,
+            proxy,
             public_metrics
         );
     }

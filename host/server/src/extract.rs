@@ -1,4 +1,6 @@
-//! What handlers take out of requests, with failures in the one form.
+//! Extractors for handlers, with failures as problem documents.
+
+use std::time::Duration;
 
 use aide::OperationInput;
 use aide::generate::GenContext;
@@ -16,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::State;
 use crate::problem::{BODY, Problem, documented};
-use crate::strict;
+use crate::{strict, wording};
 
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -30,10 +32,8 @@ impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
         if !essence.eq_ignore_ascii_case("application/json") {
             return Err(Problem::wrong_type("application/json"));
         }
-        let bytes = Raw(request.into_body()).all(state.config().max_body).await?;
-        strict::read(&bytes)
-            .map(Body)
-            .map_err(|error| Problem::malformed(format!("the body does not fit its description: {error}")))
+        let bytes = Raw(request.into_body()).all(state.config().max_body, state).await?;
+        Ok(Body(strict::read(&bytes)?))
     }
 }
 
@@ -58,9 +58,9 @@ impl<T: DeserializeOwned> FromRequestParts<State> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        query
-            .map(|query| Query(query.0))
-            .map_err(|rejection: QueryRejection| Problem::malformed(rejection.body_text()))
+        query.map(|query| Query(query.0)).map_err(|rejection: QueryRejection| {
+            wording::of_address("the query", &rejection.body_text()).into()
+        })
     }
 }
 
@@ -78,8 +78,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<State> for Path<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        path.map(|path| Path(path.0))
-            .map_err(|rejection: PathRejection| Problem::malformed(rejection.body_text()))
+        path.map(|path| Path(path.0)).map_err(|rejection: PathRejection| {
+            wording::of_address("the path", &rejection.body_text()).into()
+        })
     }
 }
 
@@ -89,7 +90,7 @@ impl<T: JsonSchema> OperationInput for Path<T> {
     }
 }
 
-/// A body of any bytes, as a stream: its bound is the handler's business.
+/// A body of any bytes, as a stream; the handler limits its size.
 pub(crate) struct Raw(pub(crate) axum::body::Body);
 
 impl FromRequest<State> for Raw {
@@ -125,8 +126,14 @@ impl OperationInput for Raw {
 }
 
 impl Raw {
-    /// All of it, if it is no more than so many bytes.
-    pub(crate) async fn all(self, limit: usize) -> Result<Vec<u8>, Problem> {
+    /// All of it, if it is no more than so many bytes and comes as a whole within `idle_seconds`.
+    pub(crate) async fn all(self, limit: usize, state: &State) -> Result<Vec<u8>, Problem> {
+        let patience = Duration::from_secs(state.config().idle_seconds);
+        tokio::time::timeout(patience, self.file(limit)).await.map_err(|_| Problem::too_slow())?
+    }
+
+    /// All of it, however long it takes: files come over slow lines. The connection bounds how long nothing comes.
+    pub(crate) async fn file(self, limit: usize) -> Result<Vec<u8>, Problem> {
         use http_body_util::BodyExt as _;
         let limited = http_body_util::Limited::new(self.0, limit);
         match limited.collect().await {
@@ -139,7 +146,7 @@ impl Raw {
     }
 }
 
-/// The header that makes a repeated request answer the first one's job, as other services name it.
+/// The header with which a repeated request returns the first request's job.
 pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -164,7 +171,7 @@ impl OperationInput for IdempotencyKey {
         let parameter = Parameter::Header {
             parameter_data: ParameterData {
                 name: IDEMPOTENCY_KEY.to_owned(),
-                description: Some("The same key and body again: the same job.".to_owned()),
+                description: Some("Repeating the same key and body returns the same job.".to_owned()),
                 required: false,
                 deprecated: None,
                 format: ParameterSchemaOrContent::Schema(schema),

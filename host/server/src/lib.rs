@@ -1,8 +1,8 @@
 //! HTTP API and web pages of Social Channel.
 //!
-//! A front door like the command line: it translates between HTTP and the library and decides nothing that
-//! another front door would have to decide again. [`Server::bind`] takes the addresses, [`Server::prepare`]
-//! tells the host what it must know of them, [`Server::run`] serves until it is told to stop.
+//! A front door like the command line: it translates between HTTP and the library; the library makes all
+//! decisions that other front doors need too. [`Server::bind`] binds the addresses, [`Server::prepare`] passes
+//! them to the host, [`Server::run`] serves until it is stopped.
 //!
 //! ```no_run
 //! # async fn example() -> social_channel::Result<()> {
@@ -18,30 +18,40 @@
 //! | module | its job |
 //! | --- | --- |
 //! | [`Config`] | what the operator sets |
+//! | `access` | keys, the password, signed-in browsers: what is kept of them |
+//! | `connection` | how many connections, how long one may stand still, who makes room |
 //! | `auth` | who asks: keys, cookies, CSRF tokens, the limit on guesses |
 //! | `api` | `/api/v1`, and its description |
-//! | `outside` | what others call: callbacks, webhooks, media, probes, metrics |
-//! | `page` | what people see |
-//! | `problem` | failures as RFC 9457 documents |
+//! | `public` | routes for others: callbacks, webhooks, media, probes, metrics |
+//! | `site` | files that platforms request |
+//! | `page` | the web pages |
+//! | `problem`, `wording` | failures as RFC 9457 documents, in words for who sent the request |
 
+mod access;
 mod api;
 pub mod auth;
 mod config;
+mod connection;
 mod extract;
 mod limit;
+mod metrics;
 mod observe;
-mod outside;
 mod page;
 mod problem;
+mod public;
 mod router;
 mod serve;
+mod site;
 mod state;
 mod strict;
+mod wording;
 
-pub use config::{Config, Listen};
+pub use access::{Access, ApiKey, CreatedApiKey};
+pub use config::{Config, Listen, Network};
 pub use problem::Problem;
 pub use router::router;
 pub use serve::{Server, serve};
+pub use site::{SITE_FILE, Site, SiteFile};
 pub use state::State;
 
 /// The description of the API, as it is served.

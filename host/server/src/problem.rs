@@ -1,4 +1,4 @@
-//! Failures as RFC 9457 documents, made from the library's one table.
+//! Failures as RFC 9457 documents, made from the library's table of failures.
 
 use std::time::Duration;
 
@@ -9,16 +9,19 @@ use aide::openapi::{
 };
 use aide::transform::TransformOperation;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{self, ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use social_channel::{Error, ErrorKind};
 
-/// Every `type` begins with this and ends with the kind.
+/// The prefix of every `type`, which ends with the kind.
 const TYPES: &str = "https://github.com/social-channel/social-channel/errors/";
 
-/// A failure on its way to the caller. Its status is the library's, unless HTTP itself knows better.
+/// What a caller is told to wait where the library has said no time.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// A failure to return to the caller. Its status is the library's, unless HTTP has a more specific one.
 #[derive(Clone, Debug)]
 pub struct Problem {
     error: Box<Error>,
@@ -38,7 +41,7 @@ impl From<Error> for Problem {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
 struct Document {
-    /// Names the kind; the same for every failure of a kind.
+    /// Identifies the kind; the same for every failure of a kind.
     r#type: String,
     /// The kind in words.
     title: String,
@@ -57,84 +60,96 @@ impl Problem {
         Problem { error: Box::new(error), status, allow: None }
     }
 
-    /// Nobody said who asks.
+    /// The caller is not authenticated.
     pub(crate) fn unauthenticated(message: &str) -> Self {
         Problem::own(
             StatusCode::UNAUTHORIZED,
             "unauthenticated",
             message,
-            "send `Authorization: Bearer KEY` with a key made under Settings or by `social-channel keys create`",
+            "send `Authorization: Bearer KEY` with a key created under Settings or with `social-channel keys create`",
         )
     }
 
-    /// Who asks may not.
+    /// The caller is not authorised.
     pub(crate) fn not_allowed(message: &str, remedy: &str) -> Self {
         Problem::own(StatusCode::FORBIDDEN, "not_allowed", message, remedy)
     }
 
-    /// There is no such address.
+    /// There is no such path.
     pub(crate) fn no_route(path: &str) -> Self {
-        Error::new(ErrorKind::NotFound, format!("there is nothing at {path}"))
-            .with_remedy("see /api/v1/reference for what there is")
+        // An address may be as long as a header.
+        let shown: String = path.chars().take(200).collect();
+        Error::new(ErrorKind::NotFound, format!("there is nothing at {shown}"))
+            .with_remedy("see /api/v1/reference for the existing paths")
             .into()
     }
 
-    /// The address does not do that.
+    /// The path does not support that method.
     pub(crate) fn no_method(allow: Option<&'static str>) -> Self {
         let problem = Problem::own(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
-            "this address does not take that method",
-            "see /api/v1/reference for what it takes",
+            "this address does not support that method",
+            "see /api/v1/reference for its methods",
         );
         Problem { allow, ..problem }
     }
 
-    /// A body of another type.
+    /// A body of the wrong type.
     pub(crate) fn wrong_type(wanted: &str) -> Self {
         Problem::own(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
             format!("the body is not {wanted}"),
-            "say what the body is in the header Content-Type",
+            "set the header Content-Type to the type of the body",
         )
     }
 
-    /// A body beyond its bound.
+    /// A body that is too large.
     pub(crate) fn too_large(limit: u64) -> Self {
         Problem::own(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
             format!("the body has more than {limit} bytes"),
-            "send less, or have the operator raise the limit",
+            "send less, or ask the operator to raise the limit",
         )
     }
 
-    /// More than anybody may.
+    /// A body that did not come in time.
+    pub(crate) fn too_slow() -> Self {
+        Problem::own(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "the body did not come in time",
+            "send it again over a faster connection, or have the operator raise `idle_seconds`",
+        )
+    }
+
+    /// Too many requests.
     pub(crate) fn too_many(message: &str, wait: Duration) -> Self {
         let error = Error::new(ErrorKind::RateLimited, message).with_retry_after(wait);
         let remedy = format!("wait {} seconds", wait.as_secs().max(1));
         error.with_remedy(remedy).into()
     }
 
-    /// What cannot be read of a request.
+    /// A malformed request.
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
         Error::new(ErrorKind::InvalidRequest, message)
             .with_remedy("compare the request with /api/v1/reference")
             .into()
     }
 
-    /// The same failure with another status, where HTTP has its own rules.
+    /// The same failure with another status, if HTTP has its own rules.
     pub(crate) fn at(self, status: StatusCode) -> Self {
         Problem { status, ..self }
     }
 
-    /// What went wrong.
+    /// The error.
     pub fn error(&self) -> &Error {
         &self.error
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     pub fn status(&self) -> StatusCode {
         self.status
     }
@@ -150,10 +165,11 @@ fn title(kind: ErrorKind) -> String {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         if self.status.is_server_error() {
-            // The cause goes to the log only.
+            // The cause is only logged.
             tracing::warn!(status = self.status.as_u16(), error = ?self.error, "request failed");
         }
         let wait = self.error.retry_after;
+        let wait = wait.or((self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER));
         let document = Document {
             r#type: format!("{TYPES}{}", self.error.kind),
             title: title(self.error.kind),
@@ -173,7 +189,7 @@ impl IntoResponse for Problem {
         }
         if let Some(wait) = wait {
             headers.insert(
-                RETRY_AFTER,
+                header::RETRY_AFTER,
                 wait.as_millis().div_ceil(1000).to_string().parse().unwrap_or(HeaderValue::from_static("60")),
             );
         }
@@ -181,11 +197,11 @@ impl IntoResponse for Problem {
     }
 }
 
-/// What any call may answer.
+/// Statuses that any call may return.
 const ANY: [u16; 7] = [400, 401, 403, 404, 429, 500, 503];
-/// What a call that reads a body may answer besides.
-pub(crate) const BODY: [u16; 2] = [413, 415];
-/// What a call that asks a provider may answer besides.
+/// Further statuses of a call that reads a body.
+pub(crate) const BODY: [u16; 3] = [408, 413, 415];
+/// Further statuses of a call that uses a provider.
 pub(crate) const PROVIDER: [u16; 5] = [422, 424, 501, 502, 504];
 
 /// A documented failure.
@@ -216,33 +232,6 @@ pub(crate) fn document(operation: TransformOperation<'_>, status: u16) -> Transf
     operation
 }
 
-/// Documents an answer of server-sent events.
-pub(crate) fn stream(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let mut operation = operation;
-    let schema = SchemaObject {
-        json_schema: schemars::json_schema!({
-            "type": "object",
-            "description": "One event.",
-            "properties": {
-                "event": { "type": "string", "enum": ["job", "gone"] },
-                "data": { "type": "string", "contentMediaType": "application/json" },
-            },
-            "required": ["event", "data"],
-        }),
-        example: None,
-        external_docs: None,
-    };
-    let media = MediaType { schema: Some(schema), ..MediaType::default() };
-    let response = Documented {
-        description: "The events.".to_owned(),
-        content: [("text/event-stream".to_owned(), media)].into_iter().collect(),
-        ..Documented::default()
-    };
-    let responses = operation.inner_mut().responses.get_or_insert_with(Default::default);
-    responses.responses.insert(Code::Code(200), ReferenceOr::Item(response));
-    operation
-}
-
 impl OperationOutput for Problem {
     type Inner = Self;
 
@@ -266,7 +255,7 @@ mod tests {
             let response = Problem::from(error).into_response();
             assert_eq!(response.status().as_u16(), kind.http_status());
             assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
-            assert_eq!(response.headers()[RETRY_AFTER], "2");
+            assert_eq!(response.headers()[header::RETRY_AFTER], "2");
             let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
             let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert!(document["type"].as_str().unwrap().ends_with(kind.name()));
@@ -279,5 +268,20 @@ mod tests {
             assert_eq!(document["retry_after_ms"], 1500);
             assert!(!String::from_utf8_lossy(&body).contains("the cause"));
         }
+    }
+
+    #[test]
+    fn who_finds_the_service_unable_is_told_when_to_come_again() {
+        let error = || Error::new(ErrorKind::Unavailable, "the database is locked");
+        let answers =
+            [Problem::from(error()), Problem::from(Error::internal("x")).at(StatusCode::SERVICE_UNAVAILABLE)];
+        for answer in answers.map(Problem::into_response) {
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "5");
+        }
+        let told = error().with_retry_after(Duration::from_secs(60));
+        assert_eq!(Problem::from(told).into_response().headers()[header::RETRY_AFTER], "60");
+        let other = Problem::from(Error::internal("x")).into_response();
+        assert!(!other.headers().contains_key(header::RETRY_AFTER));
     }
 }

@@ -1,15 +1,17 @@
-//! What all requests share.
+//! The shared state of all requests.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use social_channel::{Host, Result, SecretBytes, Tenant, TenantId};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::Config;
-use crate::limit::Limiter;
-use crate::observe::Metrics;
+use crate::limit::{Door, Limiter};
+use crate::metrics::Metrics;
 
-/// The host, how the service is to be, and what it counts. Cheap to clone.
+/// The host, the configuration and the metrics. Cheap to clone.
 #[derive(Clone)]
 pub struct State(pub(crate) Arc<Shared>);
 
@@ -17,11 +19,17 @@ pub(crate) struct Shared {
     pub(crate) host: Host,
     pub(crate) config: Config,
     pub(crate) tenant: TenantId,
-    /// Tokens against forged forms are made with it.
+    /// The key for CSRF tokens.
     pub(crate) csrf_key: SecretBytes,
-    pub(crate) sign_ins: Limiter,
+    /// The key for addresses of pictures.
+    pub(crate) picture_key: SecretBytes,
+    pub(crate) door: Door,
     pub(crate) webhooks: Limiter,
+    /// Held while a form's key is looked for and made.
+    pub(crate) making_keys: tokio::sync::Mutex<()>,
     pub(crate) metrics: Metrics,
+    /// When the database last proved that it takes writes, or did not.
+    pub(crate) ready: Mutex<Option<(Instant, bool)>>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -32,17 +40,20 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
-    /// Puts a host behind the service.
+    /// Creates the state for a host.
     ///
     /// # Errors
-    /// `InvalidArgument` for a tenant in the configuration that is none.
+    /// `InvalidArgument` if the tenant in the configuration is invalid.
     pub fn new(host: Host, config: Config) -> Result<Self> {
         Ok(State(Arc::new(Shared {
             tenant: config.tenant.parse()?,
             csrf_key: host.derive_key("csrf"),
-            sign_ins: Limiter::new(config.sign_in_attempts),
+            picture_key: host.derive_key("pictures"),
+            door: Door::new(config.sign_in_attempts),
             webhooks: Limiter::new(config.webhook_rate),
+            making_keys: tokio::sync::Mutex::default(),
             metrics: Metrics::new(),
+            ready: Mutex::default(),
             stop: CancellationToken::new(),
             host,
             config,
@@ -54,12 +65,12 @@ impl State {
         &self.0.host
     }
 
-    /// How the service is to be.
+    /// The configuration.
     pub fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// What the pages show: the configured tenant's view.
+    /// The tenant of the pages.
     pub fn tenant(&self) -> Tenant {
         self.0.host.tenant(self.0.tenant.clone())
     }

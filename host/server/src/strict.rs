@@ -1,7 +1,7 @@
-//! JSON taken as the description says: an object is an object.
+//! Strict JSON, as in the API description: an object must be an object.
 //!
-//! What serde derives for a struct also takes a list of its members in their order, at any depth. Nobody means
-//! that, and the API's description does not offer it.
+//! The implementation that serde derives for a struct also accepts a list of its members in order, at any
+//! depth. The API's description does not allow this.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{
@@ -11,11 +11,21 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::{Error, Value};
 
+use crate::wording;
+
 /// Reads a body.
-pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    // The first reading says where a mistake is, and minds members that come twice.
-    serde_json::from_slice::<T>(bytes)?;
-    T::deserialize(Strict(serde_json::from_slice(bytes)?))
+///
+/// # Errors
+/// What is wrong, and where.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, social_channel::Error> {
+    let wrong =
+        |error: serde_path_to_error::Error<Error>| wording::of_body(&error.path().to_string(), error.inner());
+    // The first reading minds members that come twice, and what stands behind the end.
+    let mut text = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize::<_, T>(&mut text).map_err(wrong)?;
+    let whole = text.end().and_then(|()| serde_json::from_slice(bytes));
+    let whole = whole.map_err(|error| wording::of_body(".", &error))?;
+    serde_path_to_error::deserialize(Strict(whole)).map_err(wrong)
 }
 
 struct Strict(Value);
@@ -110,7 +120,7 @@ impl<'de> Deserializer<'de> for Strict {
     }
 }
 
-/// One of several, by its name.
+/// One of several variants, by its name.
 struct Choice {
     name: String,
     value: Option<Value>,

@@ -1,45 +1,49 @@
-//! What the host sees of itself: its addresses, its files, its clock, and values that were left as examples.
+//! Checks of the host itself: its public address, its callback, its clock, and settings with example values.
 
-use url::{Host as UrlHost, Url};
+use social_channel_runtime::model::{Finding, Severity};
+use social_channel_runtime::net::{Proxy, fetch};
+use url::Url;
 
-use super::fetch::fetch;
-use super::finding;
+use super::{Diagnosis, finding};
 use crate::app::{App, LiveApp};
-use crate::error::Result;
-use crate::host::Inner;
-use crate::model::{Finding, Severity};
 
-/// Signatures with a time in them are refused beyond some minutes.
+/// Platforms refuse signed timestamps that are off by more than some minutes.
 const CLOCK_ERROR: i64 = 300;
-/// Worth a look.
+/// From here on a warning is useful.
 const CLOCK_WARNING: i64 = 30;
-/// Larger than any proof of ownership.
-const PROOF: usize = 6 << 20;
 
-impl Inner {
-    pub(super) async fn own_checks(&self, shown: &App, app: &LiveApp) -> Result<Vec<Finding>> {
+impl Diagnosis {
+    pub(super) async fn own_checks(&self, shown: &App, app: &LiveApp) -> Vec<Finding> {
         let mut findings = vec![self.check_public(app).await];
+        findings.extend(self.check_proxy());
+        findings.extend(self.disk_doubt.as_ref().map(|doubt| {
+            finding(
+                Severity::Warning,
+                "database",
+                doubt.as_str(),
+                "Put it on a local disk. If it must stay there, let only this machine open it, and try a stop without warning before relying on it.",
+            )
+        }));
         findings.extend(self.check_callback(shown));
         findings.extend(placeholders(shown));
         findings.extend(self.check_listing(&shown.listing, app).await);
         findings.extend(self.check_domains(&shown.listing.domain_records).await);
         findings.extend(self.clock_is_right(app).await);
-        findings.extend(self.site_is_seen(app).await?);
-        Ok(findings)
+        findings
     }
 
-    /// Whether the service is where it is said to be, and over https.
+    /// Whether the service is reachable at its public address, over https.
     async fn check_public(&self, app: &LiveApp) -> Finding {
         const SUBJECT: &str = "public-address";
-        let Some(url) = &self.public_address else {
+        let (Some(url), Some(health)) = (self.address.origin(), self.address.health_url()) else {
             return finding(
                 Severity::Info,
                 SUBJECT,
-                "The host has no public address, so it makes no callback, webhook and media addresses.",
+                "The host has no public address, so it has no callback, webhook or media addresses.",
                 "Set the public address if a platform is to reach this host.",
             );
         };
-        if is_local(url) {
+        if !self.address.is_reached_from_outside() {
             return finding(
                 Severity::Info,
                 SUBJECT,
@@ -52,34 +56,55 @@ impl Inner {
                 Severity::Error,
                 SUBJECT,
                 format!("The public address {url} is not https, which platforms refuse."),
-                "Put a certificate on the server in front of this host, and write https:// in the public address.",
+                "Install a certificate on the reverse proxy in front of this host, and use https:// in the public address.",
             );
         }
-        let probe = format!("{}/healthz", url.as_str().trim_end_matches('/'));
-        match fetch(&probe, &app.egress, 1 << 10).await {
+        match fetch(&health, &app.egress, 1 << 10).await {
             Ok(fetched) if fetched.status == 200 && fetched.body.starts_with(b"ok") => {
                 finding(Severity::Ok, SUBJECT, format!("The service answers at {url} over https."), "")
             }
             Ok(fetched) => finding(
                 Severity::Error,
                 SUBJECT,
-                format!("Something else answers at {url}: status {} for /healthz.", fetched.status),
-                "Let the server in front hand every path on to this service.",
+                format!("Something else answers at {health}: status {}.", fetched.status),
+                "Configure the reverse proxy to forward every path to this service.",
             ),
             Err(why) => finding(
                 Severity::Error,
                 SUBJECT,
                 format!("The service does not answer at {url}: {why}."),
-                "Check the name, the certificate and the server in front of this host.",
+                "Check the host name, the certificate and the reverse proxy in front of this host.",
             ),
+        }
+    }
+
+    /// Which way requests go out, where that is a question.
+    fn check_proxy(&self) -> Option<Finding> {
+        const SUBJECT: &str = "proxy";
+        match (&self.proxy, Proxy::in_environment()) {
+            (Some(proxy), _) => Some(finding(
+                Severity::Info,
+                SUBJECT,
+                format!("Requests go through the proxy {proxy}, which resolves the names."),
+                "Let the proxy refuse private networks: this host cannot see to which address a name leads there.",
+            )),
+            (None, Some(variable)) => Some(finding(
+                Severity::Warning,
+                SUBJECT,
+                format!(
+                    "The variable {variable} names a proxy, which is not used: requests go out directly."
+                ),
+                "If this network can be left only through the proxy, name it in the setting `proxy`.",
+            )),
+            (None, None) => None,
         }
     }
 
     /// Platforms compare callback addresses byte for byte.
     fn check_callback(&self, shown: &App) -> Option<Finding> {
         const SUBJECT: &str = "redirect-uri";
-        let own = self.with_own_port(shown.redirect_uri.as_deref()?);
-        let (ours, short) = (self.callback_url(&shown.id)?, self.at("/callback")?);
+        let own = self.address.with_own_port(shown.redirect_uri.as_deref()?);
+        let (ours, short) = (self.address.callback_url(&shown.id)?, self.address.short_callback_url()?);
         let bare = own.strip_suffix('/').unwrap_or(&own);
         if bare == ours || bare == short {
             return Some(finding(
@@ -93,7 +118,7 @@ impl Inner {
             Severity::Warning,
             SUBJECT,
             format!("The callback URL is {own}, and this service answers at {ours}."),
-            "Use this service's address, or complete the consent in the program that answers at the other.",
+            "Use this service's address, or complete the consent in the program that serves the other address.",
         ))
     }
 
@@ -117,54 +142,13 @@ impl Inner {
             ),
         })
     }
-
-    /// Looks from outside at the files that were added for platforms to find.
-    async fn site_is_seen(&self, app: &LiveApp) -> Result<Vec<Finding>> {
-        const SUBJECT: &str = "verification-file";
-        if self.public_address.as_ref().is_none_or(is_local) {
-            return Ok(Vec::new());
-        }
-        let mut findings = Vec::new();
-        for file in self.store.site_files().await? {
-            let Some(url) = self.at(&format!("/{}", file.path)) else { continue };
-            let Some(kept) = self.store.site_file(&file.path).await? else { continue };
-            findings.push(match fetch(&url, &app.egress, PROOF).await {
-                Ok(seen) if seen.status == 200 && seen.body == kept.bytes => {
-                    finding(Severity::Ok, SUBJECT, format!("{url} is served as it was added."), "")
-                }
-                Ok(seen) => finding(
-                    Severity::Error,
-                    SUBJECT,
-                    format!("{url} answers status {} with other bytes than were added.", seen.status),
-                    "Let the server in front hand this path on to the service, unchanged.",
-                ),
-                Err(why) => finding(
-                    Severity::Error,
-                    SUBJECT,
-                    format!("{url} cannot be read from outside: {why}."),
-                    "Check the name, the certificate and the server in front of this host.",
-                ),
-            });
-        }
-        Ok(findings)
-    }
 }
 
-/// Whether only this machine reaches it.
-pub(super) fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(UrlHost::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(UrlHost::Ipv4(address)) => address.is_loopback(),
-        Some(UrlHost::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-/// Values that were copied from an example and never replaced.
+/// Settings that were copied from an example and never replaced.
 fn placeholders(shown: &App) -> Vec<Finding> {
     let settings = shown.settings.iter().filter(|shown| !shown.is_default);
     let settings = settings.filter_map(|shown| {
-        // Of a secret only its end is known here.
+        // Only the end of a secret is known here.
         (shown.setting.kind != "secret").then_some((shown.setting.name.as_str(), shown.value.as_deref()?))
     });
     let uri = shown.redirect_uri.as_deref().map(|uri| ("redirect-uri", uri));
@@ -177,8 +161,8 @@ fn placeholders(shown: &App) -> Vec<Finding> {
             finding(
                 Severity::Error,
                 name,
-                format!("{name} still has an example's value: {value}."),
-                "Replace it by your own.",
+                format!("{name} still has an example value: {value}."),
+                "Replace it with your own.",
             )
         })
         .collect()
@@ -186,7 +170,7 @@ fn placeholders(shown: &App) -> Vec<Finding> {
 
 fn is_placeholder(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
-    // Names that are reserved for examples (RFC 2606) and never resolve to anybody.
+    // Names that are reserved for examples (RFC 2606) and never resolve.
     let reserved = |name: &str| {
         ["example", "test", "invalid"].iter().any(|end| name == *end || name.ends_with(&format!(".{end}")))
             || ["example.com", "example.org", "example.net"]

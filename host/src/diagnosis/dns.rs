@@ -1,5 +1,5 @@
-//! One question to name servers: which TXT records a name has. Without a cache and without the machine's list of
-//! hosts: what the world is told now.
+//! A minimal DNS client for one query: the TXT records of a name. It uses no cache and no hosts file, so it sees
+//! what the name servers currently return.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -10,27 +10,27 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-/// For one try at one server; a person waits for the answer.
+/// The timeout of one attempt at one server; a person waits for the result.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A datagram may get lost.
 const TRIES: usize = 2;
-/// Servers that are asked one after the other; systems do not look at more either.
+/// The number of servers tried in turn; system resolvers do not use more either.
 const SERVERS: usize = 3;
-/// A datagram is never longer.
+/// The longest datagram accepted.
 const DATAGRAM: usize = 4096;
 
-/// What the name servers say of a name.
+/// What the name servers return for a name.
 #[derive(Debug)]
 pub(super) enum Seen {
-    /// Its TXT records; none is an answer, too.
+    /// Its TXT records; the list may be empty.
     Texts(Vec<String>),
-    /// Nobody has that name.
+    /// The name does not exist.
     NoDomain,
-    /// No server had an answer.
+    /// No server responded usefully.
     Failed(String),
 }
 
-/// The name servers to ask: this one, or the system's.
+/// The name servers to query: this one, or the system's.
 pub(super) fn servers(own: Option<SocketAddr>) -> Result<Vec<SocketAddr>, String> {
     const LIST: &str = "/etc/resolv.conf";
     if let Some(own) = own {
@@ -42,7 +42,7 @@ pub(super) fn servers(own: Option<SocketAddr>) -> Result<Vec<SocketAddr>, String
     Ok(servers.map(|server| SocketAddr::new(IpAddr::from(server), 53)).collect())
 }
 
-/// The TXT records of a domain, by the first server that knows an answer.
+/// The TXT records of a domain, from the first server that responds.
 pub(super) async fn texts(servers: &[SocketAddr], domain: &str) -> Seen {
     let mut why = "no name server is known".to_owned();
     for server in servers {
@@ -87,14 +87,14 @@ async fn texts_at(server: SocketAddr, domain: &str) -> Result<Seen, String> {
         other => return Err(format!("the answer is {other:?}")),
     }
     let texts = packet.answers.into_iter().filter_map(|record| match record.rdata {
-        // A long text comes in pieces, which belong together.
+        // A long text is split into strings, which are concatenated.
         RData::TXT(text) => String::try_from(text).ok(),
         _ => None,
     });
     Ok(Seen::Texts(texts.collect()))
 }
 
-/// The system chooses a port that others cannot foretell, and takes datagrams of this server only.
+/// The system chooses an unpredictable port and accepts datagrams from this server only.
 async fn over_udp(server: SocketAddr, question: &[u8], id: u16, domain: &str) -> std::io::Result<Vec<u8>> {
     let any: SocketAddr = if server.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
     let socket = UdpSocket::bind(any).await?;
@@ -103,7 +103,7 @@ async fn over_udp(server: SocketAddr, question: &[u8], id: u16, domain: &str) ->
     let mut buffer = vec![0; DATAGRAM];
     loop {
         let length = socket.recv(&mut buffer).await?;
-        // Whatever answers another question is waited out.
+        // Responses to other queries are ignored.
         if let Some(answer) = buffer.get(..length).filter(|answer| read(answer, id, domain).is_some()) {
             return Ok(answer.to_vec());
         }
@@ -119,7 +119,7 @@ async fn over_tcp(server: SocketAddr, question: &[u8]) -> std::io::Result<Vec<u8
     Ok(answer)
 }
 
-/// An answer to this very question.
+/// A response to exactly this query.
 fn read<'a>(bytes: &'a [u8], id: u16, domain: &str) -> Option<Packet<'a>> {
     let packet = Packet::parse(bytes).ok()?;
     let asked = packet.questions.first()?;

@@ -4,85 +4,18 @@
 use std::net::SocketAddr;
 
 use futures::future::join_all;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use url::{Host as UrlHost, Url};
+use social_channel_runtime::model::{Finding, Severity};
 
 use super::dns::{Seen, servers, texts};
-use super::finding;
-use crate::error::{Error, ErrorKind, Result};
-use crate::host::Inner;
-use crate::model::{Finding, Severity};
+use super::{Diagnosis, finding};
+use crate::app::DomainRecord;
 
 /// The subject of these findings.
 pub const DOMAIN_RECORD: &str = "domain-record";
-/// More than any app has; each is a question to the name servers.
-pub(super) const RECORDS: usize = 20;
-/// A proof has some hundred bytes.
-const VALUE: usize = 1000;
-/// Of what others wrote into a zone, no more is shown.
+/// The most characters shown of text from a zone.
 const SHOWN: usize = 200;
 
-/// A TXT record that proves to the platform who owns a domain, as its portal shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DomainRecord {
-    /// The name that has the record, for example `example.com`.
-    pub domain: String,
-    /// What the record says, for example `site-verification=…`.
-    pub value: String,
-}
-
-impl DomainRecord {
-    /// The domain in its ASCII form, the value without the quotes of a zone file. None: both are empty.
-    pub(super) fn checked(self) -> Result<Option<Self>> {
-        let (domain, value) = (self.domain.trim(), self.value.trim());
-        let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-        if domain.is_empty() && value.is_empty() {
-            return Ok(None);
-        }
-        let wrong = |field: &str, message: String, remedy: &str| {
-            Error::new(ErrorKind::InvalidRequest, message).with_field(field).with_remedy(remedy)
-        };
-        let known = domain_of(domain).ok_or_else(|| {
-            wrong(
-                "domain",
-                format!("`{domain}` is no domain"),
-                "write the name alone, for example example.com",
-            )
-        })?;
-        let plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
-        if value.is_empty() || value.len() > VALUE || !value.bytes().all(plain) {
-            return Err(wrong(
-                "value",
-                "the value of the TXT record is empty, too long, or no plain text".to_owned(),
-                "copy it from the platform's portal",
-            ));
-        }
-        Ok(Some(DomainRecord { domain: known, value: value.to_owned() }))
-    }
-
-    /// What the platform's records begin with, so that another value of the same kind can be told.
-    fn key(&self) -> Option<&str> {
-        self.value.split_once('=').map(|(key, _)| key).filter(|key| !key.is_empty())
-    }
-}
-
-/// A name below which hosts lie. People copy addresses as well.
-fn domain_of(text: &str) -> Option<String> {
-    let name = match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "https" | "http") => url.host_str()?.to_owned(),
-        _ => text.to_owned(),
-    };
-    let UrlHost::Domain(name) = UrlHost::parse(name.trim_end_matches('.')).ok()? else { return None };
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    };
-    (name.contains('.') && name.len() <= 253 && name.split('.').all(label)).then_some(name)
-}
-
-impl Inner {
+impl Diagnosis {
     /// One finding for each record, in their order.
     pub(super) async fn check_domains(&self, records: &[DomainRecord]) -> Vec<Finding> {
         if records.is_empty() {
@@ -110,9 +43,9 @@ async fn check(servers: &[SocketAddr], record: &DomainRecord) -> Finding {
     judge(record, &seen, None)
 }
 
-/// Where a record lies if somebody typed the whole name into an editor that adds the zone's by itself.
+/// Where a record ends up if the full name is entered in an editor that appends the zone automatically.
 fn doubled(domain: &str) -> Vec<String> {
-    /// Zones are seldom deeper; each is a question.
+    /// Zones are rarely deeper, and each level costs a query.
     const DEEPEST: usize = 3;
     let dots = domain.match_indices('.').map(|(at, _)| at + 1);
     let zones = std::iter::once(0).chain(dots).filter_map(|at| domain.get(at..));
@@ -124,12 +57,12 @@ fn judge(record: &DomainRecord, seen: &Seen, doubled: Option<&str>) -> Finding {
     let DomainRecord { domain, value } = record;
     let wrong = |message: String, remedy: String| finding(Severity::Error, DOMAIN_RECORD, message, &remedy);
     let add = format!(
-        "At the domain's name servers add a TXT record named {domain} (many editors write @ for it) with the value {value}. It may take an hour until everybody sees it."
+        "At the domain's name servers add a TXT record named {domain} (many editors write @ for it) with the value {value}. It may take an hour until the record is visible everywhere."
     );
     if let Some(twice) = doubled {
         return wrong(
-            format!("The TXT record lies at {twice}, where nobody looks for it."),
-            "The zone's editor adds its domain by itself: leave that out of the record's name, or write @ for the domain alone."
+            format!("The TXT record is at {twice}, where the platform does not look for it."),
+            "The zone editor appends the domain automatically: leave it out of the record's name, or write @ for the domain itself."
                 .to_owned(),
         );
     }
@@ -137,7 +70,7 @@ fn judge(record: &DomainRecord, seen: &Seen, doubled: Option<&str>) -> Finding {
         Seen::Failed(why) => finding(
             Severity::Warning,
             DOMAIN_RECORD,
-            format!("The name servers could not be asked about {domain}: {why}."),
+            format!("The name servers could not be queried for {domain}: {why}."),
             "Check the network and the name servers of this machine, then run the checks again.",
         ),
         Seen::Texts(texts) if texts.contains(value) => {
@@ -159,7 +92,7 @@ fn judge(record: &DomainRecord, seen: &Seen, doubled: Option<&str>) -> Finding {
                     wrong(
                         format!("{domain} has a TXT record of this kind with another value: {other}"),
                         format!(
-                            "Add one with the value {value} (both may stand), or enter here what the portal shows now."
+                            "Add one with the value {value} (both may exist), or enter here what the portal shows now."
                         ),
                     )
                 }
@@ -218,34 +151,5 @@ mod tests {
     fn a_record_is_looked_for_where_editors_put_it() {
         assert_eq!(doubled("a.app"), ["a.app.a.app"]);
         assert_eq!(doubled("cdn.a.app"), ["cdn.a.app.cdn.a.app", "cdn.a.app.a.app"]);
-    }
-
-    #[test]
-    fn a_record_is_taken_as_people_copy_it() {
-        let read = |domain: &str, value: &str| {
-            DomainRecord { domain: domain.to_owned(), value: value.to_owned() }.checked()
-        };
-        for domain in ["northwind.app", " Northwind.App. ", "https://northwind.app/privacy"] {
-            assert_eq!(read(domain, "\"site-verification=abc\"").unwrap(), Some(record()), "{domain}");
-        }
-        assert_eq!(read("bücher.example", "a=b").unwrap().unwrap().domain, "xn--bcher-kva.example");
-        assert_eq!(read(" ", "").unwrap(), None);
-        for (domain, value, field) in [
-            ("127.0.0.1", "a=b", "domain"),
-            ("[::1]", "a=b", "domain"),
-            ("localhost", "a=b", "domain"),
-            ("a b.example", "a=b", "domain"),
-            ("", "a=b", "domain"),
-            ("northwind.app", "", "value"),
-            ("northwind.app", "a\nb", "value"),
-        ] {
-            let error = read(domain, value).unwrap_err();
-            assert_eq!(
-                (error.kind, error.field.as_deref()),
-                (ErrorKind::InvalidRequest, Some(field)),
-                "{domain}"
-            );
-            assert!(error.remedy.is_some());
-        }
     }
 }

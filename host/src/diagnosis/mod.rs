@@ -1,58 +1,52 @@
 //! Help for the operator: checks of an app's settings, and the guide through the platform's portal. The
-//! provider knows its platform; the host adds what it can see of itself, and of the pages and domains that the
-//! portal asks for. Every front door prints the same findings.
+//! provider checks its platform; the host checks itself, and the pages and domains that the portal asks for.
+//! Every front door shows the same findings.
 
 mod address;
 mod dns;
 mod domain;
-mod fetch;
 mod listing;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use futures::future::join;
+use social_channel_runtime::CallError;
+use social_channel_runtime::clock::Clock;
+use social_channel_runtime::error::{ErrorKind, Result};
+use social_channel_runtime::model::{Finding, GuideStep, Severity};
+use social_channel_runtime::net::Proxy;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Host, Inner};
-use crate::model::{Finding, GuideStep, Severity};
-use crate::provider::CallError;
+pub use domain::DOMAIN_RECORD;
 
-pub use domain::{DOMAIN_RECORD, DomainRecord};
-pub use listing::Listing;
+use crate::address::PublicAddress;
+use crate::app::{Apps, OPERATOR};
 
-impl Host {
-    /// Everything that can be found out about an app without a person: by the provider about the platform,
-    /// and by the host about its addresses, its clock, and the pages and domains of the app's listing. Uses the network
-    /// and may take some seconds.
-    ///
-    /// # Errors
-    /// `NotFound`, and failures of the database.
-    pub async fn check_settings(&self, app: &str) -> Result<Vec<Finding>> {
-        self.inner.check_app(app).await
-    }
-
-    /// The way through the platform's portal, with values to copy.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unsupported` for a provider without a guide.
-    pub async fn guide(&self, app: &str) -> Result<Vec<GuideStep>> {
-        let app = self.inner.app_for_webhooks(app).await?;
-        let addresses = self.inner.addresses(&app.id, app.redirect_uri.as_deref());
-        app.provider.guide(app.context(None, None), addresses).await.map_err(CallError::into_error)
-    }
+/// Checks of the apps of one database.
+pub(crate) struct Diagnosis {
+    pub(crate) apps: Arc<Apps>,
+    pub(crate) address: Arc<PublicAddress>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The name server for checks of domains; None: the system's.
+    pub(crate) dns_server: Option<SocketAddr>,
+    pub(crate) proxy: Option<Proxy>,
+    /// Why the database may not be safe where it lies.
+    pub(crate) disk_doubt: Option<String>,
 }
 
-impl Inner {
-    async fn check_app(&self, id: &str) -> Result<Vec<Finding>> {
-        let shown = self.show_apps().await?.into_iter().find(|app| app.id == id);
-        let shown = shown.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no app {id}")))?;
-        let app = self.app_for_webhooks(id).await?;
-        let addresses = self.addresses(&app.id, app.redirect_uri.as_deref());
-        let provider = app.provider.check_settings(app.context(None, None), addresses);
+impl Diagnosis {
+    /// All checks of an app that need no person.
+    pub(crate) async fn check(&self, id: &str) -> Result<Vec<Finding>> {
+        let shown = self.apps.get(id).await?;
+        let app = self.apps.live_unscoped(id).await?;
+        let addresses = self.address.of_app(&app.id, app.redirect_uri.as_deref());
+        let provider = app.provider.check_settings(app.context(OPERATOR, None, None), addresses);
         let own = self.own_checks(&shown, &app);
         let (provider, own) = join(provider, own).await;
         let mut findings = match provider {
             Ok(found) => found,
             Err(error) => match error.into_error() {
-                // It has nothing to say about its platform; what the host sees stands.
+                // The provider has no checks; the host's own findings remain.
                 error if error.kind == ErrorKind::Unsupported => Vec::new(),
                 error => vec![Finding {
                     severity: Severity::Error,
@@ -63,8 +57,15 @@ impl Inner {
                 }],
             },
         };
-        findings.extend(own?);
+        findings.extend(own);
         Ok(findings)
+    }
+
+    /// The guide through the platform's portal, with values to copy.
+    pub(crate) async fn guide(&self, id: &str) -> Result<Vec<GuideStep>> {
+        let app = self.apps.live_unscoped(id).await?;
+        let addresses = self.address.of_app(&app.id, app.redirect_uri.as_deref());
+        app.provider.guide(app.context(OPERATOR, None, None), addresses).await.map_err(CallError::into_error)
     }
 }
 

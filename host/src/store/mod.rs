@@ -1,32 +1,41 @@
-//! The database: what must last, and the transactions that at-most-once rests on.
+//! The database: all lasting data, and the transactions that ensure at-most-once.
 //!
-//! [`Store`] speaks of accounts, jobs and leases, never of SQL, so another database is another file beside
-//! `sqlite`. It knows no keys: secrets arrive [`Sealed`](crate::vault::Sealed). Every function that touches a
-//! tenant's rows demands the [`TenantId`].
+//! [`Store`] has operations (connect an account, store a step), not SQL: each operation is one function and one
+//! transaction, durable when the call returns. Another database is another folder beside `sqlite`, tested by the same
+//! suite (`conformance`). The store has no keys: secrets arrive [`Sealed`](crate::vault::Sealed). Every function that
+//! accesses a tenant's rows requires the [`TenantId`].
+//!
+//! A dropped call has either had its complete effect or none. A damaged row is an error that names table and row;
+//! lists leave it out and log it.
 
+#[cfg(test)]
+mod conformance;
 mod record;
 mod sqlite;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use social_channel_runtime::Digest;
+use social_channel_runtime::error::Result;
 
 pub(crate) use record::*;
-pub use record::{Health, HistoryRow, JobStatus};
-pub(crate) use sqlite::Sqlite;
+pub use record::{Health, HistoryRow, JobGroup, JobStatus};
+pub(crate) use sqlite::{Sqlite, doubt};
 
-use crate::digest::Digest;
-use crate::error::Result;
-use crate::tenant::TenantId;
+use crate::kv::KeyValueStore;
+use crate::tenant_id::TenantId;
 use crate::vault::Sealed;
 
-/// One database. Every write is one small transaction, durable when the call returns ([`ValueStore`] asks less).
+/// One database.
 pub(crate) trait Store:
     MetaStore
     + AppStore
     + AccountStore
     + JobStore
     + EventStore
-    + ValueStore
-    + AccessStore
+    + KeyValueStore
+    + DocumentStore
     + MediaStore
     + SampleStore
 {
@@ -38,80 +47,81 @@ impl<T> Store for T where
         + AccountStore
         + JobStore
         + EventStore
-        + ValueStore
-        + AccessStore
+        + KeyValueStore
+        + DocumentStore
         + MediaStore
         + SampleStore
 {
 }
 
-/// Tells whether the owner of a lease is certainly dead, so that nobody has to wait for its lease to end.
-pub(crate) type IsDead = dyn for<'a> Fn(&'a str) -> bool + Send + Sync;
-
-/// Facts about the database itself, and its keys.
+/// The database itself, and its keys.
 #[async_trait]
 pub(crate) trait MetaStore: Send + Sync {
     /// The value under `key`; writes `value` first if there is none.
     async fn meta_or_insert(&self, key: &str, value: &[u8]) -> Result<Vec<u8>>;
     async fn set_meta(&self, key: &str, value: &[u8]) -> Result<()>;
-    async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>>;
-    /// Every sealed value with its place, for a change of keys.
+    /// Every sealed value with its place, for key rotation.
     async fn sealed_values(&self) -> Result<Vec<SealedValue>>;
-    /// Replaces one sealed value if it still is what was read.
+    /// Replaces one sealed value if it is unchanged since it was read.
     async fn reseal(&self, value: &SealedValue, with: &Sealed) -> Result<bool>;
+    /// Closes every connection, and thus every file and lock. Later calls fail.
+    async fn close(&self);
 }
 
-/// Components by digest, apps, and the consents they began.
+/// Components by digest, apps, and their consents.
 #[async_trait]
 pub(crate) trait AppStore: Send + Sync {
-    async fn put_component(&self, component: &ComponentRow, bytes: &[u8]) -> Result<()>;
+    /// Stores a component, makes it the one that new apps of its provider run, and moves `apps` to it.
+    async fn install_component(&self, component: &ComponentRow, bytes: &[u8], apps: &[String]) -> Result<()>;
     async fn component_bytes(&self, digest: &Digest) -> Result<Option<Vec<u8>>>;
+    /// Installed components, and components that apps and open jobs still need.
     async fn components(&self) -> Result<Vec<ComponentRow>>;
-    /// Makes this the component that new apps of its provider run, and moves `apps` to it, at once.
-    async fn install_component(
-        &self,
-        provider: &str,
-        digest: &Digest,
-        apps: &[String],
-        now: i64,
-    ) -> Result<()>;
     async fn installed_component(&self, provider: &str) -> Result<Option<Digest>>;
-    /// Forgets a provider. Returns the apps and open jobs that still need it, and then does nothing.
+    /// Deletes a provider, unless apps or open jobs still need it. Returns those apps and jobs.
     async fn uninstall_provider(&self, provider: &str) -> Result<Vec<String>>;
 
     async fn apps(&self) -> Result<Vec<AppRow>>;
     async fn app(&self, id: &str) -> Result<Option<AppRow>>;
-    /// Inserts (`revision` 0) or replaces the row that still has `revision`. False: somebody else wrote.
+    /// Inserts (`revision` 0) or replaces the row that still has `revision`. False: it was changed meanwhile.
     async fn put_app(&self, app: &AppRow) -> Result<bool>;
-    /// Returns how many accounts still belong to it, and then does nothing.
+    /// Returns how many accounts still belong to it, and then does nothing. What is known of disconnected ones goes too.
     async fn delete_app(&self, id: &str) -> Result<u64>;
 
-    async fn insert_session(&self, session: &SessionRow) -> Result<()>;
-    /// Spends it: whoever asks next gets nothing. `owner` as in the row.
-    async fn take_session(&self, tenant: &TenantId, id: &str, owner: &str) -> Result<TakeSession>;
-    async fn delete_expired_sessions(&self, now: i64) -> Result<()>;
+    /// Stores a new consent, and deletes those that expired before `ended_before`.
+    async fn insert_session(&self, session: &SessionRow, ended_before: i64) -> Result<()>;
+    /// Consumes a consent; the result says if it was already consumed. `owner` as in the row.
+    async fn consume_session(&self, tenant: &TenantId, id: &str, owner: &str) -> Result<ConsumedSession>;
 }
 
 /// Connected accounts.
 #[async_trait]
 pub(crate) trait AccountStore: Send + Sync {
     async fn accounts(&self, tenant: &TenantId) -> Result<Vec<AccountRow>>;
-    /// Over all tenants, for the sweep that refreshes idle accounts.
+    /// Idle accounts of all tenants that are due for a refresh.
     async fn accounts_to_refresh(&self, before: i64) -> Result<Vec<(TenantId, String)>>;
     async fn account(&self, tenant: &TenantId, channel: &str) -> Result<Option<AccountRow>>;
-    async fn account_by_id(&self, tenant: &TenantId, app: &str, account: &str) -> Result<Option<AccountRow>>;
-    /// In all tenants of the app: the accounts that end together with this one.
+    /// Accounts with the same grant, in all tenants of the app: they end together with this one.
     async fn accounts_of_grant(
         &self,
         app: &str,
         grant: Option<&str>,
         account: &str,
     ) -> Result<Vec<(TenantId, String)>>;
-    /// Inserts, or replaces everything but the channel's id and its first connection.
-    async fn put_account(&self, tenant: &TenantId, account: &AccountRow) -> Result<()>;
-    /// Stores refreshed credentials, if `lease` still holds the account, and frees it.
-    async fn store_credentials(&self, tenant: &TenantId, account: &AccountRow, lease: &Lease)
-    -> Result<bool>;
+    /// Connects an account: inserts it as `account.channel`, or replaces everything but the channel's id where the
+    /// tenant's app has it already, or had it before it was disconnected; and makes the channel's paused jobs due again. `seal` seals the credentials for
+    /// the channel that they will belong to. Returns that channel.
+    async fn connect_account(&self, tenant: &TenantId, account: &NewAccount, seal: &Seal) -> Result<String>;
+    /// Stores refreshed credentials, if `lease` still holds the account, and frees it. Name and picture stay: a provider
+    /// may only know those of the day of the consent.
+    async fn store_credentials(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        account: &NewAccount,
+        credentials: &Sealed,
+        lease: &Lease,
+    ) -> Result<bool>;
+    /// Stores the account's health, unless its credentials changed since `credentials_revision`.
     async fn set_account_health(
         &self,
         tenant: &TenantId,
@@ -121,16 +131,26 @@ pub(crate) trait AccountStore: Send + Sync {
         credentials_revision: i64,
         now: i64,
     ) -> Result<bool>;
-    async fn delete_account(&self, tenant: &TenantId, channel: &str) -> Result<()>;
-    /// Takes the account for one refresh. None: somebody else holds it until the instant returned.
-    async fn lease_account(
+    /// Over all tenants: those that need no person first, and whose name and picture were read before an instant.
+    async fn accounts_to_look_at(&self, before: i64) -> Result<Vec<(TenantId, String)>>;
+    /// Notes how the account is called and what it looks like now.
+    async fn set_account_profile(
         &self,
         tenant: &TenantId,
         channel: &str,
-        owner: &str,
-        until: i64,
+        display_name: &str,
+        avatar_url: Option<&str>,
         now: i64,
-        dead: &IsDead,
+    ) -> Result<()>;
+    /// Forgets credentials and permissions. The channel's id stays known for the account, so that its jobs and numbers
+    /// are there again once it is connected again.
+    async fn delete_account(&self, tenant: &TenantId, channel: &str) -> Result<()>;
+    /// Acquires the account's lease for one refresh, for `length` from now on. None: another caller holds it.
+    async fn acquire_account(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        length: Duration,
     ) -> Result<Option<Lease>>;
     async fn release_account(&self, tenant: &TenantId, channel: &str, lease: &Lease) -> Result<()>;
 }
@@ -138,16 +158,22 @@ pub(crate) trait AccountStore: Send + Sync {
 /// Publish jobs.
 #[async_trait]
 pub(crate) trait JobStore: Send + Sync {
-    /// Inserts the job, unless its idempotency key is taken: then the job that has it.
-    async fn insert_job(&self, tenant: &TenantId, job: &JobRow) -> Result<Option<JobRow>>;
+    /// Inserts the job and ties its media to it, unless its idempotency key is taken: then the job that has it. Nor does
+    /// it insert another attempt at a post of which one may still come to something, or has: then that one.
+    async fn insert_job(&self, tenant: &TenantId, job: &JobRow, media: &JobMedia) -> Result<InsertedJob>;
     async fn job(&self, tenant: &TenantId, id: &str) -> Result<Option<JobRow>>;
     async fn job_of_key(&self, tenant: &TenantId, idempotency_key: &str) -> Result<Option<JobRow>>;
+    /// As many as `filter.limit`, unless there are no more.
     async fn jobs(&self, tenant: &TenantId, filter: &JobFilter) -> Result<Vec<JobRow>>;
-    /// The next due job, leased, of those that nobody holds and whose channel has no other held job.
-    async fn lease_job(&self, ask: &AskForJob<'_>) -> Result<Option<(TenantId, JobRow, Lease)>>;
-    /// Prolongs the lease; also says whether somebody asked to cancel. None: the lease is gone.
-    async fn extend_job_lease(&self, id: &str, lease: &Lease, until: i64) -> Result<Option<JobSignals>>;
-    /// Stores what a call came to, if `lease` still holds the job. None: it does not, nothing was written.
+    /// The status and due times of these jobs; missing jobs are left out.
+    async fn job_times(&self, ids: &[String]) -> Result<Vec<(String, JobStatus, Option<i64>)>>;
+    /// Acquires the next due job for `ask.length`, among jobs that are not held and whose channel has no other held
+    /// job. Tenants take turns, and the channels of each; a job's priority counts among those of its tenant. A damaged job is
+    /// put off for that time.
+    async fn acquire_job(&self, ask: &AskForJob<'_>) -> Result<Option<(TenantId, JobRow, Lease)>>;
+    /// Extends the lease to `length` from now on, and returns pending signals. None: the lease is lost.
+    async fn extend_job(&self, id: &str, lease: &Lease, length: Duration) -> Result<Option<JobSignals>>;
+    /// Stores the result of a call if `lease` still holds the job. None: it does not, and nothing was written.
     async fn store_step(
         &self,
         id: &str,
@@ -155,12 +181,12 @@ pub(crate) trait JobStore: Send + Sync {
         update: &JobUpdate,
         now: i64,
     ) -> Result<Option<JobSignals>>;
-    /// Asks to cancel. False: it has ended.
+    /// Gives a job back that cannot be worked on now, so that until then it is in nobody's way.
+    async fn put_off_job(&self, id: &str, lease: &Lease, until: i64) -> Result<()>;
+    /// Requests a cancellation. False: the job has ended.
     async fn request_cancel(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool>;
     /// Makes a paused or waiting job due now. False: it has ended.
     async fn wake_job(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool>;
-    /// Makes the channel's paused jobs due again.
-    async fn wake_paused_jobs(&self, tenant: &TenantId, channel: &str, now: i64) -> Result<()>;
     /// Stores what a person found. False: the job is not `unknown`.
     async fn resolve_job(
         &self,
@@ -169,104 +195,67 @@ pub(crate) trait JobStore: Send + Sync {
         resolved: &ResolvedJob,
         now: i64,
     ) -> Result<bool>;
-    /// Changes a job. False: it has ended, or something of it may have been posted.
+    /// Changes a job. False: it has ended, or it may have been posted.
     async fn change_job(&self, tenant: &TenantId, id: &str, change: &ChangedJob, now: i64) -> Result<bool>;
-    /// Gives an open job to another component, which goes on now. False: it has ended, or has that component.
+    /// Assigns an open job to another component, which continues it when it is due. False: it has ended, or already
+    /// has that component.
     async fn move_job(&self, tenant: &TenantId, id: &str, to: &Digest, now: i64) -> Result<bool>;
     async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>>;
-    /// Forgets attempts from before an instant, a bounded number at once. False: none are left.
+    /// Deletes attempts from before an instant, a bounded number per call. False: none are left.
     async fn prune_history(&self, before: i64) -> Result<bool>;
+    /// Forgets jobs that ended before an instant, with their attempts and references, a bounded number at once. False:
+    /// none are left.
+    async fn prune_jobs(&self, before: i64) -> Result<bool>;
 }
 
-/// What webhooks said.
+/// Webhook events.
 #[async_trait]
 pub(crate) trait EventStore: Send + Sync {
-    /// Stores an event, matches it with a job and wakes that. False: its id is known already.
+    /// Stores an event, matches it with a job and wakes that job. False: its id is already known.
     async fn insert_event(&self, event: &EventRow) -> Result<bool>;
-    /// The oldest event of a job that no call has taken. Of a job whose lost answer held the reference also one
-    /// that nobody else can have meant.
+    /// Stores the event that a platform ended the account's connections (of all tenants, begun up to `at`), and
+    /// ends them. Returns whether the event's id is new, and how many connections ended.
+    async fn end_connections(&self, event: &EventRow, at: i64, detail: &str) -> Result<(bool, u64)>;
+    /// The oldest event of a job that no call has received. If a lost response contained the job's reference,
+    /// this includes an event that no other job can match.
     async fn waiting_event(&self, job: &str) -> Result<Option<WaitingEvent>>;
-    /// Marks the account's channels of all tenants that were connected before `at`. Returns how many.
-    async fn remove_account(&self, app: &str, account: &str, at: i64, detail: &str, now: i64) -> Result<u64>;
 }
 
-/// What providers remember, by app. All processes see a write when the call returns, and it outlives them; a power
-/// cut may take back the last moments.
+/// Documents of a front door, such as API keys, by kind and id. Their content belongs to the front door.
 #[async_trait]
-pub(crate) trait ValueStore: Send + Sync {
-    async fn value(&self, app: &str, key: &str, now: i64) -> Result<Option<ValueRow>>;
-    /// Writes if `if_version` matches. The value's seal does not depend on its version.
-    async fn set_value(
-        &self,
-        app: &str,
-        key: &str,
-        value: &Sealed,
-        if_version: Option<u64>,
-        expires_at: Option<i64>,
-        now: i64,
-    ) -> Result<SetValue>;
-    async fn delete_value(&self, app: &str, key: &str) -> Result<()>;
-    async fn value_keys(
-        &self,
-        app: &str,
-        prefix: &str,
-        after: Option<&str>,
-        now: i64,
-        limit: u32,
-    ) -> Result<Vec<String>>;
+pub(crate) trait DocumentStore: Send + Sync {
+    async fn document(&self, kind: &str, id: &str) -> Result<Option<Document>>;
+    /// Without their bodies, in the order of their ids.
+    async fn documents(&self, kind: &str) -> Result<Vec<Document>>;
+    /// Makes all of these changes or none. Returns how many documents were written or removed.
+    async fn change_documents(&self, changes: &[DocumentChange]) -> Result<u64>;
 }
 
-/// Who may use a service in front of this library.
-#[async_trait]
-pub(crate) trait AccessStore: Send + Sync {
-    async fn insert_api_key(&self, key: &ApiKeyRow) -> Result<()>;
-    /// The operator's own and all tenants', or one tenant's; newest first.
-    async fn api_keys(&self, tenant: Option<&TenantId>) -> Result<Vec<ApiKeyRow>>;
-    async fn api_key_by_hash(&self, hash: &str) -> Result<Option<ApiKeyRow>>;
-    async fn note_api_key_use(&self, id: &str, now: i64) -> Result<()>;
-    /// False: there was none.
-    async fn delete_api_key(&self, tenant: Option<&TenantId>, id: &str) -> Result<bool>;
-    async fn has_api_keys(&self) -> Result<bool>;
-
-    async fn insert_browser(&self, id: &str, now: i64, expires_at: i64) -> Result<()>;
-    async fn browser_is_signed_in(&self, id: &str, now: i64) -> Result<bool>;
-    /// None: all of them.
-    async fn delete_browsers(&self, id: Option<&str>) -> Result<()>;
-    async fn delete_expired_browsers(&self, now: i64) -> Result<()>;
-}
-
-/// Media that the host keeps or hands out, and files of the site.
+/// Media that the host stores or serves.
 #[async_trait]
 pub(crate) trait MediaStore: Send + Sync {
-    /// False: with it the tenant's uploads would take more than `limit` bytes together; nothing was written.
+    /// Stores an upload. False: the tenant's uploads would exceed `limit` bytes in total, and nothing was written.
     async fn insert_upload(&self, upload: &UploadRow, limit: Option<u64>) -> Result<bool>;
     async fn upload(&self, tenant: &TenantId, id: &str) -> Result<Option<UploadRow>>;
     async fn uploads(&self, tenant: &TenantId) -> Result<Vec<UploadRow>>;
-    /// False: there was none, or an open job still needs it.
+    /// Those of these upload ids that exist.
+    async fn known_uploads(&self, ids: &[String]) -> Result<Vec<String>>;
+    /// Deletes an upload. False: it does not exist, or an open job still needs it.
     async fn delete_upload(&self, tenant: &TenantId, id: &str) -> Result<bool>;
-    async fn bind_uploads(&self, tenant: &TenantId, uploads: &[String], job: &str) -> Result<()>;
-    /// Forgets uploads whose jobs have all published or been cancelled, and those without an open job that
-    /// are older than `before`. Returns them, so that their files can go.
+    /// Deletes uploads whose jobs have all published or been cancelled, and those without an open job that
+    /// are older than `before`. Returns them, so that their files can be deleted.
     async fn take_finished_uploads(&self, before: i64) -> Result<Vec<(TenantId, String)>>;
 
-    async fn insert_media_link(&self, link: &MediaLinkRow) -> Result<()>;
-    async fn bind_media_links(&self, links: &[String], job: &str) -> Result<()>;
-    /// While its job has not ended.
+    /// A media link, if its job has not ended.
     async fn media_link(&self, id: &str) -> Result<Option<MediaLinkRow>>;
-    /// Those of ended jobs, and those without a job that are older than `before`.
+    /// Deletes media links of ended jobs, and those without a job that are older than `before`.
     async fn delete_finished_media_links(&self, before: i64) -> Result<()>;
-
-    async fn put_site_file(&self, file: &SiteFileRow) -> Result<()>;
-    async fn site_file(&self, path: &str) -> Result<Option<SiteFileRow>>;
-    /// Without their bytes.
-    async fn site_files(&self) -> Result<Vec<SiteFileRow>>;
-    async fn delete_site_file(&self, path: &str) -> Result<bool>;
 }
 
-/// Numbers over time.
+/// Statistics over time.
 #[async_trait]
 pub(crate) trait SampleStore: Send + Sync {
-    /// Channels of all tenants without a sample since `since`, that need no person first.
+    /// Channels of all tenants without a sample since `since`, except those that must be reconnected.
     async fn channels_to_sample(&self, since: i64) -> Result<Vec<(TenantId, String)>>;
     async fn newest_sample(&self, tenant: &TenantId, channel: &str) -> Result<Option<i64>>;
     async fn insert_sample(&self, tenant: &TenantId, channel: &str, at: i64, stats: &str) -> Result<()>;

@@ -1,14 +1,17 @@
-//! Rows, as the rest of the library sees them. Instants are milliseconds since 1970, unless they come from
-//! or go to a provider: those are seconds and end in `_at_s`.
+//! Rows, as the rest of the library sees them. Timestamps are milliseconds since 1970. Timestamps exchanged
+//! with a provider are seconds, with names that end in `_at_s`.
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use social_channel_runtime::Digest;
+use social_channel_runtime::error::Result;
 
-use crate::digest::Digest;
-use crate::tenant::TenantId;
+use crate::tenant_id::TenantId;
 use crate::vault::Sealed;
 
-/// A component that is kept.
+/// A stored component.
 #[derive(Clone, Debug)]
 pub(crate) struct ComponentRow {
     pub(crate) digest: Digest,
@@ -40,33 +43,33 @@ pub(crate) struct AppRow {
     pub(crate) revision: i64,
 }
 
-/// A consent that was begun, or whose accounts wait for a choice.
+/// A pending consent, or one whose accounts wait for a choice.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionRow {
-    /// A hash of the state: the state itself is not kept.
+    /// A hash of the OAuth state, which itself is not stored.
     pub(crate) id: String,
     pub(crate) tenant: String,
     pub(crate) app: String,
-    /// A hash of the reference of whoever began it.
+    /// A hash of the owner's reference.
     pub(crate) owner: String,
     pub(crate) payload: Sealed,
     pub(crate) expires_at: i64,
 }
 
-/// What became of an attempt to use a consent.
+/// The result of an attempt to use a consent.
 #[derive(Clone, Debug)]
-pub(crate) enum TakeSession {
-    Taken(SessionRow),
-    Spent,
+pub(crate) enum ConsumedSession {
+    Now(SessionRow),
+    Before,
     BegunByAnother,
     Missing,
 }
 
-/// What an account can do at present.
+/// What an account can currently do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
-    /// All asked-for permissions are there.
+    /// All requested permissions were granted.
     Active,
     /// Some permissions were not granted; see `missing_scopes`.
     Limited,
@@ -77,47 +80,70 @@ pub enum Health {
 /// A connected account.
 #[derive(Clone, Debug)]
 pub(crate) struct AccountRow {
-    /// Our own id of it.
+    /// The channel's id.
     pub(crate) channel: String,
     pub(crate) app: String,
-    /// The app's revision when this row was read; 0 in a row that is yet to be stored.
+    /// The app's revision when this row was read.
     pub(crate) app_revision: i64,
     pub(crate) account: String,
     pub(crate) display_name: String,
     pub(crate) avatar_url: Option<String>,
     pub(crate) grant: Option<String>,
     pub(crate) credentials: Sealed,
-    /// Grows with every write of the credentials.
+    /// Incremented with every write of the credentials.
     pub(crate) credentials_revision: i64,
-    /// When the credentials were made.
+    /// When the credentials were issued.
     pub(crate) issued_at: i64,
     pub(crate) scopes: Vec<String>,
     pub(crate) missing_scopes: Vec<String>,
     pub(crate) expires_at_s: Option<i64>,
     pub(crate) refresh_expires_at_s: Option<i64>,
-    /// When an idle account is refreshed all the same.
-    pub(crate) refresh_due_at: Option<i64>,
     pub(crate) health: Health,
     pub(crate) health_detail: Option<String>,
     pub(crate) connected_at: i64,
-    pub(crate) updated_at: i64,
+    /// When name and picture were last read.
+    pub(crate) looked_at: i64,
 }
 
-/// The right to act for an account or a job, until it expires or somebody else takes it.
+/// An account as returned by a consent or a refresh. Its sealed credentials are passed separately.
+#[derive(Clone, Debug)]
+pub(crate) struct NewAccount {
+    /// The id of its channel, if the tenant's app does not already have the account.
+    pub(crate) channel: String,
+    pub(crate) app: String,
+    pub(crate) account: String,
+    pub(crate) display_name: String,
+    pub(crate) avatar_url: Option<String>,
+    pub(crate) grant: Option<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) missing_scopes: Vec<String>,
+    pub(crate) expires_at_s: Option<i64>,
+    pub(crate) refresh_expires_at_s: Option<i64>,
+    /// When an idle account is refreshed.
+    pub(crate) refresh_due_at: Option<i64>,
+    pub(crate) health: Health,
+    pub(crate) health_detail: Option<String>,
+    pub(crate) now: i64,
+}
+
+/// Seals an account's credentials for the resulting channel.
+pub(crate) type Seal = dyn Fn(&str) -> Result<Sealed> + Send + Sync;
+
+/// The right to act for an account or a job, until it expires or another worker takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lease {
     pub(crate) fence: i64,
 }
 
-/// Where a publish job stands.
+/// The status of a publish job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
-    /// Going on, or waiting for its time.
+    /// Running, or waiting for its time.
     Active,
-    /// Waits for a person; `error` says for what.
+    /// Waits for a person; `error` says why.
     Paused,
-    /// It is out.
+    /// The post was published.
     Published,
     /// Nothing was posted.
     Failed,
@@ -128,7 +154,7 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
-    /// No call will follow, but for a published job that waits to learn its id.
+    /// No further call follows, except for a published job that waits to learn its post's id.
     pub fn has_ended(self) -> bool {
         !matches!(self, JobStatus::Active | JobStatus::Paused)
     }
@@ -145,6 +171,45 @@ impl JobStatus {
     }
 }
 
+/// Jobs as a person looks for them: by what there is to do with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobGroup {
+    /// They wait for a person: paused, or it is not known whether they were posted.
+    Attention,
+    /// Active, and not scheduled.
+    InProgress,
+    /// They wait for the time to publish at. Listed by that time, the next one first.
+    Scheduled,
+    /// The post was published.
+    Published,
+    /// Nothing was posted.
+    Failed,
+    /// Ended on request.
+    Cancelled,
+}
+
+impl JobGroup {
+    pub(crate) fn statuses(self) -> &'static [JobStatus] {
+        match self {
+            JobGroup::Attention => &[JobStatus::Paused, JobStatus::Unknown],
+            JobGroup::InProgress | JobGroup::Scheduled => &[JobStatus::Active],
+            JobGroup::Published => &[JobStatus::Published],
+            JobGroup::Failed => &[JobStatus::Failed],
+            JobGroup::Cancelled => &[JobStatus::Cancelled],
+        }
+    }
+
+    /// Whether only scheduled jobs belong to it, or none. None: scheduled or not makes no difference.
+    pub(crate) fn scheduled(self) -> Option<bool> {
+        match self {
+            JobGroup::InProgress => Some(false),
+            JobGroup::Scheduled => Some(true),
+            _ => None,
+        }
+    }
+}
+
 /// A publish job.
 #[derive(Clone, Debug)]
 pub(crate) struct JobRow {
@@ -152,10 +217,11 @@ pub(crate) struct JobRow {
     pub(crate) app: String,
     pub(crate) channel: String,
     pub(crate) digest: Digest,
-    /// Whose state it is, where somebody moved the job and the new component has not yet taken a step.
+    /// The component that wrote the state, if the job was moved and the new component has not yet taken a step.
     pub(crate) moved_from: Option<Digest>,
     /// The post and the media references.
     pub(crate) request: Sealed,
+    /// Tells whether a request is the same.
     pub(crate) request_hash: String,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) retry_of: Option<String>,
@@ -163,21 +229,21 @@ pub(crate) struct JobRow {
     pub(crate) consent: Option<String>,
     pub(crate) priority: i32,
     pub(crate) publish_at: Option<i64>,
-    /// None: not begun.
+    /// None: not started.
     pub(crate) state: Option<Sealed>,
-    /// The next call is announced as not to be repeated.
-    pub(crate) once: bool,
-    /// A call for this step was begun, and no answer of it is stored.
+    /// The next call was announced as one that must not be repeated.
+    pub(crate) non_idempotent: bool,
+    /// A call for this step was started, and no result of it is stored.
     pub(crate) interrupted: bool,
-    /// Any `once` call was ever begun.
-    pub(crate) once_begun: bool,
-    /// When the first of them was.
+    /// Any `once` call was ever started.
+    pub(crate) non_idempotent_begun: bool,
+    /// When the first of them was started.
     pub(crate) sent_at: Option<i64>,
     pub(crate) status: JobStatus,
     pub(crate) phase: String,
     pub(crate) bytes_sent: i64,
     pub(crate) bytes_total: i64,
-    /// None: nobody has to look at it.
+    /// None: it is not due at any time.
     pub(crate) wake_at: Option<i64>,
     pub(crate) attempts: i64,
     pub(crate) deadline_at: i64,
@@ -189,9 +255,9 @@ pub(crate) struct JobRow {
     pub(crate) references: Vec<String>,
     /// The account's allowances, as JSON.
     pub(crate) quotas: Option<String>,
-    /// When the form was last asked for.
+    /// When the form was last requested.
     pub(crate) asked_at: Option<i64>,
-    /// A person said to go on whatever the allowances are.
+    /// A person resumed it regardless of the allowances.
     pub(crate) forced: bool,
     /// What a person found, as JSON.
     pub(crate) resolution: Option<String>,
@@ -200,7 +266,7 @@ pub(crate) struct JobRow {
     pub(crate) ended_at: Option<i64>,
 }
 
-/// What a person found after `unknown`, as it is stored.
+/// What a person found after `unknown`, as stored.
 #[derive(Clone, Debug)]
 pub(crate) struct ResolvedJob {
     pub(crate) status: JobStatus,
@@ -212,53 +278,74 @@ pub(crate) struct ResolvedJob {
     pub(crate) resolution: String,
 }
 
-/// What a person changed of a job that has sent nothing. None: stays as it is.
+/// A person's changes to a job that has sent nothing. None: unchanged.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChangedJob {
-    /// With a new request the job begins anew.
+    /// With a new request the job starts again.
     pub(crate) request: Option<Sealed>,
     pub(crate) consent: Option<String>,
     pub(crate) priority: Option<i32>,
     pub(crate) publish_at: Option<i64>,
     pub(crate) deadline_at: Option<i64>,
-    /// When it goes on.
+    /// When it continues.
     pub(crate) wake_at: i64,
 }
 
 /// Which job a worker wants.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct AskForJob<'a> {
-    pub(crate) owner: &'a str,
-    /// By which jobs are due.
+    /// The current time, for due jobs.
     pub(crate) now: i64,
-    /// By which leases end.
-    pub(crate) lease_now: i64,
-    /// How long the lease is to hold, by the same clock.
-    pub(crate) lease_until: i64,
-    /// None: any.
-    pub(crate) only: Option<(&'a TenantId, &'a str)>,
-    pub(crate) dead: &'a super::IsDead,
+    /// The length of the lease.
+    pub(crate) length: Duration,
+    /// Only one of these jobs. None: any.
+    pub(crate) only: Option<&'a [String]>,
+    /// No job of these tenants.
+    pub(crate) without: &'a [TenantId],
 }
 
-/// What others said about a job while it is worked on.
-#[derive(Clone, Copy, Debug, Default)]
+/// Media that is bound to a new job.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JobMedia {
+    /// Uploads that the job needs.
+    pub(crate) uploads: Vec<String>,
+    /// Links from which the platform fetches its media.
+    pub(crate) links: Vec<MediaLinkRow>,
+}
+
+/// The result of storing a job.
+#[derive(Clone, Debug)]
+pub(crate) enum InsertedJob {
+    Stored,
+    /// The job that has the idempotency key already, or is the other attempt at this post.
+    Repeated(Box<JobRow>),
+    /// This upload no longer exists; nothing was stored.
+    UploadGone(String),
+}
+
+/// Changes by other callers while a job is worked on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct JobSignals {
     pub(crate) cancel_requested: bool,
+    /// The revision of the account's credentials; None: it was disconnected.
+    pub(crate) credentials_revision: Option<i64>,
+    /// The revision of the app; None: it was deleted.
+    pub(crate) app_revision: Option<i64>,
 }
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Clone, Debug)]
 pub(crate) struct JobUpdate {
     /// The component that was called.
     pub(crate) digest: Digest,
-    /// It cannot go on; the one that the job was moved from can.
+    /// It cannot continue the job, so the job moves back to its previous component.
     pub(crate) send_back: bool,
-    /// None: the state stays.
+    /// None: the state is unchanged.
     pub(crate) state: Option<Sealed>,
     pub(crate) reference: Option<String>,
-    pub(crate) once: bool,
+    pub(crate) non_idempotent: bool,
     pub(crate) interrupted: bool,
-    pub(crate) once_begun: bool,
+    pub(crate) non_idempotent_begun: bool,
     pub(crate) status: JobStatus,
     pub(crate) phase: String,
     pub(crate) bytes_sent: i64,
@@ -268,15 +355,15 @@ pub(crate) struct JobUpdate {
     pub(crate) post_id: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) error: Option<String>,
-    /// The event that the call took with it.
-    pub(crate) event_taken: Option<i64>,
-    /// The wish to cancel was put to the provider.
+    /// The event that the call received.
+    pub(crate) event_taken: Option<String>,
+    /// The provider was asked to cancel.
     pub(crate) cancel_answered: bool,
     /// Give the job back in the same transaction.
     pub(crate) release: bool,
-    /// The account's allowances, as JSON. None: as they were.
+    /// The account's allowances, as JSON. None: unchanged.
     pub(crate) quotas: Option<String>,
-    /// When the form was asked for. None: as it was.
+    /// When the form was requested. None: unchanged.
     pub(crate) asked_at: Option<i64>,
     pub(crate) history: Option<HistoryRow>,
 }
@@ -286,14 +373,14 @@ pub(crate) struct JobUpdate {
 pub struct HistoryRow {
     /// Milliseconds since 1970.
     pub at_ms: i64,
-    /// What was called: `publish_form`, `begin_publish`, `continue_publish`, `cancel_publish`; or what else
-    /// moved the job: `deadline`, `change`, `move`, `resolve`.
+    /// What was called: `publish_form`, `begin_publish`, `continue_publish`, `cancel_publish`; or another
+    /// cause of a change: `deadline`, `change`, `move`, `resolve`.
     pub call: String,
     /// What the job was doing.
     pub phase: String,
-    /// How the job stands since (as [`JobStatus`]), or the kind of the error.
+    /// The job's status after the attempt (as [`JobStatus`]), or the kind of the error.
     pub result: String,
-    /// One sentence, where there is an error.
+    /// The error's message, if there is an error.
     pub message: Option<String>,
     /// The platform's own code.
     pub code: Option<String>,
@@ -301,7 +388,7 @@ pub struct HistoryRow {
     pub trace_id: Option<String>,
 }
 
-/// What a webhook said of a publish.
+/// A webhook event about a publish.
 #[derive(Clone, Debug)]
 pub(crate) struct EventRow {
     pub(crate) app: String,
@@ -313,39 +400,25 @@ pub(crate) struct EventRow {
     pub(crate) received_at: i64,
 }
 
-/// An event that waits for its job's next call.
+/// An event to pass to its job's next call.
 #[derive(Clone, Debug)]
 pub(crate) struct WaitingEvent {
-    pub(crate) rowid: i64,
+    pub(crate) id: String,
     /// The row's name in its [`crate::vault::Place`].
     pub(crate) row: String,
     pub(crate) evidence: Sealed,
 }
 
-/// Which jobs to list, newest first.
+/// Which jobs to list, newest first; scheduled ones by their time, the next one first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct JobFilter {
     pub(crate) channel: Option<String>,
     pub(crate) status: Option<JobStatus>,
+    /// With a group the status does not count.
+    pub(crate) group: Option<JobGroup>,
     pub(crate) limit: u32,
-    /// Only those after this one, in the order of the list.
+    /// Only jobs after this one, in the order of the list.
     pub(crate) before: Option<String>,
-}
-
-/// A value that a provider remembers.
-#[derive(Clone, Debug)]
-pub(crate) struct ValueRow {
-    pub(crate) value: Sealed,
-    pub(crate) version: u64,
-}
-
-/// What came of a conditional write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SetValue {
-    Written(u64),
-    Conflict,
-    /// The provider's allowance is used up.
-    Full,
 }
 
 /// A sealed value with its place.
@@ -354,26 +427,43 @@ pub(crate) struct SealedValue {
     pub(crate) table: &'static str,
     pub(crate) column: &'static str,
     pub(crate) row: String,
-    /// The row in SQL's own terms.
-    pub(crate) rowid: i64,
     pub(crate) sealed: Sealed,
 }
 
-/// A key of the service's interface for programs. Its text is kept nowhere.
-#[derive(Clone, Debug)]
-pub(crate) struct ApiKeyRow {
+/// A document of a front door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Document {
+    pub(crate) kind: String,
     pub(crate) id: String,
-    pub(crate) hash: String,
-    pub(crate) name: String,
-    /// None: the operator's own.
-    pub(crate) tenant: Option<String>,
-    /// Its last characters.
-    pub(crate) hint: String,
+    /// JSON that the front door defines.
+    pub(crate) facts: String,
+    pub(crate) body: Option<Vec<u8>>,
     pub(crate) created_at: i64,
-    pub(crate) used_at: Option<i64>,
+    /// After this time the document no longer exists.
+    pub(crate) expires_at: Option<i64>,
 }
 
-/// Media that a caller brought.
+/// One of several changes that are made together.
+#[derive(Clone, Debug)]
+pub(crate) enum DocumentChange {
+    /// Inserts or replaces.
+    Put(Document),
+    /// Replaces the facts of an existing document.
+    SetFacts {
+        kind: String,
+        id: String,
+        facts: String,
+    },
+    Remove {
+        kind: String,
+        id: String,
+    },
+    RemoveAll {
+        kind: String,
+    },
+}
+
+/// Media that a caller uploaded.
 #[derive(Clone, Debug)]
 pub(crate) struct UploadRow {
     pub(crate) id: String,
@@ -384,7 +474,7 @@ pub(crate) struct UploadRow {
     pub(crate) created_at: i64,
 }
 
-/// An address at which a platform fetches media.
+/// A link from which a platform fetches media.
 #[derive(Clone, Debug)]
 pub(crate) struct MediaLinkRow {
     /// A hash of its secret part.
@@ -393,14 +483,4 @@ pub(crate) struct MediaLinkRow {
     /// The media and its app, as JSON.
     pub(crate) reference: Sealed,
     pub(crate) created_at: i64,
-}
-
-/// A file of the site.
-#[derive(Clone, Debug)]
-pub(crate) struct SiteFileRow {
-    pub(crate) path: String,
-    pub(crate) content_type: String,
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) size: i64,
-    pub(crate) added_at: i64,
 }

@@ -1,143 +1,103 @@
-//! The engine room against providers that misbehave, small local servers, and files that change.
-//!
-//! The providers are `tests/guests`, built by `cargo xtask guests`. Servers listen on 127.0.0.1 at a port the
-//! system chooses, and stand for `https://api.example.com` by way of `connect-to`.
+//! Input to the host: callback URLs, configurations. The tests use the stored inputs first, then mutated ones
+//! (`tests/fuzz`).
 
-mod calls;
-mod fuzz;
-mod limits;
-mod loading;
-mod media;
-mod network;
-mod program;
-mod server;
+use fuzz_inputs::play;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use crate::account::callback_query;
 
-use async_trait::async_trait;
-use tokio::sync::OnceCell;
+#[test]
+fn addresses_of_callbacks_are_taken_apart_once_and_whole() {
+    play("callback-address", |input| {
+        let address = String::from_utf8_lossy(input).into_owned();
+        let pairs = callback_query(&address);
+        // Encoding and parsing again gives the same values: nothing is decoded twice, and nothing is lost.
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(&pairs);
+        assert_eq!(callback_query(&format!("https://app.example.com/callback/?{}", query.finish())), pairs);
+    });
+}
 
-use crate::egress::{Clients, Egress};
-use crate::engine::{Engine, EngineOptions};
-use crate::limits::Limits;
-use crate::policy::Policy;
-use crate::provider::{Account, CallContext, Entry, Provider, ProviderStorage, SetOptions, StorageError};
-use crate::secret::{SecretBytes, SecretText};
+#[test]
+fn any_configuration_is_opened_or_refused_with_a_remedy() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    play("configuration", |input| {
+        let Ok(config) = serde_json::from_slice::<crate::HostConfig>(input) else { return };
+        // In memory: a damaged path may name anything of this machine.
+        let config = crate::HostConfig {
+            data: None,
+            database: None,
+            cache: None,
+            key_file: None,
+            media_folder: None,
+            ..config
+        };
+        let opened = runtime.block_on(async {
+            let host = config.builder()?.open().await?;
+            let apps = host.apps().await;
+            host.close(std::time::Duration::ZERO).await;
+            apps
+        });
+        match opened {
+            Ok(apps) => assert!(apps.is_empty()),
+            Err(error) => {
+                assert!(!error.message.is_empty() && error.kind != crate::ErrorKind::Internal, "{error:?}");
+                assert!(error.remedy.is_some_and(|remedy| !remedy.is_empty()), "{}", error.message);
+            }
+        }
+    });
+}
 
-/// The bytes of a guest.
-fn guest(name: &str) -> Vec<u8> {
+/// A provider whose component differs from the built one only in a meaningless custom section.
+fn version(number: u8) -> Vec<u8> {
     // This test runs as TARGET/debug/deps/NAME.
     let exe = std::env::current_exe().unwrap();
-    let target: PathBuf = exe.ancestors().nth(3).unwrap().to_owned();
-    let path = target.join("wasm32-wasip2/guest").join(format!("{name}.wasm"));
-    std::fs::read(&path).unwrap_or_else(|_| panic!("no {}: run `cargo xtask guests` first", path.display()))
+    let path = exe.ancestors().nth(3).unwrap().join("wasm32-wasip2/guest/minimal_provider.wasm");
+    let mut bytes = std::fs::read(&path)
+        .unwrap_or_else(|_| panic!("no {}: run `cargo xtask guests` first", path.display()));
+    // A custom section: its kind, its length, the length of its name, its name.
+    bytes.extend_from_slice(&[0, 3, 1, b'v', number]);
+    bytes
 }
 
-/// The limits of [`patient`], but for those that a test must be able to reach.
-fn short_limits() -> Limits {
-    Limits {
-        idle: Duration::from_millis(1_500),
-        total: Duration::from_secs(6),
-        memory: 8 << 20,
-        response_body: 50_000,
-        ..Limits::default()
+#[tokio::test]
+async fn components_that_nothing_needs_any_more_are_let_go() {
+    let host = crate::Host::builder().background(false).open().await.unwrap();
+    let mut digests = Vec::new();
+    for number in 0..4 {
+        digests.push(host.load_provider(&version(number)).await.unwrap().provider.digest);
+        assert_eq!(host.parts.apps.loaded_components(), 1, "the {number} before is let go");
     }
+    digests.dedup();
+    assert_eq!(digests.len(), 4);
 }
 
-/// The test provider under ordinary limits.
-async fn patient() -> Provider {
-    static PROVIDER: OnceCell<Provider> = OnceCell::const_new();
-    PROVIDER
-        .get_or_init(|| async {
-            Engine::new(EngineOptions::default()).unwrap().load(&guest("test_provider")).await.unwrap()
-        })
-        .await
-        .clone()
+#[tokio::test]
+async fn an_app_moves_with_its_component_and_the_old_one_is_gone() {
+    let host = crate::Host::builder().background(false).open().await.unwrap();
+    let first = host.load_provider(&version(1)).await.unwrap().provider;
+    let config =
+        crate::AppConfig { provider: Some(first.descriptor.id.clone()), ..crate::AppConfig::default() };
+    host.put_app("app", config).await.unwrap();
+    host.load_provider(&version(2)).await.unwrap();
+    // The app moved with it, so the first component is gone, and using it is an error.
+    assert_eq!(host.parts.apps.loaded_components(), 1);
+    assert_eq!(host.parts.apps.provider(&first.digest).await.unwrap_err().kind, crate::ErrorKind::LoadFailed);
 }
 
-/// The test provider under short limits.
-async fn hasty() -> Provider {
-    static PROVIDER: OnceCell<Provider> = OnceCell::const_new();
-    PROVIDER
-        .get_or_init(|| async {
-            let options = EngineOptions { limits: short_limits(), ..EngineOptions::default() };
-            Engine::new(options).unwrap().load(&guest("test_provider")).await.unwrap()
-        })
-        .await
-        .clone()
-}
-
-fn account() -> Account {
-    Account {
-        id: "42".to_owned(),
-        credentials: SecretBytes::new(b"token".to_vec()),
-        scopes: vec!["scope".to_owned()],
-    }
-}
-
-/// A call with these settings, granted `https://api.example.com`.
-fn context(settings: &[(&str, &str)]) -> CallContext {
-    CallContext {
-        settings: Arc::new(
-            settings.iter().map(|(name, value)| ((*name).to_owned(), SecretText::new(*value))).collect(),
-        ),
-        egress: egress(Policy::granting(["https://api.example.com"]).unwrap()),
-        storage: Arc::new(MemoryStorage::default()),
-        account_id: Some("42".to_owned()),
-        ..CallContext::pure()
-    }
-}
-
-fn egress(policy: Policy) -> Arc<Egress> {
-    Arc::new(Egress::new(policy, &Clients::default()).unwrap())
-}
-
-/// `https://api.example.com` is the server at this port.
-fn mapped(port: u16) -> Policy {
-    Policy {
-        connect_to: vec![format!("https://api.example.com = http://127.0.0.1:{port}").parse().unwrap()],
-        ..Policy::granting(["https://api.example.com"]).unwrap()
-    }
-}
-
-/// What `get-profile` says under a behaviour.
-async fn bio(provider: &Provider, cx: CallContext) -> Result<String, crate::Error> {
-    let profile = provider.get_profile(cx, &account()).await.map_err(crate::abi::CallError::into_error)?;
-    Ok(profile.bio.unwrap())
-}
-
-#[derive(Default)]
-struct MemoryStorage(Mutex<(u64, BTreeMap<String, Entry>)>);
-
-#[async_trait]
-impl ProviderStorage for MemoryStorage {
-    async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
-        Ok(self.0.lock().unwrap().1.get(key).cloned())
-    }
-
-    async fn set(&self, key: &str, value: &[u8], options: SetOptions) -> Result<u64, StorageError> {
-        let mut inner = self.0.lock().unwrap();
-        let now = inner.1.get(key).map_or(0, |entry| entry.version);
-        if options.if_version.is_some_and(|wanted| wanted != now) {
-            return Err(StorageError::Conflict);
-        }
-        inner.0 += 1;
-        let version = inner.0;
-        inner.1.insert(key.to_owned(), Entry { value: value.to_vec(), version });
-        Ok(version)
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        self.0.lock().unwrap().1.remove(key);
-        Ok(())
-    }
-
-    async fn list_keys(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, StorageError> {
-        let inner = self.0.lock().unwrap();
-        let keys = inner.1.keys().filter(|key| key.starts_with(prefix) && Some(key.as_str()) > after);
-        Ok(keys.take(100).cloned().collect())
-    }
+#[tokio::test]
+async fn one_that_is_being_loaded_keeps_no_other_waiting() {
+    let host = crate::Host::builder().background(false).open().await.unwrap();
+    let digest = crate::Digest::of(&version(3));
+    let cell = host.parts.apps.cell(&digest);
+    let mut loading = Box::pin(cell.get_or_init(std::future::pending));
+    assert!(futures::poll!(&mut loading).is_pending());
+    // Meanwhile another component is installed, listed and found.
+    let other = host.load_provider(&version(1)).await.unwrap().provider;
+    assert_eq!(host.providers().await.unwrap().len(), 1);
+    host.parts.apps.provider(&other.digest).await.unwrap();
+    // A caller of the same component waits for it, and loads it after the first caller is dropped.
+    let mut wanting = Box::pin(host.parts.apps.provider(&digest));
+    assert!(futures::poll!(&mut wanting).is_pending());
+    drop(loading);
+    assert_eq!(wanting.await.unwrap_err().kind, crate::ErrorKind::LoadFailed, "it was never installed");
 }

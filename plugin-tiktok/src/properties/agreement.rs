@@ -1,9 +1,9 @@
-//! The provider beside the simulator, which was written from the same contract by itself: whatever the account,
-//! the app and the post, the check finds an error exactly when the simulator refuses, and every plan for a
-//! file is one that it takes.
+//! Compares the provider with the simulator, which was written independently from the same contract: for any
+//! account, app and post, the check finds an error exactly when the simulator refuses the post, and the
+//! simulator accepts every chunk plan.
 //!
-//! A post that the check refuses is sent all the same here, by the code that sends sound ones. Compared is
-//! what the wire can carry: that a disclosure was left open, for example, only a form can show.
+//! A post that the check refuses is sent here anyway, by the code that sends valid ones. Only properties that
+//! a request can express are compared; an unanswered disclosure, for example, is only visible in a form.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ use tiktok_simulator::{Megabyte, Simulator, Stage, World};
 
 use crate::chunks::{MAX_SIZE, plan};
 use crate::draft::Draft;
-use crate::{check_post, oauth, publish};
+use crate::{check, oauth, publish};
 
 const SUBJECT: &str = "demo.kitchen";
 
@@ -52,7 +52,7 @@ impl Registration {
 
 /// One simulator for all cases of a test; each case changes its world first.
 struct Bench {
-    /// Keeps the simulator's tasks going.
+    /// Keeps the simulator's tasks running.
     _runtime: tokio::runtime::Runtime,
     simulator: Simulator,
     registrations: Vec<Registration>,
@@ -65,10 +65,10 @@ impl Bench {
         let mut world = World::demo();
         world.switches.auto_consent.enabled = true;
         world.switches.auto_consent.account = Some(SUBJECT.to_owned());
-        // What is counted over time is left out here; the ledger has tests of its own.
+        // Allowances over time are not tested here; the ledger has its own tests.
         world.switches.rate_limit_divisor = 0;
         world.switches.hash_uploads = false;
-        // Everything that TikTok would let pass although it is wrong, and what its guidelines alone forbid.
+        // Refuses traps that TikTok would accept, and content that only its guidelines forbid.
         world.switches.refuse_findings = true;
         world.switches.refuse_private_branded = true;
         world.switches.require_brand_toggles = true;
@@ -117,7 +117,7 @@ impl Bench {
         registration
     }
 
-    /// Sends a post as the provider would if the check had let it pass.
+    /// Sends a post as the provider would if the check had accepted it.
     fn send(&self, registration: &Registration, post: &Post, media: &[MediaInfo]) -> Result<(), Error> {
         let environment = registration.environment(&self.simulator.origin());
         let (draft, _) = Draft::read(post);
@@ -149,7 +149,7 @@ impl Bench {
             match step.next {
                 NextStep::Failed(error) => return Err(error),
                 _ if step.reference.is_some() => return Ok(()),
-                // A pull first reserves its place.
+                // A pull first reserves a place in the allowance.
                 NextStep::Proceed(_) => state = step.state,
                 other => panic!("neither taken nor refused: {other:?}"),
             }
@@ -157,7 +157,7 @@ impl Bench {
     }
 }
 
-/// A request to one of TikTok's hosts, carried to the simulator.
+/// Forwards a request for one of TikTok's hosts to the simulator.
 fn ask(origin: &str, request: &SentRequest) -> Result<Response, SendError> {
     let address = origin.strip_prefix("http://").unwrap();
     let (_, host, path) = social_channel_provider::http::split_url(&request.url).unwrap();
@@ -184,7 +184,7 @@ fn ask(origin: &str, request: &SentRequest) -> Result<Response, SendError> {
     Ok(Response { status, headers, body: answer[end + 4..].to_vec(), truncated: false })
 }
 
-/// What differs from one case to the next.
+/// The parameters of a test case.
 #[derive(Clone, Debug)]
 struct Case {
     registration: usize,
@@ -270,7 +270,7 @@ fn case() -> impl Strategy<Value = Case> {
             text,
             title,
             emoji,
-            // Mostly off, as in a form; else nearly no case would pass.
+            // Mostly off, as in a form; otherwise almost no case would be accepted.
             allow: allow.map(|on| on && size % 3 == 0),
             brands,
             cover,
@@ -281,7 +281,7 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
-/// Mostly short; else around the limit.
+/// Mostly short; otherwise around the limit.
 fn text() -> impl Strategy<Value = i32> {
     prop_oneof![6 => Just(-80), 2 => -3..=3]
 }
@@ -307,13 +307,14 @@ impl Case {
         });
     }
 
-    /// An app that is not audited gets "only me" alone, and Duet and Stitch are off: public or private looks alike.
+    /// Whether the account's privacy is not visible: an unaudited app gets only "only me", and Duet and Stitch are
+    /// off.
     fn privacy_is_hidden(&self, registration: &Registration) -> bool {
         let alike = self.private || (self.duet_disabled && self.stitch_disabled);
         !registration.audited && self.options_self_only && alike && !self.banned && !self.capped
     }
 
-    /// A text whose length differs from the limit by so many UTF-16 units.
+    /// A text whose length differs from the limit by `difference` UTF-16 units.
     fn words(&self, limit: usize, difference: i32) -> Option<String> {
         let units = limit.saturating_add_signed(difference as isize);
         let emoji = if self.emoji { units / 2 } else { 0 };
@@ -354,7 +355,7 @@ impl Case {
         };
         match (self.photos, self.pull) {
             (true, _) => self.urls.iter().map(|url| item(1000, "image/jpeg", Some(url))).collect(),
-            // A pull tells no size on the wire, so the size is one that is right.
+            // A pull request does not contain the size, so a valid size is used.
             (false, true) => vec![item(1_000_000, "video/mp4", self.urls.first())],
             (false, false) => vec![item(self.size, "video/mp4", None)],
         }
@@ -364,7 +365,7 @@ impl Case {
 #[test]
 fn the_check_finds_an_error_exactly_when_the_simulator_refuses() {
     let bench = Bench::new();
-    // The limits of 4 GB and 20 MB are read as decimal by the provider, which is the safe reading.
+    // The provider interprets the limits of 4 GB and 20 MB as decimal, which is safe.
     bench.simulator.edit(|world| world.switches.megabyte = Megabyte::Decimal);
     let counts = Arc::new((std::sync::atomic::AtomicUsize::new(0), std::sync::atomic::AtomicUsize::new(0)));
     let counted = Arc::clone(&counts);
@@ -374,13 +375,13 @@ fn the_check_finds_an_error_exactly_when_the_simulator_refuses() {
         let registration = &bench.registrations[case.registration];
         let (post, media) = (case.post(), case.media());
         let environment = registration.environment(&bench.simulator.origin());
-        let findings = run(check_post(&environment, &registration.account, &post, &media)).unwrap();
+        let findings = run(check::report(&environment, &registration.account, &post, &media)).unwrap();
         let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
         let sent = bench.send(registration, &post, &media);
         let counter = if sent.is_ok() { &counted.0 } else { &counted.1 };
         counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if case.privacy_is_hidden(registration) {
-            // Nothing tells whether the account is private, so it is said to be uncertain.
+            // It is unknown whether the account is private, so the finding is a warning.
             let warned =
                 |finding: &&Finding| finding.severity == Severity::Warning && finding.subject == "account";
             prop_assert!(findings.iter().any(|finding| warned(&finding)), "{:?}", findings);
@@ -396,7 +397,7 @@ fn the_check_finds_an_error_exactly_when_the_simulator_refuses() {
     if let Err(failure) = result {
         panic!("{failure}");
     }
-    // Neither side of the statement is empty.
+    // Both accepted and refused posts occurred.
     let of = |counter: &std::sync::atomic::AtomicUsize| counter.load(std::sync::atomic::Ordering::Relaxed);
     assert!(of(&counts.0) > 30 && of(&counts.1) > 30, "{counts:?}");
 }

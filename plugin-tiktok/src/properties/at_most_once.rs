@@ -1,8 +1,8 @@
-//! At most one post, whatever is lost: the state machine against a small TikTok that makes posts, under any
-//! course of lost requests, lost answers, outages, crashes of the host, and a cancel at any time.
+//! At most one post, whatever is lost: runs the state machine against a small model of TikTok, with any
+//! sequence of lost requests, lost responses, outages, host crashes, and a cancel at any time.
 //!
-//! The host is played by its rules: a step is stored before the next call; a call that ends without an
-//! answer, or with `outcome-unknown`, is repeated with `interrupted`.
+//! The test acts as the host: a step is stored before the next call; a call that ends without a result, or
+//! with `outcome-unknown`, is repeated with `interrupted`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -25,17 +25,17 @@ enum Fault {
     None,
     /// The request never left.
     NotSent,
-    /// It got lost on the way; TikTok did nothing.
+    /// The request was lost; TikTok did nothing.
     LostRequest,
-    /// TikTok did it; the answer got lost.
+    /// TikTok processed it; the response was lost.
     LostAnswer,
     /// 500 without effect.
     Outage,
-    /// A gateway's 502; TikTok did it.
+    /// A gateway's 502; TikTok processed it.
     GatewayAfter,
     /// 429.
     TooFast,
-    /// The call is cut off and the host starts again: its answer is never seen.
+    /// The call is aborted and the host restarts: its result is never seen.
     Crash,
     /// Half an hour passes.
     Late,
@@ -55,7 +55,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     ]
 }
 
-/// One init and what came of it.
+/// One init and its result.
 struct Publish {
     size: u64,
     received: u64,
@@ -64,10 +64,10 @@ struct Publish {
     is_pull: bool,
 }
 
-/// What differs between one TikTok and another.
+/// Variants of TikTok's behaviour.
 #[derive(Clone, Copy, Debug)]
 struct Manners {
-    /// Whether `uploaded_bytes` is told at all.
+    /// Whether `uploaded_bytes` is reported.
     tells_progress: bool,
     /// Whether a 416 says how far the upload got.
     ranges_on_416: bool,
@@ -83,7 +83,7 @@ struct Tiktok {
 }
 
 impl Tiktok {
-    /// Posts made or bound to be made.
+    /// Posts that were made or will be made.
     fn posts(&self) -> usize {
         let made = self.publishes.iter().filter(|(id, publish)| {
             (publish.is_pull || publish.received == publish.size) && !self.cancelled.contains(id)
@@ -186,7 +186,7 @@ fn status(status: u16) -> Response {
     Response { status, ..Response::default() }
 }
 
-/// A world in which faults come in the given order, and none after them.
+/// A world with the given sequence of faults, and none after them.
 struct World {
     environment: FakeEnvironment,
     tiktok: Rc<RefCell<Tiktok>>,
@@ -203,7 +203,7 @@ fn world(environment: FakeEnvironment, manners: Manners, faults: Vec<Fault>) -> 
     let mut faults = faults.into_iter();
     environment.respond(move |request| {
         let lost = || Err(SendError::Lost("reset".to_owned()));
-        // The call was cut off: it sends nothing more.
+        // The call was aborted and sends nothing more.
         if crash.get() {
             return lost();
         }
@@ -242,7 +242,7 @@ impl World {
         self.now.set(self.environment.now());
     }
 
-    /// Drives a publish to its end, as the host does.
+    /// Runs a publish to its end, as the host does.
     fn drive(&self, post: &Post, media: &[FakeMedia], cancel_at: Option<usize>) -> NextStep {
         let infos: Vec<MediaInfo> = media.iter().map(Media::info).collect();
         let mut step = loop {

@@ -1,5 +1,5 @@
-//! How many jobs a second one SQLite file and six workers carry. Uploads of one chunk of 4 KiB, a platform that
-//! is done at once: what is left is the job itself.
+//! Measures how many jobs per second one SQLite file and six workers can run. Uploads of one chunk of 4 KiB and
+//! a platform that completes at once, so that only the cost of the job remains.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use social_channel::JobStatus;
 use crate::{connect_all, fast_world_of, row};
 
 const WORKERS: usize = 6;
-/// The provider counts six inits a minute and account: none of them has to wait.
+/// Enough accounts that no job waits for the provider's limit of six inits per minute and account.
 const ACCOUNTS: usize = 50;
 const EACH: usize = 6;
 

@@ -1,10 +1,12 @@
-//! `cargo xtask bench`: what the component costs, side by side with native code in one run.
+//! `cargo xtask bench`: the cost of the component, compared with native code in the same run.
 //!
-//! The platform is the simulator in this process; what is measured runs in child processes (memory, start) or
-//! beside it (latency, throughput), always the host first, then reqwest alone doing the same, in turns.
+//! The platform is the simulator in this process; the measured code runs in child processes (memory, start) or
+//! in this process (latency, throughput), alternating between the host and plain reqwest with the same
+//! requests.
 
 mod jobs;
 mod native;
+mod scheduled;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -43,10 +45,13 @@ async fn main() -> Result<()> {
     if wanted("jobs") {
         jobs::measure().await?;
     }
+    if wanted("scheduled") {
+        scheduled::measure().await?;
+    }
     Ok(())
 }
 
-/// No limits and no waiting: the platform is not what is measured.
+/// No limits and no waiting, because the platform is not measured.
 fn fast_world() -> World {
     let mut world = world();
     world.switches.rate_limit_divisor = 0;
@@ -56,7 +61,7 @@ fn fast_world() -> World {
     world
 }
 
-/// The same with so many more accounts.
+/// The same with additional accounts.
 fn fast_world_of(accounts: usize) -> World {
     let mut world = fast_world();
     world
@@ -69,7 +74,7 @@ fn name(account: usize) -> String {
     format!("bench.{account}")
 }
 
-/// Connects the accounts of [`fast_world_of`]; their channels.
+/// Connects the accounts of [`fast_world_of`]; returns their channels.
 async fn connect_all(stage: &Stage, accounts: usize) -> Result<Vec<String>> {
     let mut channels = Vec::new();
     for account in 0..accounts {
@@ -89,7 +94,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 async fn profile() -> Result<()> {
-    // With the warm-up below what the provider lets through in a minute (600).
+    // Including the warm-up, below the provider's limit of 600 per minute.
     const ROUNDS: usize = 400;
     let stage = Stage::in_world(fast_world(), |builder| builder).await?;
     let channel = stage.connect().await?.id;
@@ -134,7 +139,7 @@ async fn upload() -> Result<()> {
         if job.status != JobStatus::Published {
             bail!("the upload failed: {job:?}");
         }
-        // From the first byte to the last answer: waits for the verdict are not what is compared.
+        // From the first byte to the last response, without waiting for the final status.
         ours.push(native::upload_time(&stage, before)?);
         let before = stage.simulator.log().len();
         native.upload(&token, &stage.folder.path().join(format!("video-{GIB}.mp4")), GIB).await?;
@@ -193,7 +198,7 @@ async fn start() -> Result<()> {
 
 async fn concurrent() -> Result<()> {
     const CALLS: usize = 1_000;
-    // The provider counts 600 calls a minute and account: none of them has to wait.
+    // Enough accounts that no call waits for the provider's limit of 600 per minute and account.
     const ACCOUNTS: usize = 10;
     let stage = Stage::in_world(fast_world_of(ACCOUNTS), |builder| builder).await?;
     let channels = connect_all(&stage, ACCOUNTS).await?.join(",");
@@ -227,14 +232,14 @@ async fn concurrent() -> Result<()> {
     Ok(())
 }
 
-/// What a child process tells of itself.
+/// The measurements of a child process.
 #[derive(Debug, Default)]
 struct Facts {
     /// Resident KiB, open and idle.
     idle: u64,
     /// Highest resident KiB.
     peak: u64,
-    /// From before the process was started to its first answer.
+    /// From the start of the process to its first response.
     first_answer: Duration,
     /// One round of concurrent calls, median.
     round: Duration,
@@ -321,7 +326,7 @@ async fn child(arguments: &[String]) -> Result<()> {
         }
         other => bail!("unknown: {other}"),
     }
-    // The component is loaded, whatever was measured.
+    // Keeps the component loaded until here.
     debug_assert!(component("plugin_tiktok").is_ok());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a platform's own code would do: reqwest, the same requests, the same parsing.
+//! Equivalent native code: reqwest, the same requests, the same parsing.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use social_channel::{Connect, ConnectOptions};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-/// As the provider's: the largest that the platform's rules allow.
+/// Like the provider's: the largest that the platform allows.
 const CHUNK: u64 = 64_000_000;
-/// The fields the provider asks for.
+/// The fields that the provider requests.
 const FIELDS: &str =
     "open_id,display_name,avatar_url,avatar_large_url,bio_description,profile_deep_link,is_verified,username";
 
@@ -28,10 +28,10 @@ impl Client {
         Ok(Client { http, origin: origin.to_owned() })
     }
 
-    /// A token of its own, by the same consent.
+    /// A separate token, from the same kind of consent.
     pub(crate) async fn token(&self, stage: &Stage) -> Result<String> {
         let verifier = "bench-verifier-0123456789-0123456789-0123456789";
-        // The host begins, so that the address is right; the code is exchanged by hand in another consent.
+        // The host begins, so that the URL is correct; the code is exchanged manually in another consent.
         let options = ConnectOptions {
             owner: OWNER.to_owned(),
             redirect_uri: Some(CALLBACK.to_owned()),
@@ -135,14 +135,14 @@ impl Client {
     }
 }
 
-/// From the arrival of the init to the arrival of the first look at the status, or to now.
+/// From the arrival of the init to the arrival of the first status request, or to now.
 pub(crate) fn upload_time(stage: &Stage, before: usize) -> Result<Duration> {
     let log = stage.simulator.log();
     let new = log.get(before..).unwrap_or_default();
     let puts: Vec<i64> =
         new.iter().filter(|exchange| exchange.method == "PUT").map(|exchange| exchange.time_ms).collect();
     let first = puts.first().context("nothing was uploaded")?;
-    // The last chunk's arrival, and the time one chunk takes, for the last one's own.
+    // The last chunk's arrival, plus the duration of one chunk for the last chunk itself.
     let last = puts.last().context("nothing was uploaded")?;
     let chunks = i64::try_from(puts.len())?;
     let each = if chunks > 1 { (last - first) / (chunks - 1) } else { 0 };

@@ -1,9 +1,10 @@
-//! A stage for the pages: a simulated TikTok, a host and the service, in one process, on free ports.
+//! A test environment for the pages: simulator, host and service in one process, on free ports.
 //!
-//! Prints one line of JSON when all of it answers, and ends when its standard input closes, so that it never
-//! outlives the tests that started it. Tests steer the simulator over its own control address. With `--filled`
-//! there is something to see at once: keys, a channel, numbers of some weeks, jobs.
+//! Prints one line of JSON when everything is ready, and exits when its standard input closes, so that it does
+//! not outlive the tests that started it. Tests control the simulator through its control API. `--filled` adds
+//! demo data: keys, a channel, statistics of some weeks, jobs.
 
+use social_channel_server::Access;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,29 +21,29 @@ use social_channel::{
 use social_channel_server::{Config, Listen, Server};
 use tiktok_simulator::{Simulator, World};
 
-/// How the stage is set.
+/// The options of the test environment.
 #[derive(Debug, Parser)]
 struct Flags {
     /// Port of the service; 0 for a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The provider is not installed yet.
+    /// Do not install the provider.
     #[arg(long)]
     empty: bool,
-    /// Keys, a channel, numbers of some weeks, and jobs are there.
+    /// Add keys, a channel, statistics of some weeks, and jobs.
     #[arg(long)]
     filled: bool,
-    /// The world reaches the service at a public address, too, and a storage with a video beside it.
+    /// Also make the service, and a storage with a video, reachable at public addresses.
     #[arg(long)]
     public: bool,
-    /// The pages ask for this password.
+    /// The password of the pages.
     #[arg(long)]
     password: Option<String>,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// The modes of the provider's settings, and the registrations of the demo that play them.
+/// The modes of the provider's settings, and the corresponding registrations of the demo world.
 const APPS: [(&str, &str, &str, &str); 3] = [
     ("tiktok-live", "live", "simkey-desktop", "simsecret-desktop-0001"),
     ("tiktok-sandbox", "sandbox", "sbsimkey-sandbox", "simsecret-sandbox-0001"),
@@ -56,10 +57,9 @@ fn main() -> Result<()> {
     runtime.block_on(run(flags))
 }
 
-/// The demo's world, with the callbacks of our apps registered as the portal would have it.
+/// The demo world, with the callbacks of these apps registered as in the portal.
 fn world() -> World {
     let mut world = World::demo();
-    world.switches.media_origin = "self".to_owned();
     for app in &mut world.apps {
         for (name, _, key, _) in APPS {
             if app.client_key == key {
@@ -70,12 +70,12 @@ fn world() -> World {
     world
 }
 
-/// Where the platform fetches media with `--public`; only the maps of host and simulator lead there.
+/// Where the platform fetches media with `--public`; reachable only through the mappings of host and simulator.
 const PUBLIC: &str = "https://social.northwind.app";
-/// The domain that the stage's name server knows, and the proof in its zone.
+/// The domain of the test name server, and its verification record.
 const DOMAIN: &str = "northwind.app";
 const PROOF: &str = "site-verification=4f1a";
-/// The person's own storage.
+/// The user's own storage.
 const STORAGE: &str = "https://cdn.northwind.app";
 
 async fn run(flags: Flags) -> Result<()> {
@@ -84,7 +84,7 @@ async fn run(flags: Flags) -> Result<()> {
     let mut builder = builder(folder.path(), &simulator.origin())?;
     let mut front = None;
     if flags.public {
-        // The person's browser stays at the first address: without a certificate it could not use the second.
+        // The browser uses the first address, because it could not use the second without a certificate.
         let listen = Listen::Tcp(([127, 0, 0, 1], 0).into());
         let config = Config {
             listen: vec![listen],
@@ -124,7 +124,7 @@ async fn run(flags: Flags) -> Result<()> {
         host.load_provider(&component("plugin_tiktok")?).await?;
     }
     if let Some(password) = &flags.password {
-        host.set_password(Some(SecretText::new(password.as_str()))).await?;
+        Access::of(&host).set_password(Some(SecretText::new(password.as_str()))).await?;
     }
     if flags.filled {
         fill(&host, &simulator, &clock, folder.path()).await?;
@@ -142,8 +142,8 @@ async fn run(flags: Flags) -> Result<()> {
     sample_video::write(&long, 20_000_000)?;
     let mut in_front = None;
     if let Some((front, storage)) = front {
-        // Behind a public address nobody is let in without one.
-        host.create_api_key("stage", None).await?;
+        // A public address requires a password.
+        Access::of(&host).create_api_key("stage", None).await?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let running = tokio::spawn(front.run(host.clone(), async {
             let _ = stopped.await;
@@ -174,7 +174,7 @@ fn component_path() -> Result<std::path::PathBuf> {
         .join("wasm32-wasip2/guest/plugin_tiktok.wasm"))
 }
 
-/// What a service looks like that has run for some weeks.
+/// Adds data as if the service had run for some weeks.
 async fn fill(
     host: &Host,
     simulator: &Simulator,
@@ -212,14 +212,14 @@ async fn fill(
     let channel = connect(&tenant).await?;
     for _ in 0..30 {
         tenant.stats(&channel.id).await?;
-        // The simulator's clock goes along, or tokens would expire on one side only.
+        // The simulator's clock moves too, otherwise tokens would expire on one side only.
         clock.advance(DAY);
         simulator.clock().advance(DAY);
     }
     let video = folder.join("filled.mp4");
     sample_video::write(&video, 6_000_000)?;
     let video = Media { content_type: Some("video/mp4".to_owned()), ..Media::file(video) };
-    // The stage's own file is named by its path, as an embedding program would.
+    // The file is given by its path, as by an embedding program.
     let job = tenant.publish(&channel.id, request("Tomato soup in four minutes #soup", video)).await?;
     tenant.wait_for_job(&job.id, library_tests::PATIENCE).await?;
     simulator.edit(|world| world.switches.auto_consent.enabled = false);

@@ -1,4 +1,4 @@
-// Everybody can use the pages: axe-core finds nothing on any of them, the keyboard is enough, and so is a browser
+// Accessibility of the pages: axe-core finds no violation on any page, and they work with the keyboard only and
 // without scripts.
 
 import { strict as assert } from "node:assert";
@@ -11,7 +11,7 @@ openBrowser();
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 async function faults(page) {
-  // Evaluated by the browser's own tools: the page's policy lets no foreign script in.
+  // Evaluated through the browser's debugging protocol, because the page's policy allows no foreign script.
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(" | ")}`);
@@ -27,7 +27,7 @@ for (const colorScheme of ["light", "dark"]) {
         "/", "/settings", "/settings/integration/tiktok?mode=live&checks=1", "/settings/apps/tiktok-live/guide",
         "/settings/providers", "/settings/keys", "/channels", `/channels?connected=${channel.id}`, "/channels/add",
         "/channels/add/tiktok-live", `/channels/${channel.id}`, `/channels/${channel.id}/publish`,
-        `/channels/${channel.id}/publish?kind=photos`, "/jobs", `/jobs/${job.id}`, "/sign-in",
+        `/channels/${channel.id}/publish?kind=photos`, "/jobs", "/jobs?show=scheduled", `/jobs/${job.id}`, "/uploads", "/sign-in",
         "/callback/tiktok-live?state=unknown", "/channels/nothing",
       ]) {
         await page.goto(set.origin + path);
@@ -45,7 +45,7 @@ scene("the publish page with everything open passes axe too", ["--filled"], asyn
   const [channel] = await set.get("/api/v1/channels");
   await page.goto(`${set.origin}/channels/${channel.id}/publish`);
   await page.locator("#file").setInputFiles(set.video);
-  await page.getByText("Uploaded to this service").waitFor();
+  await page.getByText("Uploaded, not sent").waitFor();
   await page.getByRole("checkbox", { name: "Disclose post content" }).check();
   await page.getByRole("checkbox", { name: "Branded content", exact: true }).check();
   await page.getByLabel("Later").check();
@@ -59,7 +59,7 @@ scene("the keyboard is enough to publish", ["--filled"], async ({ set, page }) =
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
   await page.keyboard.press("Enter");
   await page.locator("#file").setInputFiles(set.video);
-  await page.getByText("Uploaded to this service").waitFor();
+  await page.getByText("Uploaded, not sent").waitFor();
   const reach = async (name) => {
     for (let steps = 0; steps < 60; steps += 1) {
       await page.keyboard.press("Tab");
@@ -71,7 +71,7 @@ scene("the keyboard is enough to publish", ["--filled"], async ({ set, page }) =
   await reach("f.text");
   await page.keyboard.type("By keyboard");
   await reach("f.visibility");
-  // What stands first below "Choose…".
+  // The first choice below "Choose…".
   await page.keyboard.press("ArrowDown");
   assert.equal(await page.getByLabel("Who can see this post").inputValue(), "PUBLIC_TO_EVERYONE");
   await reach("action=publish");
@@ -85,7 +85,7 @@ scene("without scripts all but the upload works", [], async (at) => {
   await enterKeys(at);
   await page.goto(`${set.origin}/channels/add/tiktok-live`);
   await page.getByRole("button", { name: "+ Profile" }).click();
-  await page.getByRole("link", { name: "Go on to TikTok" }).click();
+  await page.getByRole("link", { name: "Continue to TikTok" }).click();
   await page.getByRole("button", { name: "Authorize" }).click();
   await page.waitForURL(/\/channels\?connected=/);
   await page.getByRole("link", { name: "Publish on Demo Kitchen" }).click();
@@ -98,8 +98,8 @@ scene("without scripts all but the upload works", [], async (at) => {
   await page.getByRole("button", { name: "Update the form" }).click();
   await form.getByText("By posting, you agree to TikTok's Branded Content Policy and Music Usage Confirmation").waitFor();
   await page.getByRole("button", { name: "Publish", exact: true }).click();
-  // The media is missing: said on the page, and nothing is lost.
-  await page.getByText("Choose a file, or give an address.").first().waitFor();
+  // The media is missing: the page says so, and no input is lost.
+  await page.getByText("Choose a file, or use a link.").first().waitFor();
   assert.equal(await page.getByLabel("Who can see this post").inputValue(), "PUBLIC_TO_EVERYONE");
   assert.equal((await set.get("/api/v1/jobs")).length, 0);
 }, { javaScriptEnabled: false });

@@ -89,8 +89,8 @@ point(4, [], async (at) => {
   await caption.fill("Soup 🍲");
   await caption.pressSequentially(" #soup");
   assert.equal(await caption.inputValue(), "Soup 🍲 #soup");
-  // Counted in UTF-16 units: the pot is two.
-  await at.page.getByText("13 of 2200 UTF-16 units").waitFor();
+  // Counted in UTF-16 units: the pot emoji is two.
+  await at.page.getByText("13 of 2200 characters").waitFor();
   await caption.fill("x".repeat(2201));
   assert.ok(await publish(at.page).isDisabled());
 });
@@ -103,7 +103,7 @@ point(5, [], async (at) => {
   assert.deepEqual(options, ["", "PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY"]);
   await choose(at);
   await publish(page).click();
-  // The browser itself asks for it; a form sent past it is refused by the service.
+  // The browser requires it; the service refuses a form sent without it.
   assert.ok(await who(page).evaluate((select) => select.validity.valueMissing));
   assert.equal((await at.set.get("/api/v1/jobs")).length, 0);
 });
@@ -113,7 +113,7 @@ point([6, 7], [], async (at) => {
   const { page } = at;
   for (const name of ["Allow comments", "Allow Duet", "Allow Stitch"]) assert.ok(!(await box(page, name).isChecked()), name);
   await box(page, "Allow comments").check();
-  // Demo Kitchen has switched Stitch off.
+  // Demo Kitchen has disabled Stitch.
   assert.ok(await box(page, "Allow Stitch").isDisabled());
   await page.getByText("This account does not allow it in its TikTok settings.").waitFor();
 });
@@ -155,7 +155,7 @@ point([10, 17], [], async (at) => {
   assert.equal(await page.getByText(PAID).count(), 0);
   await page.locator("#consent").getByText(MUSIC, { exact: true }).waitFor();
   assert.equal(await page.getByRole("link", { name: "Music Usage Confirmation" }).getAttribute("href"), MUSIC_URL);
-  // Right by the button.
+  // Next to the button.
   assert.ok(await publish(page).evaluate((button) => button.closest("section").contains(document.getElementById("consent"))));
 });
 
@@ -208,7 +208,7 @@ point([16, 19, 20, 21, 22, 23, 24], [], async (at) => {
   await box(page, "Allow comments").check();
   await box(page, "Disclose post content").check();
   await box(page, "Your brand").check();
-  await page.getByRole("button", { name: "Check only" }).click();
+  await page.getByRole("button", { name: "Check without posting" }).click();
   await page.locator("#answer .note.good, #answer .findings").first().waitFor();
   assert.equal(await sent(), 0, "nothing before consent");
   await publish(page).click();

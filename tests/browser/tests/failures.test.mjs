@@ -1,4 +1,4 @@
-// Every way in which connecting can fail: its own sentence and its remedy, on the page.
+// Every way in which connecting can fail: the page shows a sentence and a remedy.
 
 import { strict as assert } from "node:assert";
 import { connect, enterKeys, openBrowser, openConsent, scene } from "./support.mjs";
@@ -63,10 +63,10 @@ scene("the callback leads to another address than the one the person is at", [],
   const { set, page } = at;
   await enterKeys(at);
   await page.getByLabel("Callback URL").fill("https://app.example.com/callback/tiktok-live");
-  await page.getByLabel("Kind of registration").selectOption("web");
+  await page.getByLabel("App platform").selectOption("web");
   await page.getByRole("button", { name: "Save" }).click();
   await page.goto(`${set.origin}/channels/add/tiktok-live`);
-  await page.getByText("The callback would lead to another address than the one you are at.").waitFor();
+  await page.getByText("The callback leads to a different address than the one you are using.").waitFor();
   await page.locator("#elsewhere").getByText("https://app.example.com").waitFor();
 });
 
@@ -87,7 +87,7 @@ scene("a callback is used a second time", [], async (at) => {
   await connect(at);
   await page.goto(callback);
   await said(page).getByText("This consent was used already.").waitFor();
-  await said(page).getByText("Look whether the channel is connected").waitFor();
+  await said(page).getByText("Check whether the channel is connected").waitFor();
   assert.equal((await set.get("/api/v1/channels")).length, 1);
   await page.getByRole("link", { name: "Begin again" }).click();
   await page.getByRole("button", { name: "+ Profile" }).waitFor();
@@ -118,5 +118,5 @@ scene("the code of the callback has expired", [], async (at) => {
 
 scene("keys that the network does not know are found when they are saved", [], async (at) => {
   await enterKeys(at, "live", { key: "simkey-desktop", secret: "not-the-secret-0001" });
-  await at.page.getByRole("region", { name: "Checks" }).getByText("Wrong", { exact: true }).first().waitFor();
+  await at.page.getByRole("region", { name: "Checks" }).getByText("Fix", { exact: true }).first().waitFor();
 });

@@ -1,5 +1,5 @@
-// Photos, and videos that the platform fetches itself: the service hands them out at its public address, and the
-// platform takes them only from a domain that was verified in its portal.
+// Photos, and videos that the platform pulls: the service serves them at its public address, and the
+// platform accepts them only from a domain that was verified in its portal.
 
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
@@ -7,10 +7,10 @@ import { openBrowser, publishPage, scene } from "./support.mjs";
 
 openBrowser();
 
-/** With all below it: the service itself, and the storage of the person. */
+/** The domain, whose subdomains are the service and the user's storage. */
 const DOMAIN = "northwind.app";
 
-/** A real photo, as the browser itself encodes it. */
+/** A real photo, encoded by the browser. */
 async function photo(page, colour) {
   const data = await page.evaluate((colour) => {
     const canvas = document.createElement("canvas");
@@ -23,7 +23,7 @@ async function photo(page, colour) {
   return { name: `${colour}.jpg`, mimeType: "image/jpeg", buffer: Buffer.from(data, "base64") };
 }
 
-/** The person's browser is at another address than the platform, so the callback is typed in. */
+/** The browser uses another address than the platform, so the callback is entered manually. */
 async function begin(at, kind, verified) {
   const { set, page } = at;
   const channel = await publishPage(at, { kind, callback: `${set.origin}/callback/tiktok-live` });
@@ -48,9 +48,9 @@ scene("photos wait until the domain is verified, and are then fetched from the s
   assert.equal(await page.locator("#preview-media img").count(), 2);
   await page.getByLabel("Title").fill("Two soups");
   await everybody(page);
-  await page.getByRole("button", { name: "Check only" }).click();
+  await page.getByRole("button", { name: "Check without posting" }).click();
   await page.getByText("TikTok fetches only from addresses that were verified for the app.").first().waitFor();
-  // The job is faster than the page: it has stopped before the page hears of it.
+  // The job is faster than the page: it pauses before the page gets the event.
   await page.route("**/events", async (route) => {
     while ((await set.get("/api/v1/jobs"))[0].status === "active") await new Promise((later) => setTimeout(later, 50));
     await route.continue();
@@ -58,14 +58,14 @@ scene("photos wait until the domain is verified, and are then fetched from the s
   await publish(page);
   await page.waitForURL(/\/jobs\//);
 
-  await page.locator(".standing").getByText("Waits for you").first().waitFor();
-  await page.getByText("TikTok does not know the address of the media as the app's own.").first().waitFor();
+  await page.locator(".standing").getByText("Needs attention").first().waitFor();
+  await page.getByText("The address of the media is not verified for this app at TikTok.").first().waitFor();
   await page.getByText("The operator must verify the domain or prefix").first().waitFor();
   await page.getByText("url_ownership_unverified").first().waitFor();
   assert.equal((await set.world()).publishes.length, 0);
 
   await set.app("simkey-desktop", { verified_urls: [DOMAIN] });
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("button", { name: "Resume" }).click();
   await published(page);
   const [got] = (await set.world()).publishes;
   const whole = Buffer.concat(photos.map((one) => one.buffer));
@@ -76,7 +76,7 @@ scene("a video is fetched from the person's own storage", ["--public"], async (a
   const { set, page } = at;
   await set.app("simkey-desktop", { verified_urls: [DOMAIN] });
   await begin(at, "video", DOMAIN);
-  await page.getByLabel("Or from an address").fill(`${set.storage}/soup.mp4`);
+  await page.getByLabel("Use a link").fill(`${set.storage}/soup.mp4`);
   await page.getByLabel("Caption").fill("Pulled soup");
   await everybody(page);
   await page.getByLabel("Transfer").selectOption("pull");
@@ -91,7 +91,7 @@ scene("a video is fetched from the person's own storage", ["--public"], async (a
 scene("an address outside the verified ones is named before anything is sent", ["--public"], async (at) => {
   const { set, page } = at;
   await begin(at, "video", "media.example.com");
-  await page.getByLabel("Or from an address").fill(`${set.storage}/soup.mp4`);
+  await page.getByLabel("Use a link").fill(`${set.storage}/soup.mp4`);
   await everybody(page);
   await page.getByLabel("Transfer").selectOption("pull");
   await publish(page);

@@ -1,4 +1,4 @@
-// The rules of a form in the browser do what the server does: both are held to one set of examples.
+// The browser applies a form's rules like the server: both are tested with the same examples.
 
 import { test } from "node:test";
 import { strict as assert } from "node:assert";

@@ -1,4 +1,4 @@
-// What the suites share: one browser, a stage for each test, and the steps that all ways begin with.
+// Shared code of the suites: one browser, a test environment for each test, and the common first steps.
 
 import { after, before, test } from "node:test";
 import { strict as assert } from "node:assert";
@@ -11,7 +11,7 @@ export function openBrowser() {
   after(async () => { await browser?.close(); });
 }
 
-/** A test with a stage and a page of its own. The page's policy must not have been broken by the end. */
+/** A test with its own environment and page. The page must not have violated its policy. */
 export function scene(name, flags, act, options = {}) {
   test(name, { timeout: 120_000 }, async () => {
     const set = await stage(...flags);
@@ -29,7 +29,7 @@ export function scene(name, flags, act, options = {}) {
       assert.deepEqual(broken, []);
       assert.deepEqual(await set.violations(), []);
     } catch (error) {
-      // What a person would have seen there.
+      // The text that a user would have seen.
       const seen = await page.locator("main").innerText({ timeout: 2_000 }).catch(() => "no page");
       error.message += `\nat ${page.url()}:\n${seen.slice(0, 1_500)}`;
       throw error;
@@ -46,20 +46,20 @@ export const APPS = {
   unaudited: { key: "simkey-unaudited", secret: "simsecret-unaudited-0001" },
 };
 
-/** Settings → API integration → TikTok: types the keys and saves. */
+/** Settings → API integration → TikTok: enters the keys and saves. */
 export async function enterKeys({ set, page }, mode = "live", app = APPS[mode], callback) {
   await page.goto(`${set.origin}/settings`);
   await page.getByRole("link", { name: "TikTok" }).click();
   await page.getByRole("navigation", { name: "Mode" }).getByRole("link", { name: mode, exact: false }).click();
   await page.getByLabel("App ID").fill(app.key);
   await page.getByLabel("App Secret").fill(app.secret);
-  await page.getByLabel("Kind of registration").selectOption("desktop");
+  await page.getByLabel("App platform").selectOption("desktop");
   if (callback) await page.getByLabel("Callback URL").fill(callback);
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("Saved.").waitFor();
 }
 
-/** Channels → + Add channel → TikTok → + Profile; answers the window of the consent. */
+/** Channels → + Add channel → TikTok → + Profile; returns the window of the consent. */
 export async function openConsent({ set, page }, mode = "live") {
   await page.goto(`${set.origin}/channels`);
   await page.getByRole("link", { name: "+ Add channel" }).click();
@@ -71,7 +71,7 @@ export async function openConsent({ set, page }, mode = "live") {
   return consent;
 }
 
-/** The person agrees. */
+/** Gives the consent. */
 export async function connect(at, mode = "live", account = "Demo Kitchen") {
   const consent = await openConsent(at, mode);
   await consent.getByLabel(account).check();
@@ -80,7 +80,7 @@ export async function connect(at, mode = "live", account = "Demo Kitchen") {
   return new URL(at.page.url()).searchParams.get("connected");
 }
 
-/** Keys, a channel, and its publish page. */
+/** Sets the keys, connects a channel, and opens its publish page. */
 export async function publishPage(at, { mode = "live", account, kind = "video", callback } = {}) {
   await enterKeys(at, mode, APPS[mode], callback);
   const channel = await connect(at, mode, account);
@@ -91,5 +91,5 @@ export async function publishPage(at, { mode = "live", account, kind = "video", 
 /** Chooses the sample video and waits until the service has it. */
 export async function choose({ set, page }, file = set.video) {
   await page.locator("#file").setInputFiles(file);
-  await page.getByText("Uploaded to this service; nothing was sent to the network.").waitFor();
+  await page.getByText("Uploaded, not sent").waitFor();
 }

@@ -1,4 +1,4 @@
-//! One clock for several processes: real time plus what a file says.
+//! One clock for several processes: real time plus an offset in a file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use social_channel::{Clock, SystemClock};
 
-/// Read anew at every look; the file is a few bytes in the page cache.
+/// Read at every access; the file is a few bytes in the page cache.
 #[derive(Debug)]
 pub(crate) struct FileClock(PathBuf);
 
@@ -17,7 +17,7 @@ impl FileClock {
 
     pub(crate) fn advance(&self, by: Duration) -> Result<()> {
         let ahead = self.ahead() + i64::try_from(by.as_millis())?;
-        // Renamed into place: nobody reads half a number.
+        // Renamed into place, so that no process reads a partial number.
         let fresh = self.0.with_extension("new");
         std::fs::write(&fresh, ahead.to_string())?;
         Ok(std::fs::rename(fresh, &self.0)?)

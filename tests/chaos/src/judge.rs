@@ -1,32 +1,32 @@
-//! What the simulator's records say of it all.
+//! Checks the result against the simulator's records.
 
 use std::collections::BTreeMap;
 
 use social_channel::{Job, JobStatus};
 use tiktok_simulator::{Exchange, Inspection, PublishState, Simulator};
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// How many jobs ended how.
+    /// The number of jobs by final status.
     pub ends: BTreeMap<String, usize>,
-    /// Why those ended that were not published.
+    /// The errors of jobs that were not published.
     pub reasons: BTreeMap<String, usize>,
     /// Requests that the platform saw.
     pub requests: usize,
-    /// Of these, how many a fault disturbed.
+    /// How many of these were affected by a fault.
     pub disturbed: usize,
-    /// Refresh tokens shown.
+    /// Uses of refresh tokens.
     pub refreshes: usize,
-    /// Of these, how many had been replaced, after a lost answer or a kill that nobody could know of.
+    /// How many of these tokens had already been replaced, after a lost response or a kill.
     pub second_uses: usize,
-    /// What was done to it.
+    /// A summary of the disturbances.
     pub course: String,
-    /// What must not be. Empty: all held.
+    /// Violations. Empty: everything was correct.
     pub faults: Vec<String>,
 }
 
-/// The requests, beyond what the simulator keeps.
+/// All requests, including those that the simulator no longer keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     pub(crate) requests: usize,
@@ -65,17 +65,17 @@ pub(crate) struct KilledRefresh {
     pub(crate) at_ms: i64,
 }
 
-/// What became of refresh tokens.
+/// The uses of refresh tokens.
 #[derive(Debug, Default)]
 struct Refreshes {
-    /// Shown after they had been replaced.
+    /// Used after they had been replaced.
     second_uses: usize,
-    /// Of these, without a reason.
+    /// Those without a valid reason.
     wrong: Vec<String>,
 }
 
-/// A token that was replaced may be shown again only by somebody who cannot know that: the answer to its last use
-/// never came, or the process that waited for it was killed before it had stored it.
+/// A replaced token may be used again only if the replacement is unknown: the response to its last use was lost,
+/// or the process that waited for it was killed before it had stored it.
 fn refreshes(log: &Log, killed: &[KilledRefresh]) -> Refreshes {
     let mut uses: BTreeMap<&str, Vec<&Exchange>> = BTreeMap::new();
     for exchange in &log.refreshes {
@@ -104,7 +104,7 @@ fn refreshes(log: &Log, killed: &[KilledRefresh]) -> Refreshes {
     found
 }
 
-/// It broke off, or something else came in its place.
+/// The response was truncated, or replaced with another one.
 fn answer_was_lost(exchange: &Exchange) -> bool {
     exchange.answer_lost || exchange.fault.is_some() && (exchange.status == 0 || exchange.status >= 500)
 }
@@ -137,7 +137,7 @@ pub(crate) fn judge(
         let holds = match job.status {
             JobStatus::Published => posted == 1,
             JobStatus::Failed | JobStatus::Cancelled => posted == 0,
-            // It says so, names the video, and a person looks.
+            // The job reports it, names the video, and a person checks.
             JobStatus::Unknown => {
                 let error = job.error.as_ref();
                 posted <= 1

@@ -2,16 +2,16 @@
 //!
 //! Several worker processes share one database. They are killed, stopped for longer than a lease lasts, and
 //! started again; the platform loses requests and answers; the clock jumps; the provider is replaced; people
-//! cancel and connect again. At the end the simulator's records, not ours, say whether
+//! cancel and reconnect. At the end the simulator's records, not the host's, show whether
 //!
 //! - no post was made twice,
 //! - no accepted job was lost, and every job ended as the platform says,
-//! - no refresh token was used twice, but where the answer to its last use was lost, or the process that waited
-//!   for that was killed before it had stored it (each second use is matched with its reason),
-//! - no request went past a limit.
+//! - no refresh token was used twice, except if the response to its last use was lost, or the process that
+//!   waited for it was killed before it had stored it (each second use is matched with its reason),
+//! - no request exceeded a limit.
 //!
-//! The clock is moved for hosts and platform together, while no request is under way; a host whose clock alone
-//! runs wrong counts allowances wrongly, and the platform's own refusal puts that right.
+//! The clock is moved for hosts and platform together, while no request is running; a host with a wrong clock
+//! counts allowances wrongly, which the platform's refusals correct.
 
 mod clock;
 mod judge;
@@ -41,10 +41,10 @@ use judge::{KilledRefresh, Log, judge};
 use random::Random;
 use workers::Workers;
 
-/// What to do to it.
+/// The plan of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The same seed plans the same course; how processes interleave is their own affair.
+    /// The same seed gives the same plan, but the interleaving of processes differs.
     pub seed: u64,
     /// Posts.
     pub publishes: usize,
@@ -54,15 +54,15 @@ pub struct Plan {
     pub accounts: usize,
     /// The program that is started with `worker`.
     pub program: PathBuf,
-    /// Longer than this, and something hangs.
+    /// The maximum duration; longer means that something hangs.
     pub longest: Duration,
 }
 
-/// Shorter than by default: a stopped worker is overtaken in the time of a test.
+/// Shorter than the default, so that a stopped worker is overtaken within the test.
 const TAKEOVER: Duration = Duration::from_secs(3);
 /// Jobs that are open at the same time.
 const OPEN: usize = 48;
-/// Something is done to it once in so many requests.
+/// One disturbance per this number of requests.
 const REQUESTS: usize = 3;
 const SMALL: u64 = 4_096;
 const MIDDLE: u64 = 5_000_000;
@@ -71,7 +71,7 @@ const LARGE: u64 = 70_000_000;
 const WEBHOOKS: &str = "https://app.example.com";
 const MEDIA: &str = "https://media.example.com";
 
-/// The work of one process: until it is killed.
+/// The work of one process, until it is killed.
 ///
 /// # Errors
 /// When the host cannot be opened, or its work ends.
@@ -103,16 +103,16 @@ struct Run {
     plan: Plan,
     random: Random,
     simulator: Simulator,
-    /// Written once: a file that changes is another one.
+    /// Written once, because a changed file would count as another one.
     media: BTreeMap<u64, Media>,
     /// Database, keys and media.
     _folder: tempfile::TempDir,
     clock: FileClock,
-    /// To look into it.
+    /// For reading the database directly.
     database: sqlx::SqlitePool,
     host: Host,
     tenant: Tenant,
-    /// Channels and whose they are.
+    /// Channels and their accounts.
     channels: Vec<(String, String)>,
     accepted: BTreeMap<String, Accepted>,
     ended: BTreeMap<String, Job>,
@@ -120,9 +120,9 @@ struct Run {
     /// Processes that were killed while they refreshed an account.
     killed: Vec<KilledRefresh>,
     log: Log,
-    /// When the clock was moved, or the platform last heard of us.
+    /// When the clock was moved, or the platform last received a request.
     moved: Instant,
-    /// Requests since something was done to it.
+    /// Requests since the last disturbance.
     undisturbed: usize,
     counts: Counts,
 }
@@ -137,10 +137,10 @@ struct Counts {
     resolved: usize,
 }
 
-/// Does it, and judges.
+/// Runs the plan, and checks the result.
 ///
 /// # Errors
-/// When the scene cannot be set, or a job does not end.
+/// When the setup fails, or a job does not end.
 pub async fn run(plan: Plan) -> Result<Verdict> {
     let mut run = Run::set(plan).await?;
     let begun = Instant::now();
@@ -158,7 +158,7 @@ pub async fn run(plan: Plan) -> Result<Verdict> {
             bail!("{} jobs do not end: {shown:#?}", open.len());
         }
         run.publish().await?;
-        // By what the platform has seen, not by time: a slow machine is disturbed as often as a quick one.
+        // By the number of requests, not by time, so that a slow machine is disturbed as often as a fast one.
         let seen = run.log.harvest(&run.simulator);
         if seen > 0 {
             run.moved = Instant::now();
@@ -261,7 +261,7 @@ impl Run {
                 ..PublishRequest::new(post, vec![media])
             };
             let job = match self.tenant.publish(&channel, request.clone()).await {
-                // A worker was refused since we looked.
+                // A worker was refused since the check.
                 Err(error) if error.kind == ErrorKind::Unauthorized => {
                     self.reconnect(name).await;
                     return Ok(());
@@ -322,12 +322,12 @@ impl Run {
     }
 
     fn random_open(&self, open: &[&String]) -> Option<String> {
-        // Not from the seeded stream: which jobs are open is no part of the plan.
+        // Not from the seeded generator, because the set of open jobs is not part of the plan.
         let index = usize::try_from(self.clock.now_ms()).unwrap_or_default() % open.len().max(1);
         open.get(index).map(|id| (*id).clone())
     }
 
-    /// One request or answer will be lost or spoiled.
+    /// Arms a fault: one request or response will be lost or corrupted.
     fn arm(&mut self) {
         let actions = [
             Action::Reset,
@@ -352,7 +352,7 @@ impl Run {
             return;
         };
         let mut fault = Fault::new(action.clone()).path(path);
-        // Of each kind of request a few: what is rarely asked must not use up all of them.
+        // A few per kind of request, so that rare requests do not hold all armed faults.
         let armed = self.simulator.faults().armed();
         if armed.iter().filter(|armed| armed.matches.path == fault.matches.path).count() >= 3 {
             return;
@@ -364,7 +364,7 @@ impl Run {
         self.simulator.faults().add(fault);
     }
 
-    /// Looks at the open jobs, does what a person would, and moves the clock when all wait.
+    /// Checks the open jobs, acts as a person would, and moves the clock when all jobs wait.
     async fn attend(&mut self) -> Result<()> {
         let open: Vec<String> = self.open().into_iter().cloned().collect();
         let now = self.clock.now_ms() / 1000;
@@ -406,18 +406,18 @@ impl Run {
     async fn reconnect(&mut self, name: String) {
         self.counts.reconnects += 1;
         self.simulator.edit(|world| world.switches.auto_consent.account = Some(name));
-        // Faults may strike this, too; then the person tries again.
+        // Faults may affect this too; then the person tries again.
         let _ = connect(&self.tenant, None).await;
     }
 
     async fn jump(&mut self, seconds: u64) -> Result<()> {
-        // Now and then so far that tokens have expired, and addresses of uploads.
+        // Sometimes so far that tokens and upload URLs have expired.
         let seconds = if self.random.one_in(2) { seconds.max(7_300) } else { seconds };
         for index in 0..self.workers.count() {
             self.freeze(index).await?;
         }
         self.workers.kill_all()?;
-        // What is still on its way to the platform arrives under the old time.
+        // Requests in flight arrive with the old time.
         tokio::time::sleep(Duration::from_millis(100)).await;
         self.simulator.clock().advance(Duration::from_secs(seconds));
         self.clock.advance(Duration::from_secs(seconds))?;
@@ -445,10 +445,10 @@ impl Run {
 
     async fn finish(mut self) -> Result<Verdict> {
         self.simulator.faults().clear();
-        // Whatever the platform still works on comes to its end.
+        // Lets the platform finish its processing.
         self.jump(600).await?;
         self.simulator.world();
-        // Verdicts that came after a job's end (late evidence) count as well.
+        // Results that arrived after a job's end (late evidence) count too.
         for (id, job) in &mut self.ended {
             *job = self.tenant.job(id).await?;
         }
@@ -456,7 +456,7 @@ impl Run {
         let mut verdict = judge(&self.simulator, &self.log, &self.ended, &self.killed, |id| {
             self.accepted.get(id).map(|accepted| accepted.caption.clone()).unwrap_or_default()
         });
-        // A person looks at every unknown one, and says so.
+        // A person checks and resolves every unknown job.
         let world = self.simulator.world();
         for (id, job) in self.ended.iter().filter(|(_, job)| job.status == JobStatus::Unknown) {
             let caption = self.accepted.get(id).map(|accepted| accepted.caption.as_str()).unwrap_or_default();
@@ -492,7 +492,7 @@ fn scene(plan: &Plan, here: &str) -> World {
         world.accounts.push(Account {
             username: account_name(number),
             display_name: format!("Chaos {number}"),
-            // Twice what the ledger holds back at: an init whose answer is lost is repeated, and counts again.
+            // Twice the ledger's limit, because an init whose response is lost is repeated and counts again.
             daily_post_cap: 30,
             ..Account::default()
         });
@@ -518,14 +518,13 @@ async fn serve(listener: tokio::net::TcpListener, host: Host) -> Result<()> {
             Err(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     };
-    let mut bytes = b"\0\0\0\x14ftypisom\0\0\x02\0isom".to_vec();
-    bytes.resize(4_096, 0);
+    let bytes = library_tests::video_bytes(4_096)?;
     let media = move || async move { ([("content-type", "video/mp4")], bytes) };
     let routes = axum::Router::new().route("/webhooks", post(webhooks)).route("/video.mp4", get(media));
     Ok(axum::serve(listener, routes).await?)
 }
 
-/// The same provider under another digest: a custom section at the end means nothing to anybody.
+/// The same provider with another digest: it has an additional, unused custom section at the end.
 fn swapped(component: &[u8], number: usize) -> Vec<u8> {
     let name = format!("chaos{number:06}");
     let mut bytes = component.to_vec();

@@ -1,4 +1,4 @@
-//! `chaos [--publishes N] [--seed N] [--workers N] [--accounts N]`: the long form.
+//! `chaos [--publishes N] [--seed N] [--workers N] [--accounts N]`: the long version.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

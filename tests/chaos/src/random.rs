@@ -1,4 +1,4 @@
-//! Numbers that a seed repeats (splitmix64).
+//! Reproducible random numbers (splitmix64).
 
 #[derive(Debug)]
 pub(crate) struct Random(pub(crate) u64);
@@ -17,7 +17,7 @@ impl Random {
         usize::try_from(self.next() % (end.max(1) as u64)).unwrap_or_default()
     }
 
-    /// True once in so many times.
+    /// True once in `times` calls on average.
     pub(crate) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

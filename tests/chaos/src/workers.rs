@@ -47,7 +47,7 @@ impl Workers {
         Ok(Worker { child })
     }
 
-    /// It has opened its host, and works.
+    /// Whether it has opened its host and works.
     pub(crate) fn is_ready(&self, index: usize) -> bool {
         self.children.get(index).is_some_and(|worker| ready(&self.folder, worker.child.id()).exists())
     }
@@ -60,7 +60,7 @@ impl Workers {
         self.children.len()
     }
 
-    /// SIGSTOP, so that what it is doing can be read before it is killed. Waits until it stands still.
+    /// SIGSTOP, so that its current work can be read before it is killed. Waits until it is stopped.
     pub(crate) fn freeze(&self, index: usize) -> Result<u32> {
         let Some(worker) = self.children.get(index) else { bail!("there is no worker {index}") };
         let process = worker.child.id();
@@ -71,7 +71,7 @@ impl Workers {
         Ok(process)
     }
 
-    /// SIGKILL, and a new process in its place.
+    /// SIGKILL, and starts a new process.
     pub(crate) fn kill(&mut self, index: usize) -> Result<()> {
         let fresh = self.spawn()?;
         let Some(place) = self.children.get_mut(index) else { bail!("there is no worker {index}") };
@@ -82,7 +82,7 @@ impl Workers {
         Ok(())
     }
 
-    /// All of them, while the clock is moved: a request on its way must not straddle the jump.
+    /// Kills all of them while the clock is moved, because a request in flight must not span the jump.
     pub(crate) fn kill_all(&mut self) -> Result<()> {
         for worker in &mut self.children {
             worker.child.kill()?;
@@ -102,14 +102,14 @@ impl Workers {
         Ok(())
     }
 
-    /// SIGSTOP: it wakes up late, and must find that it may not act any more.
+    /// SIGSTOP: it wakes up late, and must detect that it may no longer act.
     pub(crate) fn stop(&mut self, index: usize, length: Duration) -> Result<()> {
         let Some(worker) = self.children.get_mut(index) else { bail!("there is no worker {index}") };
         let process = worker.child.id();
         signal("-STOP", process)?;
         self.stops += 1;
-        // Woken beside everything else: it may be stopped while it holds the database's lock, for which all
-        // others wait. It may be dead by then, which is as good.
+        // Woken concurrently, because it may hold the database's lock while stopped, for which all others
+        // wait. It may already be dead, which is fine.
         std::thread::spawn(move || {
             std::thread::sleep(length);
             let _ = signal("-CONT", process);
@@ -117,7 +117,7 @@ impl Workers {
         Ok(())
     }
 
-    /// A worker must not end by itself.
+    /// Checks that no worker has ended on its own.
     pub(crate) fn look_after(&mut self) -> Result<()> {
         for worker in &mut self.children {
             if let Some(status) = worker.child.try_wait()? {
@@ -137,20 +137,20 @@ impl Drop for Workers {
     }
 }
 
-/// The third field of /proc/PID/stat, after the name in parentheses. A process that has ended stands still, too.
+/// The third field of /proc/PID/stat, after the name in parentheses. A process that has ended counts as stopped.
 fn stands_still(process: u32) -> Result<bool> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     let state = stat.rsplit_once(')').and_then(|(_, after)| after.split_whitespace().next());
     Ok(matches!(state, Some("T" | "Z")))
 }
 
-/// What a worker leaves when it has opened its host.
+/// The file that a worker creates when it has opened its host.
 pub(crate) fn ready(folder: &Path, process: u32) -> PathBuf {
     folder.join(format!("ready-{process}"))
 }
 
 fn signal(name: &str, process: u32) -> Result<()> {
-    // The shell's own: the program `kill` is a package that small systems lack.
+    // The shell's builtin, because small systems lack the program `kill`.
     let status =
         Command::new("sh").args(["-c", &format!("kill {name} {process}")]).stderr(Stdio::null()).status()?;
     if !status.success() {

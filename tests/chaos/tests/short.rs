@@ -1,4 +1,4 @@
-//! The short form, part of every test run.
+//! The short version, part of every test run.
 
 use std::path::PathBuf;
 use std::time::Duration;

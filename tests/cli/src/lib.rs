@@ -1,7 +1,7 @@
-//! What the suites of the command line share: the built program, a simulated TikTok, and a data folder.
+//! Shared code of the command line's test suites: the built program, a simulator, and a data folder.
 //!
 //! The program runs as a real process; only its policy file sends requests to the simulator. The simulator
-//! runs in this process, so that a test can look into it and disturb it.
+//! runs in this process, so that a test can inspect and disturb it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub const APP: &str = "demo";
 /// A key for all data folders of these tests, so that one can be copied.
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
     /// Exit code.
@@ -47,7 +47,7 @@ impl Ran {
         whole.get("error").cloned().unwrap_or_else(|| fail(&format!("no error: {self:?}")))
     }
 
-    /// The command was done.
+    /// Checks that the command succeeded.
     pub fn done(self) -> Self {
         if self.code != 0 {
             fail(&format!("{self:?}"));
@@ -92,18 +92,26 @@ pub fn component(name: &str) -> Result<PathBuf> {
 }
 
 /// Builds the programs, once for all tests of a process: cargo does not build the programs of other packages
-/// for a test, and an old one would be tested without a word.
+/// for a test, and an outdated one would be tested silently.
 async fn programs() -> Result<&'static Path> {
     static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
     let folder = BUILT
         .get_or_try_init(|| async {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-            let built = Command::new(cargo)
-                .args(["build", "--quiet", "--bin", "social-channel", "--bin", "tiktok-simulator"])
-                .current_dir(root)
-                .output()
-                .await?;
+            let mut build = Command::new(cargo);
+            build.args(["build", "--quiet", "--bin", "social-channel", "--bin", "tiktok-simulator"]);
+            // Build scripts read cargo's variables for the package under test: with them, `ring` and its dependants
+            // would be rebuilt, now and by the next build from a shell.
+            for (name, _) in std::env::vars_os() {
+                if ["CARGO_MANIFEST_", "CARGO_PKG_"]
+                    .iter()
+                    .any(|start| name.to_string_lossy().starts_with(start))
+                {
+                    build.env_remove(name);
+                }
+            }
+            let built = build.current_dir(root).output().await?;
             if !built.status.success() {
                 bail!("the program does not build: {}", String::from_utf8_lossy(&built.stderr));
             }
@@ -123,14 +131,14 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A data folder without anything.
+    /// An empty data folder.
     ///
     /// # Errors
-    /// When anything of it cannot be started.
+    /// When any part of it cannot be started.
     pub async fn empty() -> Result<Self> {
         let mut world = World::demo();
         world.switches.auto_consent.enabled = true;
-        // Tests end sooner; what processing means, the library's tests show.
+        // Shortens the tests; the library's tests cover processing.
         world.switches.processing_ms = 500;
         let simulator = Simulator::start(world).await?;
         let folder = tempfile::tempdir()?;
@@ -181,7 +189,7 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    /// The program, without anything of this machine's own that would change what it does.
+    /// The program, without environment variables of this machine that would affect it.
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -207,7 +215,7 @@ impl Stage {
         finish(self.command(arguments).spawn()?).await
     }
 
-    /// Runs the program, words separated by spaces.
+    /// Runs the program with arguments separated by spaces.
     ///
     /// # Errors
     /// As [`Stage::run`].
@@ -215,7 +223,7 @@ impl Stage {
         self.run(words.split(' ')).await
     }
 
-    /// As [`Stage::say`], with something to read.
+    /// Like [`Stage::say`], with standard input.
     ///
     /// # Errors
     /// As [`Stage::run`].
@@ -228,7 +236,7 @@ impl Stage {
         finish(child).await
     }
 
-    /// Connects as a script does: reads the address, and follows it as a browser would.
+    /// Connects like a script: reads the URL, and opens it like a browser.
     ///
     /// # Errors
     /// When the program or the browser fails.
@@ -246,7 +254,7 @@ impl Stage {
     /// Starts a command and reads its first line.
     ///
     /// # Errors
-    /// When it cannot be started or says nothing.
+    /// When it cannot be started or prints nothing.
     pub async fn begin<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
         &self,
         arguments: I,
@@ -262,7 +270,7 @@ impl Stage {
         Ok((child, first.trim_end().to_owned(), out))
     }
 
-    /// A real video of so many bytes.
+    /// A real video of this size.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -298,7 +306,7 @@ pub fn browser(stays: bool) -> Result<reqwest::Client> {
     Ok(reqwest::Client::builder().redirect(redirects).no_proxy().build()?)
 }
 
-/// The wish to end, as a terminal sends it at Ctrl-C.
+/// Sends SIGINT, as a terminal does at Ctrl-C.
 ///
 /// # Errors
 /// When it ended already.
@@ -308,7 +316,7 @@ pub async fn interrupt(child: &Child) -> Result<()> {
     if sent.success() { Ok(()) } else { bail!("the process {id} is gone") }
 }
 
-/// What differs from run to run, masked.
+/// Masks for values that differ from run to run.
 pub fn masks(stage: &Stage) -> Vec<(String, &'static str)> {
     let folder = stage.folder.path().to_string_lossy().replace('.', "\\.");
     [

@@ -1,10 +1,10 @@
-//! Failures: each kind of the one table ends with its exit code, its words and its JSON.
+//! Failures: each kind of the table ends with its exit code, its text and its JSON.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use cli_tests::{Stage, browser, component, finish};
 use social_channel::ErrorKind;
 
-/// A stage on which the provider of the host's own tests is connected, which fails as it is told.
+/// A stage with the test provider connected, which fails as configured.
 async fn obedient() -> (Stage, String) {
     let stage = Stage::empty().await.unwrap();
     let file = component("test_provider").unwrap();
@@ -14,7 +14,7 @@ async fn obedient() -> (Stage, String) {
         stage.begin(["connect", "test", "--print-url", "--format", "json"]).await.unwrap();
     let offer: serde_json::Value = serde_json::from_str(&first).unwrap();
     let (uri, state) = (offer["redirect_uri"].as_str().unwrap(), offer["state"].as_str().unwrap());
-    // What is not the awaited answer neither ends nor spoils the wait.
+    // An unexpected request neither ends nor breaks the wait.
     let browser = browser(true).unwrap();
     assert_eq!(browser.get(format!("{uri}?state=forged&code=1")).send().await.unwrap().status(), 400);
     assert_eq!(browser.get(uri.replace("/back", "/favicon.ico")).send().await.unwrap().status(), 404);
@@ -27,7 +27,7 @@ async fn obedient() -> (Stage, String) {
     (stage, id)
 }
 
-/// Kinds that a provider may answer with, as the contract spells them.
+/// Kinds that a provider may return, as named in the contract.
 const SAID: [&str; 13] = [
     "invalid-request",
     "forbidden",
@@ -67,7 +67,7 @@ async fn what_a_provider_says_reaches_the_terminal_whole() {
         let ran = stage.say(&format!("profile {channel}")).await.unwrap();
         assert_eq!(ran.code, i32::from(row.exit_code()), "{said}");
         if said == "unauthorized" {
-            // The first time said it all; now the library knows without asking.
+            // After the first failure, the library returns the error without a call.
             assert!(ran.stderr.contains("must be connected again"), "{}", ran.stderr);
             continue;
         }
@@ -142,4 +142,20 @@ async fn a_wrong_key_and_a_wrong_policy_are_said_before_anything_happens() {
     .unwrap();
     let ran = stage.say("apps list --policy policy.toml").await.unwrap();
     assert!(ran.stderr.contains("would send tokens to another machine"), "{ran:?}");
+}
+
+/// A limit for the size of files refuses a write as a full disk does.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_full_disk_says_so() {
+    let stage = Stage::empty().await.unwrap();
+    let program = stage.command([""; 0]).as_std().get_program().to_owned();
+    // 8 kB: the first page of the database fits, and what its processes share does not.
+    let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" apps list --format json";
+    let mut limited = tokio::process::Command::new("/bin/sh");
+    limited.args(["-c", script]).arg(program).env("SOCIAL_CHANNEL_DATA", stage.path("data"));
+    limited.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).kill_on_drop(true);
+    let error = finish(limited.spawn().unwrap()).await.unwrap().error();
+    assert!(error["message"].as_str().unwrap().contains("the disk is full"), "{error}");
+    assert!(error["remedy"].as_str().unwrap().contains("free disk space"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Publishing by hand: slips of the fingers, schedules, Ctrl-C in the middle, and what comes after.
+//! Publishing manually: typing errors, schedules, interruption with Ctrl-C, and resuming.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tiktok_simulator::{Action, Fault};
 async fn ctrl_c_leaves_a_job_that_resume_finishes_with_one_post() {
     let (stage, channel) = Stage::connected().await.unwrap();
     stage.video(70_000_000).unwrap();
-    // The second chunk hangs until the wish to stop has come.
+    // The second chunk hangs until the stop signal has arrived.
     stage
         .simulator
         .faults()
@@ -37,12 +37,44 @@ async fn ctrl_c_leaves_a_job_that_resume_finishes_with_one_post() {
 
     let resumed = stage.say(&format!("jobs resume {id} --format json")).await.unwrap().done();
     assert_eq!(resumed.json()["status"], "published");
-    // The same command again: the same job.
+    // Repeating the command returns the same job.
     let again = stage.say(&format!("{words} --format json")).await.unwrap().done();
     assert_eq!(again.json()["id"], id);
     assert_eq!(stage.simulator.world().published().len(), 1);
     assert_eq!(jobs(&stage).await.len(), 1);
     assert!(stage.simulator.violations().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_command_after_ctrl_c_makes_no_second_job_without_a_key_either() {
+    let (stage, channel) = Stage::connected().await.unwrap();
+    stage.video(6_000_000).unwrap();
+    let words = format!("publish {channel} clip.mp4 --text once --visibility SELF_ONLY");
+    let job = stage.say(&format!("{words} --no-wait --format json")).await.unwrap().done().json();
+    let id = job["id"].as_str().unwrap();
+    for again in [&words, &format!("{words} --no-wait")] {
+        let ran = stage.say(again).await.unwrap();
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains(id) && ran.stderr.contains("jobs resume"), "{ran:?}");
+    }
+    assert_eq!(jobs(&stage).await.len(), 1);
+    // Other words, and a key, say that another post is meant.
+    stage.say(&format!("{} --no-wait", words.replace("once", "twice"))).await.unwrap().done();
+    stage.say(&format!("{words} --no-wait --idempotency-key second")).await.unwrap().done();
+    assert_eq!(jobs(&stage).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_is_over_or_in_milliseconds_is_refused() {
+    let (stage, channel) = Stage::connected().await.unwrap();
+    stage.video(6_000_000).unwrap();
+    for at in ["2020-01-01T00:00:00Z", "1798131600000", "9223372036854775807", "+1000d"] {
+        let words = format!("publish {channel} clip.mp4 --text x --visibility SELF_ONLY --publish-at {at}");
+        let ran = stage.say(&words).await.unwrap();
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("the time to publish at, "), "{ran:?}");
+    }
+    assert!(jobs(&stage).await.is_empty());
 }
 
 async fn jobs(stage: &Stage) -> Vec<Value> {
@@ -83,12 +115,14 @@ async fn what_is_scheduled_waits_for_a_worker_and_can_be_changed_and_cancelled()
     let (first, second) = (first["id"].as_str().unwrap(), second["id"].as_str().unwrap());
     let round = stage.say("work --once --format json").await.unwrap().done().json();
     assert_eq!(round["jobs"], 0, "nothing is due");
-    let changed =
-        stage.say(&format!("jobs change {first} --publish-at 1 --text sooner --format json")).await.unwrap();
+    let changed = stage
+        .say(&format!("jobs change {first} --publish-at +0s --text sooner --format json"))
+        .await
+        .unwrap();
     assert_eq!(changed.done().json()["post"]["text"], "sooner");
     let cancelled = stage.say(&format!("jobs cancel {second} --format json")).await.unwrap().done().json();
     assert_eq!(cancelled["status"], "cancelled");
-    // The platform looks at the video before it says that it is out: the worker stays until then.
+    // The platform processes the video before it reports it as published: the worker runs until then.
     let worker = stage.command(["work"]).spawn().unwrap();
     let done =
         stage.say(&format!("jobs wait {first} --timeout 60 --format json")).await.unwrap().done().json();

@@ -1,4 +1,6 @@
-//! Commands that stay, and those about the installation: serve, doctor, the simulator beside them.
+//! Long-running commands, and commands about the installation: serve, doctor, with the simulator.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use cli_tests::{Stage, browser, finish, interrupt};
 
@@ -7,7 +9,7 @@ async fn serve_answers_with_a_simulator_and_ends_at_ctrl_c() {
     let stage = Stage::empty().await.unwrap();
     let (child, first, _out) =
         stage.begin(["serve", "--listen", "127.0.0.1:0", "--simulator=tiktok"]).await.unwrap();
-    let address = first.strip_prefix("listening at ").unwrap();
+    let address = first.strip_prefix("listening on ").unwrap();
     let answer = browser(false).unwrap().get(format!("{address}/healthz")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     interrupt(&child).await.unwrap();
@@ -21,7 +23,7 @@ async fn serve_answers_with_a_simulator_and_ends_at_ctrl_c() {
 async fn doctor_finds_what_is_wrong_and_shows_the_way() {
     let stage = Stage::with_app().await.unwrap();
     let good = stage.say("doctor").await.unwrap();
-    assert!(good.stdout.contains("requests are sent elsewhere"), "{good:?}");
+    assert!(good.stdout.contains("requests are mapped to another address"), "{good:?}");
     assert!(good.stdout.contains("app demo"), "{good:?}");
     stage.say("settings unset demo client-secret").await.unwrap().done();
     let bad = stage.say("doctor --format json").await.unwrap();
@@ -34,6 +36,31 @@ async fn doctor_finds_what_is_wrong_and_shows_the_way() {
     );
     let guide = stage.say("doctor demo --guide").await.unwrap().done();
     assert!(guide.stdout.starts_with("1. "), "{guide:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_a_proxy_that_is_not_used_and_one_that_is() {
+    let stage = Stage::with_app().await.unwrap();
+    let doctor = async |arguments: &[&str], variable: (&str, &str)| {
+        finish(stage.command(arguments).env(variable.0, variable.1).spawn().unwrap()).await.unwrap()
+    };
+    let unused = doctor(&["doctor"], ("HTTPS_PROXY", "http://me:hidden@127.0.0.1:1")).await;
+    assert!(
+        unused.stdout.contains("The variable HTTPS_PROXY names a proxy, which is not used"),
+        "{unused:?}"
+    );
+    assert!(unused.stdout.contains("name it in the setting `proxy`"), "{unused:?}");
+    let used = doctor(&["doctor"], ("SOCIAL_CHANNEL_PROXY", "http://me:hidden@127.0.0.1:1")).await;
+    assert!(used.stdout.contains("Requests go through the proxy http://127.0.0.1:1,"), "{used:?}");
+    for ran in [&unused, &used] {
+        assert!(!ran.stdout.contains("hidden") && !ran.stderr.contains("hidden"), "{ran:?}");
+    }
+    let none = stage.say("doctor").await.unwrap();
+    assert!(!none.stdout.contains("proxy"), "{none:?}");
+    let wrong = doctor(&["doctor", "--proxy", "socks5://me:hidden@127.0.0.1:1"], ("TERM", "dumb")).await;
+    assert_ne!(wrong.code, 0, "{wrong:?}");
+    assert!(wrong.stderr.contains("is not the address of an HTTP proxy"), "{wrong:?}");
+    assert!(wrong.stderr.contains("http://HOST:PORT") && !wrong.stderr.contains("hidden"), "{wrong:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,4 +90,45 @@ async fn doctor_says_what_the_name_servers_say_of_a_domain() {
         found.stdout.contains("ok       domain-record: The TXT record of northwind.app is there."),
         "{found:?}"
     );
+}
+
+/// Files whose text tells people what to type.
+fn texts(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            texts(&path, found);
+        } else if [".rs", ".md", ".js", ".toml"].iter().any(|ending| name.ends_with(ending)) {
+            found.push(path);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_that_a_text_names_exists() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let mut files = vec![root.join("README.md")];
+    for folder in ["host", "docs", "examples/service"] {
+        texts(&root.join(folder), &mut files);
+    }
+    let mut named = std::collections::BTreeMap::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for command in text.split("`social-channel ").skip(1) {
+            let command = command.split('`').next().unwrap();
+            // The command's own words: what is written small, before the first value or flag.
+            let plain = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+            let words: Vec<&str> = command.split_whitespace().take_while(plain).take(2).collect();
+            if !words.is_empty() {
+                named.insert(words.join(" "), file.clone());
+            }
+        }
+    }
+    assert!(named.contains_key("keys password"), "{named:?}");
+    let stage = Stage::empty().await.unwrap();
+    for (words, file) in named {
+        let help = stage.say(&format!("{words} --help")).await.unwrap();
+        assert_eq!(help.code, 0, "`social-channel {words}` in {}: {help:?}", file.display());
+    }
 }

@@ -1,4 +1,4 @@
-//! The whole story, as a person at a terminal or a script tells it. Snapshots hold every word.
+//! The complete workflow, for a person at a terminal or a script. Snapshots check the complete output.
 
 use cli_tests::{APP, Ran, Stage, browser, component, finish, masks};
 
@@ -26,7 +26,7 @@ async fn the_story_reads_well() {
     snapshot!(&stage, "apps-add", stage.say("apps add demo --json app.json").await.unwrap());
     snapshot!(&stage, "apps-list", stage.say("apps list").await.unwrap());
 
-    // Connect by hand: the printed address, a browser, the small page.
+    // Connect manually: the printed URL, a browser, the small page.
     let (child, address, _out) = stage.begin(["connect", APP, "--print-url"]).await.unwrap();
     let page = browser(false).unwrap().get(&address).send().await.unwrap();
     assert_eq!(page.status(), 200);

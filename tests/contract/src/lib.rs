@@ -1,15 +1,15 @@
-//! The published contract never changes: what was built against it keeps working.
+//! The published contract never changes, so that components built against it keep working.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use wit_parser::{PackageId, Resolve, SourceMap, UnresolvedPackageGroup, WorldId};
 
-/// Published lines, each with the version its text carries.
+/// Published version lines, each with the version in its text.
 const RELEASED: [(&str, &str); 1] = [("0.1", "0.1.0")];
-/// All there is in one.
+/// The world with all interfaces.
 const WORLD: &str = "full-provider";
-/// No published version has it, so that both texts fit into one `Resolve`.
+/// A version that is never published, so that both texts fit into one `Resolve`.
 const STAND_IN: &str = "0.1.999";
 
 /// The folder `wit/`.
@@ -18,9 +18,9 @@ fn contract() -> PathBuf {
 }
 
 /// Compares `wit/` with every published text in `wit/released/`. The host may offer more than was published;
-/// providers may be asked for no more; nothing may look different.
+/// providers must not be required to export more; nothing may differ.
 /// # Errors
-/// When it does, naming what.
+/// When it differs, naming the difference.
 pub fn check() -> Result<()> {
     for (line, version) in RELEASED {
         compare(line, version)
@@ -34,7 +34,7 @@ fn compare(line: &str, version: &str) -> Result<()> {
     let mut resolve = Resolve::default();
     let current = package(&wit, version, STAND_IN)?;
     let current = resolve.push_groups(current, dependencies(&wit.join("deps"))?)?;
-    // What it depends on is vendored and does not change within a line.
+    // Its dependencies are vendored and do not change within a version line.
     let published = resolve.push_group(package(&wit.join("released").join(line), version, version)?)?;
     let (old, new) = (world(&resolve, published)?, world(&resolve, current)?);
     wit_component::semver_check(resolve, old, new)

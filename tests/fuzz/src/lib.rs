@@ -1,9 +1,9 @@
-//! Fuzzing on the stable compiler, within the ordinary tests: inputs that are kept in `corpus/`, one folder for
-//! each parser, and a strategy that damages them as strangers and bad networks do.
+//! Fuzzing on the stable compiler, within the ordinary tests: inputs stored in `corpus/`, one folder for each
+//! parser, and a strategy that mutates them.
 //!
-//! The tests stand with the parsers: `plugin-tiktok/src/fuzz.rs` and `host/src/tests/fuzz.rs`. Each first plays the
-//! corpus as it is, then damaged. `PROPTEST_CASES=100000 cargo test fuzz` looks longer. An input that broke
-//! something is put into the corpus under a name that says what it broke, and so is tried for ever after.
+//! The tests are beside the parsers; `README.md` lists them. Each first runs the
+//! corpus unchanged, then mutated. `PROPTEST_CASES=100000 cargo test fuzz` tests more cases. An input that found a
+//! bug is added to the corpus under a name that describes the bug, so that it is tested from then on.
 
 #![allow(clippy::panic, clippy::expect_used, reason = "test code: a panic is the report")]
 
@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::test_runner::TestRunner;
 
-/// Bytes that a damaged input may have at most.
+/// The maximum size of a mutated input in bytes.
 const LONGEST: usize = 64 << 10;
 
-/// Numbers at which arithmetic goes wrong, and what is no number although one stood there.
+/// Numbers at the limits of arithmetic, and values that are not numbers.
 const NUMBERS: [&str; 14] = [
     "0",
     "-1",
@@ -33,7 +34,7 @@ const NUMBERS: [&str; 14] = [
     "\"7\"",
 ];
 
-/// Bytes that mean something to some parser.
+/// Bytes that are special for some parser.
 const BYTES: &[u8] = b"\0\x01\x7f\x80\xff\"\\{}[],:%&=+-0 \r\n*!~.<";
 
 /// The folder of a parser's corpus.
@@ -41,12 +42,9 @@ fn folder(parser: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(parser)
 }
 
-/// The kept inputs of a parser, with their names, in order.
-///
-/// # Panics
-/// When there are none: a test of nothing must not pass.
-#[must_use]
-pub fn corpus(parser: &str) -> Vec<(String, Vec<u8>)> {
+/// The stored inputs of a parser, with their names, in order.
+/// None is a failure, because a test without inputs must not pass.
+fn corpus(parser: &str) -> Vec<(String, Vec<u8>)> {
     let folder = folder(parser);
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut inputs: Vec<_> = entries
@@ -61,6 +59,26 @@ pub fn corpus(parser: &str) -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
+/// Runs a target on a parser's corpus, and then on mutated inputs.
+///
+/// # Panics
+/// If the target does.
+pub fn play(parser: &str, mut target: impl FnMut(&[u8])) {
+    for (name, input) in corpus(parser) {
+        println!("{parser}/{name}");
+        target(&input);
+    }
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let target = std::cell::RefCell::new(target);
+    let result = TestRunner::new(config).run(&damaged(parser), |input| {
+        (target.borrow_mut())(&input);
+        Ok(())
+    });
+    if let Err(failure) = result {
+        panic!("{parser}: {failure}");
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Damage {
     Set(Index, u8),
@@ -69,9 +87,9 @@ enum Damage {
     Remove(Index, usize),
     Repeat(Index, usize),
     Cut(Index),
-    /// The number that begins nearest behind the place becomes another one.
+    /// Replaces the next number after the position.
     Number(Index, &'static str),
-    /// From here on another input of the corpus.
+    /// Replaces the rest with another input of the corpus.
     Join(Index, Index, Index),
 }
 
@@ -89,8 +107,8 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Inputs made from the corpus of a parser by up to six kinds of damage.
-pub fn damaged(parser: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
+/// Inputs made from a parser's corpus by up to six mutations.
+fn damaged(parser: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
     let inputs: Vec<Vec<u8>> = corpus(parser).into_iter().map(|(_, bytes)| bytes).collect();
     (any::<Index>(), prop::collection::vec(damage(), 0..6)).prop_map(move |(which, damages)| {
         let mut bytes = which.get(&inputs).clone();

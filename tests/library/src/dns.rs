@@ -1,5 +1,5 @@
-//! A name server on this machine: it knows the TXT records that a test gives it, over UDP and TCP, and answers
-//! long ones over TCP only, as real ones do.
+//! A name server on this machine: it serves TXT records of a test over UDP and TCP, and long ones over TCP
+//! only, like real servers.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinHandle;
 
-/// What fits into an answer over UDP without the client's leave.
+/// The maximum size of a UDP response without EDNS.
 const SHORT: usize = 512;
 
 type Zone = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
@@ -20,14 +20,14 @@ type Zone = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
 /// A name server, which ends when it is dropped.
 #[derive(Debug)]
 pub struct NameServer {
-    /// Where it answers.
+    /// Its address.
     pub address: SocketAddr,
     zone: Zone,
     tasks: [JoinHandle<()>; 2],
 }
 
 impl NameServer {
-    /// A server that knows no name.
+    /// A server without any names.
     ///
     /// # Errors
     /// When there is no free port.
@@ -40,7 +40,7 @@ impl NameServer {
         Ok(NameServer { address, zone, tasks })
     }
 
-    /// Gives a name these TXT records; none: the name exists, and has no such record.
+    /// Sets the TXT records of a name; if empty, the name exists without such records.
     pub fn set(&self, name: &str, texts: &[&str]) {
         let texts = texts.iter().map(|text| (*text).to_owned()).collect();
         if let Ok(mut zone) = self.zone.lock() {
@@ -67,7 +67,7 @@ async fn over_udp(socket: UdpSocket, zone: Zone) {
             };
             bytes = short;
         }
-        // Whoever does not wait any more asks again.
+        // A client that no longer waits will repeat its query.
         let _ = socket.send_to(&bytes, from).await;
     }
 }
@@ -88,7 +88,7 @@ async fn over_tcp(listener: TcpListener, zone: Zone) {
     }
 }
 
-/// The answer; where it must be short, only that it is longer.
+/// The response; if it is too long for UDP, a truncated one.
 fn answer(question: &[u8], zone: &Zone, whole: bool) -> Option<Vec<u8>> {
     let asked = Packet::parse(question).ok()?;
     let query = asked.questions.first()?.clone();

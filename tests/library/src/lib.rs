@@ -1,4 +1,4 @@
-//! What the suites of the library share: a simulated TikTok, a host beside it, and the person's browser.
+//! Shared code of the library's test suites: a simulator, a host, and the person's browser.
 //!
 //! The component under test is byte for byte the one in production; only the host's policy sends its
 //! requests to the simulator.
@@ -6,25 +6,26 @@
 mod dns;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use social_channel::model::{Media, OptionValue, Post};
 use social_channel::{
-    AppConfig, Channel, Connect, ConnectOptions, Connected, Host, HostBuilder, Job, KeySource, Policy,
-    PublishRequest, Tenant, TenantId,
+    AppConfig, Channel, Clock as _, Connect, ConnectOptions, Connected, Host, HostBuilder, Job, JobStatus,
+    KeySource, MovedClock, Policy, PublishRequest, Tenant, TenantId,
 };
 use tiktok_simulator::{Simulator, World};
 
 pub use dns::NameServer;
 
-/// Who begins and completes a consent in these tests.
+/// The owner of consents in these tests.
 pub const OWNER: &str = "browser-1";
 /// The app in these tests.
 pub const APP: &str = "tiktok-demo";
 /// Its secret.
 pub const SECRET: &str = "simsecret-desktop-0001";
-/// Its callback; nobody listens there, the browser reads the address it is sent to.
+/// Its callback; nothing listens there, the test browser reads the URL of the redirect.
 pub const CALLBACK: &str = "http://127.0.0.1:9123/callback";
 /// Long enough for any machine; a test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -44,28 +45,79 @@ pub fn component(name: &str) -> Result<Vec<u8>> {
         .with_context(|| format!("{} is missing: run `cargo xtask guests` first", path.display()))
 }
 
-/// The world of the simulator's demo, whose browser consents by itself.
+/// The demo world of the simulator, with automatic consent.
 pub fn world() -> World {
     let mut world = World::demo();
     world.switches.auto_consent.enabled = true;
+    // The provider must never request it, because it does not create drafts.
+    world.switches.refuse_video_upload = true;
     world
+}
+
+/// Waits for a condition.
+///
+/// # Panics
+/// When it does not.
+pub async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < end, "{what} does not come about");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Runs due jobs, and moves both clocks to the time that the job waits for, until it ends or pauses.
+///
+/// # Errors
+/// When it does neither.
+pub async fn to_the_end(
+    simulator: &Simulator,
+    clock: &MovedClock,
+    host: &Host,
+    tenant: &Tenant,
+    job: &str,
+) -> Result<Job> {
+    for _ in 0..200 {
+        host.work(Some(Duration::ZERO)).await?;
+        let job = tenant.job(job).await?;
+        if job.status != JobStatus::Active {
+            return Ok(job);
+        }
+        let wait = job.next_attempt_at.map_or(1, |at| (at - clock.now_ms() / 1000).max(0) + 1);
+        let wait = Duration::from_secs(wait.unsigned_abs());
+        simulator.clock().advance(wait);
+        clock.advance(wait);
+    }
+    bail!("the job does not end: {:?}", tenant.job(job).await?)
+}
+
+/// Waits until all armed faults have been used.
+///
+/// # Panics
+/// When it does not.
+pub async fn struck(simulator: &Simulator) {
+    until("the fault", async || simulator.faults().armed().is_empty().then_some(())).await;
 }
 
 /// A policy that maps TikTok to the simulator at `origin`.
 ///
 /// # Errors
-/// When `origin` is no origin.
+/// When `origin` is not an origin.
 pub fn policy(origin: &str) -> Result<Policy> {
     Ok(serde_json::from_value(serde_json::json!({
         "connect_to": [
             {"from": "https://open.tiktokapis.com", "to": origin},
             {"from": "https://*.tiktokapis.com", "to": origin},
             {"from": "https://www.tiktok.com", "to": origin},
+            {"from": "https://*.tiktokcdn.com", "to": origin},
         ]
     }))?)
 }
 
-/// A simulated TikTok and a host, in a folder of their own.
+/// A simulator and a host, in a temporary folder.
 pub struct Stage {
     /// The simulated TikTok.
     pub simulator: Simulator,
@@ -78,7 +130,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The demo's world.
+    /// With the demo world.
     ///
     /// # Errors
     /// When anything of it cannot be started.
@@ -86,7 +138,7 @@ impl Stage {
         Self::in_world(world(), |builder| builder).await
     }
 
-    /// A world, and a host that differs from the default.
+    /// With a given world and host configuration.
     ///
     /// # Errors
     /// As [`Stage::new`].
@@ -100,7 +152,25 @@ impl Stage {
         Ok(Stage { simulator, host, tenant, folder })
     }
 
-    /// Connects the account that consents by itself.
+    /// A stage for counting: the platform is done at once, jobs are run by `work` only, by a clock that the test moves,
+    /// and no lease is extended while it counts.
+    ///
+    /// # Errors
+    /// As [`Stage::new`].
+    pub async fn for_counting() -> Result<(Self, Arc<MovedClock>)> {
+        let mut world = world();
+        world.switches.hash_uploads = false;
+        world.switches.processing_ms = 0;
+        let clock = Arc::new(MovedClock::default());
+        let ours = clock.clone();
+        let stage = Self::in_world(world, |builder| {
+            builder.clock(ours).background(false).takeover(Duration::from_secs(3_600))
+        })
+        .await?;
+        Ok((stage, clock))
+    }
+
+    /// Connects the account that consents automatically.
     ///
     /// # Errors
     /// When that fails.
@@ -116,7 +186,7 @@ impl Stage {
         Ok(builder(self.folder.path(), &self.simulator.origin())?.open().await?)
     }
 
-    /// A video of so many bytes.
+    /// A video of this size.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -139,10 +209,24 @@ impl Stage {
     /// When it does neither.
     pub async fn wait(&self, job: &str) -> Result<Job> {
         let job = self.tenant.wait_for_job(job, PATIENCE).await?;
-        if job.status == social_channel::JobStatus::Active {
+        if job.status == JobStatus::Active {
             bail!("the job does not end: {job:?}");
         }
         Ok(job)
+    }
+
+    /// See [`to_the_end`].
+    ///
+    /// # Errors
+    /// When the job does not end.
+    pub async fn to_the_end(&self, clock: &MovedClock, job: &str) -> Result<Job> {
+        to_the_end(&self.simulator, clock, &self.host, &self.tenant, job).await
+    }
+
+    /// Moves the simulator's clock and the host's.
+    pub fn advance(&self, clock: &MovedClock, by: Duration) {
+        self.simulator.clock().advance(by);
+        clock.advance(by);
     }
 
     /// How many requests the simulator has seen at `path`.
@@ -151,10 +235,10 @@ impl Stage {
     }
 }
 
-/// A host in `folder`, sent to the simulator at `origin`.
+/// A host in `folder`, which uses the simulator at `origin`.
 ///
 /// # Errors
-/// When `origin` is no origin.
+/// When `origin` is not an origin.
 pub fn builder(folder: &Path, origin: &str) -> Result<HostBuilder> {
     Ok(Host::builder()
         .database(folder.join("social-channel.sqlite"))
@@ -163,7 +247,7 @@ pub fn builder(folder: &Path, origin: &str) -> Result<HostBuilder> {
         .policy(policy(origin)?))
 }
 
-/// Shared by all tests: compiling a component takes a debug build a while.
+/// Shared by all tests, because compiling a component is slow in a debug build.
 fn cache_folder() -> Result<PathBuf> {
     let exe = std::env::current_exe()?;
     let target = exe.ancestors().find(|folder| folder.join("wasm32-wasip2").is_dir());
@@ -213,7 +297,7 @@ pub async fn consent(tenant: &Tenant, reconnect: Option<String>) -> Result<Vec<(
     browse(&url).await
 }
 
-/// The person's browser: follows the page to the callback's address and reads its query.
+/// The person's browser: follows the page to the callback URL and returns its query.
 ///
 /// # Errors
 /// When the page does not lead there.
@@ -232,7 +316,7 @@ pub async fn browse(url: &str) -> Result<Vec<(String, String)>> {
         };
         url = url.join(location.to_str()?)?;
     }
-    bail!("the page goes round in circles")
+    bail!("too many redirects")
 }
 
 /// A post for everybody, as the demo's public account may make it.
@@ -251,17 +335,25 @@ pub fn post(text: &str) -> Post {
     }
 }
 
-/// A file of exactly `size` bytes that begins as an MP4 does. Sparse: it takes no room on disk.
+/// The bytes of a video of exactly `size`, whole by its index.
+///
+/// # Errors
+/// When no video fits into so few.
+pub fn video_bytes(size: usize) -> Result<Vec<u8>> {
+    let mut bytes = sample_video::head()?;
+    if size <= bytes.len() {
+        bail!("{size} bytes hold no video");
+    }
+    bytes.resize(size, 0);
+    Ok(bytes)
+}
+
+/// A video of exactly `size` bytes, whole by its index. Sparse: it takes no room on disk.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn video(folder: &Path, size: u64) -> Result<Media> {
-    use std::io::Write as _;
     let path = folder.join(format!("video-{size}.mp4"));
-    let mut file = std::fs::File::create(&path)?;
-    let head = b"\0\0\0\x14ftypisom\0\0\x02\0isom";
-    let take = usize::try_from(size).unwrap_or(usize::MAX).min(head.len());
-    file.write_all(head.get(..take).unwrap_or_default())?;
-    file.set_len(size)?;
+    sample_video::write_sparse(&path, size)?;
     Ok(Media { content_type: Some("video/mp4".to_owned()), ..Media::file(path) })
 }

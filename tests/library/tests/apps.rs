@@ -1,4 +1,4 @@
-//! Apps: what a change of one means for every process that uses it.
+//! Apps: how a change affects every process that uses the app.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use library_tests::{APP, CALLBACK, OWNER, Stage, app_config};

@@ -1,12 +1,13 @@
-//! Every code that the platform is known to answer with has a kind, a sentence and a remedy of its own.
+//! Every known error code of the platform has its own kind, sentence and remedy.
 //!
-//! Knows the source of neither side: the list of codes is what the simulator tells of itself, and the component
-//! is asked through the library. That a code is known shows by its sentence: of a code that does not exist
-//! the component can only say that there was one.
+//! It uses the source of neither side: the list of codes comes from the simulator, and the component is called
+//! through the library. A known code has its own sentence; for an unknown code the component only returns a
+//! general one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use library_tests::{OWNER, Stage, connect, consent, request};
+use social_channel::model::{ListQuery, PostSummary};
 use social_channel::{Error, ErrorKind, JobStatus};
 use tiktok_simulator::{Action, CODES, CodeEntry, Fault};
 
@@ -19,7 +20,7 @@ fn codes(families: &[&str]) -> Vec<&'static CodeEntry> {
     codes
 }
 
-/// An error without its code: what is left is what the component knows of it.
+/// An error's text without its code.
 fn sentence(error: &Error, code: &str) -> String {
     format!("{:?} {} {}", error.kind, error.message, error.remedy.as_deref().unwrap_or_default())
         .replace(code, "CODE")
@@ -41,16 +42,16 @@ async fn every_code_of_the_interface_is_known_by_itself_whatever_the_status() {
     let stage = Stage::new().await.unwrap();
     let channel = stage.connect().await.unwrap();
     for entry in codes(&["all", "display", "posting"]) {
-        // The host takes these up itself: the one is refreshed, the other closes the allowance for a minute.
+        // The host handles these itself: one causes a refresh, the other closes the allowance for a minute.
         if matches!(entry.code, "ok" | "access_token_invalid" | "rate_limit_exceeded") {
             continue;
         }
-        // Posting codes come with 200 too, and one day perhaps all of them.
+        // Posting codes may also come with status 200.
         let statuses = if entry.family == "posting" { vec![entry.status, 200] } else { vec![entry.status] };
         let mut kinds = BTreeSet::new();
         for status in statuses {
             let mut errors = Vec::new();
-            // An unknown code with 401 is taken for a dead token: the host refreshes, and the call succeeds.
+            // An unknown code with 401 counts as an expired token: the host refreshes, and the call succeeds.
             let other = if status == 401 { 403 } else { status };
             for (code, status) in [(entry.code, status), (NEVER, other)] {
                 refuse(&stage, "/v2/user/info/", status, code);
@@ -89,7 +90,7 @@ async fn every_code_of_the_token_endpoint_is_known() {
         let known = fails(status, entry.code).await;
         assert_known(&known, entry.code, &fails(status, NEVER).await);
     }
-    // Where it really comes from.
+    // The endpoint that actually returns it.
     stage.simulator.edit(|world| world.switches.auto_consent.cancel = true);
     let callback = consent(&stage.tenant, None).await.unwrap();
     let error = stage.tenant.complete_connect(OWNER, callback).await.unwrap_err();
@@ -99,7 +100,7 @@ async fn every_code_of_the_token_endpoint_is_known() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_reason_of_a_failed_post_is_known() {
     let stage = Stage::new().await.unwrap();
-    // Ends the last job and its channel with it, so it comes last.
+    // It ends the last job and its channel, so it comes last.
     let mut reasons: Vec<&str> = codes(&["fail_reason"]).iter().map(|entry| entry.code).collect();
     reasons.retain(|reason| *reason != "auth_removed");
     reasons.extend([NEVER, "auth_removed"]);
@@ -120,7 +121,7 @@ async fn every_reason_of_a_failed_post_is_known() {
             let action = Action::Answer { status: 200, content_type, body: body.to_string() };
             stage.simulator.faults().add(Fault::new(action).path("/v2/post/publish/status/fetch/"));
         }
-        // Which job gets which reason is open: each asks once, and each answer is given once.
+        // The assignment of reasons to jobs is not fixed: each job asks once, and each response is used once.
         let mut jobs = Vec::new();
         for index in 0..group.len() {
             let channel = &channels[index % channels.len()];
@@ -141,4 +142,36 @@ async fn every_reason_of_a_failed_post_is_known() {
     for (code, error) in &ended {
         assert_known(error, code, &unknown);
     }
+}
+
+/// Titles that were cut in the middle of an emoji leave half of it behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_character_in_an_answer_costs_nothing_but_itself() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    let answers = |path: &str, data: &str| {
+        let body = format!(r#"{{"data":{data},"error":{{"code":"ok","message":"\ud83d","log_id":"L"}}}}"#);
+        let content_type = "application/json".to_owned();
+        let answer = Action::Answer { status: 200, content_type, body };
+        stage.simulator.faults().add(Fault::new(answer).path(path));
+    };
+    answers("/v2/user/info/", r#"{"user":{"open_id":"x","display_name":"Kitchen \udf72"}}"#);
+    assert_eq!(stage.tenant.profile(&channel).await.unwrap().display_name, "Kitchen \u{fffd}");
+    let videos =
+        r#"{"videos":[{"id":"1","title":"soup \ud83d"},{"id":"2","title":"bread"}],"has_more":false}"#;
+    answers("/v2/video/list/", videos);
+    let page = stage.tenant.list_posts(&channel, &ListQuery { limit: 5, cursor: None }).await.unwrap();
+    let seen = |posts: &[PostSummary]| -> Vec<Option<String>> {
+        posts.iter().map(|post| post.title.clone().or(post.text.clone())).collect()
+    };
+    let expected = vec![Some("soup \u{fffd}".to_owned()), Some("bread".to_owned())];
+    assert_eq!(seen(&page.posts), expected);
+    answers("/v2/video/query/", videos);
+    let ids = ["1".to_owned(), "2".to_owned()];
+    assert_eq!(seen(&stage.tenant.get_posts(&channel, &ids).await.unwrap()), expected);
+    answers(
+        "/v2/post/publish/creator_info/query/",
+        r#"{"creator_nickname":"Kitchen \ud83d","privacy_level_options":["SELF_ONLY"]}"#,
+    );
+    assert_eq!(stage.tenant.publish_form(&channel).await.unwrap().account_name, "Kitchen \u{fffd}");
 }

@@ -1,14 +1,13 @@
-//! What a job costs the database, counted in its write-ahead log: no time is measured.
+//! The database cost of a job, counted in transactions of the write-ahead log; no time is measured.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use library_tests::{Stage, request, world};
-use social_channel::{Clock as _, JobStatus, MovedClock};
+use library_tests::{APP, Stage, post, request, world};
+use social_channel::{AppConfig, JobStatus};
 use sqlx::Connection as _;
 
-/// Empties the log, so that what follows can be counted.
+/// Empties the log, so that following transactions can be counted.
 async fn empty_log(stage: &Stage) {
     let url = format!("sqlite://{}", stage.folder.path().join("social-channel.sqlite").display());
     let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
@@ -16,8 +15,8 @@ async fn empty_log(stage: &Stage) {
     assert_eq!(commits(stage), 0);
 }
 
-/// Transactions in the log (sqlite.org/fileformat2.html, section 4): a frame that ends one says how large the database
-/// then is.
+/// Transactions in the log (sqlite.org/fileformat2.html, section 4): a frame that ends a transaction contains the
+/// resulting database size.
 fn commits(stage: &Stage) -> usize {
     let log = std::fs::read(stage.folder.path().join("social-channel.sqlite-wal")).unwrap();
     let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap());
@@ -34,40 +33,22 @@ fn commits(stage: &Stage) -> usize {
         commits += usize::from(number(at + 4) > 0);
         at += 24 + page;
     }
-    assert!(at < 32 + 1_000 * (24 + page), "the log was begun anew, and what was before is not counted");
+    assert!(at < 32 + 1_000 * (24 + page), "the log began again, and what was before is not counted");
     commits
 }
 
 /// Publishes a video; returns its chunks, the attempts in its history, and the transactions.
 async fn published(size: u64) -> (usize, usize, usize) {
-    let mut world = world();
-    world.switches.hash_uploads = false;
-    world.switches.processing_ms = 0;
-    let clock = Arc::new(MovedClock::default());
-    let ours = clock.clone();
-    // Leases are prolonged every quarter of this: not while the test runs.
-    let stage = Stage::in_world(world, |builder| {
-        builder.clock(ours).background(false).takeover(Duration::from_secs(3_600))
-    })
-    .await
-    .unwrap();
+    let (stage, clock) = Stage::for_counting().await.unwrap();
     let channel = stage.connect().await.unwrap().id;
     let media = stage.video(size).unwrap();
     stage.host.work(Some(Duration::ZERO)).await.unwrap();
     empty_log(&stage).await;
     let job = stage.tenant.publish(&channel, request("x", media)).await.unwrap();
-    for _ in 0..10 {
-        stage.host.work(Some(Duration::ZERO)).await.unwrap();
-        let job = stage.tenant.job(&job.id).await.unwrap();
-        if job.status == JobStatus::Published {
-            let attempts = stage.tenant.job_history(&job.id).await.unwrap().len();
-            return (stage.requests("/upload"), attempts, commits(&stage));
-        }
-        let wait = job.next_attempt_at.map_or(1, |at| (at - clock.now_ms() / 1000).max(0) + 1);
-        stage.simulator.clock().advance(Duration::from_secs(wait.unsigned_abs()));
-        clock.advance(Duration::from_secs(wait.unsigned_abs()));
-    }
-    panic!("the job does not end: {:?}", stage.tenant.job(&job.id).await.unwrap());
+    let job = stage.to_the_end(&clock, &job.id).await.unwrap();
+    assert_eq!(job.status, JobStatus::Published, "{job:?}");
+    let attempts = stage.tenant.job_history(&job.id).await.unwrap().len();
+    (stage.requests("/upload"), attempts, commits(&stage))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,11 +62,33 @@ async fn a_chunk_costs_one_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publish_asks_the_platform_once_what_the_account_may_post() {
+    let mut world = world();
+    world.switches.processing_ms = 0;
+    let stage = Stage::in_world(world, |builder| builder).await.unwrap();
+    // The app is audited, so that no finding causes another request.
+    let audited =
+        AppConfig { settings: [("audited".to_owned(), "true".into())].into(), ..AppConfig::default() };
+    stage.host.put_app(APP, audited).await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    let media = stage.video(4_096).unwrap();
+    let asked = || stage.requests("/v2/post/publish/creator_info/query/");
+    let form = stage.tenant.publish_form(&channel).await.unwrap();
+    assert!(form.blocked.is_none());
+    let findings = stage.tenant.check_post(&channel, &post("x"), std::slice::from_ref(&media)).await.unwrap();
+    assert!(findings.is_empty(), "{findings:?}");
+    assert_eq!(asked(), 1, "the check knows what the form has shown");
+    let job = stage.publish(&channel, media).await.unwrap();
+    assert_eq!(job.status, JobStatus::Published, "{job:?}");
+    assert_eq!(asked(), 2, "and the publish asks once more, before it begins");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_of_one_chunk_costs_few_transactions() {
     let (chunks, attempts, commits) = published(4_096).await;
     println!("{chunks} chunk: {attempts} attempts, {commits} transactions");
-    // Planned, begun, sent, and two looks at the verdict: an attempt each, and each one transaction. Besides the job is
-    // stored once and leased for each turn, and the provider keeps its ledger of allowances.
+    // Planned, started, sent, and two status requests: one attempt and one transaction each. In addition, the job is
+    // stored once and leased for each run, and the provider updates its ledger of allowances.
     assert_eq!((chunks, attempts), (1, 5));
     assert!(commits <= attempts + 11, "{commits}");
 }

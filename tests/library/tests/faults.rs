@@ -1,11 +1,11 @@
-//! What goes wrong around the library: keys, disks, locks, logs. Nothing may be lost, posted twice or told.
+//! Faults around the library: keys, disks, locks, logs. Nothing may be lost, posted twice or leaked.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::process::Stdio;
 use std::time::Duration;
 
-use library_tests::{Stage, builder, request};
-use social_channel::{ErrorKind, JobStatus, KeySource, new_key};
+use library_tests::{Stage, builder, request, world};
+use social_channel::{ErrorKind, JobStatus, KeySource, NewUpload, new_key};
 use sqlx::Connection as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -21,7 +21,7 @@ async fn a_wrong_key_is_named_and_nothing_is_overwritten() {
     let error = other.open().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Misconfigured);
     assert!(error.remedy.is_some(), "{error:?}");
-    // With the right key everything is as it was.
+    // With the right key everything works as before.
     let host = stage.second_host().await.unwrap();
     host.tenant(social_channel::TenantId::default()).profile(&channel).await.unwrap();
 }
@@ -42,7 +42,7 @@ async fn a_locked_database_is_waited_for() {
         let (tenant, media) = (stage.tenant.clone(), stage.video(6_000_000).unwrap());
         async move { tenant.publish(&channel, request("waits", media)).await }
     });
-    // Reading goes on beside somebody else's write.
+    // Reading works during another process's write.
     assert!(stage.tenant.jobs(None, None, 10).await.unwrap().is_empty());
     assert!(!publish.is_finished(), "a job was stored through a locked database");
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_locked_database_is_waited_for() {
     assert_eq!(stage.simulator.world().published().len(), 1);
 }
 
-/// Limits the size of files instead of filling a disk: the database cannot grow, which is the same to it.
+/// Limits the file size instead of filling a disk: for the database this is equivalent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_cannot_grow_loses_nothing() {
     let stage = Stage::new().await.unwrap();
@@ -60,7 +60,7 @@ async fn a_database_that_cannot_grow_loses_nothing() {
     let largest = size("social-channel.sqlite").max(size("social-channel.sqlite-wal"));
     for spare in [0, 16 << 10, 64 << 10] {
         let before = stage.tenant.jobs(None, None, 100).await.unwrap().len();
-        // In blocks of 512 bytes. A signal would end the process; ignored, the write fails.
+        // In blocks of 512 bytes. The signal is ignored, so that the write fails instead of ending the process.
         let limit = (largest + spare).div_ceil(512);
         let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$@\"");
         let mut process = Command::new("/bin/sh")
@@ -81,7 +81,7 @@ async fn a_database_that_cannot_grow_loses_nothing() {
             "{spare}"
         );
         if accepted.is_some() {
-            // It tries and cannot write what comes of it; then it is killed.
+            // It sends the request but cannot store the result; then it is killed.
             process.kill().await.unwrap();
         } else {
             let error = process.wait_with_output().await.unwrap().stderr;
@@ -99,10 +99,23 @@ async fn a_database_that_cannot_grow_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn uploads_leave_the_disk_its_reserve() {
+    // More than any disk has: then nothing may be written.
+    let stage = Stage::in_world(world(), |builder| builder.disk_reserve(1 << 62)).await.unwrap();
+    let bytes = || futures::stream::iter([Ok(b"video".to_vec().into())]);
+    let new = || NewUpload { limit: 100, ..NewUpload::default() };
+    let error = stage.tenant.keep_upload(new(), bytes()).await.unwrap_err();
+    assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::Unavailable, Some("media")), "{error:?}");
+    assert!(error.message.contains("MiB left"), "{error:?}");
+    let host = stage.second_host().await.unwrap();
+    host.tenant(social_channel::TenantId::default()).keep_upload(new(), bytes()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_told_to_a_log() {
     let stage = Stage::new().await.unwrap();
     let channel = stage.connect().await.unwrap().id;
-    // A refresh, so that old and new tokens pass through.
+    // A refresh, so that old and new tokens are handled.
     stage.simulator.clock().advance(Duration::from_secs(7100));
     let mut publisher = Command::new(env!("CARGO_BIN_EXE_library-process"));
     publisher.env("SOCIAL_CHANNEL_LOG", "trace").arg(stage.folder.path());

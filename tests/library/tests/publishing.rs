@@ -1,17 +1,17 @@
-//! Publishing beyond the straight way: what a person answers, times, turns, quotas, lost answers, webhooks.
+//! Publishing in special cases: decisions of a person, times, order of jobs, quotas, lost responses, webhooks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use library_tests::{APP, Stage, request};
+use library_tests::{APP, Stage, request, struck};
 use social_channel::model::{Media, OptionValue};
 use social_channel::{
     Clock as _, ErrorKind, Health, Job, JobChange, JobStatus, MovedClock, Resolution, Webhook,
 };
 use tiktok_simulator::{Action, Fault, World};
 
-/// A host whose jobs are driven by `work` only, and whose clock moves with the simulator's.
+/// A host whose jobs are run by `work` only, and whose clock moves with the simulator's.
 async fn moved(world: World) -> (Stage, Arc<MovedClock>) {
     let clock = Arc::new(MovedClock::default());
     let ours = clock.clone();
@@ -19,28 +19,12 @@ async fn moved(world: World) -> (Stage, Arc<MovedClock>) {
     (stage, clock)
 }
 
-fn advance(stage: &Stage, clock: &MovedClock, by: Duration) {
-    stage.simulator.clock().advance(by);
-    clock.advance(by);
-}
-
 async fn work(stage: &Stage) {
     stage.host.work(Some(Duration::ZERO)).await.unwrap();
 }
 
-/// Works and moves the clock on to whatever the job waits for, until it ends or pauses.
 async fn to_the_end(stage: &Stage, clock: &MovedClock, id: &str) -> Job {
-    for _ in 0..100 {
-        work(stage).await;
-        let job = stage.tenant.job(id).await.unwrap();
-        if job.status != JobStatus::Active {
-            return job;
-        }
-        let now = clock.now_ms() / 1000;
-        let wait = job.next_attempt_at.map_or(1, |at| (at - now).max(0) + 1);
-        advance(stage, clock, Duration::from_secs(wait.unsigned_abs()));
-    }
-    panic!("the job does not end: {:?}", stage.tenant.job(id).await.unwrap());
+    stage.to_the_end(clock, id).await.unwrap()
 }
 
 fn posted(stage: &Stage) -> usize {
@@ -61,7 +45,7 @@ async fn with_verified_address(stage: &Stage) {
     stage.host.put_app(APP, config).await.unwrap();
 }
 
-/// A job whose one request that makes the post was lost, and never answered for.
+/// A job whose request that makes the post was lost, and whose outcome stays unknown.
 async fn unknown(stage: &Stage, clock: &MovedClock) -> Job {
     with_verified_address(stage).await;
     let channel = stage.connect().await.unwrap().id;
@@ -147,13 +131,14 @@ async fn a_job_waits_for_its_time_and_ends_at_its_deadline() {
     later.deadline_at = Some(now + 7_200);
     let job = stage.tenant.publish(&channel, later.clone()).await.unwrap();
     work(&stage).await;
-    assert_eq!(stage.requests("/v2/post/"), 0);
+    assert_eq!(stage.requests("/v2/post/publish/video/"), 0);
     let broken = Action::Status { status: 503, code: None, retry_after: None };
     stage.simulator.faults().add(Fault::new(broken).path("/v2/post/*").times(0));
     let job = to_the_end(&stage, &clock, &job.id).await;
     assert_eq!(job.status, JobStatus::Failed, "{job:?}");
     assert!(clock.now_ms() / 1000 >= job.deadline_at);
     assert_eq!(posted(&stage), 0);
+    later.publish_at = None;
     later.deadline_at = Some(now);
     let error = stage.tenant.publish(&channel, later.clone()).await.unwrap_err();
     assert_eq!(error.field.as_deref(), Some("deadline_at"));
@@ -243,7 +228,7 @@ async fn a_source_that_changed_is_refused_and_nothing_is_posted() {
     work(&stage).await;
     stage.simulator.faults().clear();
     assert_eq!(stage.requests("/v2/post/publish/video/init/"), 1);
-    // The same name and size, written anew.
+    // The same name and size, written again.
     stage.video(70_000_000).unwrap();
     let job = to_the_end(&stage, &clock, &job.id).await;
     assert_eq!(job.status, JobStatus::Failed, "{job:?}");
@@ -255,14 +240,14 @@ async fn a_source_that_changed_is_refused_and_nothing_is_posted() {
 async fn an_upload_whose_address_expired_begins_anew_and_posts_once() {
     let (stage, clock) = moved(library_tests::world()).await;
     let channel = stage.connect().await.unwrap().id;
-    // The first chunk arrives, the others break off.
+    // The first chunk arrives, the others are interrupted.
     stage.simulator.faults().add(Fault::new(Action::Reset).method("PUT").nth(2).times(0));
     let job = stage.tenant.publish(&channel, request("x", stage.video(70_000_000).unwrap())).await.unwrap();
     work(&stage).await;
     stage.simulator.faults().clear();
     assert!(stage.requests("/upload") >= 2);
     assert_eq!(stage.simulator.world().publishes[0].chunks, 1);
-    advance(&stage, &clock, Duration::from_secs(3_700));
+    stage.advance(&clock, Duration::from_secs(3_700));
     let job = to_the_end(&stage, &clock, &job.id).await;
     assert_eq!(job.status, JobStatus::Published, "{job:?}");
     assert_eq!((stage.requests("/v2/post/publish/video/init/"), posted(&stage)), (2, 1));
@@ -274,9 +259,7 @@ async fn an_upload_is_cancelled_between_its_chunks() {
     let channel = stage.connect().await.unwrap().id;
     stage.simulator.faults().add(Fault::new(Action::Delay { ms: 60_000 }).method("PUT"));
     let job = stage.tenant.publish(&channel, request("x", stage.video(70_000_000).unwrap())).await.unwrap();
-    while stage.requests("/v2/post/publish/video/init/") == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    struck(&stage.simulator).await;
     stage.tenant.cancel_job(&job.id).await.unwrap();
     let job = stage.wait(&job.id).await.unwrap();
     assert_eq!(job.status, JobStatus::Cancelled, "{job:?}");
@@ -300,15 +283,15 @@ async fn attempts_are_kept_for_as_long_as_is_asked() {
     assert_eq!(history[0].call, "begin_publish");
     let text = format!("{history:?}");
     assert!(!text.contains("act.") && !text.contains("upload_token"), "no secret: {text}");
-    advance(&stage, &clock, keep + Duration::from_secs(60));
+    stage.advance(&clock, keep + Duration::from_secs(60));
     work(&stage).await;
-    // What this round itself did is new.
+    // Attempts of this round are new.
     let kept = stage.tenant.job_history(&job.id).await.unwrap();
     assert!(kept.iter().all(|attempt| attempt.at_ms >= clock.now_ms() - 60_000), "{kept:?}");
     assert_eq!(stage.tenant.job(&job.id).await.unwrap().status, JobStatus::Published);
 }
 
-/// The platform's own deliveries, once they were made; nobody listens, so they are handed over here.
+/// The platform's webhook deliveries; nothing listens for them, so the test passes them in.
 fn deliveries(stage: &Stage, event: &str) -> Vec<Webhook> {
     let world = stage.simulator.world();
     let now = stage.simulator.clock().now_ms() / 1000;
@@ -366,8 +349,8 @@ async fn a_removal_ends_the_right_account_and_none_that_was_connected_since() {
     assert_eq!(answer.new_events, 1);
     assert_eq!(stage.tenant.channel(&channel).await.unwrap().health, Health::NeedsReconnect);
     assert_eq!(stage.tenant.channel(&other).await.unwrap().health, Health::Active);
-    // Connected again; then the old news comes once more.
-    advance(&stage, &clock, Duration::from_secs(60));
+    // After reconnecting, the old webhook arrives again.
+    stage.advance(&clock, Duration::from_secs(60));
     assert_eq!(stage.connect().await.unwrap().id, channel);
     let redelivered = deliveries(&stage, "authorization.removed").remove(0);
     let answer = stage.host.receive_webhook(APP, redelivered).await.unwrap();

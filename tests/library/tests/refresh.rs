@@ -1,13 +1,14 @@
 //! Credentials are refreshed by exactly one process at a time, and stored before anything uses them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use library_tests::Stage;
-use social_channel::{ErrorKind, Health};
+use library_tests::{Stage, request, struck, world};
+use social_channel::{ErrorKind, Health, JobStatus, MovedClock};
 use tiktok_simulator::{Action, Fault};
 
-/// Every request for a token but the first, which exchanged the code.
+/// Every token request except the first, which exchanged the code.
 fn refreshes(stage: &Stage) -> usize {
     stage.requests("/v2/oauth/token/") - 1
 }
@@ -17,7 +18,7 @@ fn refused(stage: &Stage) -> Vec<String> {
     log.into_iter().filter_map(|exchange| exchange.refusal).map(|refusal| refusal.text).collect()
 }
 
-/// The simulator's clock runs ahead, so the platform calls the token stale before the host does.
+/// The simulator's clock is ahead, so the platform considers the token expired before the host does.
 async fn stale(stage: &Stage) -> String {
     let channel = stage.connect().await.unwrap();
     stage.simulator.clock().advance(Duration::from_secs(7_300));
@@ -88,15 +89,13 @@ async fn a_platform_out_of_order_disconnects_nobody() {
 async fn a_caller_that_goes_away_does_not_cut_a_refresh_off() {
     let stage = Stage::new().await.unwrap();
     let channel = stale(&stage).await;
-    stage.simulator.faults().add(Fault::new(Action::Delay { ms: 300 }).path("/v2/oauth/token/"));
+    stage.simulator.faults().add(Fault::new(Action::Delay { ms: 1_000 }).path("/v2/oauth/token/"));
     let tenant = stage.tenant.clone();
     let id = channel.clone();
     let call = tokio::spawn(async move { tenant.profile(&id).await });
-    while refreshes(&stage) == 0 && stage.simulator.faults().armed().iter().any(|fault| fault.times > 0) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    struck(&stage.simulator).await;
     call.abort();
-    // Another caller waits for the refresh that nobody waits for any more.
+    // Another caller waits for the refresh whose first caller was dropped.
     stage.tenant.profile(&channel).await.unwrap();
     assert_eq!(refreshes(&stage), 1);
     assert!(refused(&stage).iter().all(|text| !text.contains("refresh")), "{:?}", refused(&stage));
@@ -115,4 +114,59 @@ async fn a_grant_that_shrank_is_named() {
     }
     assert_eq!(known.health, Health::Limited, "{known:?}");
     assert!(known.missing_scopes.iter().any(|scope| scope == "video.publish"), "{known:?}");
+}
+
+/// A stage five months after these accounts were connected. Their refresh tokens live for six months, so the accounts
+/// must be refreshed although they are idle.
+async fn idle(accounts: &[&str]) -> (Stage, Vec<String>) {
+    let clock = Arc::new(MovedClock::default());
+    let ours = clock.clone();
+    let mut world = world();
+    world.switches.processing_ms = 0;
+    let stage = Stage::in_world(world, |builder| builder.clock(ours).background(false)).await.unwrap();
+    let mut channels = Vec::new();
+    for account in accounts {
+        channels.push(connected(&stage, account).await);
+    }
+    let months = Duration::from_secs(150 * 24 * 3600);
+    clock.advance(months);
+    stage.simulator.clock().advance(months);
+    (stage, channels)
+}
+
+async fn connected(stage: &Stage, account: &str) -> String {
+    stage.simulator.edit(|world| world.switches.auto_consent.account = Some(account.to_owned()));
+    stage.connect().await.unwrap().id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_refresh_of_an_idle_account_keeps_no_job_waiting() {
+    let (stage, _) = idle(&["demo.kitchen"]).await;
+    let busy = connected(&stage, "walk.in").await;
+    let asked = stage.requests("/v2/oauth/token/");
+    stage.simulator.faults().add(Fault::new(Action::Delay { ms: 600_000 }).path("/v2/oauth/token/"));
+    let host = stage.host.clone();
+    let worker = tokio::spawn(async move { host.work(None).await });
+    struck(&stage.simulator).await;
+    // Stored while the refresh is already running; it ends long after this test.
+    let job = stage.tenant.publish(&busy, request("x", stage.video(4_096).unwrap())).await.unwrap();
+    assert_eq!(stage.wait(&job.id).await.unwrap().status, JobStatus::Published);
+    assert_eq!(stage.requests("/v2/oauth/token/"), asked, "the refresh has not been answered");
+    worker.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_account_that_cannot_be_refreshed_ends_nothing_for_the_others() {
+    let (stage, channels) = idle(&["demo.kitchen", "private.pottery", "walk.in"]).await;
+    // The first account's tokens are invalid; the second is disconnected during the first one's refresh.
+    assert!(stage.simulator.remove_grant("simkey-desktop", "demo.kitchen", 1));
+    stage.simulator.faults().add(Fault::new(Action::Delay { ms: 1_000 }).path("/v2/oauth/token/"));
+    let host = stage.host.clone();
+    let worker = tokio::spawn(async move { host.work(Some(Duration::ZERO)).await });
+    struck(&stage.simulator).await;
+    stage.tenant.disconnect(&channels[1]).await.unwrap();
+    assert_eq!(worker.await.unwrap().unwrap().accounts, 1);
+    let health = async |channel: &str| stage.tenant.channel(channel).await.unwrap().health;
+    assert_eq!(health(&channels[0]).await, Health::NeedsReconnect);
+    assert_eq!(health(&channels[2]).await, Health::Active);
 }

@@ -1,4 +1,4 @@
-//! The main story: connect, profile, stats, list, publish, disconnect.
+//! The main workflow: connect, profile, stats, list, publish, disconnect.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use library_tests::{APP, OWNER, Stage, connect, consent, request};
@@ -101,7 +101,7 @@ async fn tenants_and_apps_cannot_see_each_other() {
     for error in [
         other.profile(&channel.id).await.unwrap_err(),
         other.disconnect(&channel.id).await.unwrap_err(),
-        other.publish(&channel.id, request("x", stage.video(10).unwrap())).await.unwrap_err(),
+        other.publish(&channel.id, request("x", stage.video(4_096).unwrap())).await.unwrap_err(),
     ] {
         assert_eq!(error.kind, ErrorKind::NotFound);
     }
@@ -112,9 +112,14 @@ async fn tenants_and_apps_cannot_see_each_other() {
     config.tenant = Some("other".to_owned());
     stage.host.put_app("theirs", config).await.unwrap();
     let options = social_channel::ConnectOptions {
+        owner: library_tests::OWNER.to_owned(),
         redirect_uri: Some(library_tests::CALLBACK.to_owned()),
         ..Default::default()
     };
+    // Anyone could complete a consent without an owner.
+    let nobody = social_channel::ConnectOptions { owner: String::new(), ..options.clone() };
+    let error = other.begin_connect("theirs", nobody).await.unwrap_err();
+    assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::InvalidRequest, Some("owner")));
     let error = stage.tenant.begin_connect("theirs", options.clone()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
     other.begin_connect("theirs", options).await.unwrap();

@@ -1,12 +1,11 @@
-//! Mistakes that clients of this platform make and that are the host's to avoid. `plugin-tiktok/TRAPS.md` names
-//! the tests.
+//! Common mistakes of clients that the host must avoid. `plugin-tiktok/TRAPS.md` refers to these tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use hmac::{Hmac, Mac as _};
 use library_tests::{APP, Stage};
 use social_channel::{Health, Webhook};
 
-/// `authorization.removed` for an account, as it was at that second, signed as the simulated app's secret does.
+/// An `authorization.removed` event for an account at this second, signed with the simulated app's secret.
 fn removal(open_id: &str, at: i64) -> Webhook {
     let body = serde_json::json!({
         "client_key": "simkey-desktop",
@@ -42,7 +41,7 @@ async fn an_old_removal_does_not_end_a_newer_connection() {
     assert_eq!(answer.new_events, 1);
     assert_eq!(stage.tenant.channel(&channel.id).await.unwrap().health, Health::Active);
     stage.tenant.profile(&channel.id).await.unwrap();
-    // One that is newer than the consent does.
+    // An event that is newer than the consent ends it.
     stage.host.receive_webhook(APP, removal(&open_id, now() + 60)).await.unwrap();
     assert_ne!(stage.tenant.channel(&channel.id).await.unwrap().health, Health::Active);
 }

@@ -7,11 +7,11 @@ pub(crate) const WIDTH: usize = 384;
 pub(crate) const HEIGHT: usize = 640;
 /// Pixels, of a macroblock.
 const BLOCK: usize = 16;
-/// Level 5.1: the lowest whose bit rate holds thirty uncompressed frames a second.
+/// Level 5.1: the lowest whose bit rate allows thirty uncompressed frames a second.
 pub(crate) const LEVEL: u8 = 51;
 /// Baseline.
 pub(crate) const PROFILE: u8 = 66;
-/// The constraint flags that say it is constrained baseline.
+/// The constraint flags of constrained baseline.
 pub(crate) const CONSTRAINTS: u8 = 0b1100_0000;
 
 /// Bits, highest first.
@@ -97,7 +97,7 @@ pub(crate) fn picture_parameters() -> Vec<u8> {
     unit(0x68, &bits.end())
 }
 
-/// One picture that needs no other: a gradient with a bar that wanders.
+/// One independent picture: a gradient with a moving bar.
 pub(crate) fn picture(number: usize) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.unsigned(0); // first_mb_in_slice
@@ -120,7 +120,7 @@ pub(crate) fn picture(number: usize) -> Vec<u8> {
     unit(0x65, &bits.end())
 }
 
-/// Samples lie between 16 and 235, so that none of them looks like a start code.
+/// Samples are between 16 and 235, so that none looks like a start code.
 fn block(bytes: &mut Vec<u8>, number: usize, column: usize, row: usize) {
     let bar = number * 4 % WIDTH;
     for y in row * BLOCK..(row + 1) * BLOCK {
@@ -143,7 +143,7 @@ fn block(bytes: &mut Vec<u8>, number: usize, column: usize, row: usize) {
     }
 }
 
-/// A network abstraction layer unit, with what keeps its bytes from looking like a start code.
+/// A network abstraction layer unit, with emulation prevention bytes.
 fn unit(head: u8, payload: &[u8]) -> Vec<u8> {
     let mut unit = Vec::with_capacity(payload.len() + 16);
     unit.push(head);

@@ -1,6 +1,7 @@
 //! Real MP4 files of an exact size, without an encoder: uncompressed H.264 pictures, thirty a second.
 //!
-//! Platforms look into what they are sent, so a file of zeros tests little.
+//! Platforms look into what they are sent, so a file of zeros tests little. Where a test only moves bytes, [`write_sparse`]
+//! makes a file that takes no room: whole by its index, and black.
 
 mod h264;
 
@@ -15,21 +16,23 @@ use mp4_atom::{
 
 /// Frames a second.
 const RATE: u32 = 30;
-/// Of a box: its length and its name.
+/// The head of a box: its length and its name.
 const BOX_HEAD: u64 = 8;
 
 /// Writes a playable MP4 of exactly `size` bytes.
 ///
 /// # Errors
-/// When not even one frame fits (about 400 kB), when `size` passes what a 32-bit box can hold, or when the
-/// file cannot be written.
+/// When not even one frame fits (about 400 kB), when `size` exceeds what a 32-bit box can contain, or when
+/// the file cannot be written.
 pub fn write(path: &Path, size: u64) -> Result<()> {
     if size > u32::MAX.into() {
         bail!("{size} bytes are more than 4 GiB");
     }
-    // Two kinds of picture, told apart by their ids, may differ in length by a byte or so.
+    // Pictures with different ids may differ in length by about a byte.
     let longest = (h264::picture(0).len().max(h264::picture(1).len()) + 4) as u64;
-    let head = |frames: u64| -> Result<Vec<u8>> { header(&vec![longest as u32; frames as usize]) };
+    let head = |frames: u64| -> Result<Vec<u8>> {
+        header(&StszSamples::Different { sizes: vec![longest as u32; frames as usize] })
+    };
     let mut frames = size / longest;
     while frames > 0 && head(frames)?.len() as u64 + 2 * BOX_HEAD + frames * longest > size {
         frames -= 1;
@@ -48,7 +51,7 @@ pub fn write(path: &Path, size: u64) -> Result<()> {
     let sizes: Vec<u32> =
         (0..frames as usize).filter_map(|number| pictures.get(number % pictures.len()).copied()).collect();
     let content: u64 = sizes.iter().map(|size| u64::from(*size)).sum();
-    let header = header(&sizes)?;
+    let header = header(&StszSamples::Different { sizes })?;
     let file =
         std::fs::File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
     let mut file = BufWriter::with_capacity(1 << 20, file);
@@ -60,7 +63,7 @@ pub fn write(path: &Path, size: u64) -> Result<()> {
         file.write_all(&u32::try_from(picture.len())?.to_be_bytes())?;
         file.write_all(&picture)?;
     }
-    // What is left over, in a box that players skip.
+    // The remaining bytes, in a box that players skip.
     let rest = size - header.len() as u64 - BOX_HEAD - content;
     file.write_all(&u32::try_from(rest)?.to_be_bytes())?;
     file.write_all(b"free")?;
@@ -69,25 +72,58 @@ pub fn write(path: &Path, size: u64) -> Result<()> {
     Ok(())
 }
 
+/// Writes an MP4 of exactly `size` bytes that is whole by its index: one second, whose pictures are zeros, and zeros up to
+/// the end. Nothing but its beginning takes room.
+///
+/// # Errors
+/// When the beginning does not fit (about 700 bytes), or the file cannot be written.
+pub fn write_sparse(path: &Path, size: u64) -> Result<()> {
+    let head = head()?;
+    let least = head.len() as u64 + u64::from(RATE);
+    if size < least {
+        bail!("a video has at least {least} bytes");
+    }
+    std::fs::write(path, head).with_context(|| format!("{} cannot be written", path.display()))?;
+    std::fs::OpenOptions::new().write(true).open(path)?.set_len(size)?;
+    Ok(())
+}
+
+/// What a file of [`write_sparse`] begins with, whatever its size. `examples/head.mp4` holds these bytes for programs
+/// in other languages.
+///
+/// # Errors
+/// Never, unless the writer of boxes changes.
+pub fn head() -> Result<Vec<u8>> {
+    let samples = StszSamples::Identical { count: RATE, size: 1 };
+    let mut bytes = header(&samples)?;
+    // Of no length: to the end of the file.
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(b"mdat");
+    Ok(bytes)
+}
+
 /// Everything before the pictures. Its length depends on their number only.
-fn header(sizes: &[u32]) -> Result<Vec<u8>> {
+fn header(samples: &StszSamples) -> Result<Vec<u8>> {
     let mut first = 0;
     for _ in 0..2 {
-        let bytes = header_at(sizes, first)?;
+        let bytes = header_at(samples, first)?;
         let length = u32::try_from(bytes.len() + BOX_HEAD as usize)?;
         if first == length {
             return Ok(bytes);
         }
         first = length;
     }
-    header_at(sizes, first)
+    header_at(samples, first)
 }
 
-fn header_at(sizes: &[u32], first: u32) -> Result<Vec<u8>> {
-    let frames = u32::try_from(sizes.len())?;
+fn header_at(samples: &StszSamples, first: u32) -> Result<Vec<u8>> {
+    let frames = match samples {
+        StszSamples::Identical { count, .. } => *count,
+        StszSamples::Different { sizes } => u32::try_from(sizes.len())?,
+    };
     let duration = u64::from(frames);
     let (width, height) = (h264::WIDTH as u16, h264::HEIGHT as u16);
-    let samples = Stbl {
+    let table = Stbl {
         stsd: Stsd {
             codecs: vec![Codec::Avc1(Avc1 {
                 visual: Visual { data_reference_index: 1, width, height, ..Visual::default() },
@@ -112,7 +148,7 @@ fn header_at(sizes: &[u32], first: u32) -> Result<Vec<u8>> {
                 sample_description_index: 1,
             }],
         },
-        stsz: Stsz { samples: StszSamples::Different { sizes: sizes.to_vec() } },
+        stsz: Stsz { samples: samples.clone() },
         stco: Some(Stco { entries: vec![first] }),
         ..Stbl::default()
     };
@@ -132,7 +168,7 @@ fn header_at(sizes: &[u32], first: u32) -> Result<Vec<u8>> {
             minf: Minf {
                 vmhd: Some(Vmhd::default()),
                 dinf: Dinf { dref: Dref { entries: vec![DrefEntry::Url(Url::default())] } },
-                stbl: samples,
+                stbl: table,
                 ..Minf::default()
             },
         },
@@ -189,6 +225,25 @@ mod tests {
             assert_eq!(movie.mvhd.duration, sizes.len() as u64);
         }
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn the_sparse_file_is_whole_and_other_languages_have_its_beginning() {
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/head.mp4");
+        assert!(
+            std::fs::read(&kept).unwrap() == head().unwrap(),
+            "write it again: cargo run --bin sample-video -- --head examples/head.mp4"
+        );
+        let path = std::env::temp_dir().join(format!("sample-video-sparse-{}.mp4", std::process::id()));
+        write_sparse(&path, 5 << 30).unwrap();
+        let mut file = std::fs::File::open(&path).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 5 << 30);
+        let Some(Any::Ftyp(_)) = Option::<Any>::read_from(&mut file).unwrap() else { panic!() };
+        let Some(Any::Moov(movie)) = Option::<Any>::read_from(&mut file).unwrap() else { panic!() };
+        let first = movie.trak[0].mdia.minf.stbl.stco.as_ref().unwrap().entries[0];
+        assert_eq!(first as usize, head().unwrap().len());
+        std::fs::remove_file(&path).unwrap();
+        assert!(write_sparse(&path, 100).unwrap_err().to_string().contains("at least"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the suites of the service share: the library's stage, a service before it, and calls without a socket.
+//! Shared code of the service's test suites: the library's stage, a service, and calls without a socket.
 
 mod storage;
 
@@ -10,12 +10,13 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use library_tests::Stage;
 use serde_json::Value;
 use social_channel::SecretText;
+use social_channel_server::Access;
 use social_channel_server::{Config, State, router};
 use tower::ServiceExt as _;
 
 pub use storage::Storage;
 
-/// A service before the simulated platform, with the operator's key.
+/// A service with a simulator and the operator's key.
 pub struct Service {
     /// The simulated platform and the host.
     pub stage: Stage,
@@ -25,7 +26,7 @@ pub struct Service {
     pub key: String,
 }
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     /// Its status.
@@ -37,7 +38,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON; null if it is none.
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_default()
     }
@@ -47,14 +48,14 @@ impl Answer {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    /// A header's text; empty if it is not there.
+    /// A header's text; empty if it is missing.
     pub fn header(&self, name: &str) -> String {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
     }
 }
 
 impl Service {
-    /// As by default.
+    /// With the default configuration.
     ///
     /// # Errors
     /// When anything of it cannot be started.
@@ -62,7 +63,7 @@ impl Service {
         Self::with(Config::default()).await
     }
 
-    /// Configured otherwise.
+    /// With a given configuration.
     ///
     /// # Errors
     /// As [`Service::new`].
@@ -77,15 +78,15 @@ impl Service {
             }
         })
         .await?;
-        let key = stage.host.create_api_key("tests", None).await?.text.expose().to_owned();
+        let key = Access::of(&stage.host).create_api_key("tests", None).await?.text.expose().to_owned();
         let router = router(State::new(stage.host.clone(), config)?);
         Ok(Service { stage, router, key })
     }
 
-    /// A request as it stands.
+    /// Sends a request unchanged.
     ///
     /// # Errors
-    /// When no answer comes to its end.
+    /// When no complete response arrives.
     pub async fn send(&self, request: Request<Body>) -> Result<Answer> {
         let response = self.router.clone().oneshot(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -93,7 +94,7 @@ impl Service {
         Ok(Answer { status, headers, bytes })
     }
 
-    /// The operator's request with JSON, or without a body where `body` is null.
+    /// Sends an operator's request with JSON, or without a body if `body` is null.
     ///
     /// # Errors
     /// As [`Service::send`].
@@ -101,7 +102,7 @@ impl Service {
         self.call_with(&self.key, method, path, body).await
     }
 
-    /// As [`Service::call`], with another key.
+    /// Like [`Service::call`], with another key.
     ///
     /// # Errors
     /// As [`Service::send`].
@@ -115,7 +116,7 @@ impl Service {
         self.send(request.context("the test's request is malformed")?).await
     }
 
-    /// The operator's GET.
+    /// Sends an operator's GET request.
     ///
     /// # Errors
     /// As [`Service::send`].
@@ -137,14 +138,14 @@ impl Service {
     /// When that fails.
     pub async fn browser(&self) -> Result<Browser<'_>> {
         let value = "y".repeat(43);
-        self.stage.host.set_password(Some(SecretText::new("correct horse"))).await?;
-        self.stage.host.sign_in(&SecretText::new(value.as_str())).await?;
+        Access::of(&self.stage.host).set_password(Some(SecretText::new("correct horse"))).await?;
+        Access::of(&self.stage.host).sign_in(&SecretText::new(value.as_str())).await?;
         Ok(Browser { service: self, cookie: format!("social-channel={value}") })
     }
 }
 
 impl Browser<'_> {
-    /// A page.
+    /// Opens a page.
     ///
     /// # Errors
     /// As [`Service::send`].

@@ -1,4 +1,4 @@
-//! A storage of the person's: a server on this machine that hands one file out, whole or by ranges.
+//! A user's storage: a server on this machine that serves one file, complete or by ranges.
 
 use anyhow::Result;
 use axum::Router;

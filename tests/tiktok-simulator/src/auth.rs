@@ -7,7 +7,7 @@ use crate::state::{Session, State};
 /// One minute, the window of every documented rate limit.
 const MINUTE_MS: i64 = 60_000;
 
-/// Who calls, by `Authorization: Bearer`.
+/// The session of the caller, by `Authorization: Bearer`.
 pub(crate) fn session(state: &State, call: &Call, notes: &mut Notes) -> Result<Session, Reply> {
     let invalid = |text: &str| Reply::v2("access_token_invalid", "1.3", text);
     let Some(header) = call.header("authorization") else {
@@ -31,12 +31,17 @@ pub(crate) fn session(state: &State, call: &Call, notes: &mut Notes) -> Result<S
     Ok(session)
 }
 
-/// The whole-endpoint scope (video list, posting).
+/// The scope for a whole endpoint (video list, posting).
 pub(crate) fn need_scope(session: &Session, scope: &str) -> Result<(), Reply> {
-    if session.scopes.contains(scope) {
+    need_one_of(session, &[scope])
+}
+
+/// For endpoints that accept any one of several scopes.
+pub(crate) fn need_one_of(session: &Session, scopes: &[&str]) -> Result<(), Reply> {
+    if scopes.iter().any(|scope| session.scopes.contains(*scope)) {
         return Ok(());
     }
-    let text = format!("the grant of {} lacks {scope}", session.username);
+    let text = format!("the grant of {} lacks {}", session.username, scopes.join(" or "));
     Err(Reply::v2("scope_not_authorized", "2, trap 12", text))
 }
 

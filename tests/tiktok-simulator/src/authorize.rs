@@ -8,13 +8,14 @@ use url::{Url, form_urlencoded};
 use crate::call::{Call, Notes};
 use crate::envelope::Reply;
 use crate::html::escape;
+use crate::platform::Platform;
 use crate::state::{Code, State};
-use crate::world::{App, AppKind, SCOPES, Stage};
+use crate::world::{App, DRAFTS, SCOPES, Stage};
 
 /// Which account the browser is signed in to.
 const COOKIE: &str = "simulator_account";
 
-/// A request that passed all checks which TikTok makes before it trusts the redirect.
+/// A request that passed all checks that TikTok makes before it trusts the redirect.
 struct Asked {
     app: App,
     scopes: Vec<String>,
@@ -51,7 +52,7 @@ pub(crate) fn show(state: &mut State, call: &Call, notes: &mut Notes) -> Result<
     Ok(Reply::html(200, page(state, call, &asked, signed_in.as_deref())))
 }
 
-/// `POST /v2/auth/authorize/`: the form of the consent page. The query still holds the request.
+/// `POST /v2/auth/authorize/`: the form of the consent page. The query still contains the request.
 pub(crate) fn decide(state: &mut State, call: &Call, notes: &mut Notes) -> Result<Reply, Reply> {
     let query: HashMap<String, String> = call.query_pairs().into_iter().collect();
     let asked = check(state, &query, notes).map_err(|error| error.reply(state, &query))?;
@@ -79,10 +80,12 @@ pub(crate) fn decide(state: &mut State, call: &Call, notes: &mut Notes) -> Resul
 fn check(state: &State, query: &HashMap<String, String>, notes: &mut Notes) -> Result<Asked, PageError> {
     let given = |name: &str| query.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let scope_text = given("scope").unwrap_or_default();
-    if scope_text.split([',', ' ']).any(|scope| scope == "video.upload") {
+    if scope_text.split([',', ' ']).any(|scope| scope == DRAFTS) {
         notes.violations.push("the authorize request asks for video.upload".into());
-        let text = "video.upload is out of scope for this project and must never be asked for";
-        return Err(PageError::new(403, "invalid_scope", "scope", "2, 19.13", text));
+        if state.world.switches.refuse_video_upload {
+            let text = "video.upload must never be asked for (switch refuse_video_upload)";
+            return Err(PageError::new(403, "invalid_scope", "scope", "2, 19.13", text));
+        }
     }
     let Some(key) = given("client_key") else {
         let (rule, text) = if query.contains_key("client_id") {
@@ -124,11 +127,12 @@ fn check(state: &State, query: &HashMap<String, String>, notes: &mut Notes) -> R
     };
     let scopes = scopes(app, scope_text, state.world.switches.accept_space_separated_scopes)?;
     let challenge = given("code_challenge");
-    let needs_pkce = app.kind == AppKind::Desktop || state.world.switches.web_requires_pkce;
+    let needs_pkce =
+        Platform::of(redirect_uri) == Platform::Desktop || state.world.switches.web_requires_pkce;
     match (challenge, given("code_challenge_method")) {
         (None, None) if !needs_pkce => {}
         (None, _) => {
-            let text = "a desktop app must send code_challenge and code_challenge_method=S256";
+            let text = "a desktop redirect needs code_challenge and code_challenge_method=S256";
             return Err(PageError::new(400, "invalid_request", "code_challenge", "3.2", text));
         }
         (Some(_), Some("S256")) => {}
@@ -140,7 +144,7 @@ fn check(state: &State, query: &HashMap<String, String>, notes: &mut Notes) -> R
     if let Some(challenge) = challenge
         && (challenge.len() != 64 || !challenge.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
     {
-        // TikTok's page lets it pass; the exchange will fail.
+        // TikTok's page accepts it; the exchange will fail.
         notes.finding("3.2, trap 5", "code_challenge is not lower-case hex; the exchange will refuse it");
     }
     let disable_auto_auth = match given("disable_auto_auth") {
@@ -173,7 +177,7 @@ fn scopes(app: &App, text: &str, spaces: bool) -> Result<Vec<String>, PageError>
     let mut scopes = Vec::new();
     for scope in text.split(',') {
         if !SCOPES.contains(&scope) {
-            return refuse(&format!("{scope} is no known scope"));
+            return refuse(&format!("{scope} is no known scope; known are {}", SCOPES.join(", ")));
         }
         if !app.has_scope(scope) {
             return refuse(&format!("{scope} has not been added to the app"));
@@ -199,8 +203,8 @@ impl PageError {
         Self { status, error, error_type, rule: rule.to_string(), text: text.to_string() }
     }
 
-    /// Which errors redirect and which stay on TikTok's page is unknown (question 4). By default all stay; with
-    /// the switch they go to the redirect URI, once that can be trusted.
+    /// It is unknown which errors redirect and which stay on TikTok's page (question 4). By default all stay;
+    /// with the switch they go to the redirect URI, if it can be trusted.
     fn reply(self, state: &State, query: &HashMap<String, String>) -> Reply {
         let given = |name: &str| query.get(name).map_or("", String::as_str);
         let uri = given("redirect_uri");
@@ -223,7 +227,7 @@ impl PageError {
     }
 }
 
-/// TikTok's own error page: nothing goes to the redirect, which is not trusted yet.
+/// TikTok's own error page: nothing is sent to the redirect URI, which is not trusted yet.
 fn page_of(status: u16, error: &str, error_type: &str, rule: &str, text: &str) -> Reply {
     let page = format!(
         "<!doctype html><meta charset=utf-8><title>Something went wrong</title>\
@@ -334,6 +338,7 @@ fn page(state: &State, call: &Call, asked: &Asked, signed_in: Option<&str>) -> S
                 "user.info.profile" => "Read your bio, username and verified badge",
                 "user.info.stats" => "Read your follower, like and video counts",
                 "video.list" => "Read your public videos",
+                DRAFTS => "Send drafts to your inbox",
                 _ => "Post content to TikTok",
             }
         );

@@ -1,4 +1,4 @@
-//! A request as the handlers see it, and what they note about it. No rule of an endpoint lives here.
+//! A request as the handlers see it, and their notes about it. It contains no rules of endpoints.
 
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -21,7 +21,7 @@ pub(crate) struct Call {
     pub(crate) now_ms: i64,
 }
 
-/// What handlers note for the log.
+/// Notes of handlers for the log.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) client_key: Option<String>,
@@ -33,7 +33,7 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// A trap that TikTok would let pass.
+    /// Records a trap that TikTok would accept.
     pub(crate) fn finding(&mut self, rule: &str, text: impl Into<String>) {
         self.findings.push(Finding { rule: rule.to_string(), text: text.into() });
     }
@@ -98,7 +98,7 @@ pub(crate) fn invalid(state: &State, rule: &str, text: impl Into<String>) -> Rep
     Reply::v2(code, rule, text)
 }
 
-/// Reads typed members out of a JSON object and names the one that is wrong.
+/// Reads typed members of a JSON object and names the invalid one.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     pub(crate) object: &'a Map<String, Value>,

@@ -1,6 +1,6 @@
 //! Every error code of the simulated endpoints, where, and under which HTTP status (contract sections 7, 8.5,
-//! 9.1, 9.2, 11.1, 12, 14 and 18). Handlers take status and message from here, so the list is complete. Two codes never come by themselves: `invalid_file_upload` and `spam_risk_too_many_pending_share` (drafts);
-//! faults can play them.
+//! 9.1, 9.2, 10A, 11.1, 12, 14 and 18). Handlers take status and message from here, so the list is complete. One code
+//! is never returned without a fault: `invalid_file_upload`.
 
 use serde::Serialize;
 

@@ -61,12 +61,12 @@ impl Clock {
         self.inner.changed.notify_one();
     }
 
-    /// Stops the clock at its present time; only [`Clock::advance`] moves it then.
+    /// Stops the clock at its current time; then only [`Clock::advance`] moves it.
     pub fn freeze(&self) {
         self.inner.frozen_ms.store(self.now_ms(), Ordering::SeqCst);
     }
 
-    /// Lets a frozen clock run on from where it stands.
+    /// Lets a frozen clock run on from its current time.
     pub fn run(&self) {
         let frozen = self.inner.frozen_ms.swap(RUNNING, Ordering::SeqCst);
         if frozen != RUNNING {
@@ -75,7 +75,7 @@ impl Clock {
         self.inner.changed.notify_one();
     }
 
-    /// Returns once somebody has moved the clock. For the one scheduler task only.
+    /// Returns once the clock was moved. For the scheduler task only.
     pub(crate) async fn changed(&self) {
         self.inner.changed.notified().await;
     }

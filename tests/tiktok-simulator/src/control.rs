@@ -13,6 +13,8 @@ use crate::envelope::Reply;
 use crate::faults::Fault;
 use crate::inspect::inspect;
 use crate::page;
+use crate::publish::LEVELS;
+use crate::reading;
 use crate::rules;
 use crate::server::Shared;
 use crate::switches::Switches;
@@ -30,6 +32,17 @@ struct Advance {
     #[serde(default)]
     ms: u64,
 }
+
+/// How the user finishes a draft.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Finish {
+    /// None: the value of the switch `draft_privacy`.
+    privacy_level: Option<String>,
+}
+
+/// The longest single move of the clock: a hundred years, which exceeds every lifetime and avoids overflow.
+const LONGEST_ADVANCE_SECONDS: u64 = 100 * 365 * 86_400;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,7 +90,9 @@ pub(crate) fn handle(shared: &Shared, call: &Call) -> Result<Reply, Reply> {
         ("PATCH", "/switches") => {
             let mut state = shared.state();
             state.settle(now_ms);
-            state.world.switches = merged::<Switches>(&state.world.switches, &body(call)?)?;
+            let switches = merged::<Switches>(&state.world.switches, &body(call)?)?;
+            state.world.validate_switches(&switches).map_err(|error| wrong(400, &format!("{error:#}")))?;
+            state.world.switches = switches;
             drop(state);
             shared.wake.notify_one();
             done()
@@ -89,21 +104,38 @@ pub(crate) fn handle(shared: &Shared, call: &Call) -> Result<Reply, Reply> {
             state.settle(now_ms);
             let account = state.world.accounts.iter_mut().find(|account| account.username == name);
             let account = account.ok_or_else(|| wrong(404, "no such account"))?;
-            *account = merged::<Account>(account, &body(call)?)?;
+            let changed = merged::<Account>(account, &body(call)?)?;
+            changed.validate().map_err(|error| wrong(400, &format!("{error:#}")))?;
+            *account = changed;
             done()
         }
         ("PATCH", path) if path.starts_with("/apps/") => {
             let key = path.trim_start_matches("/apps/");
             let mut state = shared.state();
             state.settle(now_ms);
-            let app = state.world.apps.iter_mut().find(|app| app.client_key == key);
+            let at = state.world.apps.iter().position(|app| app.client_key == key);
+            let app = at.and_then(|at| state.world.apps.get(at));
             let app = app.ok_or_else(|| wrong(404, "no such app"))?;
-            *app = merged::<App>(app, &body(call)?)?;
+            let mut change: Map<String, Value> = body(call)?;
+            // Its old name, which a file may also use.
+            if let Some(kind) = change.remove("kind")
+                && change.insert("platforms".into(), kind).is_some()
+            {
+                return Err(wrong(400, "kind is the old name of platforms; give one of them"));
+            }
+            let app = merged::<App>(app, &change)?;
+            state.world.validate_app(&app).map_err(|error| wrong(400, &format!("{error:#}")))?;
+            if let Some(old) = at.and_then(|at| state.world.apps.get_mut(at)) {
+                *old = app;
+            }
             done()
         }
         ("GET", "/clock") => Ok(Reply::json(&json!({ "now_ms": now_ms }))),
         ("POST", "/clock/advance") => {
             let by: Advance = body(call)?;
+            if by.seconds > LONGEST_ADVANCE_SECONDS || by.ms / 1000 > LONGEST_ADVANCE_SECONDS {
+                return Err(wrong(400, &format!("at most {LONGEST_ADVANCE_SECONDS} seconds in one step")));
+            }
             shared.clock.advance(Duration::from_secs(by.seconds) + Duration::from_millis(by.ms));
             Ok(Reply::json(&json!({ "now_ms": shared.clock.now_ms() })))
         }
@@ -142,6 +174,24 @@ pub(crate) fn handle(shared: &Shared, call: &Call) -> Result<Reply, Reply> {
             shared.wake.notify_one();
             done()
         }
+        ("POST", path) if path.starts_with("/drafts/") => {
+            let (id, verb) = path.trim_start_matches("/drafts/").split_once('/').unwrap_or_default();
+            let finish: Finish = if call.body.is_empty() { Finish::default() } else { body(call)? };
+            let mut state = shared.state();
+            state.settle(now_ms);
+            let privacy = finish.privacy_level.unwrap_or_else(|| state.world.switches.draft_privacy.clone());
+            if !LEVELS.contains(&privacy.as_str()) {
+                return Err(wrong(400, &format!("privacy_level must be one of {}", LEVELS.join(", "))));
+            }
+            let changed = match verb {
+                "finish" => state.finish_draft(id, &privacy, now_ms),
+                "delete" => state.delete_draft(id),
+                _ => return Err(wrong(404, "drafts can be finished (finish) and deleted (delete)")),
+            };
+            drop(state);
+            shared.wake.notify_one();
+            if changed { done() } else { Err(wrong(404, "no such draft in the inbox")) }
+        }
         ("POST", path) if path.starts_with("/posts/") => {
             let (id, verb) = path.trim_start_matches("/posts/").split_once('/').unwrap_or_default();
             let id = id.parse().unwrap_or(0);
@@ -165,10 +215,11 @@ fn wrong(status: u16, text: &str) -> Reply {
 }
 
 fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Reply> {
-    serde_json::from_slice(&call.body).map_err(|error| wrong(400, &error.to_string()))
+    let text = std::str::from_utf8(&call.body).map_err(|_| wrong(400, "the body is not UTF-8"))?;
+    reading::read(text).map_err(|error| wrong(400, &error))
 }
 
-/// The old settings with the members of `change` put over them; objects inside are merged too.
+/// The old settings, overridden by the members of `change`; nested objects are merged.
 fn merged<T: DeserializeOwned + serde::Serialize>(old: &T, change: &Map<String, Value>) -> Result<T, Reply> {
     fn put(old: &mut Value, change: &Value) {
         match (old, change) {
@@ -182,10 +233,10 @@ fn merged<T: DeserializeOwned + serde::Serialize>(old: &T, change: &Map<String, 
     }
     let mut value = serde_json::to_value(old).map_err(|error| wrong(500, &error.to_string()))?;
     put(&mut value, &Value::Object(change.clone()));
-    serde_json::from_value(value).map_err(|error| wrong(400, &error.to_string()))
+    reading::convert(value).map_err(|error| wrong(400, &error))
 }
 
-/// The log, narrowed by `path`, `account`, `rule`, `status`, `refused` and `since` of the query.
+/// The log, filtered by `path`, `account`, `rule`, `status`, `refused` and `since` of the query.
 fn log(shared: &Shared, call: &Call) -> Vec<crate::log::Exchange> {
     let want = |name: &str| call.query_value(name).filter(|value| !value.is_empty());
     let (path, account, rule) = (want("path"), want("account"), want("rule"));

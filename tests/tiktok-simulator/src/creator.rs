@@ -22,7 +22,7 @@ pub(crate) fn query(state: &mut State, call: &Call, notes: &mut Notes) -> Result
         notes.finding("9.1", "the body of this call is empty");
     }
     notes.refuse_if_asked(state)?;
-    // On purpose with status 200 (D-CI).
+    // Intentionally with status 200 (D-CI).
     may_post(state, &session, call.now_ms).map_err(|reply| reply.with_status(200))?;
     let Some(account) = state.world.account(&session.username) else {
         return Err(Reply::v2("internal_error", "9.1", "the account is gone"));
@@ -64,7 +64,8 @@ pub(crate) fn may_post(state: &State, session: &Session, now_ms: i64) -> Result<
         let text = format!("{name} is banned from posting");
         return Err(Reply::v2("spam_risk_user_banned_from_posting", "9.1", text));
     }
-    let recent = || state.publishes.values().filter(|publish| publish.created_ms > day_ago);
+    // Drafts have a separate cap (10A).
+    let recent = || state.publishes.values().filter(|publish| !publish.draft && publish.created_ms > day_ago);
     let posted = recent().filter(|publish| publish.username == *name).count();
     let cap = usize::try_from(account.daily_post_cap).unwrap_or(usize::MAX);
     if posted >= cap {

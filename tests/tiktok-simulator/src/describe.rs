@@ -1,23 +1,24 @@
-//! What a host must know to work against this simulator, as one line of JSON.
-//! The names are those that hosts of any provider read; what stands in `settings` is up to the provider.
+//! The data that a host needs to use this simulator, as one line of JSON. The member names are the same for
+//! all providers; the content of `settings` depends on the provider.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::world::{App, AppKind, Stage, World};
+use crate::platform::Platform;
+use crate::world::{App, DRAFTS, Stage, World};
 
 /// A running simulator, described for a host.
 #[derive(Clone, Debug, Serialize)]
 pub struct Description {
-    /// Where it listens.
+    /// Its origin.
     pub origin: String,
     /// Origins of the real platform that the host must send here.
     pub connect_to: Vec<Mapping>,
-    /// An app of this world, as the host wants it.
+    /// An app of this world, in the host's format.
     pub app: DescribedApp,
 }
 
-/// An origin, or a pattern of origins, and where it really leads.
+/// An origin, or a pattern of origins, and its target.
 #[derive(Clone, Debug, Serialize)]
 pub struct Mapping {
     /// The platform's origin; `*` stands for any name in front.
@@ -33,32 +34,40 @@ pub struct DescribedApp {
     pub provider: String,
     /// A registered redirect URI; `*` stands for any port.
     pub redirect_uri: String,
-    /// Setting names and values; lists have one entry a line.
+    /// Setting names and values; lists have one entry per line.
     pub settings: Map<String, Value>,
 }
 
 impl Description {
-    /// Describes the simulator at `origin` by the first app of its world that lets a client do most: an audited
-    /// desktop app, which may come back to this machine, before others. None: no app has a redirect URI.
+    /// Describes the simulator at `origin` with the app that allows the most: preferably an audited app with a
+    /// desktop redirect, which can return to this machine. None: no app has a redirect
+    /// URI.
     pub fn of(world: &World, origin: &str) -> Option<Self> {
-        let mut usable: Vec<&App> = world.apps.iter().filter(|app| !app.redirect_uris.is_empty()).collect();
-        // Stable, so that among equals the first of the file wins.
-        usable.sort_by_key(|app| (app.kind != AppKind::Desktop, app.stage != Stage::Audited));
-        let app = usable.first()?;
+        let mut usable: Vec<(&App, &String, Platform)> = world
+            .apps
+            .iter()
+            .flat_map(|app| app.redirect_uris.iter().map(move |uri| (app, uri, Platform::of(uri))))
+            .collect();
+        // A stable sort, so that among equals the first in the file is chosen.
+        usable
+            .sort_by_key(|(app, _, platform)| (*platform != Platform::Desktop, app.stage != Stage::Audited));
+        let (app, redirect_uri, platform) = usable.first()?;
         let mut settings = Map::new();
         settings.insert("client-key".to_owned(), json!(app.client_key));
         settings.insert("client-secret".to_owned(), json!(app.client_secret.0));
         settings
             .insert("mode".to_owned(), json!(if app.stage == Stage::Sandbox { "sandbox" } else { "live" }));
-        settings
-            .insert("kind".to_owned(), json!(if app.kind == AppKind::Desktop { "desktop" } else { "web" }));
+        settings.insert("kind".to_owned(), json!(platform.to_string()));
         settings
             .insert("audited".to_owned(), json!(if app.stage == Stage::Audited { "true" } else { "false" }));
         if let Some(cap) = app.active_user_cap {
             settings.insert("daily-users".to_owned(), json!(cap.to_string()));
         }
-        if !app.scopes.is_empty() {
-            settings.insert("scopes".to_owned(), json!(app.scopes.join("\n")));
+        // The described provider posts directly and does not use drafts.
+        let scopes: Vec<&str> =
+            app.scopes.iter().map(String::as_str).filter(|scope| *scope != DRAFTS).collect();
+        if !scopes.is_empty() {
+            settings.insert("scopes".to_owned(), json!(scopes.join("\n")));
         }
         if !app.verified_urls.is_empty() {
             settings.insert("verified-urls".to_owned(), json!(app.verified_urls.join("\n")));
@@ -70,10 +79,11 @@ impl Description {
                 mapping("https://www.tiktok.com"),
                 mapping("https://open.tiktokapis.com"),
                 mapping("https://*.tiktokapis.com"),
+                mapping("https://*.tiktokcdn.com"),
             ],
             app: DescribedApp {
                 provider: "tiktok".to_owned(),
-                redirect_uri: app.redirect_uris.first()?.clone(),
+                redirect_uri: (*redirect_uri).clone(),
                 settings,
             },
         })

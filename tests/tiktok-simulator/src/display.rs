@@ -5,12 +5,12 @@ use serde_json::{Map, Value, json};
 use crate::auth::{need_scope, over, session, take};
 use crate::call::{Call, Fields, Notes};
 use crate::envelope::Reply;
-use crate::html::escape;
+use crate::picture;
 use crate::post::{HOUR_MS, Kind, Post};
 use crate::state::{Session, State};
 use crate::switches::MissingScope;
 
-/// Cover links live six hours (8.4), avatars two (9.1).
+/// Cover links are valid for six hours (8.4), avatars for two (9.1).
 const COVER_LIFE_MS: i64 = 6 * HOUR_MS;
 pub(crate) const AVATAR_LIFE_MS: i64 = 2 * HOUR_MS;
 
@@ -140,7 +140,7 @@ pub(crate) fn video_list(state: &mut State, call: &Call, notes: &mut Notes) -> R
         notes.finding("8.2, trap 17", "the cursor is in milliseconds; this one looks like seconds");
     }
     notes.refuse_if_asked(state)?;
-    // 0 is what a client sends that has no "omit": the first page.
+    // 0 is sent by clients that cannot omit it: the first page.
     let before = cursor.filter(|&cursor| cursor > 0).unwrap_or(i64::MAX);
     let photos = state.world.switches.list_photos;
     let mut posts: Vec<&Post> = state
@@ -190,7 +190,7 @@ pub(crate) fn video_query(state: &mut State, call: &Call, notes: &mut Notes) -> 
         let post = state.posts.iter().find(|post| {
             post.account == session.username && post.id.to_string() == id && post.is_public(call.now_ms)
         });
-        // Unknown, private, deleted or foreign: left out without error (8.3).
+        // Unknown, private, deleted or of another account: left out without error (8.3).
         videos.extend(post.map(|post| video(state, &session, post, &asked, call.now_ms)));
     }
     notes.refuse_if_asked(state)?;
@@ -211,18 +211,11 @@ pub(crate) fn media(state: &State, call: &Call) -> Result<Reply, Reply> {
         return Err(Reply::refused(403, "8.4, trap 48", "the link has expired; ask for a fresh one"));
     }
     let name = call.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jpeg");
-    let hue = name.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 360;
-    let picture = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"360\" height=\"640\"><rect width=\"360\" \
-         height=\"640\" fill=\"hsl({hue},60%,45%)\"/><text x=\"180\" y=\"320\" fill=\"#fff\" font-size=\"22\" \
-         text-anchor=\"middle\" font-family=\"sans-serif\">{}</text></svg>",
-        escape(name)
-    );
-    Ok(Reply::bytes("image/svg+xml", picture))
+    Ok(Reply::bytes("image/png", picture::png(name)))
 }
 
 fn window_key(session: &Session) -> String {
-    // Per what TikTok counts is unknown (question 7); per app and user is the strictest that fits one user.
+    // It is unknown what TikTok counts by (question 7); by app and user is the strictest for one user.
     format!("{} {}", session.client_key, session.username)
 }
 

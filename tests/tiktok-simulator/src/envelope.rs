@@ -1,5 +1,5 @@
-//! The three envelopes of contract 1.2, and the reply every handler gives. Rendering adds what each
-//! answer carries (`log_id`, trace headers, the reason of a refusal).
+//! The three envelopes of contract 1.2, and the reply of every handler. Rendering adds the common parts of
+//! each response (`log_id`, trace headers, the reason of a refusal).
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::catalogue;
 use crate::log::Refusal;
 use crate::switches::{FailureData, Switches};
 
-/// What a handler answers. `Err(Reply)` is a refusal.
+/// The reply of a handler. `Err(Reply)` is a refusal.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -77,7 +77,7 @@ impl Reply {
         Self::bytes("application/json", value.to_string())
     }
 
-    /// A v2 failure whose status and usual message stand in the catalogue.
+    /// A v2 failure with status and default message from the catalogue.
     pub(crate) fn v2(code: &'static str, rule: &str, text: impl Into<String>) -> Self {
         let status = catalogue::status_of(code);
         let message = catalogue::message_of(code).to_string();
@@ -122,7 +122,7 @@ impl Reply {
         self
     }
 
-    /// The code a client sees, for the log.
+    /// The code that a client sees, for the log.
     pub(crate) fn code(&self) -> Option<&str> {
         match &self.payload {
             Payload::Data(_) | Payload::Done => Some("ok"),

@@ -1,5 +1,5 @@
-//! Faults by script: which request, before or after its effect, and what happens to the answer.
-//! Only decides; `server` carries out.
+//! Scripted faults: which request, before or after its effect, and what happens to the response. This module
+//! decides; `server` executes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,32 +39,32 @@ fn once() -> u32 {
     1
 }
 
-/// All parts that are given must fit.
+/// All given parts must match.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Match {
     /// HTTP method.
     pub method: Option<String>,
-    /// Path; a `*` at the end stands for anything.
+    /// Path; a `*` at the end matches anything.
     pub path: Option<String>,
     /// Host without port.
     pub host: Option<String>,
-    /// Username the bearer token belongs to.
+    /// The username of the bearer token.
     pub account: Option<String>,
-    /// Beginning of `Content-Range`, as in `bytes 10000000-`.
+    /// The prefix of `Content-Range`, as in `bytes 10000000-`.
     pub content_range: Option<String>,
     /// Skips the matching requests before this one; counts from 1.
     pub nth: Option<u32>,
 }
 
-/// Side of the effect on which a fault strikes.
+/// Whether a fault strikes before or after the effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
-    /// The request has no effect (`delay`, `slow_body` and `cut_body` let it go on).
+    /// The request has no effect (`delay`, `slow_body` and `cut_body` let it continue).
     #[default]
     Before,
-    /// The request has its effect, and then the answer suffers.
+    /// The request has its effect, and the fault hits the response.
     After,
 }
 
@@ -83,14 +83,14 @@ pub enum Action {
         #[serde(default)]
         retry_after: Option<u32>,
     },
-    /// Waits (real time), then goes on.
+    /// Waits (real time), then continues.
     Delay {
         /// Milliseconds.
         ms: u64,
     },
-    /// Resets the connection without an answer.
+    /// Resets the connection without a response.
     Reset,
-    /// Reads so many bytes of the request body, then resets the connection. Has no effect on the upload.
+    /// Reads this many bytes of the request body, then resets the connection. Has no effect on the upload.
     CutRequest {
         /// Bytes read.
         after_bytes: u64,
@@ -118,7 +118,7 @@ pub enum Action {
         #[serde(default)]
         body: Option<String>,
     },
-    /// Any answer.
+    /// Any response.
     Answer {
         /// HTTP status.
         status: u16,
@@ -127,7 +127,7 @@ pub enum Action {
         /// Body.
         body: String,
     },
-    /// The last answer that the same method, path and account got, once more.
+    /// Repeats the last response to the same method, path and account.
     Stale,
 }
 
@@ -144,7 +144,7 @@ impl Fault {
         self
     }
 
-    /// Only this path; a `*` at the end stands for anything.
+    /// Only this path; a `*` at the end matches anything.
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {
         self.matches.path = Some(path.to_string());
@@ -158,7 +158,7 @@ impl Fault {
         self
     }
 
-    /// Only chunks whose `Content-Range` begins so.
+    /// Only chunks with this `Content-Range` prefix.
     #[must_use]
     pub fn content_range(mut self, beginning: &str) -> Self {
         self.matches.content_range = Some(beginning.to_string());
@@ -187,7 +187,7 @@ impl Fault {
     }
 }
 
-/// What a request looks like to a fault.
+/// The parts of a request that a fault can match.
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) method: &'a str,
@@ -219,7 +219,7 @@ impl Faults {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Arms a fault. Of several that fit, the one added first strikes.
+    /// Arms a fault. If several match, the one added first strikes.
     pub fn add(&self, fault: Fault) {
         self.lock().push(Armed { fault, seen: 0, played: 0 });
     }

@@ -1,4 +1,4 @@
-//! Escaping for the two pages a person sees.
+//! Escaping for the two HTML pages.
 
 /// Text as HTML content or attribute value.
 pub(crate) fn escape(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! What tests may look at: a copy of the world as it stands, without tokens and secrets.
+//! Data for tests: a copy of the current state, without tokens and secrets.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::webhooks::Delivery;
 pub struct Inspection {
     /// Virtual time of the copy, milliseconds.
     pub now_ms: i64,
-    /// All posts: those that were there from the start and those that were published.
+    /// All posts: initial ones and published ones.
     pub posts: Vec<Post>,
     /// All publishes, oldest first.
     pub publishes: Vec<PublishView>,
@@ -35,7 +35,7 @@ impl Inspection {
     }
 }
 
-/// Where a publish stands.
+/// The state of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PublishState {
@@ -43,6 +43,10 @@ pub enum PublishState {
     Transfer,
     /// All bytes are there.
     Processing,
+    /// A draft in the user's inbox.
+    Inbox,
+    /// A draft that the user deleted.
+    Deleted,
     /// Posted.
     Complete,
     /// Not posted.
@@ -62,9 +66,11 @@ pub struct PublishView {
     pub kind: Kind,
     /// Caption.
     pub caption: String,
-    /// `privacy_level`.
+    /// `privacy_level`; empty while a draft is not finished.
     pub privacy: String,
-    /// Where it stands.
+    /// For the inbox of the person.
+    pub draft: bool,
+    /// Its state.
     pub state: PublishState,
     /// Why it failed.
     pub fail_reason: Option<String>,
@@ -72,7 +78,7 @@ pub struct PublishView {
     pub bytes: u64,
     /// Chunks that have arrived.
     pub chunks: u64,
-    /// SHA-256 of the whole, once it is there.
+    /// SHA-256 of the whole file, once complete.
     pub sha256: Option<String>,
     /// Virtual time of init, milliseconds.
     pub created_ms: i64,
@@ -111,6 +117,8 @@ pub(crate) fn inspect(state: &State, now_ms: i64) -> Inspection {
                 Some(End::Failed { at_ms, reason }) => {
                     (PublishState::Failed, Some(*at_ms), Some(reason.clone()), Vec::new())
                 }
+                None if publish.deleted => (PublishState::Deleted, None, None, Vec::new()),
+                None if publish.inbox_ms.is_some() => (PublishState::Inbox, None, None, Vec::new()),
                 None if publish.received_ms.is_some() => (PublishState::Processing, None, None, Vec::new()),
                 None => (PublishState::Transfer, None, None, Vec::new()),
             };
@@ -123,6 +131,7 @@ pub(crate) fn inspect(state: &State, now_ms: i64) -> Inspection {
                 kind: publish.kind,
                 caption: publish.caption.clone(),
                 privacy: publish.privacy.clone(),
+                draft: publish.draft,
                 state: stands,
                 fail_reason,
                 bytes: upload.map_or(pulled, |upload| upload.received),

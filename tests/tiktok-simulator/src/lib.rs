@@ -1,5 +1,5 @@
-//! A strict stand-in for TikTok's servers: Login Kit v2, Display API v2 and the Content Posting API
-//! (Direct Post), with a virtual clock, faults by script and a log of every request.
+//! A strict simulator of TikTok's servers: Login Kit v2, Display API v2 and the Content Posting API
+//! (Direct Post and drafts), with a virtual clock, scripted faults and a log of every request.
 //!
 //! In process:
 //!
@@ -19,7 +19,7 @@
 //!
 //! As a program, see `README.md`. It refuses what TikTok is documented or known to refuse, and names the
 //! rule in the header `x-simulator-reason` and in the log. Rule numbers are sections of the project's TikTok
-//! contract; the README lists what each stands for.
+//! contract; the README describes each.
 
 mod auth;
 mod authorize;
@@ -30,6 +30,7 @@ mod control;
 mod creator;
 mod describe;
 mod display;
+mod draft;
 mod envelope;
 mod faults;
 mod html;
@@ -40,13 +41,16 @@ mod media;
 mod oauth;
 mod outbound;
 mod page;
+mod picture;
 mod plan;
+mod platform;
 mod post;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod publish;
 mod pull;
 mod random;
+mod reading;
 mod route;
 mod rules;
 mod schedule;
@@ -66,13 +70,14 @@ pub use describe::{DescribedApp, Description, Mapping};
 pub use faults::{Action, Fault, Faults, Match, When};
 pub use inspect::{GrantView, Inspection, PublishState, PublishView};
 pub use log::{Exchange, Finding, RefreshUse, Refusal, Violation};
+pub use platform::Platform;
 pub use post::{Kind, Post};
 pub use rules::{RULES, Rule, explain};
 pub use simulator::Simulator;
 pub use state::Counts;
 pub use switches::{
-    AutoConsent, FailureData, IdForm, Megabyte, MissingScope, ParamCode, Switches, TokenProfile,
+    AutoConsent, DraftEnd, FailureData, IdForm, Megabyte, MissingScope, ParamCode, Switches, TokenProfile,
     UploadedBytes,
 };
 pub use webhooks::Delivery;
-pub use world::{Account, App, AppKind, SCOPES, Secret, Stage, Video, World};
+pub use world::{Account, App, SCOPES, Secret, Stage, Video, World};

@@ -8,7 +8,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Counts one call under `key`. `Err` holds the milliseconds until the next call would fit; a
+    /// Counts one call under `key`. `Err` has the milliseconds until the next call is allowed; a
     /// refused call is not counted.
     pub(crate) fn take(&mut self, key: &str, now_ms: i64, most: usize, window_ms: i64) -> Result<(), i64> {
         let calls = self.windows.entry(key.to_string()).or_default();
@@ -22,7 +22,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Takes the newest call under `key` back.
+    /// Uncounts the newest call under `key`.
     pub(crate) fn give_back(&mut self, key: &str) {
         if let Some(calls) = self.windows.get_mut(key) {
             calls.pop_back();

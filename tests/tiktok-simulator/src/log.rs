@@ -1,23 +1,23 @@
-//! The recorder: one [`Exchange`] per request, and the violations of what a client must never ask.
-//! Keeps the newest entries only, so that a long run stays small.
+//! The log: one [`Exchange`] per request, and a list of requests about drafts, which some clients must never use.
+//! It keeps only the newest entries, to limit memory.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-/// Entries kept. Enough for every test; a 4 GB upload is about 400 of them.
+/// The number of entries kept. Enough for every test; a 4 GB upload is about 400 of them.
 const KEPT: usize = 20_000;
 
 /// Bytes of a request body shown in the log.
 const BODY_SHOWN: usize = 2048;
 
-/// Something a client did that TikTok would let pass, or about which nothing is known, but which is a trap.
+/// A trap in a client's request that TikTok would accept, or about which nothing is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Section of the contract, as in `1.3, trap 29`.
     pub rule: String,
-    /// What was seen, in one sentence.
+    /// What was found, in one sentence.
     pub text: String,
 }
 
@@ -30,16 +30,16 @@ pub struct Refusal {
     pub text: String,
 }
 
-/// A refresh token that was shown.
+/// The use of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RefreshUse {
-    /// Tells tokens apart, and does not tell the token.
+    /// Identifies the token without revealing it.
     pub fingerprint: String,
-    /// It had been replaced by a newer one already.
+    /// Whether it had already been replaced.
     pub was_rotated: bool,
 }
 
-/// One request and what became of it.
+/// One request and its result.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Exchange {
     /// Counts from 1.
@@ -68,30 +68,31 @@ pub struct Exchange {
     pub client_key: Option<String>,
     /// Username, once known.
     pub account: Option<String>,
-    /// Status of the answer; 0: none was sent.
+    /// Status of the response; 0: none was sent.
     pub status: u16,
-    /// `error.code`, or the OAuth `error`, of the answer.
+    /// `error.code`, or the OAuth `error`, of the response.
     pub code: Option<String>,
     /// Why the request was refused, by a rule of the contract.
     pub refusal: Option<Refusal>,
     /// Traps the client fell into without being refused.
     pub findings: Vec<Finding>,
-    /// Whether the request changed anything, whatever the answer said.
+    /// Whether the request changed anything, whatever the response.
     pub had_effect: bool,
-    /// The refresh token in it, if it is one that was issued.
+    /// The refresh token in it, if it was issued by the simulator.
     pub refresh: Option<RefreshUse>,
-    /// The fault that was played, if any.
+    /// The fault that was applied, if any.
     pub fault: Option<String>,
-    /// The answer did not go out whole: the client went away, or a fault cut the connection.
+    /// Whether the response was not sent completely: the client disconnected, or a fault cut the connection.
     pub answer_lost: bool,
 }
 
-/// A request that is out of bounds for this project: `video.upload`, the inbox, `MEDIA_UPLOAD`.
+/// A request about drafts: `video.upload`, the inbox, `MEDIA_UPLOAD`. It is only a violation for clients that must
+/// never use drafts.
 #[derive(Clone, Debug, Serialize)]
 pub struct Violation {
     /// [`Exchange::number`] of the request.
     pub exchange: u64,
-    /// What was asked for.
+    /// What was requested.
     pub text: String,
 }
 
@@ -104,7 +105,7 @@ pub(crate) struct Recorder {
 struct Inner {
     next: u64,
     exchanges: VecDeque<Exchange>,
-    violations: Vec<Violation>,
+    violations: VecDeque<Violation>,
 }
 
 impl Recorder {
@@ -112,7 +113,7 @@ impl Recorder {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Numbers are given on arrival, so that a violation can name its exchange before it ends.
+    /// Numbers are assigned on arrival, so that a violation can refer to its exchange before it ends.
     pub(crate) fn next_number(&self) -> u64 {
         let mut inner = self.lock();
         inner.next += 1;
@@ -135,8 +136,12 @@ impl Recorder {
     }
 
     pub(crate) fn violation(&self, exchange: u64, text: String) {
-        tracing::error!(exchange, "violation: {text}");
-        self.lock().violations.push(Violation { exchange, text });
+        tracing::info!(exchange, "drafts: {text}");
+        let mut inner = self.lock();
+        if inner.violations.len() == KEPT {
+            inner.violations.pop_front();
+        }
+        inner.violations.push_back(Violation { exchange, text });
     }
 
     pub(crate) fn all(&self) -> Vec<Exchange> {
@@ -146,7 +151,7 @@ impl Recorder {
     }
 
     pub(crate) fn violations(&self) -> Vec<Violation> {
-        self.lock().violations.clone()
+        self.lock().violations.iter().cloned().collect()
     }
 
     pub(crate) fn take(&self) -> Vec<Exchange> {

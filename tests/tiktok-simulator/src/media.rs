@@ -1,10 +1,10 @@
-//! Facts of a video, read from its bytes as they pass: container, codec, picture, frame rate, duration
-//! (contract 10.4). Knows MP4 and MOV; of WebM only that it is one. Keeps nothing but the `moov` box.
+//! Properties of a video, parsed from its bytes while they are received: container, codec, picture, frame
+//! rate, duration (contract 10.4). Supports MP4 and MOV; WebM is only recognised. Keeps only the `moov` box.
 
-/// A bigger `moov` is not read: nothing is known of such a file then. An hour of video needs about 3 MB.
+/// A larger `moov` is not read, and the file's properties are unknown. An hour of video needs about 3 MB.
 const MAX_MOOV: u64 = 16 * 1_048_576;
 
-/// Bytes kept of the beginning.
+/// The number of first bytes that are kept.
 const HEAD: usize = 16;
 
 /// Reads a file piece by piece, in order.
@@ -13,7 +13,7 @@ pub(crate) struct Scanner {
     head: Vec<u8>,
     /// Header of the top-level box being read.
     header: Vec<u8>,
-    /// Bytes of the present box still to pass.
+    /// The remaining bytes of the current box.
     skip: u64,
     /// The `moov` box, and how long it will be.
     moov: Vec<u8>,
@@ -21,7 +21,7 @@ pub(crate) struct Scanner {
     done: bool,
 }
 
-/// What is known of a video track; None: not said.
+/// Properties of a video track; None: unknown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Facts {
     pub(crate) seconds: Option<f64>,
@@ -65,7 +65,7 @@ impl Scanner {
                 size => size,
             };
             match size.and_then(|size| size.checked_sub(header.len() as u64)) {
-                // Size 0 means "to the end"; such a box is the last. Nonsense ends the scan too.
+                // Size 0 means "to the end"; such a box is the last. Invalid data also ends the scan.
                 None => self.done = true,
                 Some(rest) if header.get(4..8) == Some(b"moov") && rest <= MAX_MOOV && rest > 0 => {
                     self.moov_size = rest;
@@ -89,7 +89,7 @@ impl Scanner {
             || (self.head.starts_with(b"RIFF") && self.head.get(8..12) == Some(b"WEBP"))
     }
 
-    /// The `fail_reason` this video deserves, as far as it can be told.
+    /// The `fail_reason` for this video, as far as its properties are known.
     pub(crate) fn verdict(&self, max_seconds: u32) -> Option<&'static str> {
         if !self.looks_like_video() {
             return Some("file_format_check_failed");
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(verdict(&mp4(b"avc1", 41, 60, 320, 1920, 10), 50), Some("picture_size_check_failed"));
         assert_eq!(verdict(&mp4(b"avc1", 41, 24, 2160, 4320, 10), 50), Some("picture_size_check_failed"));
         assert_eq!(verdict(b"GIF89a, not a video", 4), Some("file_format_check_failed"));
-        // Of WebM nothing more is known.
+        // For WebM nothing more is known.
         assert_eq!(verdict(&[0x1A, 0x45, 0xDF, 0xA3, 0, 0, 0, 0, 0], 4), None);
     }
 

@@ -1,4 +1,4 @@
-//! The token endpoint and revoke: flat answers, single-use codes and refresh tokens, hex PKCE
+//! The token endpoint and revoke: flat responses, single-use codes and refresh tokens, hex PKCE
 //! (contract sections 3.2, 4-7).
 
 use std::collections::{BTreeSet, HashMap};
@@ -10,9 +10,10 @@ use url::form_urlencoded;
 use crate::call::{Call, Notes};
 use crate::envelope::Reply;
 use crate::log::RefreshUse;
+use crate::platform::Platform;
 use crate::state::{AccessToken, Dead, Grant, RefreshToken, State};
 use crate::switches::TokenProfile;
-use crate::world::{App, AppKind, Stage};
+use crate::world::{App, Stage};
 
 const MALFORMED: &str = "The request parameters are malformed.";
 const PKCE_TEXT: &str = "Code verifier or code challenge is invalid.";
@@ -176,7 +177,9 @@ fn exchange(
         let text = format!("redirect_uri must be {}, byte for byte", code.redirect_uri);
         return Err(failure(state, "invalid_request", description, "3.1, trap 15", &text));
     }
-    if let Err((rule, text)) = pkce(app.kind, code.challenge.as_deref(), form.get("code_verifier")) {
+    if let Err((rule, text)) =
+        pkce(Platform::of(redirect_uri), code.challenge.as_deref(), form.get("code_verifier"))
+    {
         return Err(failure(state, "invalid_request", PKCE_TEXT, rule, text));
     }
     let (username, scopes) = (code.username.clone(), code.scopes.clone());
@@ -207,9 +210,9 @@ fn exchange(
     Ok(issue(state, index, &open_id, scopes, Rotation::First, call.now_ms))
 }
 
-/// `Err` holds rule and reason.
+/// `Err` has rule and reason.
 fn pkce(
-    kind: AppKind,
+    platform: Platform,
     challenge: Option<&str>,
     verifier: Option<&String>,
 ) -> Result<(), (&'static str, &'static str)> {
@@ -218,9 +221,9 @@ fn pkce(
         return Ok(());
     };
     let Some(verifier) = verifier else {
-        let text = match kind {
-            AppKind::Desktop => "code_verifier is missing; desktop apps must send it",
-            AppKind::Web => "a code_challenge was sent to the authorize page, so code_verifier is needed",
+        let text = match platform {
+            Platform::Desktop => "code_verifier is missing; desktop apps must send it",
+            Platform::Web => "a code_challenge was sent to the authorize page, so code_verifier is needed",
         };
         return Err(("3.2", text));
     };
@@ -251,7 +254,7 @@ fn refresh(
     form: &HashMap<String, String>,
     app: &App,
 ) -> Result<Reply, Reply> {
-    // Attested by other people's test doubles only (section 7).
+    // Known only from other people's test doubles (section 7).
     const DEAD: &str = "Refresh token is invalid or expired.";
     let Some(value) = form.get("refresh_token").filter(|token| !token.is_empty()) else {
         return Err(failure(state, "invalid_request", MALFORMED, "5", "refresh_token is missing"));
@@ -383,12 +386,12 @@ mod tests {
         let verifier = "Simulator-verifier_0123456789.abcdefghij~KLMNOPQRST".to_string();
         let right = "fa5767f4fcf0b0a824efdb01a8e9f2c90d5362ce59d6930a1ac27b57a356e474";
         let base64url = "-ldn9PzwsKgk79sBqOnyyQ1TYs5Z1pMKGsJ7V6NW5HQ";
-        let desktop = AppKind::Desktop;
+        let desktop = Platform::Desktop;
         assert_eq!(pkce(desktop, Some(right), Some(&verifier)), Ok(()));
         assert_eq!(pkce(desktop, Some(base64url), Some(&verifier)).unwrap_err().0, "3.2, trap 5");
         assert!(pkce(desktop, Some(right), None).is_err());
         assert!(pkce(desktop, Some(&right.to_uppercase()), Some(&verifier)).is_err());
         assert!(pkce(desktop, Some(&verifier), Some(&verifier)).is_err());
-        assert_eq!(pkce(AppKind::Web, None, Some(&verifier)), Ok(()));
+        assert_eq!(pkce(Platform::Web, None, Some(&verifier)), Ok(()));
     }
 }

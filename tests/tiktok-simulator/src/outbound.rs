@@ -1,5 +1,5 @@
-//! The only way out: plain HTTP to loopback, or to where `connect_to` of the world points. A simulator
-//! must not reach the internet by accident, so everything else counts as unreachable.
+//! The only outbound connections: plain HTTP to loopback, or to the targets of the world's `connect_to`. A
+//! simulator must not reach the internet by accident, so everything else counts as unreachable.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use url::{Host, Url};
 
-/// A receiver that does not answer within this (real) time counts as unreachable.
+/// A receiver that does not respond within this (real) time counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where `url` really goes: address, and the `Host` header the receiver shall see.
+/// The target of `url`: address, and the `Host` header for the receiver.
 fn route(connect_to: &BTreeMap<String, String>, url: &Url) -> Result<(String, String), String> {
     let host_header = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),

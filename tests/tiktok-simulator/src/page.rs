@@ -1,5 +1,5 @@
-//! The page at `/`: what exists, what was asked, what was wrong with it and by which rule; with buttons for
-//! what the control API can do. Drawn here as a whole; its script only fetches it again.
+//! The page at `/`: objects, requests, errors and the rules they violate; with buttons for the control API.
+//! It is rendered here completely; its script only reloads it.
 
 use std::fmt::Write as _;
 
@@ -11,13 +11,13 @@ use crate::inspect::{Inspection, PublishState, PublishView, inspect};
 use crate::log::Exchange;
 use crate::rules::explain;
 use crate::server::Shared;
-use crate::world::{AppKind, Stage, World};
+use crate::world::{Stage, World};
 
 /// Requests shown.
 const SHOWN: usize = 200;
 
 /// Paths offered for a fault.
-const PATHS: [(&str, &str); 10] = [
+const PATHS: [(&str, &str); 11] = [
     ("*", "anything"),
     ("/v2/oauth/token/", "token"),
     ("/v2/user/info/", "user info"),
@@ -26,11 +26,12 @@ const PATHS: [(&str, &str); 10] = [
     ("/v2/post/publish/creator_info/query/", "creator info"),
     ("/v2/post/publish/video/init/", "video init"),
     ("/v2/post/publish/content/init/", "photo init"),
+    ("/v2/post/publish/inbox/video/init/", "draft init"),
     ("/upload*", "upload"),
     ("/v2/post/publish/status/fetch/", "status"),
 ];
 
-/// Actions offered for a fault; the script knows what each stands for.
+/// Actions offered for a fault, which the script translates.
 const ACTIONS: [(&str, &str); 10] = [
     ("500", "500 internal_error"),
     ("429", "429 rate_limit_exceeded"),
@@ -58,7 +59,7 @@ pub(crate) fn render(shared: &Shared) -> String {
     out.push_str("</style>");
     head(&mut out, shared, &log, now_ms);
     out.push_str("<main><div>");
-    violations(&mut out, shared);
+    violations(&mut out, shared, &world);
     requests(&mut out, &log);
     out.push_str("</div><div>");
     publishes(&mut out, &view);
@@ -106,11 +107,12 @@ fn head(out: &mut String, shared: &Shared, log: &[Exchange], now_ms: i64) {
     );
 }
 
-fn violations(out: &mut String, shared: &Shared) {
+/// If drafts are refused, each request for one is shown as an error of the client; otherwise it is normal.
+fn violations(out: &mut String, shared: &Shared, world: &World) {
     out.push_str("<div id=violations data-live>");
     let violations = shared.recorder.violations();
-    if !violations.is_empty() {
-        out.push_str("<section class=violations><div class=head><h2 class=bad>Must never be asked for</h2></div><ul class=rows>");
+    if world.switches.refuse_video_upload && !violations.is_empty() {
+        out.push_str("<section class=violations><div class=head><h2 class=bad>Drafts, which must never be asked for</h2></div><ul class=rows>");
         for violation in &violations {
             let _ = write!(out, "<li>Request {}: {}</li>", violation.exchange, escape(&violation.text));
         }
@@ -229,16 +231,19 @@ fn publishes(out: &mut String, view: &Inspection) {
         let (word, class) = match publish.state {
             PublishState::Transfer => ("transfer", "dim"),
             PublishState::Processing => ("processing", "dim"),
+            PublishState::Inbox => ("in the inbox", "good"),
+            PublishState::Deleted => ("draft deleted", "dim"),
             PublishState::Complete => ("posted", "good"),
             PublishState::Failed => ("failed", "bad"),
         };
         let _ = write!(
             out,
-            "<li><span class='{class}'>{word} {}</span> <span class=dim>{} @{} {}</span><br>{}<br>\
+            "<li><span class='{class}'>{word} {}</span> <span class=dim>{} @{} {}{}</span><br>{}<br>\
              <span class=dim>{} bytes, chunks: {}</span> {}<br><code>{}</code></li>",
             escape(publish.fail_reason.as_deref().unwrap_or_default()),
             time(publish.created_ms),
             escape(&publish.account),
+            if publish.draft { "draft " } else { "" },
             escape(&publish.privacy),
             if publish.caption.is_empty() {
                 "<span class=dim>no caption</span>".to_string()
@@ -259,6 +264,14 @@ fn publishes(out: &mut String, view: &Inspection) {
 }
 
 fn posts(publish: &PublishView) -> String {
+    if publish.state == PublishState::Inbox {
+        let path = |verb| format!("/drafts/{}/{verb}", publish.publish_id);
+        return format!(
+            "{}{}",
+            button("Finish and post", "POST", &path("finish"), None),
+            button("Delete draft", "POST", &path("delete"), None)
+        );
+    }
     let post = |id: &u64| {
         format!(
             "<code>{id}</code> {}{}",
@@ -346,7 +359,7 @@ fn webhooks(out: &mut String, view: &Inspection) {
 fn apps(out: &mut String, world: &World, view: &Inspection) {
     out.push_str("<section><div class=head><h2>Apps</h2></div><div id=apps data-live><ul class=rows>");
     for app in &world.apps {
-        let kind = if app.kind == AppKind::Desktop { "desktop" } else { "web" };
+        let platforms = app.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
         let stage = match app.stage {
             Stage::Sandbox => "sandbox",
             Stage::Unapproved => "not approved",
@@ -355,7 +368,7 @@ fn apps(out: &mut String, world: &World, view: &Inspection) {
         };
         let _ = write!(
             out,
-            "<li><code>{}</code> <span class=dim>{kind}, {stage}</span><br><code class=dim>{}</code>",
+            "<li><code>{}</code> <span class=dim>{platforms}, {stage}</span><br><code class=dim>{}</code>",
             escape(&app.client_key),
             escape(&app.redirect_uris.join(" "))
         );

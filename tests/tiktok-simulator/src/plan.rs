@@ -1,4 +1,4 @@
-//! The judge of chunk plans (contract section 10, rules C1-C10). Pure arithmetic.
+//! Checks chunk plans (contract section 10, rules C1-C10). Pure arithmetic.
 
 use crate::switches::Sizes;
 
@@ -127,7 +127,7 @@ mod tests {
         for _ in 0..20_000 {
             let size = draw(400_000_000);
             let chunk = if size % 3 == 0 { size } else { draw(70_000_000) };
-            // Around the right count, so that many are accepted and many are not.
+            // Near the correct count, so that many are accepted and many are not.
             let count = (size / chunk + draw(3) - 2).max(0);
             for reading in [Megabyte::Intersection, Megabyte::Decimal, Megabyte::Binary] {
                 let sizes = reading.sizes();

@@ -1,10 +1,11 @@
 //! Publishes and posts over time: processing, moderation, late public ids, hiding (contract 14.2).
-//! What `status/fetch` shows of it is in `status`; how a publish begins is in `publish`.
+//! `status/fetch` is in `status`; the start of a publish is in `publish`.
 
 use serde::Serialize;
 use serde_json::json;
 use sha2::Sha256;
 
+use crate::draft;
 use crate::media::Scanner;
 use crate::random::stable_id;
 use crate::state::State;
@@ -12,7 +13,7 @@ use crate::switches::IdForm;
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 
-/// What a publish brings.
+/// The content of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -34,16 +35,23 @@ pub(crate) struct Publish {
     pub(crate) kind: Kind,
     pub(crate) created_ms: i64,
     pub(crate) caption: String,
+    /// Empty while a draft is not finished.
     pub(crate) privacy: String,
+    /// Whether it is for the user's inbox.
+    pub(crate) draft: bool,
+    /// When the draft arrived in the inbox.
+    pub(crate) inbox_ms: Option<i64>,
+    /// Whether the user deleted the draft.
+    pub(crate) deleted: bool,
     pub(crate) upload: Option<Upload>,
     pub(crate) pull: Option<Pull>,
     /// When the last byte arrived.
     pub(crate) received_ms: Option<i64>,
     pub(crate) bytes: u64,
     pub(crate) sha256: Option<String>,
-    /// Set by a format check; decides the end.
+    /// The failure found by a format check.
     pub(crate) doomed: Option<String>,
-    /// Status answers since the last byte arrived.
+    /// Status responses since the last byte arrived.
     pub(crate) polls: u32,
     pub(crate) end: Option<End>,
 }
@@ -59,9 +67,9 @@ pub(crate) struct Upload {
     pub(crate) chunks: u64,
     pub(crate) expires_ms: i64,
     pub(crate) hasher: Option<Sha256>,
-    /// Reads the facts of the video, under `check_video`.
+    /// Parses the video's properties, with `check_video`.
     pub(crate) scanner: Option<Scanner>,
-    /// Counts the PUTs that began; a newer one makes an older one's bytes worthless.
+    /// The number of started PUTs; a newer one invalidates the bytes of an older one.
     pub(crate) attempt: u64,
 }
 
@@ -87,7 +95,7 @@ pub struct Post {
     pub id: u64,
     /// Username.
     pub account: String,
-    /// `publish_id`; None: it was there from the start.
+    /// `publish_id`; None: it existed from the start.
     pub publish_id: Option<String>,
     /// App it came through.
     pub client_key: Option<String>,
@@ -97,7 +105,7 @@ pub struct Post {
     pub caption: String,
     /// `privacy_level`.
     pub privacy: String,
-    /// Bytes of the media; 0 if it was there from the start.
+    /// Bytes of the media; 0 if it existed from the start.
     pub bytes: u64,
     /// SHA-256 of the whole video, lower-case hex, if hashing is on.
     pub sha256: Option<String>,
@@ -144,7 +152,7 @@ pub(crate) fn populate(state: &mut State) {
             let title = TITLES[(number as usize) % TITLES.len()];
             videos.push(crate::world::Video {
                 title: format!("{title} #{} #soup", number + 1),
-                // About two days apart, never two in the same second: the cursor is an instant.
+                // About two days apart, never two in the same second, because the cursor is an instant.
                 age_seconds: 7200 + u64::from(number) * 172_800 + state.random.below(80_000),
                 duration: 12 + u32::try_from(state.random.below(80)).unwrap_or(0),
                 views: 500 + state.random.below(90_000),
@@ -181,7 +189,7 @@ pub(crate) fn populate(state: &mut State) {
 }
 
 impl State {
-    /// Lets everything happen that is due at `now_ms`, each at its own time.
+    /// Processes everything that is due at `now_ms`, each at its own time.
     pub(crate) fn settle(&mut self, now_ms: i64) {
         let open: Vec<String> = self.open.iter().cloned().collect();
         for id in open {
@@ -191,6 +199,7 @@ impl State {
                 if now_ms >= due {
                     match publish.doomed.clone().or_else(|| self.world.switches.fail_reason.clone()) {
                         Some(reason) => self.fail(&id, &reason, due),
+                        None if publish.draft => self.deliver(&id, due),
                         None => self.complete(&id, due),
                     }
                 }
@@ -209,9 +218,10 @@ impl State {
                 self.fail(&id, reason, at);
             }
         }
+        self.settle_inbox(now_ms);
     }
 
-    /// When the next publish changes by time alone.
+    /// When the next publish changes because of time.
     pub(crate) fn next_change_ms(&self) -> Option<i64> {
         self.open
             .iter()
@@ -221,6 +231,7 @@ impl State {
                 (None, Some(upload)) => upload.expires_ms,
                 (None, None) => publish.created_ms + HOUR_MS,
             })
+            .chain(self.inbox_ends().map(|(_, due)| due))
             .min()
     }
 
@@ -232,16 +243,20 @@ impl State {
         publish.end = Some(End::Failed { at_ms, reason: reason.to_string() });
         let (client_key, username) = (publish.client_key.clone(), publish.username.clone());
         self.open.remove(id);
-        let content = json!({
-            "publish_id": id,
-            "reason": reason,
-            "publish_type": self.world.switches.webhook_publish_type,
-        });
+        let content = json!({ "publish_id": id, "reason": reason, "publish_type": self.publish_type(id) });
         let open_id = State::open_id(&client_key, &username);
         self.send_event(&client_key, "post.publish.failed", &open_id, &content, at_ms);
     }
 
-    fn complete(&mut self, id: &str, at_ms: i64) {
+    /// Its name in webhooks.
+    fn publish_type(&self, id: &str) -> String {
+        match self.publishes.get(id) {
+            Some(publish) if publish.draft => draft::PUBLISH_TYPE.to_string(),
+            _ => self.world.switches.webhook_publish_type.clone(),
+        }
+    }
+
+    pub(crate) fn complete(&mut self, id: &str, at_ms: i64) {
         let switches = self.world.switches.clone();
         let Some(publish) = self.publishes.get(id) else { return };
         let (client_key, username) = (publish.client_key.clone(), publish.username.clone());
@@ -280,10 +295,10 @@ impl State {
         }
         self.open.remove(id);
         let open_id = State::open_id(&client_key, &username);
-        let publish_type = &switches.webhook_publish_type;
+        let publish_type = self.publish_type(id);
         let content = json!({ "publish_id": id, "publish_type": publish_type });
         self.send_event(&client_key, "post.publish.complete", &open_id, &content, at_ms);
-        // Where the id never comes, the post is still there to be found in the list (14.2).
+        // If the id never comes, the post is still in the list (14.2).
         if let Some(public_ms) = public_ms.filter(|_| !switches.public_id_never) {
             for post_id in ids {
                 let content = json!({
@@ -297,7 +312,7 @@ impl State {
         }
     }
 
-    /// The owner makes a post public, which sends `publicly_available` (17.3). Answers whether there was one.
+    /// The owner makes a post public, which sends `publicly_available` (17.3). Returns whether there was one.
     pub(crate) fn show_post(&mut self, id: u64, now_ms: i64) -> bool {
         let switches = self.world.switches.clone();
         let Some(post) = self.posts.iter_mut().find(|post| post.id == id && !post.is_public(now_ms)) else {
@@ -311,7 +326,7 @@ impl State {
             let content = json!({
                 "publish_id": publish_id,
                 "post_id": id_value(id, switches.webhook_post_id_form),
-                "publish_type": switches.webhook_publish_type,
+                "publish_type": self.publish_type(publish_id),
             });
             let open_id = State::open_id(client_key, &post.account);
             self.send_event(client_key, "post.publish.publicly_available", &open_id, &content, now_ms);
@@ -319,9 +334,8 @@ impl State {
         true
     }
 
-    /// The owner hides or removes a post. Answers whether it existed and was visible.
+    /// The owner hides or removes a post. Returns whether it existed and was visible.
     pub(crate) fn hide_post(&mut self, id: u64, now_ms: i64) -> bool {
-        let publish_type = self.world.switches.webhook_publish_type.clone();
         let form = self.world.switches.webhook_post_id_form;
         let Some(post) = self.posts.iter_mut().find(|post| post.id == id && !post.hidden) else {
             return false;
@@ -334,7 +348,7 @@ impl State {
             let content = json!({
                 "publish_id": publish_id,
                 "post_id": id_value(id, form),
-                "publish_type": publish_type,
+                "publish_type": self.publish_type(publish_id),
             });
             let open_id = State::open_id(client_key, &post.account);
             // TikTok's own spelling (17.3).
@@ -344,13 +358,15 @@ impl State {
         true
     }
 
-    /// A publish_id in TikTok's form.
-    pub(crate) fn publish_id(&mut self, kind: Kind) -> (String, u64) {
+    /// A publish_id in TikTok's form. For photos only one is known.
+    pub(crate) fn publish_id(&mut self, kind: Kind, draft: bool) -> (String, u64) {
         let number = self.random.id();
-        let prefix = match kind {
-            Kind::VideoFile => "v_pub_file~v2-1.",
-            Kind::VideoUrl => "v_pub_url~v2.",
-            Kind::Photo => "p_pub_url~v2.",
+        let prefix = match (kind, draft) {
+            (Kind::VideoFile, false) => "v_pub_file~v2-1.",
+            (Kind::VideoUrl, false) => "v_pub_url~v2.",
+            (Kind::VideoFile, true) => "v_inbox_file~v2.",
+            (Kind::VideoUrl, true) => "v_inbox_url~v2.",
+            (Kind::Photo, _) => "p_pub_url~v2.",
         };
         (format!("{prefix}{number}"), number)
     }

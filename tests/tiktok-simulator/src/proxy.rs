@@ -1,5 +1,5 @@
-//! An HTTPS proxy for clients whose hosts cannot be mapped: `CONNECT` to one of TikTok's hosts ends here, in TLS with
-//! a certificate of our own. Other hosts are refused; nothing is ever forwarded.
+//! An HTTPS proxy for clients whose hosts cannot be mapped: `CONNECT` to one of TikTok's hosts is answered here, with
+//! TLS and the simulator's own certificate. Other hosts are refused; nothing is ever forwarded.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,7 +18,7 @@ use crate::envelope::Reply;
 use crate::server::{Shared, Tunnel, converse};
 use crate::world::World;
 
-/// Our certificate authority: made at start, its key gone once the one server certificate is signed.
+/// The certificate authority: created at start; its key is dropped once the server certificate is signed.
 pub(crate) struct Authority {
     /// What clients must trust.
     pub(crate) pem: String,
@@ -69,7 +69,7 @@ impl Authority {
     }
 }
 
-/// The task that talks TLS behind a `CONNECT`, if its host is one of ours.
+/// The task that serves TLS after a `CONNECT`, if its host is one of TikTok's.
 pub(crate) fn tunnel(
     shared: Arc<Shared>,
     request: Request<Incoming>,

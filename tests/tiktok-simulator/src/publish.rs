@@ -1,19 +1,22 @@
-//! Init of video and photo posts: shape, caps, privacy, audit, ownership, chunk plan, in the order of
+//! Init of video and photo posts, direct ones and drafts: shape, caps, privacy, audit, ownership, chunk plan, in the order of
 //! contract section 19. What happens to a post afterwards is in `post`.
 
 use serde_json::{Map, Value, json};
 use url::{Host, Url};
 
-use crate::auth::{need_scope, session, take};
+use crate::auth::{need_one_of, session, take};
 use crate::call::{Call, Fields, Notes, invalid};
 use crate::creator::{may_post, privacy_options};
+use crate::draft;
 use crate::envelope::Reply;
 use crate::plan;
 use crate::post::{HOUR_MS, Kind, Publish, Pull, Upload};
 use crate::state::{Session, State};
-use crate::world::Stage;
+use crate::world::{DRAFTS, Stage};
 
-const LEVELS: [&str; 4] = ["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY"];
+/// Values of `privacy_level` (9.2).
+pub(crate) const LEVELS: [&str; 4] =
+    ["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY"];
 
 /// Text limits in UTF-16 code units (9.2, 12).
 const VIDEO_TITLE: usize = 2200;
@@ -22,6 +25,7 @@ const PHOTO_DESCRIPTION: usize = 4000;
 
 struct Post {
     kind: Kind,
+    draft: bool,
     caption: String,
     privacy: Option<String>,
     source: Source,
@@ -32,41 +36,66 @@ enum Source {
     Urls(Vec<Url>),
 }
 
+/// The scope of direct posts.
+const DIRECT: &str = "video.publish";
+
 /// `POST /v2/post/publish/video/init/`
 pub(crate) fn video_init(state: &mut State, call: &Call, notes: &mut Notes) -> Result<Reply, Reply> {
-    init(state, call, notes, "/v2/post/publish/video/init/", video_shape).map_err(Reply::without_data)
+    // It does not create a draft here, but the client intended one.
+    if post_mode(call).as_deref() == Some("MEDIA_UPLOAD") {
+        draft::note(state, notes, "post_mode MEDIA_UPLOAD was sent").map_err(Reply::without_data)?;
+    }
+    init(state, call, notes, "/v2/post/publish/video/init/", &[DIRECT], video_shape)
 }
 
 /// `POST /v2/post/publish/content/init/`
 pub(crate) fn content_init(state: &mut State, call: &Call, notes: &mut Notes) -> Result<Reply, Reply> {
-    init(state, call, notes, "/v2/post/publish/content/init/", photo_shape).map_err(Reply::without_data)
+    let scopes: &[&str] = match post_mode(call).as_deref() {
+        Some("MEDIA_UPLOAD") => {
+            draft::note(state, notes, "post_mode MEDIA_UPLOAD was sent").map_err(Reply::without_data)?;
+            &[DRAFTS]
+        }
+        Some("DIRECT_POST") => &[DIRECT],
+        // It is refused as malformed, unless the token has neither scope.
+        _ => &[DIRECT, DRAFTS],
+    };
+    init(state, call, notes, "/v2/post/publish/content/init/", scopes, photo_shape)
 }
 
-/// `POST /v2/post/publish/inbox/video/init/`: never to be called.
-pub(crate) fn inbox_init(_: &mut State, _: &Call, notes: &mut Notes) -> Result<Reply, Reply> {
-    Err(out_of_scope(notes, "the inbox endpoint was called"))
+/// `POST /v2/post/publish/inbox/video/init/`
+pub(crate) fn inbox_init(state: &mut State, call: &Call, notes: &mut Notes) -> Result<Reply, Reply> {
+    draft::note(state, notes, "the inbox endpoint was called").map_err(Reply::without_data)?;
+    init(state, call, notes, "/v2/post/publish/inbox/video/init/", &[DRAFTS], inbox_shape)
 }
 
-fn out_of_scope(notes: &mut Notes, text: &str) -> Reply {
-    notes.violations.push(text.to_string());
-    Reply::v2(
-        "scope_not_authorized",
-        "2, 19.13",
-        format!("{text}; drafts need video.upload, which is out of scope"),
-    )
+/// Read before any check, because the required scope depends on it.
+fn post_mode(call: &Call) -> Option<String> {
+    let body: Value = serde_json::from_slice(&call.body).ok()?;
+    body.get("post_mode")?.as_str().map(ToString::to_string)
 }
 
 type Shape = fn(&State, &Map<String, Value>, &mut Notes) -> Result<Post, Reply>;
 
-fn init(state: &mut State, call: &Call, notes: &mut Notes, path: &str, shape: Shape) -> Result<Reply, Reply> {
-    let session = session(state, call, notes)?;
-    need_scope(&session, "video.publish")?;
-    take(state, path, &session.token, 6, call)?;
+fn init(
+    state: &mut State,
+    call: &Call,
+    notes: &mut Notes,
+    path: &str,
+    scopes: &[&str],
+    shape: Shape,
+) -> Result<Reply, Reply> {
+    let begin = |state: &mut State, notes: &mut Notes| {
+        let session = session(state, call, notes)?;
+        need_one_of(&session, scopes)?;
+        take(state, path, &session.token, 6, call)?;
+        Ok::<_, Reply>(session)
+    };
+    let session = begin(state, notes).map_err(Reply::without_data)?;
     let result = accept(state, call, notes, &session, shape);
     if result.is_err() && !state.world.switches.refused_init_counts {
         state.limits.give_back(&format!("{path} {}", session.token));
     }
-    result
+    result.map_err(Reply::without_data)
 }
 
 fn accept(
@@ -78,14 +107,24 @@ fn accept(
 ) -> Result<Reply, Reply> {
     let body = call.json(state, false)?;
     let post = shape(state, &body, notes)?;
-    interactions(state, session, &body, post.kind, notes);
+    if !post.draft {
+        interactions(state, session, &body, post.kind, notes);
+    }
     notes.refuse_if_asked(state)?;
-    let capped = may_post(state, session, call.now_ms);
+    let capped = if post.draft {
+        draft::may_send(state, session, post.kind, call.now_ms)
+    } else {
+        may_post(state, session, call.now_ms)
+    };
     capped.map_err(|reply| {
         if state.world.switches.init_caps_with_status_200 { reply.with_status(200) } else { reply }
     })?;
-    let privacy = privacy(state, session, post.privacy.as_deref())?;
-    audit(state, session, &privacy)?;
+    let mut level = String::new();
+    // The user chooses the audience of a draft in the app; the audit restricts only direct posts (10A).
+    if !post.draft {
+        level = privacy(state, session, post.privacy.as_deref())?;
+        audit(state, session, &level)?;
+    }
     let plan = match &post.source {
         Source::Urls(urls) => {
             ownership(state, session, urls)?;
@@ -93,14 +132,14 @@ fn accept(
         }
         Source::File { video_size, chunk_size, count } => {
             let sizes = state.world.switches.megabyte.sizes();
-            // Before August 2026 a single chunk was taken whatever its announced size.
+            // Before August 2026 a single chunk was accepted with any announced size.
             let lenient = state.world.switches.accept_small_single_chunk && *count == 1;
             let chunk_size = if lenient { video_size } else { chunk_size };
             let judged = plan::judge(*video_size, *chunk_size, *count, sizes);
             Some(judged.map_err(|wrong| invalid(state, wrong.rule, wrong.text).with_message(wrong.message))?)
         }
     };
-    let (id, number) = state.publish_id(post.kind);
+    let (id, number) = state.publish_id(post.kind, post.draft);
     let mut data = json!({ "publish_id": id });
     let upload = plan.map(|(size, chunk_size, count)| {
         let token = state.upload_token(number);
@@ -139,7 +178,10 @@ fn accept(
         kind: post.kind,
         created_ms: call.now_ms,
         caption: post.caption,
-        privacy,
+        privacy: level,
+        draft: post.draft,
+        inbox_ms: None,
+        deleted: false,
         upload,
         pull,
         received_ms: None,
@@ -155,8 +197,8 @@ fn accept(
     Ok(Reply::data(data))
 }
 
-/// What the person could not have switched on in an honest form. TikTok forbids it anyway, so it is no refusal.
-/// Only what is said outright counts: a missing member is a matter of its own.
+/// Interactions that a correct form would not allow to enable. TikTok disables them anyway, so this is a
+/// finding and not a refusal. Only explicit values count; missing members are checked separately.
 fn interactions(state: &State, session: &Session, body: &Map<String, Value>, kind: Kind, notes: &mut Notes) {
     let Some(account) = state.world.account(&session.username) else { return };
     for (name, disabled, for_photos) in [
@@ -242,12 +284,16 @@ fn text_limit(state: &State, name: &str, text: &str, most: usize) -> Result<(), 
     Err(invalid(state, "9.2, 12, trap 40", reason))
 }
 
-/// Parts of `post_info` that videos and photos share. Answers `privacy_level`.
-fn common(state: &State, info: &Fields<'_>, notes: &mut Notes) -> Result<Option<String>, Reply> {
+/// Parts of `post_info` that videos and photos share. Returns `privacy_level`. For a draft only the types are
+/// checked, because the user chooses in the app.
+fn common(state: &State, info: &Fields<'_>, draft: bool, notes: &mut Notes) -> Result<Option<String>, Reply> {
     let privacy = info.text("privacy_level")?.map(ToString::to_string);
     info.bool("disable_comment")?;
     let content = info.bool("brand_content_toggle")?;
     let organic = info.bool("brand_organic_toggle")?;
+    if draft {
+        return Ok(privacy);
+    }
     if content.is_none() || organic.is_none() {
         let text = "brand_content_toggle and brand_organic_toggle are required by the table; send both";
         if state.world.switches.require_brand_toggles {
@@ -267,14 +313,11 @@ fn common(state: &State, info: &Fields<'_>, notes: &mut Notes) -> Result<Option<
 
 fn video_shape(state: &State, body: &Map<String, Value>, notes: &mut Notes) -> Result<Post, Reply> {
     let body = Fields { object: body, name: "", state };
-    if body.get("post_mode").and_then(Value::as_str) == Some("MEDIA_UPLOAD") {
-        return Err(out_of_scope(notes, "post_mode MEDIA_UPLOAD was sent"));
-    }
     for key in body.unknown(&["post_info", "source_info"]) {
         notes.finding("9.2", format!("{key} is no member of this body"));
     }
     let info = Fields { object: body.object("post_info")?, name: "post_info.", state };
-    let privacy = common(state, &info, notes)?;
+    let privacy = common(state, &info, false, notes)?;
     let caption = info.text("title")?.unwrap_or_default();
     text_limit(state, "post_info.title", caption, VIDEO_TITLE)?;
     for name in ["disable_duet", "disable_stitch", "is_aigc"] {
@@ -295,6 +338,26 @@ fn video_shape(state: &State, body: &Map<String, Value>, notes: &mut Notes) -> R
     ]) {
         notes.finding("9.2", format!("post_info.{key} is no field of a video post; it has no effect"));
     }
+    let (kind, source) = video_source(state, &body, notes)?;
+    Ok(Post { kind, draft: false, caption: caption.to_string(), privacy, source })
+}
+
+fn inbox_shape(state: &State, body: &Map<String, Value>, notes: &mut Notes) -> Result<Post, Reply> {
+    let body = Fields { object: body, name: "", state };
+    for key in body.unknown(&["source_info"]) {
+        // Clients send it anyway, and are not refused.
+        notes.finding("10A", match key {
+            "post_info" => {
+                "post_info has no effect on a draft: caption and audience are up to the person, in the app".to_string()
+            }
+            other => format!("{other} is no member of this body"),
+        });
+    }
+    let (kind, source) = video_source(state, &body, notes)?;
+    Ok(Post { kind, draft: true, caption: String::new(), privacy: None, source })
+}
+
+fn video_source(state: &State, body: &Fields<'_>, notes: &mut Notes) -> Result<(Kind, Source), Reply> {
     let source = Fields { object: body.object("source_info")?, name: "source_info.", state };
     if source.get("video_cover_timestamp_ms").is_some() {
         let text = "video_cover_timestamp_ms belongs in post_info; in source_info it has no effect";
@@ -330,17 +393,20 @@ fn video_shape(state: &State, body: &Map<String, Value>, notes: &mut Notes) -> R
     for key in source.unknown(known) {
         notes.finding("9.2", format!("source_info.{key} does not belong to this variant"));
     }
-    Ok(Post { kind, caption: caption.to_string(), privacy, source: source_info })
+    Ok((kind, source_info))
 }
 
 fn photo_shape(state: &State, body: &Map<String, Value>, notes: &mut Notes) -> Result<Post, Reply> {
     let body = Fields { object: body, name: "", state };
     let wrong = |text: String| Err(invalid(state, "12", text));
-    match body.text("post_mode")? {
-        Some("DIRECT_POST") => {}
-        Some("MEDIA_UPLOAD") => return Err(out_of_scope(notes, "post_mode MEDIA_UPLOAD was sent")),
-        other => return wrong(format!("post_mode must be DIRECT_POST, it is {}", other.unwrap_or("absent"))),
-    }
+    let draft = match body.text("post_mode")? {
+        Some("DIRECT_POST") => false,
+        Some("MEDIA_UPLOAD") => true,
+        other => {
+            let given = other.unwrap_or("absent");
+            return wrong(format!("post_mode must be DIRECT_POST or MEDIA_UPLOAD, it is {given}"));
+        }
+    };
     match body.text("media_type")? {
         Some("PHOTO") => {}
         other => return wrong(format!("media_type must be PHOTO, it is {}", other.unwrap_or("absent"))),
@@ -348,8 +414,11 @@ fn photo_shape(state: &State, body: &Map<String, Value>, notes: &mut Notes) -> R
     for key in body.unknown(&["media_type", "post_mode", "post_info", "source_info"]) {
         notes.finding("12", format!("{key} is no member of this body"));
     }
-    let info = Fields { object: body.object("post_info")?, name: "post_info.", state };
-    let privacy = common(state, &info, notes)?;
+    let none = Map::new();
+    // A draft does not need it.
+    let info = if draft && body.get("post_info").is_none() { &none } else { body.object("post_info")? };
+    let info = Fields { object: info, name: "post_info.", state };
+    let privacy = common(state, &info, draft, notes)?;
     let title = info.text("title")?.unwrap_or_default();
     text_limit(state, "post_info.title", title, PHOTO_TITLE)?;
     let description = info.text("description")?.unwrap_or_default();
@@ -397,5 +466,5 @@ fn photo_shape(state: &State, body: &Map<String, Value>, notes: &mut Notes) -> R
         notes.finding("12", format!("source_info.{key} is no field of a photo post"));
     }
     let caption = if description.is_empty() { title } else { description };
-    Ok(Post { kind: Kind::Photo, caption: caption.to_string(), privacy, source: Source::Urls(urls) })
+    Ok(Post { kind: Kind::Photo, draft, caption: caption.to_string(), privacy, source: Source::Urls(urls) })
 }

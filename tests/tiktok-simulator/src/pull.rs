@@ -1,4 +1,4 @@
-//! PULL_FROM_URL: the simulator really fetches, follows no redirect, and looks at what it got
+//! PULL_FROM_URL: the simulator fetches the media, follows no redirect, and checks the content
 //! (contract sections 11 and 12).
 
 use std::sync::Arc;
@@ -50,7 +50,7 @@ pub(crate) async fn run(shared: Arc<Shared>, id: String) {
     shared.wake.notify_one();
 }
 
-/// `Ok(Some(reason))`: it came, but processing will refuse it.
+/// `Ok(Some(reason))`: it was fetched, but processing will refuse it.
 async fn fetch(
     shared: &Shared,
     id: &str,

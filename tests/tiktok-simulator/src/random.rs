@@ -1,5 +1,5 @@
 //! Seeded randomness: the same world and the same requests give the same ids and tokens.
-//! Not for secrets; nothing here guards anything real.
+//! Not for real secrets.
 
 use sha2::{Digest, Sha256};
 

@@ -67,8 +67,10 @@ pub(crate) fn handle(state: &mut State, call: &Call, host: &str, notes: &mut Not
     let reply = if known(&format!("{}/", call.path)).is_some() {
         Reply::refused(404, "1.1", "the path ends in a slash; it is missing here")
     } else if call.path.starts_with("/v2/post/publish/inbox/") {
-        notes.violations.push(format!("{} was called", call.path));
-        Reply::refused(404, "2, 19.13", "inbox endpoints are out of scope")
+        crate::draft::note(state, notes, &format!("{} was called", call.path))?;
+        let text = "no such endpoint; the inbox takes /v2/post/publish/inbox/video/init/, and photos go to \
+                    /v2/post/publish/content/init/ with post_mode MEDIA_UPLOAD";
+        Reply::refused(404, "10A", text)
     } else {
         Reply::refused(404, "1.1", "no such endpoint")
     };

@@ -1,14 +1,14 @@
-//! What the rules that refusals and findings name are about, one sentence each. Numbers are sections of the
+//! Descriptions of the rules that refusals and findings name, one sentence each. Numbers are sections of the
 //! project's TikTok contract; traps are mistakes that were seen in public clients.
 
 use serde::Serialize;
 
-/// A rule and what it says.
+/// A rule and its description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Rule {
     /// As named in a reason: `10.1 C8`, or `trap 23`.
     pub name: &'static str,
-    /// What it is about.
+    /// Its description.
     pub text: &'static str,
 }
 
@@ -56,6 +56,10 @@ pub const RULES: &[Rule] = &[
     rule("10.1 C8", "One chunk means chunk_size = video_size."),
     rule("10.1 C9", "Rounding the chunk count up is refused."),
     rule("10.1 C10", "Whether MB is decimal or binary is not said: stay within 5,242,880 and 64,000,000."),
+    rule(
+        "10A",
+        "Drafts: scope video.upload, source_info alone, at most 5 unfinished ones of an account in 24 hours; the person finishes them in the app.",
+    ),
     rule("10.4", "Media limits: MP4, MOV, WebM up to 4 GB; JPEG and WebP up to 20 MB."),
     rule("11", "Pulls: https, a verified domain or prefix, no redirect, within an hour."),
     rule("11.1", "Cancelling: best effort, and never after the end."),
@@ -67,7 +71,7 @@ pub const RULES: &[Rule] = &[
     rule("16.7", "What the creator has disabled is greyed out in the form and never switched on."),
     rule("16.14", "Branded content cannot be private."),
     rule("17", "Webhooks."),
-    rule("19.13", "Drafts are out of scope here."),
+    rule("19.13", "Drafts are refused altogether: the switch refuse_video_upload is on."),
     rule("trap 1", "A fixed token life instead of expires_in."),
     rule("trap 2", "Keeping the old refresh token."),
     rule("trap 3", "Two refreshes at once."),
@@ -101,8 +105,8 @@ pub const RULES: &[Rule] = &[
     rule("trap 53", "Looking for private posts in the list."),
 ];
 
-/// The rules that a reason such as `10.1 C2, C10, trap 23` or `9.2, traps 32 and 33` names, in its order. A name
-/// that is not known is left out.
+/// The rules that a reason such as `10.1 C2, C10, trap 23` or `9.2, traps 32 and 33` names, in its order.
+/// Unknown names are left out.
 pub fn explain(reason: &str) -> Vec<&'static Rule> {
     names(reason).iter().filter_map(|name| RULES.iter().find(|rule| rule.name == name)).collect()
 }
@@ -117,7 +121,7 @@ fn names(reason: &str) -> Vec<String> {
             "and" => {}
             number if trap => names.push(format!("trap {number}")),
             chunk if chunk.starts_with('C') => {
-                // `10.1` alone stands before its C; it is no rule by itself.
+                // `10.1` alone is the prefix of a C rule; it is not a rule by itself.
                 if names.last() == Some(&section) {
                     names.pop();
                 }
@@ -142,17 +146,18 @@ mod tests {
         assert_eq!(names("10.1 C2, C10, trap 23"), ["10.1 C2", "10.1 C10", "trap 23"]);
         assert_eq!(names("9.2, traps 32 and 33"), ["9.2", "trap 32", "trap 33"]);
         assert_eq!(names("9.2, 16.14"), ["9.2", "16.14"]);
+        assert_eq!(names("10A, 12"), ["10A", "12"]);
         assert!(names("99").is_empty());
     }
 
-    /// Every string in the sources that looks like a reason is one that can be explained in full.
+    /// Checks that every reason in the sources can be explained completely.
     #[test]
     fn every_reason_in_the_sources_is_explained() {
         let mut seen = 0;
         let mut unexplained = Vec::new();
         for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
             let path = entry.unwrap().path();
-            // These write numbers in quotes that are no reasons.
+            // These have quoted numbers that are not reasons.
             let skip = ["rules.rs", "clock.rs", "media.rs", "page.rs"];
             if path.is_dir() || skip.iter().any(|name| path.ends_with(name)) {
                 continue;
@@ -161,7 +166,7 @@ mod tests {
             for text in source.lines().flat_map(|line| line.split('"').skip(1).step_by(2)) {
                 let words = text.split([',', ' ']).filter(|word| !word.is_empty());
                 let is_word = |word: &str| {
-                    let number = word.strip_prefix('C').unwrap_or(word);
+                    let number = word.strip_prefix('C').unwrap_or(word).trim_end_matches('A');
                     matches!(word, "trap" | "traps" | "and")
                         || (number.len() < 6
                             && number.split('.').count() < 3

@@ -1,5 +1,5 @@
-//! What happens without a request: posts that finish processing, pulls that begin, webhooks that fall due.
-//! Decides when to look; what then happens is in `post`, `pull` and `webhooks`.
+//! Events without a request: posts that finish processing, pulls that begin, webhooks that become due. This
+//! module decides when; the events are handled in `post`, `pull` and `webhooks`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         }
         let wait = next.map_or(LONGEST_SLEEP, |next| {
             let left = u64::try_from(next - shared.clock.now_ms()).unwrap_or(0);
-            // Never zero: with a frozen clock a due time may not come.
+            // Never zero, because with a frozen clock a due time may never arrive.
             Duration::from_millis(left.max(5)).min(LONGEST_SLEEP)
         });
         tokio::select! {

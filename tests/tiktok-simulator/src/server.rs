@@ -1,5 +1,5 @@
-//! The server: accepts connections and takes each request through faults, handler and recorder. Rules of
-//! endpoints are not here, nor what happens without a request (`schedule`).
+//! The server: accepts connections and passes each request through faults, handler and log. It contains no
+//! rules of endpoints; events without a request are in `schedule`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -38,7 +38,7 @@ use crate::world::World;
 /// JSON and form bodies are far smaller; more is refused with 413.
 const MAX_BODY: usize = 1_048_576;
 
-/// What all tasks share.
+/// The shared state of all tasks.
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     tunnels: mpsc::UnboundedSender<Tunnel>,
 }
 
-/// A task that outlives the request that began it and must end with the simulator.
+/// A task that outlives its request and must end with the simulator.
 #[cfg(feature = "proxy")]
 pub(crate) type Tunnel = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -64,7 +64,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// A rendered answer.
+/// A rendered response.
 #[derive(Clone, Debug)]
 struct Answer {
     status: u16,
@@ -73,7 +73,7 @@ struct Answer {
     body: Bytes,
 }
 
-/// Ends the connection without an answer.
+/// Ends the connection without a response.
 #[derive(Debug)]
 struct Aborted;
 
@@ -101,10 +101,13 @@ pub(crate) async fn start(
     address: SocketAddr,
 ) -> anyhow::Result<(Arc<Shared>, tokio::task::JoinHandle<()>)> {
     world.validate()?;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| match address.port() {
+        0 => format!("cannot listen on {}", address.ip()),
+        port => format!("cannot listen on {}, port {port}; port 0 takes a free one", address.ip()),
+    })?;
     let mut bound = listener.local_addr().context("the listener has no address")?;
     if bound.ip().is_unspecified() {
-        // Links must name an address that can be dialled.
+        // Links must contain a reachable address.
         bound.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     let origin = format!("http://{bound}");
@@ -167,14 +170,14 @@ async fn accept(
 }
 
 async fn connection(shared: Arc<Shared>, stream: TcpStream) {
-    // Small answers should not wait for an acknowledgement.
+    // Small responses should not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let io = TokioIo::new(Socket::new(stream, Arc::clone(&reset)));
     converse(shared, io, reset).await;
 }
 
-/// Answers the requests of one connection, whatever carries it.
+/// Handles the requests of one connection, over any transport.
 pub(crate) async fn converse<T>(shared: Arc<Shared>, io: T, reset: Arc<AtomicBool>)
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
@@ -187,7 +190,7 @@ where
     }
 }
 
-/// Records an exchange even if the client goes away in the middle.
+/// Records an exchange even if the client disconnects during it.
 struct Pending<'a> {
     shared: &'a Shared,
     exchange: Exchange,
@@ -219,7 +222,7 @@ async fn serve(
     if request.method() == hyper::Method::CONNECT {
         let reply = match crate::proxy::tunnel(Arc::clone(&shared), request, reset) {
             Ok(tunnel) => {
-                // The receiver lives as long as the accept task, which owns this one.
+                // The receiver lives as long as the accept task, which owns this task.
                 let _ = shared.tunnels.send(tunnel);
                 return Ok(Response::new(Script::whole(Bytes::new())));
             }
@@ -343,7 +346,7 @@ fn stops_before(fault: &Fault) -> bool {
     }
 }
 
-/// Reads the body of a request that will have no effect: all of it, or up to where the fault cuts.
+/// Reads the body of a request that will have no effect: all of it, or up to the fault's limit.
 async fn read_some(mut body: Incoming, action: &Action) -> u64 {
     let most = match action {
         Action::CutRequest { after_bytes } => *after_bytes,
@@ -412,7 +415,7 @@ async fn perform(
     reply
 }
 
-/// The answer a fault puts in place of the true one.
+/// The response with which a fault replaces the real one.
 fn replacement(shared: &Shared, call: &Call, action: &Action, key: &str) -> Option<Answer> {
     let answer = |status, content_type: &str, body: String| Answer {
         status,
@@ -452,7 +455,7 @@ fn replacement(shared: &Shared, call: &Call, action: &Action, key: &str) -> Opti
             Some(answer(200, "application/json", body))
         }
         Action::Answer { status, content_type, body } => Some(answer(*status, content_type, body.clone())),
-        // Without an older answer there is nothing stale; a gateway's 502 then.
+        // Without an older response, a gateway's 502 is returned.
         Action::Stale => {
             let old = shared.answers().get(key).cloned();
             Some(old.unwrap_or_else(|| answer(502, "text/plain", "no earlier answer".into())))
@@ -504,7 +507,7 @@ fn respond(answer: &Answer, action: Option<&Action>) -> Response<Script> {
     let pairs = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let content_type = answer.content_type.as_deref().map(|value| ("content-type", value));
     for (name, value) in pairs.chain(content_type) {
-        // Reasons quote the client; a header takes visible ASCII only.
+        // Reasons quote the client, but a header allows only visible ASCII.
         let clean: String =
             value.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect();
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(clean)) {

@@ -10,6 +10,7 @@ use crate::faults::Faults;
 use crate::inspect::{Inspection, inspect};
 use crate::log::{Exchange, Violation};
 use crate::server::{self, Shared};
+use crate::state::State;
 use crate::world::World;
 
 /// A running simulator. It stops, with all its connections, when dropped.
@@ -31,7 +32,7 @@ impl Simulator {
     /// Starts on this port of 127.0.0.1; 0 means a free one.
     ///
     /// # Errors
-    /// As [`Simulator::start`]; also when the port is taken.
+    /// Those of [`Simulator::start`]; also when the port is in use.
     pub async fn start_on(world: World, port: u16) -> anyhow::Result<Self> {
         Self::start_at(world, SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
     }
@@ -39,7 +40,7 @@ impl Simulator {
     /// Starts on any address, for containers.
     ///
     /// # Errors
-    /// As [`Simulator::start_on`].
+    /// Those of [`Simulator::start_on`].
     pub async fn start_at(world: World, address: SocketAddr) -> anyhow::Result<Self> {
         let (shared, task) = server::start(world, address).await?;
         Ok(Self { shared, task })
@@ -50,7 +51,7 @@ impl Simulator {
         self.shared.origin.clone()
     }
 
-    /// The certificate (PEM) that a client must trust to use the simulator as its HTTPS proxy. Made anew at
+    /// The certificate (PEM) that a client must trust to use the simulator as its HTTPS proxy. A new one at
     /// every start; its key is never written anywhere.
     #[cfg(feature = "proxy")]
     pub fn ca_pem(&self) -> &str {
@@ -72,18 +73,19 @@ impl Simulator {
         self.shared.recorder.all()
     }
 
-    /// The log's requests, taken out of it: each is told once, when it has ended.
+    /// Removes and returns the log's requests: each is returned once, when it has ended.
     pub fn take_log(&self) -> Vec<Exchange> {
         self.shared.recorder.take()
     }
 
-    /// Requests for `video.upload`, the inbox endpoint or `MEDIA_UPLOAD`. A test suite should end by
-    /// asserting that there are none.
+    /// Requests about drafts: for `video.upload`, to an inbox endpoint, or with `MEDIA_UPLOAD`. Tests of a client
+    /// that must never use them should assert that there are none; with the switch
+    /// `refuse_video_upload` they are refused too.
     pub fn violations(&self) -> Vec<Violation> {
         self.shared.recorder.violations()
     }
 
-    /// Forgets log and violations.
+    /// Clears log and violations.
     pub fn clear_log(&self) {
         self.shared.recorder.clear();
     }
@@ -106,14 +108,14 @@ impl Simulator {
     pub fn edit(&self, change: impl FnOnce(&mut World)) {
         let now_ms = self.shared.clock.now_ms();
         let mut state = self.shared.state();
-        // What was due happens under the old settings.
+        // Due events are processed with the old settings.
         state.settle(now_ms);
         change(&mut state.world);
         drop(state);
         self.shared.wake.notify_one();
     }
 
-    /// The user takes scopes back, inside TikTok. Answers whether there was such a consent.
+    /// The user revokes scopes in TikTok. Returns whether there was such a consent.
     pub fn shrink_grant(&self, client_key: &str, username: &str, keep: &[&str]) -> bool {
         let mut state = self.shared.state();
         let found = state.grant_of(client_key, username);
@@ -123,8 +125,9 @@ impl Simulator {
         found.is_some()
     }
 
-    /// The user disconnects the app inside TikTok (or is banned, or deletes the account): all tokens die and
-    /// `authorization.removed` goes out with `reason` (contract 17.3). Answers whether there was such a consent.
+    /// The user disconnects the app inside TikTok (or is banned, or deletes the account): all tokens are revoked
+    /// and `authorization.removed` is sent with `reason` (contract 17.3). Returns whether there was such a
+    /// consent.
     pub fn remove_grant(&self, client_key: &str, username: &str, reason: u8) -> bool {
         let now_ms = self.shared.clock.now_ms();
         let mut state = self.shared.state();
@@ -137,8 +140,8 @@ impl Simulator {
         found.is_some()
     }
 
-    /// The owner makes a post public (or shows a hidden one again); `post.publish.publicly_available` goes out.
-    /// Answers whether there was one to show.
+    /// The owner makes a post public (or shows a hidden one again); `post.publish.publicly_available` is sent.
+    /// Returns whether there was one to show.
     pub fn show_post(&self, id: u64) -> bool {
         let now_ms = self.shared.clock.now_ms();
         let mut state = self.shared.state();
@@ -149,7 +152,28 @@ impl Simulator {
         shown
     }
 
-    /// The owner hides or deletes a post. Answers whether there was one to hide.
+    /// The user posts a draft in the inbox with this `privacy_level`. Returns whether there was
+    /// one.
+    pub fn finish_draft(&self, publish_id: &str, privacy_level: &str) -> bool {
+        self.change_inbox(|state, now_ms| state.finish_draft(publish_id, privacy_level, now_ms))
+    }
+
+    /// The user deletes a draft in the inbox. Returns whether there was one.
+    pub fn delete_draft(&self, publish_id: &str) -> bool {
+        self.change_inbox(|state, _| state.delete_draft(publish_id))
+    }
+
+    fn change_inbox(&self, change: impl FnOnce(&mut State, i64) -> bool) -> bool {
+        let now_ms = self.shared.clock.now_ms();
+        let mut state = self.shared.state();
+        state.settle(now_ms);
+        let changed = change(&mut state, now_ms);
+        drop(state);
+        self.shared.wake.notify_one();
+        changed
+    }
+
+    /// The owner hides or deletes a post. Returns whether there was one to hide.
     pub fn hide_post(&self, id: u64) -> bool {
         let now_ms = self.shared.clock.now_ms();
         let mut state = self.shared.state();

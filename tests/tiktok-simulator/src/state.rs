@@ -15,7 +15,7 @@ pub(crate) struct State {
     pub(crate) world: World,
     pub(crate) random: Random,
     pub(crate) started_ms: i64,
-    /// Our own origin, for links that switches set to `self`.
+    /// The simulator's own origin, for links that switches set to `self`.
     pub(crate) origin: String,
     pub(crate) codes: HashMap<String, Code>,
     pub(crate) grants: Vec<Grant>,
@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) publishes: BTreeMap<String, Publish>,
     /// Publishes that time can still change.
     pub(crate) open: BTreeSet<String>,
+    /// Drafts in the inbox that are neither finished nor deleted.
+    pub(crate) inbox: BTreeSet<String>,
     pub(crate) posts: Vec<Post>,
     pub(crate) limits: Limits,
     pub(crate) outbox: Outbox,
@@ -49,7 +51,7 @@ pub(crate) struct Grant {
     pub(crate) username: String,
     pub(crate) open_id: String,
     pub(crate) scopes: BTreeSet<String>,
-    /// Of the newest consent.
+    /// The time of the newest consent.
     pub(crate) consented_ms: i64,
     pub(crate) alive: bool,
 }
@@ -79,22 +81,22 @@ pub(crate) enum Dead {
     Revoked,
 }
 
-/// What happened at the token endpoint.
+/// Statistics of the token endpoint.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize)]
 pub struct Counts {
     /// Codes issued by the consent page.
     pub codes_issued: u64,
     /// Codes exchanged for tokens.
     pub codes_exchanged: u64,
-    /// Refreshes that gave a new access token.
+    /// Successful refreshes.
     pub refreshed: u64,
-    /// Refreshes refused because the token had been rotated away.
+    /// Refreshes refused because the token had been replaced.
     pub refreshed_with_rotated_token: u64,
     /// Grants ended by revoke.
     pub revoked: u64,
 }
 
-/// A valid access token and whose it is.
+/// A valid access token and its owner.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) token: String,
@@ -117,6 +119,7 @@ impl State {
             counts: Counts::default(),
             publishes: BTreeMap::new(),
             open: BTreeSet::new(),
+            inbox: BTreeSet::new(),
             posts: Vec::new(),
             limits: Limits::default(),
             outbox: Outbox::default(),
@@ -174,7 +177,7 @@ impl State {
         self.grants.iter().position(|grant| grant.client_key == client_key && grant.username == username)
     }
 
-    /// Ends a grant: all its tokens are dead, posts on their way fail with `auth_removed`, and
+    /// Ends a grant: all its tokens are revoked, running posts fail with `auth_removed`, and
     /// `authorization.removed` is sent if `reason` is given.
     pub(crate) fn end_grant(&mut self, index: usize, reason: Option<u8>, now_ms: i64) {
         let Some(grant) = self.grants.get_mut(index) else { return };

@@ -1,12 +1,13 @@
-//! Status and cancel (contract sections 11.1 and 14).
+//! Status and cancel (contract sections 10A, 11.1 and 14).
 
 use serde_json::{Map, Value, json};
 
-use crate::auth::{need_scope, session, take};
+use crate::auth::{need_one_of, session, take};
 use crate::call::{Call, Fields, Notes, invalid};
 use crate::envelope::Reply;
 use crate::post::{End, Kind, Publish, id_value};
 use crate::state::State;
+use crate::world::DRAFTS;
 
 /// `POST /v2/post/publish/status/fetch/`
 pub(crate) fn fetch(state: &mut State, call: &Call, notes: &mut Notes) -> Result<Reply, Reply> {
@@ -16,7 +17,7 @@ pub(crate) fn fetch(state: &mut State, call: &Call, notes: &mut Notes) -> Result
     let mut data = Map::new();
     let processing =
         if publish.kind == Kind::VideoFile { "PROCESSING_UPLOAD" } else { "PROCESSING_DOWNLOAD" };
-    // At least so many polls after the last byte still say PROCESSING (19.11); a failure is told at once.
+    // At least this many polls after the last byte still return PROCESSING (19.11); a failure is returned at once.
     let told = publish.polls >= switches.processing_polls;
     let mut ids = Vec::new();
     let (mut status, mut reason) = (processing, String::new());
@@ -30,6 +31,8 @@ pub(crate) fn fetch(state: &mut State, call: &Call, notes: &mut Notes) -> Result
                 ids.clone_from(posts);
             }
         }
+        // This status stays for a draft that is never finished, and for a deleted one (10A).
+        None if told && publish.inbox_ms.is_some() => status = "SEND_TO_USER_INBOX",
         _ => {}
     }
     if publish.received_ms.is_some() {
@@ -60,7 +63,8 @@ pub(crate) fn cancel(state: &mut State, call: &Call, notes: &mut Notes) -> Resul
         return refuse("the post has ended already; read its status");
     }
     if publish.received_ms.is_some() {
-        return refuse("all bytes are there; processing cannot be stopped");
+        let text = "all bytes are there; processing cannot be stopped, nor a draft be taken out of the inbox";
+        return refuse(text);
     }
     if publish.upload.is_some() && !state.world.switches.cancel_ends_upload {
         return refuse("a FILE_UPLOAD cannot be cancelled (switch cancel_ends_upload)");
@@ -73,7 +77,7 @@ pub(crate) fn cancel(state: &mut State, call: &Call, notes: &mut Notes) -> Resul
 /// The publish named in the body, if the token may see it.
 fn target(state: &mut State, call: &Call, notes: &mut Notes, limited: Option<&str>) -> Result<String, Reply> {
     let session = session(state, call, notes)?;
-    need_scope(&session, "video.publish")?;
+    need_one_of(&session, &["video.publish", DRAFTS])?;
     if let Some(path) = limited {
         take(state, path, &session.token, 30, call)?;
     }

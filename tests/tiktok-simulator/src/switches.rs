@@ -1,9 +1,18 @@
 //! The switches: where TikTok is silent or sources disagree (contract sections 19, 20 and 22), one
-//! switch chooses the behaviour. Defaults are the strict reading, or the one seen last.
+//! switch chooses the behaviour. Defaults are the strict interpretation, or the latest observed behaviour.
 
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-/// Life and rotation of tokens (contract 0.3).
+use crate::publish::LEVELS;
+use crate::reading;
+use crate::upload;
+use crate::world::SCOPES;
+
+/// The maximum number of webhook copies and public ids of a post; each is stored.
+const MOST_COPIES: u32 = 100;
+
+/// Lifetime and rotation of tokens (contract 0.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenProfile {
@@ -18,18 +27,18 @@ pub enum TokenProfile {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParamCode {
-    /// `invalid_params`, as seen on the wire.
+    /// `invalid_params`, as seen in responses.
     #[default]
     InvalidParams,
     /// `invalid_param`, as the posting pages print it.
     InvalidParam,
 }
 
-/// What happens when a field is asked for whose scope was not granted (contract 8.1).
+/// The response if a field without a granted scope is requested (contract 8.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingScope {
-    /// 401 when no asked field is allowed, 400 when some are.
+    /// 401 if no requested field is allowed, 400 if some are.
     #[default]
     ByShare,
     /// (a) always 401 `scope_not_authorized`.
@@ -44,7 +53,7 @@ pub enum MissingScope {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Megabyte {
-    /// Only what both readings allow; 4 GB sizes up to the binary border, as the worked example has it.
+    /// Only sizes that both interpretations allow; 4 GB up to the binary limit, as in the worked example.
     #[default]
     Intersection,
     /// 1,000,000 bytes.
@@ -53,7 +62,7 @@ pub enum Megabyte {
     Binary,
 }
 
-/// Meaning of the number in the upload answer's `Content-Range` (contract 9.3).
+/// Meaning of the number in the upload response's `Content-Range` (contract 9.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UploadedBytes {
@@ -64,7 +73,7 @@ pub enum UploadedBytes {
     LastIndex,
 }
 
-/// How ids are written where sources disagree or clients go wrong.
+/// How ids are written where sources disagree or clients make mistakes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdForm {
@@ -79,7 +88,7 @@ pub enum IdForm {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureData {
-    /// `{}` or absent, as the contract's example of the endpoint has it.
+    /// `{}` or absent, as in the contract's example of the endpoint.
     #[default]
     AsShown,
     /// Always `{}`.
@@ -90,7 +99,20 @@ pub enum FailureData {
     Null,
 }
 
-/// The account chooses by itself on the consent page.
+/// What the user does with a draft in the inbox (contract 10A).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DraftEnd {
+    /// Nothing: it stays in the inbox, unless a test finishes or deletes it.
+    #[default]
+    Never,
+    /// Posts it.
+    Finished,
+    /// Deletes it. The app is not notified.
+    Deleted,
+}
+
+/// The account decides automatically on the consent page.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AutoConsent {
@@ -104,17 +126,17 @@ pub struct AutoConsent {
     pub cancel: bool,
 }
 
-/// One reported behaviour out of several, each. All can be changed while the simulator runs.
+/// Each switch selects one of several reported behaviours. All can be changed while the simulator runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Switches {
     /// Consent without a person.
     pub auto_consent: AutoConsent,
-    /// Life of an authorization code in seconds (unknown at TikTok; section 19 says 5 minutes).
+    /// Lifetime of an authorization code in seconds (unknown at TikTok; section 19 says 5 minutes).
     pub code_life_seconds: u32,
-    /// Token lives and rotation.
+    /// Token lifetimes and rotation.
     pub token_profile: TokenProfile,
-    /// Legacy profile only: a refresh gives a new refresh token.
+    /// Legacy profile only: a refresh returns a new refresh token.
     pub legacy_rotates: bool,
     /// Current profile only: a refresh starts a new 180-day term; false: counted from first consent.
     pub refresh_restarts_term: bool,
@@ -124,13 +146,13 @@ pub struct Switches {
     pub oauth_error_status: u16,
     /// Web apps must use PKCE too.
     pub web_requires_pkce: bool,
-    /// Wrong authorize requests come back to a redirect URI that is registered; false: they stay on TikTok's page.
+    /// Invalid authorize requests return to a registered redirect URI; false: they stay on TikTok's page.
     pub authorize_errors_redirect: bool,
     /// Scopes may be separated by spaces (one note claims it).
     pub accept_space_separated_scopes: bool,
     /// Revoke also accepts an expired access token.
     pub revoke_accepts_expired: bool,
-    /// Revoke answers `{}`; false: an empty body.
+    /// Revoke returns `{}`; false: an empty body.
     pub revoke_answers_object: bool,
 
     /// Missing scopes on display endpoints.
@@ -139,7 +161,7 @@ pub struct Switches {
     pub param_code: ParamCode,
     /// The log id is called `logid`, as several tables print it.
     pub log_id_as_logid: bool,
-    /// Video query answers `cursor` and `has_more` too, as one example shows.
+    /// Video query also returns `cursor` and `has_more`, as one example shows.
     pub query_carries_cursor: bool,
     /// `data` in refusals.
     pub failure_data: FailureData,
@@ -149,7 +171,7 @@ pub struct Switches {
     pub list_burst_per_10_seconds: Option<u32>,
     /// A 429 carries `Retry-After` (not documented).
     pub retry_after: bool,
-    /// Pages of the video list hold fewer items than asked for, while more follow.
+    /// Pages of the video list have fewer items than requested, while more follow.
     pub short_pages: bool,
     /// Photo posts appear in the video list (unknown).
     pub list_photos: bool,
@@ -168,10 +190,22 @@ pub struct Switches {
     pub refused_init_counts: bool,
     /// Findings (harmless at TikTok, or unknown) become 400 refusals.
     pub refuse_findings: bool,
+    /// Every request about drafts is refused: the scope `video.upload`, the inbox endpoint, `MEDIA_UPLOAD`. For
+    /// tests of a client that must never use them.
+    pub refuse_video_upload: bool,
+
+    /// What the user does with a draft in the inbox.
+    pub draft_end: DraftEnd,
+    /// How long after it arrived in the inbox, in milliseconds.
+    pub draft_end_ms: u32,
+    /// The `privacy_level` that the user chooses.
+    pub draft_privacy: String,
+    /// The user's TikTok app is older than 31.8: photos for the inbox are refused.
+    pub app_version_too_old: bool,
 
     /// One chunk may be announced with a smaller `chunk_size` (tolerated before August 2026).
     pub accept_small_single_chunk: bool,
-    /// Status of the answer to the last chunk: 201, or 200, which some clients take.
+    /// Status of the response to the last chunk: 201, or 200, which some clients accept.
     pub final_upload_status: u16,
     /// Meaning of MB.
     pub megabyte: Megabyte,
@@ -185,17 +219,17 @@ pub struct Switches {
     pub uploaded_bytes: UploadedBytes,
     /// Sending the last accepted chunk again is accepted (unknown); false: 416.
     pub accept_repeated_chunk: bool,
-    /// Videos must be MP4, MOV or WebM, and what MP4 and MOV say of codec, duration, frame rate and picture must be
-    /// within the limits, or the post ends with the reason. Off, because tests like to upload zeros.
+    /// Videos must be MP4, MOV or WebM, and codec, duration, frame rate and picture of MP4 and MOV must be within
+    /// the limits, otherwise the post fails with the reason. Off, because tests often upload zeros.
     pub check_video: bool,
-    /// Cancel also ends a FILE_UPLOAD whose bytes are not all there (unknown).
+    /// Cancel also ends an incomplete FILE_UPLOAD (unknown).
     pub cancel_ends_upload: bool,
     /// An upload URL that expired unused turns the post to FAILED `internal` (unknown); false: it stays processing.
     pub expired_upload_fails: bool,
 
     /// Processing after the last byte, in milliseconds.
     pub processing_ms: u32,
-    /// Polls that still say PROCESSING after the last byte, at least.
+    /// The minimum number of polls that return PROCESSING after the last byte.
     pub processing_polls: u32,
     /// Every post ends FAILED with this reason.
     pub fail_reason: Option<String>,
@@ -218,15 +252,15 @@ pub struct Switches {
     pub webhook_delay_ms: u32,
     /// Every event is sent this many times more.
     pub webhook_duplicates: u32,
-    /// Events go out in pairs, the later one first.
+    /// Events are sent in pairs, the later one first.
     pub webhook_reorder: bool,
     /// Retries are signed afresh (unknown); false: with the first time stamp.
     pub webhook_retry_signed_afresh: bool,
     /// `post_id` in webhooks.
     pub webhook_post_id_form: IdForm,
-    /// `publish_type` of direct posts (unknown).
+    /// `publish_type` of direct posts (unknown; that of drafts is documented).
     pub webhook_publish_type: String,
-    /// Our own revoke sends `authorization.removed` with reason 5.
+    /// The app's own revoke sends `authorization.removed` with reason 5.
     pub webhook_on_revoke: bool,
 }
 
@@ -255,13 +289,18 @@ impl Default for Switches {
             retry_after: false,
             short_pages: false,
             list_photos: false,
-            media_origin: "https://p16.cdn.example.com".into(),
+            media_origin: "https://p16-sign.tiktokcdn.com".into(),
             unaudited_options_self_only: false,
             refuse_private_branded: false,
             require_brand_toggles: false,
             init_caps_with_status_200: false,
             refused_init_counts: true,
             refuse_findings: false,
+            refuse_video_upload: false,
+            draft_end: DraftEnd::Never,
+            draft_end_ms: 0,
+            draft_privacy: "PUBLIC_TO_EVERYONE".into(),
+            app_version_too_old: false,
             accept_small_single_chunk: false,
             final_upload_status: 201,
             megabyte: Megabyte::Intersection,
@@ -294,7 +333,58 @@ impl Default for Switches {
     }
 }
 
-/// Limits in bytes, after the reading of MB.
+impl Switches {
+    /// Checks values that the types do not restrict. Consistency with the accounts is checked by the world.
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
+        for scope in &self.auto_consent.withhold {
+            ensure!(
+                SCOPES.contains(&scope.as_str()),
+                "switches.auto_consent.withhold: there is no scope {scope}; write some of {}",
+                SCOPES.join(", ")
+            );
+        }
+        for (name, value) in [("media_origin", &self.media_origin), ("upload_origin", &self.upload_origin)] {
+            if value != "self" {
+                reading::origin(value, &["https", "http"])
+                    .map_err(anyhow::Error::msg)
+                    .with_context(|| format!("switches.{name}: {value}"))?;
+            }
+        }
+        ensure!(
+            upload::PATHS.contains(&self.upload_path.as_str()),
+            "switches.upload_path: {} is not served; write one of {}",
+            self.upload_path,
+            upload::PATHS.join(", ")
+        );
+        ensure!(
+            matches!(self.oauth_error_status, 200..=599),
+            "switches.oauth_error_status: {} is no status of an answer; write 400 or 200",
+            self.oauth_error_status
+        );
+        ensure!(
+            matches!(self.final_upload_status, 200..=299),
+            "switches.final_upload_status: {} is no success; write 201 or 200",
+            self.final_upload_status
+        );
+        ensure!(
+            LEVELS.contains(&self.draft_privacy.as_str()),
+            "switches.draft_privacy: {} is no privacy level; write one of {}",
+            self.draft_privacy,
+            LEVELS.join(", ")
+        );
+        for (name, value) in
+            [("webhook_duplicates", self.webhook_duplicates), ("public_id_count", self.public_id_count)]
+        {
+            ensure!(
+                value <= MOST_COPIES,
+                "switches.{name}: {value} is too many; write at most {MOST_COPIES}"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Limits in bytes, for the interpretation of MB.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) min_chunk: u64,

@@ -1,5 +1,5 @@
-//! PUT of chunks: sequence, lengths, expiry, progress (contract 9.3 and 10). Bytes are hashed as they
-//! pass and never kept.
+//! PUT of chunks: sequence, lengths, expiry, progress (contract 9.3 and 10). Bytes are hashed while they are
+//! received and never stored.
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -12,11 +12,11 @@ use crate::server::Shared;
 use crate::state::State;
 use crate::switches::UploadedBytes;
 
-/// A refused body is read to its end up to here, so that the client gets to read the answer; what is
-/// longer than any allowed chunk is cut off.
+/// A refused body is read up to this size, so that the client can read the response; longer bodies are
+/// aborted.
 const DRAINED: u64 = 192 * 1_048_576;
 
-/// What a PUT may do, decided before its body is read.
+/// The decision about a PUT before its body is read.
 struct Ticket {
     id: String,
     attempt: u64,
@@ -33,19 +33,22 @@ enum Begin {
     Again(Reply),
 }
 
+/// Paths that an upload URL can have (contract 1.1).
+pub(crate) const PATHS: [&str; 4] = ["/upload", "/upload/", "/video", "/video/"];
+
 /// Whether this request goes to an upload URL.
 pub(crate) fn is_upload(path: &str, query: &str) -> bool {
-    matches!(path, "/upload" | "/upload/" | "/video" | "/video/") && query.contains("upload_id=")
+    PATHS.contains(&path) && query.contains("upload_id=")
 }
 
-/// Carries out one PUT. Answers the reply and the bytes read.
+/// Executes one PUT. Returns the reply and the bytes read.
 pub(crate) async fn put(shared: &Shared, call: &Call, body: Incoming, notes: &mut Notes) -> (Reply, u64) {
     let begun = begin(&mut shared.state(), call, notes);
     match begun {
         Ok(Begin::Store(ticket)) => store(shared, call, body, notes, *ticket).await,
         Ok(Begin::Again(reply)) => (reply, drain(body).await),
         Err(reply) => {
-            // With `Expect: 100-continue` the client waits for leave to send; it gets the refusal instead.
+            // With `Expect: 100-continue` the client waits before sending; it gets the refusal instead.
             let read = if call.header("expect").is_some() { 0 } else { drain(body).await };
             (reply, read)
         }
@@ -197,7 +200,7 @@ async fn store(
         let text = format!("{read} bytes came, {} were announced", ticket.length);
         return (Reply::refused(400, "9.3", text), read);
     }
-    // The clock may have moved while the bytes came.
+    // The clock may have moved while the bytes arrived.
     let now_ms = shared.clock.now_ms();
     let mut state = shared.state();
     state.settle(now_ms);

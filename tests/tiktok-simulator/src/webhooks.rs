@@ -1,5 +1,5 @@
 //! Webhooks: queueing, signing, retries with exponential backoff for 72 virtual hours, duplicates and
-//! disorder on request (contract section 17). `schedule` decides when to look.
+//! reordering on request (contract section 17). `schedule` decides when to send.
 
 use std::sync::Arc;
 
@@ -28,14 +28,14 @@ pub(crate) struct Outbox {
     held: Option<usize>,
 }
 
-/// One event on its way to one app.
+/// One event for one app.
 #[derive(Clone, Debug, Serialize)]
 pub struct Delivery {
     /// App.
     pub client_key: String,
     /// Event name.
     pub event: String,
-    /// Where to.
+    /// The target URL.
     pub url: String,
     /// Body as sent.
     pub body: String,
@@ -45,7 +45,7 @@ pub struct Delivery {
     pub next_ms: i64,
     /// Attempts so far.
     pub attempts: u32,
-    /// Status of the newest attempt; None: no answer.
+    /// Status of the newest attempt; None: no response.
     pub last_status: Option<u16>,
     /// Answered with 200.
     pub delivered: bool,
@@ -120,7 +120,7 @@ impl State {
         self.outbox.deliveries.iter().filter(waiting).map(|delivery| delivery.next_ms).min()
     }
 
-    /// Takes what is due, marked as in flight.
+    /// Returns the due deliveries, and marks them as in flight.
     pub(crate) fn due_deliveries(&mut self, now_ms: i64) -> Vec<usize> {
         let mut due = Vec::new();
         for (index, delivery) in self.outbox.deliveries.iter_mut().enumerate() {
@@ -135,7 +135,7 @@ impl State {
     }
 }
 
-/// Makes one attempt for each, one after the other, so that the chosen order is the order of arrival.
+/// Makes one attempt for each, sequentially, so that they arrive in this order.
 pub(crate) async fn attempt_all(shared: Arc<Shared>, indexes: Vec<usize>) {
     for index in indexes {
         attempt(&shared, index).await;

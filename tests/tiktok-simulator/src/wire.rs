@@ -1,4 +1,4 @@
-//! The bytes on the wire: a socket that can reset, and a response body that can pause or break off.
+//! The bytes on the wire: a socket that can reset, and a response body that can pause or be truncated.
 
 use std::collections::VecDeque;
 use std::io;
@@ -86,9 +86,9 @@ impl Script {
         Self { pieces, announced, sleep: None }
     }
 
-    /// Announces all bytes, sends `keep`, breaks off.
+    /// Announces all bytes, sends `keep`, then aborts.
     pub(crate) fn cut(bytes: &Bytes, keep: usize) -> Self {
-        // At least one byte must be missing, or nothing is cut.
+        // At least one byte must be missing, otherwise nothing is cut.
         let keep = keep.min(bytes.len().saturating_sub(1));
         let announced = (bytes.len() as u64).max(1);
         // The pause lets the first part reach the client before the connection ends.

@@ -1,6 +1,5 @@
-//! What a simulated TikTok consists of: registered apps, accounts, and the switches that choose one
-//! of several reported behaviours. Read from a JSON file; unknown keys are errors.
-//! Says nothing about what happens at run time (see `state`).
+//! The configuration of the simulator: registered apps, accounts, and the switches that select one of several
+//! reported behaviours. Read from a JSON file; unknown keys are errors. Run-time state is in `state`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,24 +8,41 @@ use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+use crate::platform::{self, Platform};
+use crate::reading;
 use crate::switches::Switches;
 
-/// All scopes an app of a simulated developer may hold. `video.upload` is left out on purpose:
-/// requests for it are violations (contract, section 2).
-pub const SCOPES: [&str; 5] =
-    ["user.info.basic", "user.info.profile", "user.info.stats", "video.list", "video.publish"];
+/// All documented scopes (contract, section 2).
+pub const SCOPES: [&str; 6] =
+    ["user.info.basic", "user.info.profile", "user.info.stats", "video.list", "video.publish", DRAFTS];
+
+/// The scope of drafts (contract, section 10A).
+pub(crate) const DRAFTS: &str = "video.upload";
+
+/// The maximum number of generated videos per account, because each is created at the start and searched by every
+/// list call.
+const MOST_GENERATED: u32 = 10_000;
+
+/// The maximum of followers, views and similar counts; far above real values, and far below overflow.
+const MOST_COUNTED: u64 = 1_000_000_000_000;
+
+/// The maximum growth per hour.
+const MOST_AN_HOUR: u64 = 1_000_000_000;
+
+/// Oldest video, in seconds: a hundred years.
+const OLDEST_SECONDS: u64 = 100 * 365 * 86_400;
 
 /// Apps, accounts and switches of one simulated TikTok.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct World {
-    /// Seeds every id and token.
+    /// The seed for all ids and tokens.
     pub seed: u64,
-    /// Registered apps. A sandbox is an app of its own, with its own key, secret and redirect URIs.
+    /// Registered apps. A sandbox is a separate app, with its own key, secret and redirect URIs.
     pub apps: Vec<App>,
     /// TikTok accounts. The first one is signed in to the browser at the start.
     pub accounts: Vec<Account>,
-    /// Which of several reported behaviours to play.
+    /// Which of several reported behaviours to simulate.
     pub switches: Switches,
     /// Origins the simulator may contact for pulls and webhooks, mapped to plain HTTP origins, as in
     /// `{"https://media.example.com": "http://127.0.0.1:8000"}`. Besides these only loopback `http` URLs are
@@ -34,7 +50,7 @@ pub struct World {
     pub connect_to: BTreeMap<String, String>,
 }
 
-/// A secret of a simulated app. Debug prints `****`, in case somebody pastes a real one.
+/// A secret of a simulated app. Debug prints `****`, in case a user pastes a real one.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(pub String);
@@ -45,18 +61,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Platform under which an app is registered; decides redirect and PKCE rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AppKind {
-    /// `https` redirects to public hosts, PKCE optional.
-    #[default]
-    Web,
-    /// Loopback redirects with a port, PKCE (hex) required.
-    Desktop,
-}
-
-/// Where an app stands with TikTok's review (contract 13.1).
+/// The review state of an app (contract 13.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -72,7 +77,7 @@ pub enum Stage {
 }
 
 /// A registered app.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct App {
     /// `client_key`.
@@ -83,11 +88,13 @@ pub struct App {
     pub name: String,
     /// Apps of one developer share the `union_id` of an account.
     pub developer: String,
-    /// Web or desktop.
-    pub kind: AppKind,
+    /// Platforms under which it is registered; a redirect URI follows the rules of its platform. Older files
+    /// have `"kind": "web"` instead, which is also accepted.
+    #[serde(alias = "kind", deserialize_with = "platform::one_or_several")]
+    pub platforms: Vec<Platform>,
     /// Review state.
     pub stage: Stage,
-    /// Registered redirect URIs; desktop ones may have `*` as port.
+    /// Registered redirect URIs, of all platforms; those of desktop may have `*` as port.
     pub redirect_uris: Vec<String>,
     /// Scopes added to the app. Empty: all of [`SCOPES`].
     pub scopes: Vec<String>,
@@ -97,7 +104,7 @@ pub struct App {
     pub verified_urls: Vec<String>,
     /// Active creators in 24 hours. None: 5 before the audit, no cap after it.
     pub active_user_cap: Option<u32>,
-    /// Where webhooks go.
+    /// The URL for webhooks.
     pub webhook_url: Option<String>,
 }
 
@@ -135,7 +142,7 @@ pub struct Account {
     pub daily_post_cap: u32,
     /// Videos by name.
     pub videos: Vec<Video>,
-    /// How many more public videos to make up.
+    /// How many more public videos to generate.
     pub generate_videos: u32,
 }
 
@@ -143,7 +150,7 @@ pub struct Account {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Video {
-    /// 0: made up.
+    /// 0: generated.
     pub id: u64,
     /// Title and caption.
     pub title: String,
@@ -171,6 +178,25 @@ impl Default for World {
             accounts: Vec::new(),
             switches: Switches::default(),
             connect_to: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self {
+            client_key: String::new(),
+            client_secret: Secret::default(),
+            name: String::new(),
+            developer: String::new(),
+            platforms: vec![Platform::Web],
+            stage: Stage::default(),
+            redirect_uris: Vec::new(),
+            scopes: Vec::new(),
+            target_users: Vec::new(),
+            verified_urls: Vec::new(),
+            active_user_cap: None,
+            webhook_url: None,
         }
     }
 }
@@ -217,14 +243,14 @@ impl Default for Video {
 
 impl World {
     /// A useful start: a desktop, a web, a sandbox, an unaudited and an unapproved app; a public account
-    /// with 57 videos, a private one, one that is no target user, a banned one and one at its daily cap.
+    /// with 57 videos, a private one, one that is not a target user, a banned one and one at its daily cap.
     pub fn demo() -> Self {
-        let app = |key: &str, secret: &str, name: &str, kind, stage, redirects: &[&str]| App {
+        let app = |key: &str, secret: &str, name: &str, platform, stage, redirects: &[&str]| App {
             client_key: key.into(),
             client_secret: Secret(secret.into()),
             name: name.into(),
             developer: "demo-developer".into(),
-            kind,
+            platforms: vec![platform],
             stage,
             redirect_uris: redirects.iter().map(ToString::to_string).collect(),
             verified_urls: vec!["media.example.com".into()],
@@ -243,7 +269,7 @@ impl World {
                     "simkey-desktop",
                     "simsecret-desktop-0001",
                     "Demo Studio",
-                    AppKind::Desktop,
+                    Platform::Desktop,
                     Stage::Audited,
                     &loopback,
                 ),
@@ -251,7 +277,7 @@ impl World {
                     "simkey-web",
                     "simsecret-web-0001",
                     "Demo Studio Web",
-                    AppKind::Web,
+                    Platform::Web,
                     Stage::Audited,
                     &web,
                 ),
@@ -261,7 +287,7 @@ impl World {
                         "sbsimkey-sandbox",
                         "simsecret-sandbox-0001",
                         "Demo Studio (sandbox)",
-                        AppKind::Desktop,
+                        Platform::Desktop,
                         Stage::Sandbox,
                         &loopback,
                     )
@@ -270,7 +296,7 @@ impl World {
                     "simkey-unaudited",
                     "simsecret-unaudited-0001",
                     "New Studio",
-                    AppKind::Desktop,
+                    Platform::Desktop,
                     Stage::Unaudited,
                     &loopback,
                 ),
@@ -278,7 +304,7 @@ impl World {
                     "simkey-unapproved",
                     "simsecret-unapproved-0001",
                     "Draft Studio",
-                    AppKind::Web,
+                    Platform::Web,
                     Stage::Unapproved,
                     &web,
                 ),
@@ -312,53 +338,108 @@ impl World {
     /// Reads a world from JSON.
     ///
     /// # Errors
-    /// When the text is no JSON of this shape, or a registration breaks one of TikTok's own rules.
+    /// When the text is not JSON of this form, or a registration violates one of TikTok's rules. The message is
+    /// one sentence with the place and what to write there.
     pub fn from_json(text: &str) -> anyhow::Result<Self> {
-        let world: Self = serde_json::from_str(text).context("the world is not valid")?;
+        let world: Self = reading::read(text).map_err(anyhow::Error::msg)?;
+        let given = reading::read(text).map_err(anyhow::Error::msg)?;
+        reading::no_list_for_object(&given, &serde_json::to_value(Self::demo())?, "")
+            .map_err(anyhow::Error::msg)?;
         world.validate()?;
         Ok(world)
     }
 
-    /// Checks what TikTok's portal would check: redirect rules (contract 3.1), target users, prefixes.
+    /// Checks what TikTok's portal would check: redirect rules (contract 3.1), target users, prefixes; and that the
+    /// rest can be simulated.
     ///
     /// # Errors
-    /// Names the app and the rule.
+    /// The error names the place, what is wrong and what to write.
     pub fn validate(&self) -> anyhow::Result<()> {
         let mut keys = Vec::new();
-        for app in &self.apps {
+        for (at, app) in self.apps.iter().enumerate() {
             let name = &app.client_key;
-            ensure!(!name.is_empty(), "an app has no client_key");
-            ensure!(!keys.contains(&name), "the client_key {name} occurs twice");
+            ensure!(!name.is_empty(), "apps[{at}] has no client_key: write one, such as \"my-key\"");
+            ensure!(
+                !keys.contains(&name),
+                "apps[{at}]: the client_key {name} occurs twice; give each app its own"
+            );
             keys.push(name);
-            ensure!(app.redirect_uris.len() <= 10, "app {name}: at most 10 redirect URIs (contract 3.1)");
-            for uri in &app.redirect_uris {
-                check_registered_redirect(app.kind, uri)
-                    .with_context(|| format!("app {name}: redirect URI {uri}"))?;
-            }
-            for scope in &app.scopes {
-                ensure!(
-                    SCOPES.contains(&scope.as_str()),
-                    "app {name}: scope {scope} is not simulated; known are {}",
-                    SCOPES.join(", ")
-                );
-            }
-            ensure!(app.target_users.len() <= 10, "app {name}: at most 10 target users (contract 13.1)");
-            for user in &app.target_users {
-                ensure!(self.account(user).is_some(), "app {name}: target user {user} is no account");
-            }
-            for verified in &app.verified_urls {
-                check_property(verified).with_context(|| format!("app {name}: URL property {verified}"))?;
-            }
+            self.validate_app(app)?;
         }
         let mut names = Vec::new();
-        for account in &self.accounts {
-            ensure!(!account.username.is_empty(), "an account has no username");
-            ensure!(!names.contains(&&account.username), "the account {} occurs twice", account.username);
-            names.push(&account.username);
+        for (at, account) in self.accounts.iter().enumerate() {
+            let name = &account.username;
+            ensure!(!name.is_empty(), "accounts[{at}] has no username: write one, such as \"my.account\"");
+            ensure!(
+                !names.contains(&name),
+                "accounts[{at}]: the username {name} occurs twice; give each its own"
+            );
+            names.push(name);
+            account.validate()?;
         }
         for (from, to) in &self.connect_to {
-            let to = Url::parse(to).with_context(|| format!("connect_to {from}"))?;
-            ensure!(to.scheme() == "http", "connect_to {from}: the target must be a plain http origin");
+            reading::origin(from, &["https", "http"])
+                .map_err(anyhow::Error::msg)
+                .with_context(|| format!("connect_to {from}"))?;
+            let usable = Url::parse(to).is_ok_and(|to| to.scheme() == "http" && to.has_host());
+            ensure!(
+                usable,
+                "connect_to {from}: the target {to} is no plain http origin; write one such as http://127.0.0.1:8000"
+            );
+        }
+        self.validate_switches(&self.switches)
+    }
+
+    /// The part of [`World::validate`] that is about one app.
+    pub(crate) fn validate_app(&self, app: &App) -> anyhow::Result<()> {
+        let name = &app.client_key;
+        ensure!(
+            !app.platforms.is_empty(),
+            "app {name}: platforms is empty; write [\"web\"], [\"desktop\"] or both"
+        );
+        for platform in Platform::ALL {
+            let count = app.redirect_uris.iter().filter(|uri| Platform::of(uri) == platform).count();
+            ensure!(
+                count <= 10,
+                "app {name}: {count} {platform} redirect URIs; TikTok takes at most 10 (contract 3.1)"
+            );
+        }
+        for uri in &app.redirect_uris {
+            platform::check_redirect(&app.platforms, uri)
+                .with_context(|| format!("app {name}: redirect URI {uri}"))?;
+        }
+        for scope in &app.scopes {
+            ensure!(
+                SCOPES.contains(&scope.as_str()),
+                "app {name}: there is no scope {scope}; write some of {}",
+                SCOPES.join(", ")
+            );
+        }
+        ensure!(app.target_users.len() <= 10, "app {name}: at most 10 target users (contract 13.1)");
+        for user in &app.target_users {
+            ensure!(
+                self.account(user).is_some(),
+                "app {name}: the target user {user} is no account; write the username of one in accounts"
+            );
+        }
+        for verified in &app.verified_urls {
+            check_property(verified).with_context(|| format!("app {name}: verified URL {verified}"))?;
+        }
+        if let Some(url) = &app.webhook_url {
+            let usable = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+            ensure!(usable, "app {name}: webhook_url {url} is no http or https URL; write all of it");
+        }
+        Ok(())
+    }
+
+    /// The part of [`World::validate`] that is about the switches.
+    pub(crate) fn validate_switches(&self, switches: &Switches) -> anyhow::Result<()> {
+        switches.validate()?;
+        if let Some(name) = &switches.auto_consent.account {
+            ensure!(
+                self.account(name).is_some(),
+                "switches.auto_consent.account: {name} is no account; write the username of one in accounts"
+            );
         }
         Ok(())
     }
@@ -379,14 +460,16 @@ impl App {
 
     /// Exact, byte for byte; only the port of a desktop registration may be a wildcard.
     pub(crate) fn allows_redirect(&self, uri: &str) -> bool {
-        self.redirect_uris.iter().any(|registered| match registered.split_once(":*") {
-            Some((before, after)) if self.kind == AppKind::Desktop => uri
-                .strip_prefix(before)
-                .and_then(|rest| rest.strip_prefix(':'))
-                .and_then(|rest| rest.strip_suffix(after))
-                .is_some_and(|port| port.parse::<u16>().is_ok_and(|number| number > 0)),
-            _ => registered == uri,
-        })
+        let platform = Platform::of(uri);
+        self.platforms.contains(&platform)
+            && self.redirect_uris.iter().any(|registered| match registered.split_once(":*") {
+                Some((before, after)) if platform == Platform::Desktop => uri
+                    .strip_prefix(before)
+                    .and_then(|rest| rest.strip_prefix(':'))
+                    .and_then(|rest| rest.strip_suffix(after))
+                    .is_some_and(|port| port.parse::<u16>().is_ok_and(|number| number > 0)),
+                _ => registered == uri,
+            })
     }
 
     /// Whether a media URL lies under a verified domain or prefix (contract section 11).
@@ -409,44 +492,49 @@ impl App {
     }
 }
 
-fn check_registered_redirect(kind: AppKind, uri: &str) -> anyhow::Result<()> {
-    ensure!(uri.chars().count() < 512, "must be shorter than 512 characters");
-    // `*` is no port for a URL parser; any number stands in for it.
-    let wildcard = uri.contains(":*");
-    let parsed = Url::parse(&uri.replacen(":*", ":65000", 1)).context("must be an absolute URL")?;
-    ensure!(parsed.query().is_none(), "must have no query");
-    ensure!(parsed.fragment().is_none(), "must have no fragment");
-    let host = parsed.host().context("must have a host")?;
-    match kind {
-        AppKind::Web => {
-            ensure!(parsed.scheme() == "https", "a web app needs https");
-            ensure!(!wildcard, "a web app has no wildcard port");
-            let loopback = match host {
-                Host::Domain(name) => name == "localhost",
-                Host::Ipv4(ip) => ip.is_loopback(),
-                Host::Ipv6(ip) => ip.is_loopback(),
-            };
-            ensure!(!loopback, "a web app cannot use loopback; register a desktop app");
+impl Account {
+    /// The part of [`World::validate`] that is about one account.
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
+        let name = &self.username;
+        ensure!(
+            self.generate_videos <= MOST_GENERATED,
+            "account {name}: generate_videos is {}; write at most {MOST_GENERATED}",
+            self.generate_videos
+        );
+        for (key, value, most) in [
+            ("followers", self.followers, MOST_COUNTED),
+            ("followers_per_hour", self.followers_per_hour, MOST_AN_HOUR),
+            ("following", self.following, MOST_COUNTED),
+        ] {
+            ensure!(value <= most, "account {name}: {key} is {value}; write at most {most}");
         }
-        AppKind::Desktop => {
-            ensure!(matches!(parsed.scheme(), "http" | "https"), "needs http or https");
-            ensure!(
-                matches!(parsed.host_str(), Some("localhost" | "127.0.0.1")),
-                "a desktop app needs localhost or 127.0.0.1"
-            );
-            ensure!(parsed.port().is_some(), "a desktop app needs a port, or * for any");
+        for (at, video) in self.videos.iter().enumerate() {
+            for (key, value, most) in [
+                ("age_seconds", video.age_seconds, OLDEST_SECONDS),
+                ("views", video.views, MOST_COUNTED),
+                ("views_per_hour", video.views_per_hour, MOST_AN_HOUR),
+            ] {
+                ensure!(value <= most, "account {name}: videos[{at}].{key} is {value}; write at most {most}");
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn check_property(property: &str) -> anyhow::Result<()> {
     if let Some(rest) = property.strip_prefix("https://") {
-        ensure!(rest.ends_with('/'), "a prefix ends in /");
-        let url = Url::parse(property)?;
-        ensure!(matches!(url.host(), Some(Host::Domain(_))), "a prefix has a host name, not an IP");
+        ensure!(rest.ends_with('/'), "a prefix ends in a slash; write {property}/");
+        let url = Url::parse(property)
+            .ok()
+            .context("this is no URL; write a prefix such as https://media.example.com/videos/")?;
+        ensure!(
+            matches!(url.host(), Some(Host::Domain(_))),
+            "a prefix has a host name, not an IP; write one such as https://media.example.com/videos/"
+        );
     } else if property.contains('/') || property.contains(':') || property.is_empty() {
-        bail!("must be a domain or an https:// prefix");
+        bail!(
+            "write a domain such as media.example.com, or a prefix such as https://media.example.com/videos/"
+        );
     }
     Ok(())
 }
@@ -464,22 +552,6 @@ mod tests {
     }
 
     #[test]
-    fn registrations_the_portal_refuses_are_refused() {
-        for (kind, uri) in [
-            (AppKind::Web, "http://app.example.com/callback"),
-            (AppKind::Web, "https://localhost/callback"),
-            (AppKind::Web, "https://127.0.0.1:8443/callback"),
-            (AppKind::Web, "https://app.example.com/callback?a=1"),
-            (AppKind::Web, "https://app.example.com/callback#x"),
-            (AppKind::Web, "/callback"),
-            (AppKind::Desktop, "http://127.0.0.1/callback"),
-            (AppKind::Desktop, "http://app.example.com:80/callback"),
-        ] {
-            assert!(check_registered_redirect(kind, uri).is_err(), "{uri} should be refused");
-        }
-    }
-
-    #[test]
     fn redirects_match_byte_for_byte() {
         let world = World::demo();
         let desktop = world.app("simkey-desktop").unwrap();
@@ -491,6 +563,43 @@ mod tests {
         let web = world.app("simkey-web").unwrap();
         assert!(web.allows_redirect("https://app.example.com/callback/"));
         assert!(!web.allows_redirect("https://app.example.com/callback"));
+    }
+
+    #[test]
+    fn an_app_has_the_redirects_of_its_platforms_only() {
+        let mut app = World::demo().apps.remove(0);
+        app.redirect_uris.push("https://app.example.com/callback/".into());
+        assert!(!app.allows_redirect("https://app.example.com/callback/"));
+        app.platforms.push(Platform::Web);
+        assert!(app.allows_redirect("https://app.example.com/callback/"));
+        assert!(app.allows_redirect("http://127.0.0.1:5/callback"));
+        app.platforms = vec![Platform::Web];
+        assert!(!app.allows_redirect("http://127.0.0.1:5/callback"));
+    }
+
+    #[test]
+    fn the_world_of_the_readme_is_one() {
+        let readme = include_str!("../README.md");
+        let (_, rest) = readme.split_once("## Your own world").unwrap();
+        let (_, rest) = rest.split_once("```json").unwrap();
+        let world = World::from_json(rest.split_once("```").unwrap().0).unwrap();
+        assert_eq!(world.apps[0].platforms, [Platform::Web, Platform::Desktop]);
+        let scopes: Vec<&str> =
+            SCOPES.into_iter().filter(|scope| !readme.contains(&format!("`{scope}`"))).collect();
+        assert!(scopes.is_empty(), "the manual does not name {scopes:?}");
+    }
+
+    #[test]
+    fn files_of_before_name_one_kind() {
+        let read = |app: &str| World::from_json(&format!("{{\"apps\": [{{\"client_key\": \"k\"{app}}}]}}"));
+        let platforms = |app: &str| read(app).unwrap().apps.remove(0).platforms;
+        let both = vec![Platform::Web, Platform::Desktop];
+        assert_eq!(platforms(""), [Platform::Web]);
+        assert_eq!(platforms(", \"kind\": \"desktop\""), [Platform::Desktop]);
+        assert_eq!(platforms(", \"platforms\": [\"web\", \"desktop\"]"), both);
+        assert_eq!(platforms(", \"platforms\": \"desktop\""), [Platform::Desktop]);
+        let twice = read(", \"kind\": \"web\", \"platforms\": [\"desktop\"]").unwrap_err().to_string();
+        assert!(twice.contains("given twice"), "{twice}");
     }
 
     #[test]

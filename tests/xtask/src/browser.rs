@@ -1,4 +1,4 @@
-//! The person's browser, for consents that the simulator gives by itself: follows redirects on this machine.
+//! The person's browser, for automatic consents of the simulator: follows redirects on this machine.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-/// Consent page, back to the callback, its thanks.
+/// The consent page, the callback, and its result page.
 const STEPS: usize = 6;
 
-/// Opens an address and goes where it leads. Returns the status of the last page.
+/// Opens a URL and follows redirects. Returns the status of the last page.
 pub(crate) fn follow(address: &str) -> Result<u16> {
     let mut address = address.to_owned();
     for _ in 0..STEPS {
@@ -21,7 +21,7 @@ pub(crate) fn follow(address: &str) -> Result<u16> {
             _ => return Ok(status),
         }
     }
-    bail!("the pages go round in circles: {address}")
+    bail!("too many redirects: {address}")
 }
 
 fn join(base: &str, path: &str) -> Result<String> {
@@ -42,7 +42,7 @@ fn get(address: &str) -> Result<(u16, Option<String>)> {
     let target = if target.is_empty() { "/" } else { target };
     write!(stream, "GET {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
-    // A server that closes early has said what matters already.
+    // If the server closes early, the relevant part has already arrived.
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer);
     let head = answer.split("\r\n\r\n").next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The main job, as an operator does it: the real command line and component, and a simulated TikTok.
+//! The main workflow, as an operator runs it: the real command line and component, and the simulator.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<()> {
     let policy = folder.join("policy.toml");
     std::fs::write(&policy, mappings(&simulator.origin)?)?;
 
-    // The person's browser: it opens the page, and the simulated account consents by itself.
+    // The person's browser: it opens the page, and the simulated account consents automatically.
     let browser = format!("{} browse %s", run::program("xtask").display());
     let stage = Stage { folder: &folder, policy: &policy };
     let component = guests::component("plugin_tiktok");
@@ -47,10 +47,10 @@ pub(crate) fn run() -> Result<()> {
     stage.social_channel(&[&["publish", "Demo Kitchen", &video], &post[..]].concat())
 }
 
-/// Sends what the provider asks of TikTok to the simulator; all else is as in production.
+/// Maps the provider's requests to TikTok to the simulator; everything else is as in production.
 fn mappings(origin: &str) -> Result<String> {
     let mut text = String::new();
-    for from in ["https://www.tiktok.com", "https://*.tiktokapis.com"] {
+    for from in ["https://www.tiktok.com", "https://*.tiktokapis.com", "https://*.tiktokcdn.com"] {
         writeln!(text, "[[connect_to]]\nfrom = \"{from}\"\nto = \"{origin}\"\n")?;
     }
     Ok(text)
@@ -62,7 +62,7 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Runs the command line, and shows what was typed.
+    /// Runs the command line, and prints the command.
     fn social_channel(&self, arguments: &[&str]) -> Result<()> {
         eprintln!(
             "\n$ social-channel {}",
@@ -78,7 +78,7 @@ impl Stage<'_> {
     }
 }
 
-/// As one would type it: long paths by their last part, quotes where they are needed.
+/// The printed form of an argument: the last component of long paths, and quotes if needed.
 fn shown(word: &str) -> String {
     let word = match Path::new(word).file_name() {
         Some(name) if word.starts_with('/') && !word.contains(' ') => name.to_string_lossy().into_owned(),

@@ -1,4 +1,4 @@
-//! The examples, run as a stranger runs them.
+//! Runs the examples as a new user would.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};

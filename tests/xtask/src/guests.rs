@@ -1,4 +1,4 @@
-//! Every component of the workspace.
+//! Builds every component of the workspace.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,7 +21,7 @@ pub(crate) fn build() -> Result<()> {
     run::cargo(arguments)
 }
 
-/// Where a component lies after [`build`].
+/// The path of a component after [`build`].
 pub(crate) fn component(name: &str) -> PathBuf {
     run::target().join(TARGET).join("guest").join(format!("{name}.wasm"))
 }

@@ -1,5 +1,5 @@
-//! What is made from the code of the C library: its header, its JSON Schemas, and the Python classes made from
-//! these. The making is part of a test, which compares them in every other run.
+//! Files generated from the code of the C library: its header, its JSON Schemas, and the Python classes
+//! generated from these. A test generates them, and compares them in ordinary runs.
 
 use std::process::Command;
 
@@ -7,12 +7,12 @@ use anyhow::Result;
 
 use crate::run;
 
-/// Writes them anew.
+/// Regenerates them.
 pub(crate) fn run() -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     run::run(
-        Command::new(cargo)
-            .args(["test", "--quiet", "--package", "social-channel-c", "--test", "generated"])
+        Command::new(run::cargo_program())
+            // Without `--package`, which would select other features and build the engine once more.
+            .args(["test", "--quiet", "--test", "generated"])
             .env("SOCIAL_CHANNEL_REGENERATE", "1"),
     )?;
     run::run(Command::new("python3").arg("bindings/python/generate.py"))

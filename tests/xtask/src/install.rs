@@ -1,7 +1,7 @@
-//! Puts what a C program needs below a prefix, as a package would: header, libraries, pkg-config file, schemas,
-//! components; and the programs.
+//! Installs what a C program needs below a prefix, like a package: header, libraries, pkg-config files,
+//! schemas, components; and the programs.
 //!
-//! | below the prefix | what |
+//! | below the prefix | contents |
 //! | --- | --- |
 //! | `include/social_channel.h` | the header |
 //! | `lib/libsocialchannel.so`, `.a` | the library |
@@ -19,10 +19,11 @@ use anyhow::{Context as _, Result, bail};
 use crate::{guests, run};
 
 const HELP: &str = "usage: cargo xtask install --prefix DIR [--debug]";
-/// What a static library needs besides: `cargo rustc -p social-channel-c -- --print native-static-libs` says so.
+/// The system libraries that the static library needs, as printed by `cargo rustc -p social-channel-c -- --print
+/// native-static-libs`.
 const PRIVATE_LIBRARIES: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
 
-/// `--prefix DIR`, and `--debug` to take the build that tests use instead of making a release build.
+/// `--prefix DIR`, and `--debug` to use the tests' build instead of making a release build.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut prefix = None;
     let mut profile = "release";
@@ -37,7 +38,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let prefix = prefix.context(HELP)?;
     let prefix = std::path::absolute(&prefix)?;
     match profile {
-        // As the tests build: with one package alone some features would differ, and much be built twice.
+        // The same build as for the tests: with only one package some features would differ, and much would be
+        // built twice.
         "debug" => run::cargo(["build"])?,
         _ => {
             let packages = ["social-channel-c", "social-channel-cli", "tiktok-simulator"];
@@ -81,7 +83,7 @@ fn put(from: &Path, folder: &Path, mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     fs::create_dir_all(folder)?;
     let to = folder.join(from.file_name().context("a file has a name")?);
-    // A library that is in use must not change under its users: another file takes its name.
+    // A library in use must not be overwritten, so a new file replaces it.
     let fresh = folder.join(".fresh");
     fs::copy(from, &fresh).with_context(|| format!("cannot copy {}", from.display()))?;
     fs::set_permissions(&fresh, fs::Permissions::from_mode(mode))?;

@@ -1,4 +1,4 @@
-//! Developer commands: one a purpose, the same on a desk and in the checks of a change.
+//! Developer commands, which are the same locally and in CI.
 
 mod browser;
 mod demo;
@@ -7,9 +7,15 @@ mod guests;
 mod headers;
 mod install;
 mod lint;
+mod modules;
+mod package;
 mod run;
+mod rust;
+mod sbom;
 mod simulator;
+mod steps;
 mod test;
+mod wit;
 
 use anyhow::{Result, bail};
 
@@ -19,10 +25,13 @@ Developer commands of Social Channel
 Usage: cargo xtask COMMAND
 
   demo          connect an account, read it, publish a 70 MB video: against a simulated platform
-  test [SUITE]  every suite, or one
-  lint          format, lints
+  test [SUITE]  every suite, or one; with its times
+  lint [STEP]   what can be judged without running anything, or one step of it
   guests        build every component; adds the target wasm32-wasip2 if it is missing
-  headers       write the C header, the JSON Schemas and the Python classes anew from the code
+  modules [--write]  draw the modules of each crate; --write: into ARCHITECTURE.md, where it has the marks
+  headers       write the C header, the JSON Schemas and the Python classes again from the code
+  sbom [FILE]   the bill of materials of what is shipped, as CycloneDX
+  wit           copy the contract into each published crate that binds it
   install --prefix DIR  header, libraries, pkg-config, schemas, components, programs
   chaos [--publishes N] [--seed N]  kill workers at random, break answers, and count the posts
   bench [NAME]  measure, side by side with native code (release build)
@@ -36,12 +45,15 @@ fn main() -> Result<()> {
     match command.as_str() {
         "demo" => demo::run(),
         "test" => test::run(rest),
-        "lint" => lint::run(),
+        "lint" => lint::run(rest),
         "guests" => guests::build(),
         "chaos" => {
             guests::build()?;
             run::cargo(["run", "--bin", "chaos", "--"].into_iter().chain(rest.iter().map(String::as_str)))
         }
+        "modules" => modules::run(rest),
+        "sbom" => sbom::run(rest),
+        "wit" => wit::run(),
         "headers" => headers::run(),
         "install" => install::run(rest),
         "bench" => {
@@ -49,7 +61,7 @@ fn main() -> Result<()> {
             let bench = ["run", "--release", "--bin", "bench", "--"];
             run::cargo(bench.into_iter().chain(rest.iter().map(String::as_str)))
         }
-        // The browser of the demo; for people `demo` is the command.
+        // The browser of the demo, for internal use; users run `demo`.
         "browse" => browser::follow(rest.last().map_or("", String::as_str)).map(|_| ()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -1,10 +1,13 @@
-//! Running programs, and where things lie.
+//! Running programs, and paths.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+
+/// The variable with folders that the system's loader searches first.
+const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -17,29 +20,54 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
-/// A program of the workspace, as `cargo build` leaves it.
+/// A program of the workspace, built by `cargo build`.
 pub(crate) fn program(name: &str) -> PathBuf {
     target().join("debug").join(name)
 }
 
-/// `cargo` in the root of the workspace, the one that runs us.
-pub(crate) fn cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<()> {
-    run(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments))
+/// The `cargo` that runs this program.
+pub(crate) fn cargo_program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Runs a program in the root of the workspace; an end in failure is an error that names it.
+/// `cargo` in the root of the workspace.
+pub(crate) fn cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<()> {
+    run(Command::new(cargo_program()).args(arguments))
+}
+
+/// Runs a program in the root of the workspace; if it fails, the error names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
-    let status = command.current_dir(root()).status().with_context(|| format!("cannot run {shown}"))?;
+    let status = as_from_a_shell(command)?
+        .current_dir(root())
+        .status()
+        .with_context(|| format!("cannot run {shown}"))?;
     if !status.success() {
         bail!("{shown}: {status}");
     }
     Ok(())
 }
 
-/// A script of the workspace; scripts install what they lack and say so.
+/// Runs a script of the workspace; scripts install missing tools and say so.
 pub(crate) fn script(path: &str) -> Result<()> {
     run(&mut Command::new(root().join(path)))
+}
+
+/// Removes the variables that `cargo run` set. Build scripts read them, so everything that depends on `ring` would be
+/// rebuilt after a build from a shell; and with cargo's library folders every loader would find the library without
+/// configuration.
+pub(crate) fn as_from_a_shell(command: &mut Command) -> Result<&mut Command> {
+    for (name, _) in std::env::vars_os() {
+        let of_the_package = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_NAME", "CARGO_CRATE_NAME"];
+        if of_the_package.iter().any(|beginning| name.to_string_lossy().starts_with(beginning)) {
+            command.env_remove(&name);
+        }
+    }
+    if let Some(folders) = std::env::var_os(LIBRARIES) {
+        let others = std::env::split_paths(&folders).filter(|folder| !folder.starts_with(target()));
+        command.env(LIBRARIES, std::env::join_paths(others)?);
+    }
+    Ok(command)
 }
 
 fn show(command: &Command) -> String {
@@ -48,7 +76,7 @@ fn show(command: &Command) -> String {
     words.join(OsStr::new(" ")).to_string_lossy().into_owned()
 }
 
-/// Says what comes, apart from the noise of builds.
+/// Prints a title that stands out from build output.
 pub(crate) fn title(text: &str) {
     eprintln!("\n== {text}");
 }

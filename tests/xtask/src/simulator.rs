@@ -1,4 +1,4 @@
-//! The simulated platform, as a program of its own.
+//! The simulator, as a separate program.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -7,15 +7,15 @@ use anyhow::{Context as _, Result};
 
 use crate::run;
 
-/// A running simulator; it ends with this value.
+/// A running simulator; it ends when this value is dropped.
 pub(crate) struct Simulator {
     process: Child,
-    /// Where it listens.
+    /// Its origin.
     pub(crate) origin: String,
 }
 
 impl Simulator {
-    /// On a free port, with an account that consents by itself.
+    /// Starts it on a free port, with an account that consents automatically.
     pub(crate) fn start() -> Result<Self> {
         let program = run::program("tiktok-simulator");
         let mut process = Command::new(&program)

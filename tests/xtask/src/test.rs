@@ -1,16 +1,15 @@
-//! Every suite, in the order in which a failure says most.
+//! Every suite, in order of how informative a failure is.
 
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::{examples, guests, run};
+use crate::steps::Step;
+use crate::{examples, guests, run, rust, steps};
 
-/// A suite, and how it is run.
-type Suite = (&'static str, fn() -> Result<()>);
-
-const SUITES: [Suite; 9] = [
-    ("rust", rust),
+const SUITES: [Step; 10] = [
+    ("rust", rust::test),
+    ("attack", || run::run(&mut Command::new(run::program("attack")))),
     ("examples", examples::rust),
     ("c", || run::script("tests/c/run.sh")),
     ("python", || run::script("bindings/python/run-tests.sh")),
@@ -22,27 +21,16 @@ const SUITES: [Suite; 9] = [
 ];
 
 pub(crate) fn run(only: &[String]) -> Result<()> {
-    if let Some(unknown) = only.iter().find(|name| SUITES.iter().all(|(suite, _)| suite != name)) {
-        let known: Vec<&str> = SUITES.iter().map(|(suite, _)| *suite).collect();
-        bail!("there is no suite {unknown}; there are {}", known.join(", "));
-    }
+    steps::run(&[("build", build)], &steps::chosen("suite", &SUITES, only)?)
+}
+
+/// Builds what the suites of other languages need.
+fn build() -> Result<()> {
     guests::build()?;
-    // What the suites of other languages drive.
-    run::cargo(["build"])?;
-    for (name, suite) in SUITES {
-        if only.is_empty() || only.iter().any(|only| only == name) {
-            run::title(name);
-            suite()?;
-        }
-    }
-    Ok(())
+    run::cargo(["build"])
 }
 
-fn rust() -> Result<()> {
-    run::cargo(["test"])
-}
-
-/// TikTok clients of others, unmodified, against the simulator.
+/// Unmodified third-party TikTok clients, with the simulator.
 fn clients() -> Result<()> {
     run::run(Command::new("python3").arg("tests/tiktok-simulator/clients/run.py"))
 }

@@ -9,16 +9,16 @@ use SocialChannel\Model\ErrorKind;
 use SocialChannel\Model\Outcome;
 
 /**
- * A call that failed. Which class it is says what to do next.
+ * A failed call. Its class says what to do next.
  */
 abstract class CallException extends \RuntimeException implements SocialChannelException
 {
     public readonly ErrorKind $kind;
     /** What the person or the operator can do about it. */
     public readonly ?string $remedy;
-    /** The platform's own code, unchanged. (`$code` is PHP's own, and holds the number of the C interface.) */
+    /** The platform's own code, unchanged. (`$code` is PHP's own: the status number of the C interface.) */
     public readonly ?string $platformCode;
-    /** The setting, post field, option or permission that is at fault. */
+    /** The setting, post field, option or permission that caused the failure. */
     public readonly ?string $field;
     /** Milliseconds to wait before the next try. */
     public readonly ?int $retryAfterMs;
@@ -28,7 +28,7 @@ abstract class CallException extends \RuntimeException implements SocialChannelE
     public readonly ?string $provider;
     /** The provider's call that failed, by its name in the contract. */
     public readonly ?string $operation;
-    /** For calls with effects: what is known of the effect. */
+    /** For calls with effects: what is known about the effect. */
     public readonly ?Outcome $outcome;
 
     final public function __construct(private readonly Error $error, ?\Throwable $previous = null)
@@ -57,7 +57,7 @@ abstract class CallException extends \RuntimeException implements SocialChannelE
         return $this->error;
     }
 
-    /** Whether the same call may succeed later without anybody changing anything. */
+    /** Whether the same call may succeed later without any change. */
     final public function isRetryable(): bool
     {
         return $this->kind->isRetryable();

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel\Exception;
 
 /**
- * The file is no provider, or was built for another version of the contract.
+ * The file is not a provider, or was built for another version of the contract.
  */
 final class LoadException extends CallException
 {

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel\Exception;
 
 /**
- * Read the message: the provider has no better word for it.
+ * Read the message: the provider gave no more specific kind.
  */
 final class ProviderException extends CallException
 {

@@ -9,7 +9,7 @@ use SocialChannel\Model\Error;
 /**
  * Everything this package throws.
  *
- * `getMessage()` is one plain sentence; `error()` holds what a program branches on and what a person can do.
+ * `getMessage()` is one plain sentence; `error()` has the kind for the program and the remedy for the person.
  */
 interface SocialChannelException extends \Throwable
 {

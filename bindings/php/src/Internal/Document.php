@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel\Internal;
 
 /**
- * A value that is a document of the library: members in snake_case, what is null left out.
+ * A value that is a document of the library: members in snake_case, null members omitted.
  *
  * @internal
  */

@@ -11,7 +11,7 @@ use SocialChannel\Transport as Described;
 use SocialChannel\TransportKind;
 
 /**
- * The calls, by the C library in this process. Frees its host when it goes.
+ * The calls, by the C library in this process. Frees its host on destruction.
  *
  * @internal
  */
@@ -20,8 +20,11 @@ final class FfiTransport implements Transport
     private readonly CData $host;
 
     /** @param array<string, mixed> $config */
-    public function __construct(private readonly Library $library, array $config, private readonly string $why)
-    {
+    public function __construct(
+        private readonly Library $library,
+        #[\SensitiveParameter] array $config,
+        private readonly string $why,
+    ) {
         $this->host = $library->openHost($config);
     }
 
@@ -32,7 +35,7 @@ final class FfiTransport implements Transport
 
     public function close(): void
     {
-        // Without a host the constructor threw. Freeing twice does nothing.
+        // Without a host, the constructor has thrown. Freeing twice does nothing.
         if (isset($this->host)) {
             $this->library->freeHost($this->host);
         }
@@ -41,6 +44,16 @@ final class FfiTransport implements Transport
     public function describe(): Described
     {
         return new Described(TransportKind::Ffi, $this->library->path, $this->why);
+    }
+
+    public function readLog(): array
+    {
+        return $this->library->readLog();
+    }
+
+    public function setLogLevel(string $level): void
+    {
+        $this->library->setLogLevel($level);
     }
 
     public function loadProvider(string $component): array
@@ -63,7 +76,7 @@ final class FfiTransport implements Transport
         $this->library->run('unload_provider', $this->host, $provider);
     }
 
-    public function putApp(string $app, array $config): array
+    public function putApp(string $app, #[\SensitiveParameter] array $config): array
     {
         return $this->ask('put_app', $app, Writer::json($config ?: new \stdClass()));
     }
@@ -93,18 +106,25 @@ final class FfiTransport implements Transport
         return $this->ask('get_app_guide', $app);
     }
 
-    public function beginConnect(?string $tenant, string $app, array $options): array
+    public function beginConnect(?string $tenant, string $app, #[\SensitiveParameter] array $options): array
     {
         return $this->ask('begin_connect', $tenant, $app, Writer::json($options));
     }
 
-    public function completeConnect(?string $tenant, string $owner, string $callback): array
-    {
+    public function completeConnect(
+        ?string $tenant,
+        #[\SensitiveParameter] string $owner,
+        #[\SensitiveParameter] string $callback,
+    ): array {
         return $this->ask('complete_connect', $tenant, $owner, $callback);
     }
 
-    public function chooseAccount(?string $tenant, string $owner, string $choice, string $accountId): array
-    {
+    public function chooseAccount(
+        ?string $tenant,
+        #[\SensitiveParameter] string $owner,
+        #[\SensitiveParameter] string $choice,
+        string $accountId,
+    ): array {
         return $this->ask('choose_account', $tenant, $owner, $choice, $accountId);
     }
 
@@ -175,7 +195,7 @@ final class FfiTransport implements Transport
 
     public function waitForJob(?string $tenant, string $job, int $longestMs): array
     {
-        return $this->ask('wait_for_job', $tenant, $job, max(0, $longestMs));
+        return $this->ask('wait_for_job', $tenant, $job, $longestMs);
     }
 
     public function cancelJob(?string $tenant, string $job): array
@@ -229,11 +249,12 @@ final class FfiTransport implements Transport
 
     public function work(int $longestMs): array
     {
-        return $this->ask('work', max(0, $longestMs));
+        // The header's "until shutdown" is the largest number of 64 bits, which is -1 here.
+        return $this->ask('work', $longestMs >= Calls::FOREVER ? -1 : $longestMs);
     }
 
     /** @return array<mixed> */
-    private function ask(string $function, string|int|bool|null ...$arguments): array
+    private function ask(string $function, #[\SensitiveParameter] string|int|bool|null ...$arguments): array
     {
         return $this->library->document($function, $this->host, ...$arguments);
     }

@@ -9,7 +9,7 @@ use SocialChannel\Model\Error;
 use SocialChannel\Model\ErrorKind;
 
 /**
- * What the service answered.
+ * A response of the service.
  *
  * @internal
  */
@@ -25,7 +25,7 @@ final readonly class HttpAnswer
      *
      * @return array<mixed>
      *
-     * @throws CallException for a failure, of the kind that the service names
+     * @throws CallException for a failure, of the kind that the service returned
      */
     public function document(): array
     {
@@ -44,7 +44,15 @@ final readonly class HttpAnswer
         if (is_array($problem) && isset($problem['kind'], $problem['message'])) {
             throw CallException::from(Reader::read(Error::class, $problem));
         }
-        // Whoever answered was not the service: a proxy, or another program on that port.
+        // The response did not come from the service, but from a proxy or another program on that port.
+        if ($this->status === 413) {
+            throw CallException::from(new Error(
+                ErrorKind::LimitExceeded,
+                'a server in front of the service takes no request this large (status 413)',
+                'raise its limit, for example `client_max_body_size` of nginx',
+                '413',
+            ));
+        }
         throw CallException::from(new Error(
             $this->status >= 500 ? ErrorKind::Unavailable : ErrorKind::Misconfigured,
             "the service's address answered with status $this->status and no explanation",

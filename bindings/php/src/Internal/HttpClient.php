@@ -10,9 +10,10 @@ use SocialChannel\Model\ErrorKind;
 use SocialChannel\Model\Outcome;
 
 /**
- * Requests to the service, over one connection that stays open.
+ * Requests to the service. Read requests use a persistent connection.
  *
- * Nothing is sent twice: what a lost answer means is said by the error, and the caller decides.
+ * Nothing is sent twice: if a response is lost, the error says what this means, and the caller decides. Everything
+ * is checked before it is written, because a line break in a header or URL would begin another request.
  *
  * @internal
  */
@@ -20,26 +21,42 @@ final class HttpClient
 {
     /** Connecting is local, or across a data centre. */
     private const CONNECT_MS = 5_000;
-    /** A provider's call may take 15 minutes; one more for the way. */
+    /** A provider's call may take 15 minutes, plus one for the transfer. */
     private const TOTAL_MS = 16 * 60_000;
+
+    /** Whether the program uses asynchronous signal handlers. */
+    private static bool $signals = false;
 
     private readonly \CurlHandle $curl;
     private readonly ?string $socket;
     private readonly string $base;
 
-    public function __construct(private readonly string $service, #[\SensitiveParameter] private readonly ?string $key)
+    /** The key, wrapped so that it is never printed. */
+    private readonly ?\SensitiveParameterValue $key;
+
+    public function __construct(private readonly string $service, #[\SensitiveParameter] ?string $key)
     {
-        if (str_starts_with($service, 'unix:')) {
+        if ($key !== null && preg_match('/\A[\x21-\x7e]+\z/', $key) !== 1) {
+            throw CallException::from(new Error(
+                ErrorKind::Misconfigured,
+                'the API key holds a space, a line break or another character that no key has',
+                'give it as `social-channel keys create` printed it, without what stands around it',
+                field: 'api_key',
+            ));
+        }
+        $this->key = $key === null ? null : new \SensitiveParameterValue($key);
+        // Without a path curl would not use a socket, but port 80 of this machine.
+        if (preg_match('~\Aunix:/[^\x00-\x1f\x7f]+\z~', $service) === 1) {
             $this->socket = substr($service, 5);
             $this->base = 'http://localhost';
-        } elseif (preg_match('~^https?://[^/?#]+/?$~', $service) === 1) {
+        } elseif (preg_match('~\Ahttps?://[A-Za-z0-9.:\[\]_-]+/?\z~', $service) === 1) {
             $this->socket = null;
             $this->base = rtrim($service, '/');
         } else {
             throw CallException::from(new Error(
                 ErrorKind::Misconfigured,
-                "`$service` is no address of a service",
-                'write unix:/run/social-channel.sock or http://127.0.0.1:8080',
+                '`' . addcslashes($service, "\0..\37\177") . '` is not the address of a service',
+                'write unix:/run/social-channel.sock, with the whole path, or http://127.0.0.1:8080',
                 field: 'service',
             ));
         }
@@ -50,6 +67,12 @@ final class HttpClient
         $this->curl = $curl;
     }
 
+    /** @return array<string, string|null> for `var_dump()` and the like */
+    public function __debugInfo(): array
+    {
+        return ['service' => $this->service, 'key' => $this->key === null ? null : '****'];
+    }
+
     public function service(): string
     {
         return $this->service;
@@ -57,30 +80,37 @@ final class HttpClient
 
     /**
      * @param list<string> $headers
-     * @param string|resource|null $body a stream is sent as it is read
+     * @param string|resource|null $body a stream is sent while it is read
      * @param (callable(int $sent, int $total): void)|null $progress of the body
+     * @param string|null $repeat what to do after a lost response; null: check first
      *
      * @throws CallException
      */
     public function send(
         string $method,
         string $path,
-        array $headers = [],
-        mixed $body = null,
+        #[\SensitiveParameter] array $headers = [],
+        #[\SensitiveParameter] mixed $body = null,
         ?int $size = null,
         ?callable $progress = null,
+        ?string $repeat = null,
     ): HttpAnswer {
+        $this->judge($method, $path, $headers);
         $answered = [];
         $options = [
+            // If a reused connection breaks, curl would repeat the request.
+            CURLOPT_FRESH_CONNECT => $method !== 'GET',
             CURLOPT_URL => $this->base . $path,
             CURLOPT_CUSTOMREQUEST => $method,
             CURLOPT_RETURNTRANSFER => true,
             CURLOPT_CONNECTTIMEOUT_MS => self::CONNECT_MS,
             CURLOPT_TIMEOUT_MS => self::TOTAL_MS,
             CURLOPT_FOLLOWLOCATION => false,
-            // Tokens and media never leave by a proxy that the environment names.
+            // Tokens and media are never sent through a proxy from the environment.
             CURLOPT_PROXY => '',
             CURLOPT_NOSIGNAL => true,
+            CURLOPT_NOPROGRESS => false,
+            CURLOPT_XFERINFOFUNCTION => self::onProgress(null, 0, $thrown),
             CURLOPT_HEADERFUNCTION => static function (\CurlHandle $_, string $line) use (&$answered): int {
                 [$name, $value] = explode(':', $line, 2) + [1 => null];
                 if ($value !== null) {
@@ -93,18 +123,17 @@ final class HttpClient
             $options[CURLOPT_UNIX_SOCKET_PATH] = $this->socket;
         }
         if ($this->key !== null) {
-            $headers[] = "Authorization: Bearer $this->key";
+            $headers[] = 'Authorization: Bearer ' . $this->key->getValue();
         }
         if (is_resource($body)) {
             $options[CURLOPT_UPLOAD] = true;
             $options[CURLOPT_INFILESIZE] = $size;
             $options[CURLOPT_READFUNCTION] = static fn ($_, $__, int $length): string => (string) fread($body, $length);
             $options[CURLOPT_TIMEOUT_MS] = 0;
-            // Files of any size: instead of a limit in all, one on standing still.
+            // Files may have any size, so there is no total time limit, but one for lack of progress.
             $options[CURLOPT_LOW_SPEED_LIMIT] = 1;
             $options[CURLOPT_LOW_SPEED_TIME] = 60;
             if ($progress !== null) {
-                $options[CURLOPT_NOPROGRESS] = false;
                 $options[CURLOPT_XFERINFOFUNCTION] = self::onProgress($progress, (int) $size, $thrown);
             }
         } elseif ($body !== null) {
@@ -112,42 +141,85 @@ final class HttpClient
         } elseif ($method === 'POST') {
             $options[CURLOPT_POSTFIELDS] = '';
         }
-        // Uploads need no leave to begin, which would cost a round trip.
+        // Disables "Expect: 100-continue", which would cost a round trip.
         $headers[] = 'Expect:';
         $options[CURLOPT_HTTPHEADER] = $headers;
 
         curl_reset($this->curl);
         curl_setopt_array($this->curl, $options);
-        $text = curl_exec($this->curl);
+        // An exception of a handler inside curl would be delayed until the response arrives, so handlers are called
+        // from the progress function.
+        self::$signals = function_exists('pcntl_async_signals') && pcntl_async_signals(false);
+        try {
+            $text = curl_exec($this->curl);
+        } finally {
+            if (self::$signals) {
+                pcntl_async_signals(true);
+                pcntl_signal_dispatch();
+            }
+        }
         if (isset($thrown)) {
             throw $thrown;
         }
         if (!is_string($text)) {
-            throw $this->failed($method, $path);
+            throw $this->failed($method, $path, $repeat);
         }
         return new HttpAnswer((int) curl_getinfo($this->curl, CURLINFO_RESPONSE_CODE), $answered, $text);
     }
 
-    private static function onProgress(callable $progress, int $size, ?\Throwable &$thrown): \Closure
+    /** @param list<string> $headers */
+    private function judge(string $method, string $path, #[\SensitiveParameter] array $headers): void
+    {
+        $wrong = match (true) {
+            preg_match('/\A[A-Za-z]{1,20}\z/', $method) !== 1 => 'method',
+            preg_match('/\A[\x21-\x7e]+\z/', $path) !== 1 => 'path',
+            default => null,
+        };
+        foreach ($headers as $header) {
+            // Header values of a webhook may contain any text, but no control characters.
+            if (preg_match("/\\A[A-Za-z0-9!#$%&'*+.^_`|~-]+: ?[^\\x00-\\x08\\x0a-\\x1f\\x7f]*\\z/", $header) !== 1) {
+                $wrong = 'header';
+            }
+        }
+        if ($wrong !== null) {
+            throw CallException::from(new Error(
+                ErrorKind::InvalidArgument,
+                "a $wrong for the service contains a character that no $wrong may have, such as a line break; nothing was sent",
+                'give values without control characters; an address is to be encoded',
+                'malformed_' . $wrong,
+                $wrong,
+            ));
+        }
+    }
+
+    /**
+     * Called at least once a second, so that handlers of `pcntl_signal()` run before the response arrives.
+     *
+     * @param (callable(int $sent, int $total): void)|null $progress
+     */
+    private static function onProgress(?callable $progress, int $size, ?\Throwable &$thrown): \Closure
     {
         $last = -1;
         return static function ($_, $__, $___, $____, int $sent) use ($progress, $size, &$last, &$thrown): int {
-            if ($sent === $last) {
-                return 0;
-            }
-            $last = $sent;
             try {
-                $progress($sent, $size);
+                if (self::$signals) {
+                    pcntl_signal_dispatch();
+                }
+                if ($progress !== null && $sent !== $last) {
+                    $last = $sent;
+                    $progress($sent, $size);
+                }
                 return 0;
             } catch (\Throwable $error) {
-                // Through curl nothing can be thrown: the transfer is broken off, and then it is.
+                // Exceptions cannot pass through curl: the transfer is aborted, and the exception is thrown
+                // afterwards.
                 $thrown = $error;
                 return 1;
             }
         };
     }
 
-    private function failed(string $method, string $path): CallException
+    private function failed(string $method, string $path, ?string $repeat): CallException
     {
         $number = curl_errno($this->curl);
         $why = curl_error($this->curl);
@@ -170,13 +242,13 @@ final class HttpClient
             return CallException::from(new Error(
                 ErrorKind::Unavailable,
                 "the service at $where broke off: $why",
-                'try again; if it stays so, look into its log',
+                'try again; if it persists, check its log',
             ));
         }
         return CallException::from(new Error(
             ErrorKind::OutcomeUnknown,
             "the service at $where did not answer $method $path: $why",
-            'look whether it was done before trying again; a publish with an idempotency key may be repeated',
+            $repeat ?? 'look whether it was done before trying again',
             outcome: Outcome::Unknown,
         ));
     }

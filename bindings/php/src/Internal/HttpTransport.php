@@ -20,12 +20,12 @@ use SocialChannel\TransportKind;
 final class HttpTransport implements Transport
 {
     private const API = '/api/v1';
-    /** The service waits no longer for a job. */
+    /** The longest time that the service waits for a job. */
     private const WAIT_SECONDS = 55;
-    /** Jobs on a page, at most. */
+    /** The maximum number of jobs per page. */
     private const PAGE = 500;
 
-    /** @var array<string, string> ids of uploads by what they were made of */
+    /** @var array<string, string> ids of uploads by their source file */
     private array $brought = [];
 
     public function __construct(private readonly HttpClient $client, private readonly string $why)
@@ -35,6 +35,16 @@ final class HttpTransport implements Transport
     public function describe(): Described
     {
         return new Described(TransportKind::Http, $this->client->service(), $this->why);
+    }
+
+    public function readLog(): array
+    {
+        // A service writes its own.
+        return [];
+    }
+
+    public function setLogLevel(string $level): void
+    {
     }
 
     public function loadProvider(string $component): array
@@ -57,7 +67,7 @@ final class HttpTransport implements Transport
         $this->call('DELETE', '/providers/' . rawurlencode($provider));
     }
 
-    public function putApp(string $app, array $config): array
+    public function putApp(string $app, #[\SensitiveParameter] array $config): array
     {
         return $this->call('PUT', '/apps/' . rawurlencode($app), document: $config);
     }
@@ -87,18 +97,25 @@ final class HttpTransport implements Transport
         return $this->call('GET', '/apps/' . rawurlencode($app) . '/guide');
     }
 
-    public function beginConnect(?string $tenant, string $app, array $options): array
+    public function beginConnect(?string $tenant, string $app, #[\SensitiveParameter] array $options): array
     {
         return $this->call('POST', '/apps/' . rawurlencode($app) . '/connects', $tenant, $options);
     }
 
-    public function completeConnect(?string $tenant, string $owner, string $callback): array
-    {
+    public function completeConnect(
+        ?string $tenant,
+        #[\SensitiveParameter] string $owner,
+        #[\SensitiveParameter] string $callback,
+    ): array {
         return $this->call('POST', '/connects/complete', $tenant, ['owner' => $owner, 'callback' => $callback]);
     }
 
-    public function chooseAccount(?string $tenant, string $owner, string $choice, string $accountId): array
-    {
+    public function chooseAccount(
+        ?string $tenant,
+        #[\SensitiveParameter] string $owner,
+        #[\SensitiveParameter] string $choice,
+        string $accountId,
+    ): array {
         $document = ['owner' => $owner, 'choice' => $choice, 'account_id' => $accountId];
         return $this->call('POST', '/connects/choose', $tenant, $document);
     }
@@ -154,7 +171,11 @@ final class HttpTransport implements Transport
 
     public function publish(?string $tenant, string $channel, array $request): array
     {
-        return $this->call('POST', self::channel($channel, '/jobs'), $tenant, $request);
+        // With a generated key, so that a proxy that repeats the request cannot create two jobs.
+        $key = $request['idempotency_key'] ??= 'php-' . bin2hex(random_bytes(16));
+        $repeat = 'repeat the call with idempotencyKey: ' . var_export($key, true)
+            . ' and the same post and media: it gives that job, or makes it';
+        return $this->call('POST', self::channel($channel, '/jobs'), $tenant, $request, $repeat);
     }
 
     public function listJobs(?string $tenant, array $query): array
@@ -182,7 +203,7 @@ final class HttpTransport implements Transport
             $seconds = min(intdiv($longestMs, 1000), self::WAIT_SECONDS);
             return $this->call('GET', self::job($job, "/wait?seconds=$seconds"), $tenant);
         }
-        // The service waits whole seconds; below that, looking twice is the same.
+        // The service waits in whole seconds; for less, polling twice is equivalent.
         $found = $this->getJob($tenant, $job);
         if (($found['status'] ?? null) !== 'active') {
             return $found;
@@ -219,19 +240,16 @@ final class HttpTransport implements Transport
     public function bring(?string $tenant, Media $media, ?callable $progress): Media
     {
         $path = (string) $media->file;
-        $stream = is_file($path) ? @fopen($path, 'rb') : false;
+        $stream = @is_file($path) ? @fopen($path, 'rb') : false;
         if ($stream === false) {
-            throw CallException::from(new Error(
-                ErrorKind::InvalidRequest,
-                "the file $path is not there or cannot be read",
-                'check the path and the rights of the file',
-                field: 'media',
-            ));
+            [$why, $remedy] = Files::whyNot($path);
+            $message = "the file $path cannot be read: $why";
+            throw CallException::from(new Error(ErrorKind::InvalidRequest, $message, $remedy, field: 'media'));
         }
         try {
             $facts = fstat($stream) ?: [];
             $size = (int) ($facts['size'] ?? 0);
-            // A check and the publish after it, or a publish repeated with its key, name the same upload.
+            // A check and the publish after it, or a publish repeated with its key, use the same upload.
             $made = [$tenant, $path, $size, $facts['mtime'] ?? 0, $facts['ino'] ?? 0, $media->contentType];
             $known = hash('sha256', serialize($made));
             if (!isset($this->brought[$known])) {
@@ -261,7 +279,7 @@ final class HttpTransport implements Transport
     ): WebhookAnswer {
         $lines = [];
         foreach ($headers as $name => $values) {
-            // Those of the connection are not the platform's word.
+            // Headers of the connection do not come from the platform.
             $own = ['host', 'content-length', 'connection', 'transfer-encoding', 'authorization', 'cookie', 'expect'];
             if (!in_array(strtolower($name), $own, true)) {
                 foreach ((array) $values as $value) {
@@ -307,25 +325,35 @@ final class HttpTransport implements Transport
     /**
      * @param array<string, mixed>|null $document
      *
-     * @return array<mixed> empty where the service answers with nothing
+     * @return array<mixed> empty if the response has no body
      */
-    private function call(string $method, string $path, ?string $tenant = null, ?array $document = null): array
-    {
-        $answer = $this->ask($method, $path, $tenant, $document);
+    private function call(
+        string $method,
+        string $path,
+        ?string $tenant = null,
+        #[\SensitiveParameter] ?array $document = null,
+        ?string $repeat = null,
+    ): array {
+        $answer = $this->ask($method, $path, $tenant, $document, $repeat);
         $answer->check();
         return $answer->status === 204 ? [] : $answer->document();
     }
 
     /** @param array<string, mixed>|null $document */
-    private function ask(string $method, string $path, ?string $tenant, ?array $document): HttpAnswer
-    {
+    private function ask(
+        string $method,
+        string $path,
+        ?string $tenant,
+        #[\SensitiveParameter] ?array $document,
+        ?string $repeat = null,
+    ): HttpAnswer {
         $headers = self::headers($tenant);
         $body = null;
         if ($document !== null) {
             $headers[] = 'Content-Type: application/json';
             $body = Writer::json($document ?: new \stdClass());
         }
-        return $this->client->send($method, self::API . $path, $headers, $body);
+        return $this->client->send($method, self::API . $path, $headers, $body, repeat: $repeat);
     }
 
     /** @return array<mixed> */

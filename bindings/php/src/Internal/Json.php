@@ -9,7 +9,7 @@ use SocialChannel\Model\Error;
 use SocialChannel\Model\ErrorKind;
 
 /**
- * Documents as they come.
+ * JSON parsing.
  *
  * @internal
  */

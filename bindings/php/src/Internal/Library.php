@@ -11,7 +11,7 @@ use SocialChannel\Model\Error;
 use SocialChannel\Model\ErrorKind;
 
 /**
- * The C library in this process: found, loaded, called. Nothing else in this package touches FFI.
+ * Finds, loads and calls the C library in this process. Only this class uses FFI.
  *
  * With `ffi.enable=preload` (the default of PHP-FPM) FFI works in preloaded code only; `preload.php` preloads this.
  *
@@ -20,25 +20,38 @@ use SocialChannel\Model\ErrorKind;
 final class Library
 {
     private const HEADER = __DIR__ . '/social_channel.ffi.h';
-    /** What the loader of the system is asked for. */
+    /** The library's name for the system's loader. */
     private const NAMES = ['Darwin' => 'libsocialchannel.dylib', 'Windows' => 'socialchannel.dll'];
     private const NAME = 'libsocialchannel.so';
-    /** The file that names the library, before it is looked for. */
+    private const VERSION = 'uint32_t socialchannel_version_number(void); const char *socialchannel_version_text(void);';
+    /** The environment variable with the library's path. */
     public const VARIABLE = 'SOCIAL_CHANNEL_LIBRARY';
 
     /** @var array<string, self> by path */
     private static array $loaded = [];
 
+    /** @var array<string, FFI\CType> created once, because PHP keeps types with accessed elements until it ends */
+    private readonly array $types;
+
+    /** The number of the last line of the log that was read. The log is the process's, and so is this. */
+    private int $logRead = 0;
+
     private function __construct(private readonly FFI $ffi, public readonly string $path)
     {
+        $types = [];
+        // Called here and not through a PHP function, because with `ffi.enable=preload` only this file may use FFI.
+        foreach (['char *', 'struct socialchannel_host *', 'struct socialchannel_error *', 'uint8_t *', 'size_t'] as $of) {
+            $types["{$of}[1]"] = $ffi->type("{$of}[1]");
+        }
+        $this->types = $types;
     }
 
     /**
      * Finds and loads the library, once in a process.
      *
-     * @param string|null $path instead of looking for it
+     * @param string|null $path the path to use instead of searching
      *
-     * @throws CallException `Unavailable` where FFI is off or nothing was found, `Incompatible` for another version
+     * @throws CallException `Unavailable` if FFI is off or no library was found, `Incompatible` for another version
      */
     public static function load(?string $path): self
     {
@@ -46,12 +59,25 @@ final class Library
             throw self::off('PHP was built without FFI', 'install the FFI extension');
         }
         $tried = [];
+        $remedy = 'install the library, or name its file in `library` or in ' . self::VARIABLE;
+        if (PHP_SAPI === 'fpm-fcgi' && $path === null && !is_string(getenv(self::VARIABLE))) {
+            $remedy .= '; PHP-FPM clears the environment, so that needs the line env[' . self::VARIABLE
+                . '] = /path/of/' . self::NAME . " in the pool's file";
+        }
         foreach (self::candidates($path) as $candidate => $origin) {
             if (isset(self::$loaded[$candidate])) {
                 return self::$loaded[$candidate];
             }
-            if (str_contains($candidate, '/') && !is_file($candidate)) {
-                $tried[] = "$candidate ($origin): no such file";
+            if (str_contains($candidate, '/') && !@is_readable($candidate)) {
+                [$why, $own] = Files::whyNot($candidate);
+                $tried[] = "$candidate ($origin): $why";
+                $remedy = Files::isAllowed($candidate) ? $remedy : "$own; or $remedy";
+                continue;
+            }
+            $machines = str_contains($candidate, '/') ? Files::otherMachine($candidate) : null;
+            if ($machines !== null) {
+                $tried[] = "$candidate ($origin): $machines";
+                $remedy = 'install the library that is built for this machine, or name its file in `library`';
                 continue;
             }
             try {
@@ -71,21 +97,48 @@ final class Library
                 $tried[] = "$candidate ($origin): {$error->getMessage()}";
             }
         }
-        throw self::off(
-            'libsocialchannel was not found: ' . implode('; ', $tried),
-            'install the library, or name its file in `library` or in ' . self::VARIABLE,
-        );
+        throw self::off('libsocialchannel was not loaded: ' . implode('; ', $tried), $remedy);
     }
 
     /**
-     * Opens a host. What comes back is a handle for `call()`.
+     * What the library noted since the last call, oldest first.
+     *
+     * @return list<array{number: int, at_ms: int, level: string, target: string, message: string, fields: array<string, string>}>
+     *
+     * @throws CallException
+     */
+    public function readLog(): array
+    {
+        $read = [];
+        do {
+            $out = $this->make('char *[1]');
+            $error = $this->make('struct socialchannel_error *[1]');
+            $this->check($this->ffi->socialchannel_log_read($this->logRead, 1000, $out, $error), $error);
+            $entries = Json::read($this->take($out[0]));
+            foreach ($entries as $entry) {
+                $this->logRead = $entry['number'];
+                $read[] = $entry;
+            }
+        } while ($entries !== []);
+        return $read;
+    }
+
+    /** @throws CallException */
+    public function setLogLevel(string $level): void
+    {
+        $error = $this->make('struct socialchannel_error *[1]');
+        $this->check($this->ffi->socialchannel_log_level(self::text($level), $error), $error);
+    }
+
+    /**
+     * Opens a host. Returns a handle for `call()`.
      *
      * @param array<string, mixed> $config
      */
-    public function openHost(array $config): CData
+    public function openHost(#[\SensitiveParameter] array $config): CData
     {
-        $host = $this->ffi->new('struct socialchannel_host *[1]');
-        $error = $this->ffi->new('struct socialchannel_error *[1]');
+        $host = $this->make('struct socialchannel_host *[1]');
+        $error = $this->make('struct socialchannel_error *[1]');
         $config = Writer::json($config ?: new \stdClass());
         $this->check($this->ffi->socialchannel_host_open(self::text($config), $host, $error), $error);
         return $host[0];
@@ -103,29 +156,29 @@ final class Library
      *
      * @throws CallException
      */
-    public function document(string $name, CData $host, string|int|bool|null ...$arguments): array
+    public function document(string $name, CData $host, #[\SensitiveParameter] string|int|bool|null ...$arguments): array
     {
-        $out = $this->ffi->new('char *[1]');
-        $error = $this->ffi->new('struct socialchannel_error *[1]');
+        $out = $this->make('char *[1]');
+        $error = $this->make('struct socialchannel_error *[1]');
         $function = "socialchannel_host_$name";
         $this->check($this->ffi->$function($host, ...[...array_map(self::text(...), $arguments), $out, $error]), $error);
         return Json::read($this->take($out[0]));
     }
 
     /**
-     * As `document()`, for a function that gives none.
+     * Like `document()`, for a function without a result.
      *
      * @throws CallException
      */
-    public function run(string $name, CData $host, string|int|bool|null ...$arguments): void
+    public function run(string $name, CData $host, #[\SensitiveParameter] string|int|bool|null ...$arguments): void
     {
-        $error = $this->ffi->new('struct socialchannel_error *[1]');
+        $error = $this->make('struct socialchannel_error *[1]');
         $function = "socialchannel_host_$name";
         $this->check($this->ffi->$function($host, ...[...array_map(self::text(...), $arguments), $error]), $error);
     }
 
     /**
-     * As `document()`, for a function that takes bytes with their length.
+     * Like `document()`, for a function that accepts bytes with their length.
      *
      * @return array<mixed>
      *
@@ -133,8 +186,8 @@ final class Library
      */
     public function documentOfBytes(string $name, CData $host, string $bytes): array
     {
-        $out = $this->ffi->new('char *[1]');
-        $error = $this->ffi->new('struct socialchannel_error *[1]');
+        $out = $this->make('char *[1]');
+        $error = $this->make('struct socialchannel_error *[1]');
         $function = "socialchannel_host_$name";
         $given = $this->bytes($bytes);
         $this->check($this->ffi->$function($host, $given, strlen($bytes), $out, $error), $error);
@@ -148,10 +201,10 @@ final class Library
      */
     public function receiveWebhook(CData $host, string $app, string $request, string $body): array
     {
-        $reply = $this->ffi->new('char *[1]');
-        $answer = $this->ffi->new('uint8_t *[1]');
-        $length = $this->ffi->new('size_t[1]');
-        $error = $this->ffi->new('struct socialchannel_error *[1]');
+        $reply = $this->make('char *[1]');
+        $answer = $this->make('uint8_t *[1]');
+        $length = $this->make('size_t[1]');
+        $error = $this->make('struct socialchannel_error *[1]');
         $status = $this->ffi->socialchannel_host_receive_webhook(
             $host,
             self::text($app),
@@ -172,7 +225,12 @@ final class Library
         return [Json::read($this->take($reply[0])), $bytes];
     }
 
-    /** @return \Generator<string, string> files, and who named them */
+    private function make(string $type): CData
+    {
+        return $this->ffi->new($this->types[$type]);
+    }
+
+    /** @return \Generator<string, string> paths, and where they come from */
     private static function candidates(?string $path): \Generator
     {
         $named = getenv(self::VARIABLE);
@@ -190,22 +248,32 @@ final class Library
     private static function open(string $path): self
     {
         self::keep($path);
-        $ffi = FFI::cdef((string) file_get_contents(self::HEADER), $path);
+        $header = (string) file_get_contents(self::HEADER);
+        // Checked before looking up all functions, because another version may lack some.
+        $ffi = FFI::cdef(self::VERSION, $path);
         $number = $ffi->socialchannel_version_number();
-        // Before 1.0 the minor version is the one that breaks.
-        $line = intdiv($number, $number < 1_000_000 ? 1_000 : 1_000_000);
-        if ($line !== ($ffi->SOCIALCHANNEL_VERSION_MAJOR ?: $ffi->SOCIALCHANNEL_VERSION_MINOR)) {
-            throw self::mismatch($path, 'it is version ' . FFI::string($ffi->socialchannel_version_text()));
+        preg_match_all('/SOCIALCHANNEL_VERSION_(MAJOR|MINOR) = (\d+)/', $header, $found);
+        $ours = array_map('intval', array_combine($found[1], $found[2]));
+        [$major, $minor] = [intdiv($number, 1_000_000), intdiv($number, 1_000) % 1_000];
+        // Before 1.0, minor versions are incompatible.
+        if ($major !== $ours['MAJOR'] || ($major === 0 && $minor !== $ours['MINOR'])) {
+            $version = "{$ours['MAJOR']}.{$ours['MINOR']}";
+            throw self::mismatch($path, "it is version {$ffi->socialchannel_version_text()}, but this package needs $version");
         }
-        return new self($ffi, $path);
+        return new self(FFI::cdef($header, $path), $path);
     }
 
-    /** PHP unloads libraries when a request ends. This one has threads, so its code must stay. */
+    /** PHP unloads libraries when a request ends. This library has threads, so its code must stay loaded. */
     private static function keep(string $path): void
     {
         $stay = ['Linux' => 0x1000, 'Darwin' => 0x80][PHP_OS_FAMILY] ?? null;
-        if ($stay !== null) {
-            FFI::cdef('void *dlopen(const char *path, int flags);')->dlopen($path, 2 | $stay);
+        if ($stay === null) {
+            return;
+        }
+        $system = FFI::cdef('void *dlopen(const char *path, int flags); char *dlerror(void);');
+        if ($system->dlopen($path, 2 | $stay) === null) {
+            $said = $system->dlerror();
+            throw new FFI\Exception($said === null ? "the system does not load $path" : FFI::string($said));
         }
     }
 

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel\Internal;
 
 /**
- * Says of which class the items of an array are.
+ * The class of an array's items.
  *
  * @internal
  */

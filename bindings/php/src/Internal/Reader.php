@@ -9,10 +9,10 @@ use SocialChannel\Model\Error;
 use SocialChannel\Model\ErrorKind;
 
 /**
- * Reads the library's documents into the package's types, as their constructors say.
+ * Reads the library's documents into the package's types, using their constructors.
  *
- * Members that a newer library adds are skipped. A member that is missing, or of another type, is a fault of ours or
- * a library that this package does not fit, and is said so.
+ * Members that a newer library adds are skipped. A missing member, or one of the wrong type, is a bug or an
+ * incompatible library, and is reported as such.
  *
  * @internal
  */
@@ -25,14 +25,14 @@ final class Reader
      * @template T of object
      *
      * @param class-string<T> $class
-     * @param Calls|null $calls what objects that can make calls make them with
+     * @param Calls|null $calls the transport for objects that make calls
      *
      * @return T
      */
     public static function read(string $class, mixed $document, ?Calls $calls = null): object
     {
         if (!is_array($document)) {
-            throw self::unreadable($class, 'is no object');
+            throw self::unreadable($class, 'is not an object');
         }
         $arguments = [];
         foreach (self::plan($class) as [$name, $type, $nullable, $item]) {
@@ -64,7 +64,7 @@ final class Reader
     public static function list(string $class, mixed $document, ?Calls $calls = null): array
     {
         if (!is_array($document) || !array_is_list($document)) {
-            throw self::unreadable($class, 'is no list');
+            throw self::unreadable($class, 'is not a list');
         }
         return array_map(static fn (mixed $item): object => self::read($class, $item, $calls), $document);
     }
@@ -85,10 +85,10 @@ final class Reader
             default => $type !== 'array' || is_array($value),
         };
         if (!$fits) {
-            throw self::unreadable($class, "has a `$name` that is no $type");
+            throw self::unreadable($class, "has a `$name` that is not of the type $type");
         }
         return match (true) {
-            // The library counts to 2^64; what PHP cannot hold is its largest number.
+            // The library's numbers go up to 2^64; larger ones than PHP supports become PHP_INT_MAX.
             $type === 'int' => is_float($value) ? ($value >= PHP_INT_MAX ? PHP_INT_MAX : (int) $value) : $value,
             $type === 'float' => (float) $value,
             $type === 'array' && $item !== null => self::list($item, $value, $calls),
@@ -105,7 +105,7 @@ final class Reader
         if ($case === null && $enum === ErrorKind::class) {
             return ErrorKind::Other;
         }
-        return $case ?? throw self::unreadable($class, "has a `$name` that is not known here");
+        return $case ?? throw self::unreadable($class, "has an unknown `$name`");
     }
 
     /** @return list<array{string, string, bool, ?class-string}> */

@@ -9,7 +9,8 @@ use SocialChannel\Model\WebhookAnswer;
 use SocialChannel\Transport as Described;
 
 /**
- * The library's calls, however it is reached. Documents go in and out as arrays; every failure is an exception.
+ * The library's calls, for both transports. Documents are passed and returned as arrays; every failure is an
+ * exception.
  *
  * @internal
  */
@@ -33,7 +34,7 @@ interface Transport
      *
      * @return array<mixed>
      */
-    public function putApp(string $app, array $config): array;
+    public function putApp(string $app, #[\SensitiveParameter] array $config): array;
 
     /** @return array<mixed> */
     public function listApps(): array;
@@ -54,13 +55,22 @@ interface Transport
      *
      * @return array<mixed>
      */
-    public function beginConnect(?string $tenant, string $app, array $options): array;
+    public function beginConnect(?string $tenant, string $app, #[\SensitiveParameter] array $options): array;
 
     /** @return array<mixed> */
-    public function completeConnect(?string $tenant, string $owner, string $callback): array;
+    public function completeConnect(
+        ?string $tenant,
+        #[\SensitiveParameter] string $owner,
+        #[\SensitiveParameter] string $callback,
+    ): array;
 
     /** @return array<mixed> */
-    public function chooseAccount(?string $tenant, string $owner, string $choice, string $accountId): array;
+    public function chooseAccount(
+        ?string $tenant,
+        #[\SensitiveParameter] string $owner,
+        #[\SensitiveParameter] string $choice,
+        string $accountId,
+    ): array;
 
     /** @return array<mixed> */
     public function listChannels(?string $tenant): array;
@@ -148,7 +158,7 @@ interface Transport
     public function resolveJob(?string $tenant, string $job, array $found): array;
 
     /**
-     * Brings a file to where the library can read it.
+     * Makes a file readable for the library.
      *
      * @param (callable(int $sent, int $total): void)|null $progress
      */
@@ -167,4 +177,9 @@ interface Transport
     public function work(int $longestMs): array;
 
     public function close(): void;
+
+    /** @return list<array<string, mixed>> what the library noted since the last call; nothing where it is a service's */
+    public function readLog(): array;
+
+    public function setLogLevel(string $level): void;
 }

@@ -11,29 +11,32 @@ use SocialChannel\Model\ErrorKind;
 use SocialChannel\TransportKind;
 
 /**
- * Which way to the library, and why.
+ * Chooses the transport to the library.
  *
- * | the configuration | the way |
+ * | the configuration | the transport |
  * | --- | --- |
  * | `transport` is given | that one |
- * | names a service, and nothing of a library in this process | the service |
- * | otherwise | FFI where it works, else the service if one is named |
+ * | names a service, here or in the environment | the service |
+ * | otherwise | FFI |
+ *
+ * The available extensions do not matter: FPM and the command line may have different ones, and could then use separate
+ * accounts.
  *
  * @internal
  */
 final class TransportChoice
 {
-    /** Names the service, where the configuration does not. */
+    /** The variable with the service's address, if it is not configured. */
     public const SERVICE_VARIABLE = 'SOCIAL_CHANNEL_SERVICE';
     /** Its key; over a Unix socket none is needed. */
     public const KEY_VARIABLE = 'SOCIAL_CHANNEL_API_KEY';
     /** Members of the configuration that are this package's own. The others are the library's. */
     private const OWN = ['transport' => 1, 'library' => 1, 'service' => 1, 'api_key' => 1];
-    /** Members that say that the library is to run in this process. */
+    /** Members that imply that the library runs in this process. */
     private const IN_PROCESS = ['data' => 1, 'database' => 1, 'library' => 1];
 
     /** @param array<string, mixed> $config */
-    public static function make(array $config): Transport
+    public static function make(#[\SensitiveParameter] array $config): Transport
     {
         $kind = self::kind($config['transport'] ?? null);
         $service = self::text($config, 'service', self::SERVICE_VARIABLE);
@@ -43,43 +46,51 @@ final class TransportChoice
         if ($kind === TransportKind::Ffi) {
             return self::ffi($config, 'the configuration asks for it');
         }
-        if ($service !== null && array_intersect_key($config, self::IN_PROCESS) === []) {
-            return self::http($config, $service, 'a service is named, and no data folder for this process');
+        if ($service !== null) {
+            $unused = array_keys(array_intersect_key($config, self::IN_PROCESS));
+            $why = $unused === [] ? '' : ', so `' . implode('`, `', $unused) . '` of this configuration are ignored';
+            return self::http($config, $service, "a service is configured$why");
         }
         try {
             $library = Library::load(self::text($config, 'library', null));
         } catch (UnavailableException $error) {
-            if ($service === null) {
-                throw CallException::from(new Error(
-                    ErrorKind::Misconfigured,
-                    "there is no way to the library: {$error->getMessage()}; and no service is named",
-                    "$error->remedy; or start `social-channel serve --listen unix:/run/social-channel.sock` and name "
-                        . "that address in `service` or " . self::SERVICE_VARIABLE,
-                    'no_transport',
-                    'transport',
-                ), $error);
-            }
-            return self::http($config, $service, $error->getMessage());
+            $cleared = PHP_SAPI === 'fpm-fcgi'
+                ? ' (PHP-FPM clears the environment: env[' . self::SERVICE_VARIABLE . "] = ... in the pool's file)"
+                : '';
+            throw CallException::from(new Error(
+                ErrorKind::Misconfigured,
+                "the library cannot be loaded: {$error->getMessage()}; and no service is configured",
+                "$error->remedy; or start `social-channel serve --listen unix:/run/social-channel.sock` and put "
+                    . "that address in `service` or " . self::SERVICE_VARIABLE . $cleared,
+                'no_transport',
+                'transport',
+            ), $error);
         }
         return self::open($library, $config, 'FFI is on in this PHP (' . PHP_SAPI . ')');
     }
 
-    /** Whether jobs of this host need a worker: nobody drives them in the background. */
-    public static function needsWorker(Transport $transport, array $config): bool
+    /** Whether jobs of this host need a worker, because they do not run in the background. */
+    public static function needsWorker(Transport $transport, #[\SensitiveParameter] array $config): bool
     {
         return $transport instanceof FfiTransport && (self::library($config)['background'] ?? true) === false;
     }
 
     /** @param array<string, mixed> $config */
-    private static function ffi(array $config, string $why): Transport
+    private static function ffi(#[\SensitiveParameter] array $config, string $why): Transport
     {
         return self::open(Library::load(self::text($config, 'library', null)), $config, $why);
     }
 
     /** @param array<string, mixed> $config */
-    private static function open(Library $library, array $config, string $why): Transport
+    private static function open(Library $library, #[\SensitiveParameter] array $config, string $why): Transport
     {
-        return new FfiTransport($library, self::library($config), $why);
+        $config = self::library($config);
+        $transport = new FfiTransport($library, $config, $why);
+        $served = Files::served($config);
+        if ($served !== null) {
+            trigger_error($served, E_USER_WARNING);
+        }
+        return $transport;
     }
 
     /**
@@ -89,15 +100,15 @@ final class TransportChoice
      *
      * @return array<string, mixed>
      */
-    private static function library(array $config): array
+    private static function library(#[\SensitiveParameter] array $config): array
     {
         $config = array_diff_key($config, self::OWN);
-        // The processes of web servers are killed at will: jobs are stored there, and driven by a worker.
+        // Processes of web servers may be killed at any time: jobs are only stored there, and run by a worker.
         return $config + (PHP_SAPI === 'cli' ? [] : ['background' => false]);
     }
 
     /** @param array<string, mixed> $config */
-    private static function http(array $config, ?string $service, string $why): Transport
+    private static function http(#[\SensitiveParameter] array $config, ?string $service, string $why): Transport
     {
         if ($service === null) {
             throw CallException::from(new Error(
@@ -130,8 +141,12 @@ final class TransportChoice
     }
 
     /** @param array<string, mixed> $config */
-    private static function text(array $config, string $name, ?string $variable): ?string
+    private static function text(#[\SensitiveParameter] array $config, string $name, ?string $variable): ?string
     {
+        if (in_array($config[$name] ?? null, ['', false], true) && $name !== 'api_key') {
+            // If an empty value counted as absent, another folder than the intended one would be opened.
+            throw self::wrong($name, 'set the variable that it comes from, or omit it if it is not needed', 'is empty');
+        }
         $given = $config[$name] ?? ($variable === null ? null : getenv($variable));
         if ($given === null || $given === false || $given === '') {
             return null;
@@ -139,9 +154,9 @@ final class TransportChoice
         return is_string($given) ? $given : throw self::wrong($name, 'write text');
     }
 
-    private static function wrong(string $name, string $remedy): CallException
+    private static function wrong(string $name, string $remedy, string $why = 'is not what it must be'): CallException
     {
-        $message = "the setting `$name` is not what it must be";
+        $message = "the setting `$name` $why";
         return CallException::from(new Error(ErrorKind::Misconfigured, $message, $remedy, field: $name));
     }
 }

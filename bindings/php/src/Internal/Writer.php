@@ -25,7 +25,7 @@ final class Writer
         $document = [];
         foreach ($members as $name => $value) {
             $value = self::value($value);
-            // An empty PHP array is a list and a map alike; left out it is what the library takes it for.
+            // An empty PHP array may be a list or a map, so it is omitted.
             if ($value !== null && $value !== [] && !$value instanceof Calls) {
                 $document[Name::inDocument($name)] = $value;
             }
@@ -38,14 +38,14 @@ final class Writer
         return match (true) {
             $value instanceof \BackedEnum => $value->value,
             $value instanceof \JsonSerializable => $value->jsonSerialize(),
-            // Keys of maps are the caller's own, so they stay as they are.
+            // Keys of maps belong to the caller, so they are not converted.
             is_array($value) => array_map(self::value(...), $value),
             default => $value,
         };
     }
 
     /** @param array<mixed>|\JsonSerializable|\stdClass $document */
-    public static function json(array|\JsonSerializable|\stdClass $document): string
+    public static function json(#[\SensitiveParameter] array|\JsonSerializable|\stdClass $document): string
     {
         try {
             return json_encode($document, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);

@@ -116,6 +116,12 @@ const char *socialchannel_error_json(const socialchannel_error *error);
 void socialchannel_error_free(socialchannel_error *error);
 void socialchannel_string_free(char *string);
 void socialchannel_bytes_free(uint8_t *bytes, size_t bytes_len);
+socialchannel_status socialchannel_log_level(const char *level,
+                                             socialchannel_error **error_out);
+socialchannel_status socialchannel_log_read(uint64_t after,
+                                            uint32_t limit,
+                                            char **entries_out,
+                                            socialchannel_error **error_out);
 socialchannel_status socialchannel_exchange_read(socialchannel_exchange *exchange,
                                                  uint8_t *buffer,
                                                  size_t capacity,

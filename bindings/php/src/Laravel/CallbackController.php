@@ -13,13 +13,13 @@ use SocialChannel\Exception\SocialChannelException;
 use SocialChannel\Host;
 
 /**
- * Where platforms send browsers back to. `begin()` sends them there.
+ * The callback to which platforms redirect browsers. `begin()` starts the consent.
  */
 final class CallbackController
 {
-    /** The session's member that holds whoever began: the session's id changes at a login, this does not. */
+    /** The session's member with the owner: unlike the session's id, it does not change at a login. */
     private const OWNER = 'social-channel.owner';
-    /** The session's member that holds for whom. */
+    /** The session's member with the tenant. */
     private const TENANT = 'social-channel.tenant';
 
     public function __construct(private readonly Host $host, private readonly Repository $config)
@@ -27,7 +27,7 @@ final class CallbackController
     }
 
     /**
-     * Where to send the browser to connect an account: `return redirect(CallbackController::begin(...))`.
+     * Returns where to send the browser to connect an account: `return redirect(CallbackController::begin(...))`.
      *
      * @param array<string, string> $inputs by the names of the provider's connect inputs
      *

@@ -10,13 +10,13 @@ use SocialChannel\Exception\SocialChannelException;
 use SocialChannel\Host;
 
 /**
- * Drives publish jobs for a while. Dispatch it every minute from the scheduler
- * (`$schedule->job(new DriveJobs())->everyMinute()`), and after `publish()` to begin at once. Several may run at the
- * same time: each publish job is driven by one of them. Through a service it does nothing, for that drives its own.
+ * Runs publish jobs for a while. Dispatch it every minute from the scheduler (`$schedule->job(new
+ * DriveJobs())->everyMinute()`), and after `publish()` to start at once. Several may run at the same time: each
+ * publish job is run by one of them. With a service it does nothing, because the service runs its own jobs.
  */
 final class DriveJobs implements ShouldQueue
 {
-    /** A turn that failed is not repeated: the next one finds the same jobs. */
+    /** A failed run is not retried: the next run finds the same jobs. */
     public int $tries = 1;
 
     /** @throws SocialChannelException */

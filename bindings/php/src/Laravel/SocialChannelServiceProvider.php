@@ -10,14 +10,14 @@ use Illuminate\Support\ServiceProvider;
 use SocialChannel\Host;
 
 /**
- * Brings the host into a Laravel application: `app(Host::class)`, the facade, the callback route.
+ * Registers the host in a Laravel application: `app(Host::class)`, the facade, the callback route.
  */
 final class SocialChannelServiceProvider extends ServiceProvider
 {
     public function register(): void
     {
         $this->mergeConfigFrom(__DIR__ . '/config.php', 'social-channel');
-        // One for a process: opening is cheap, but not nothing. Nothing is opened before it is asked for.
+        // One host per process, because opening has a cost. It is opened on first use.
         $this->app->singleton(Host::class, static function (Container $app): Host {
             return new Host((array) $app->make(Repository::class)->get('social-channel.host', []));
         });

@@ -7,22 +7,25 @@ declare(strict_types=1);
  */
 
 return [
-    // Members of SocialChannel\Host's configuration. Where FFI is off and a service is named, that is called.
+    // Members of SocialChannel\Host's configuration. If a service is configured, both the web server and artisan use
+    // it; otherwise the library runs in the process, with `data`.
     'host' => array_filter([
-        'data' => env('SOCIAL_CHANNEL_DATA', storage_path('social-channel')),
+        'data' => env('SOCIAL_CHANNEL_DATA') ?: storage_path('social-channel'),
         'library' => env('SOCIAL_CHANNEL_LIBRARY'),
         'service' => env('SOCIAL_CHANNEL_SERVICE'),
         'api_key' => env('SOCIAL_CHANNEL_API_KEY'),
-        // Jobs are driven by the queue (SocialChannel\Laravel\DriveJobs), not by the process that stores them.
+        // Jobs are run by the queue (SocialChannel\Laravel\DriveJobs), not by the process that stores them.
         'background' => false,
-    ], static fn ($it) => $it !== null),
+        // An empty variable in .env counts as not set.
+    ], static fn ($it) => $it !== null && $it !== ''),
 
-    // Where platforms send browsers back to: register it as the callback URL. Null: no route; use your own.
+    // The path of the callback: register it as the callback URL. Null: no route; use your own.
     'callback' => '/social-channel/callback',
     'middleware' => ['web'],
-    // Where the browser goes then: `channel` is in the query, or `error` and `message`.
+    // Where the browser is redirected afterwards, with `channel`, or `error` and `message`, in the query.
     'connected' => '/',
 
-    // Seconds that one turn of the queue job works. Less than the queue's `retry_after` and the worker's `--timeout`.
+    // Seconds that one run of the queue job works. Must be less than the queue's `retry_after` and the worker's
+    // `--timeout`.
     'work' => 50,
 ];

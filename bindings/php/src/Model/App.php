@@ -38,6 +38,8 @@ final readonly class App implements \JsonSerializable
         public int $createdAt,
         /** Seconds since 1970. */
         public int $updatedAt,
+        /** Why its component cannot be used now. */
+        public ?Error $error = null,
     ) {
     }
 }

@@ -16,7 +16,7 @@ final readonly class Candidate implements \JsonSerializable
     public function __construct(
         /** The platform's stable id. */
         public string $accountId,
-        /** For people. */
+        /** The name to display. */
         public string $displayName,
         /** May stop working after some hours. */
         public ?string $avatarUrl,

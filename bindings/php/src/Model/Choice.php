@@ -14,9 +14,9 @@ final readonly class Choice implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** What is sent. */
+        /** The value that is sent. */
         public string $value,
-        /** What is shown. */
+        /** The label that is shown. */
         public string $label,
     ) {
     }

@@ -8,16 +8,16 @@ use SocialChannel\Internal\Document;
 use SocialChannel\Internal\ListOf;
 
 /**
- * Several accounts came of one consent: the person picks one.
+ * A consent returned several accounts: the person picks one.
  */
 final readonly class Choose implements \JsonSerializable
 {
     use Document;
 
     public function __construct(
-        /** To be given back with the choice. */
+        /** Pass this back with the chosen account. */
         public string $choice,
-        /** @var list<Candidate> What there is. */
+        /** @var list<Candidate> The accounts to choose from. */
         #[ListOf(Candidate::class)]
         public array $candidates,
     ) {

@@ -16,7 +16,7 @@ final readonly class Condition implements \JsonSerializable
     public function __construct(
         /** A field's name, or `kind`. */
         public string $field,
-        /** @var list<string> A flag reads `true` or `false`; a field without a value the empty text. */
+        /** @var list<string> A flag is `true` or `false`; a field without a value is the empty text. */
         public array $values,
     ) {
     }

@@ -16,11 +16,11 @@ final readonly class Consequence implements \JsonSerializable
     public function __construct(
         /** Leave this field out; it has no value. */
         public ?string $hide = null,
-        /** Grey it out; it has no value. */
+        /** Disable the field or choice; it has no value. */
         public ?Restriction $disable = null,
-        /** Show these words. */
+        /** Show this notice. */
         public ?Notice $notice = null,
-        /** Grey out the publish button, and why. */
+        /** Disable the publish button, for this reason. */
         public ?string $block = null,
     ) {
     }

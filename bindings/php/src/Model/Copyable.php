@@ -14,7 +14,7 @@ final readonly class Copyable implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** What the portal calls it. */
+        /** Its name in the portal. */
         public string $label,
         /** The value. */
         public string $value,

@@ -8,7 +8,7 @@ use SocialChannel\Internal\Document;
 use SocialChannel\Internal\ListOf;
 
 /**
- * What a provider is.
+ * How a provider describes itself.
  */
 final readonly class Descriptor implements \JsonSerializable
 {
@@ -17,22 +17,22 @@ final readonly class Descriptor implements \JsonSerializable
     public function __construct(
         /** Lower-case, stable. */
         public string $id,
-        /** For people. */
+        /** The name to display. */
         public string $name,
-        /** Of the provider, semver. */
+        /** The provider's version (semver). */
         public string $version,
         /** @var list<string> `profile`, `stats`, `list`, `publish-video`, `publish-photos`, `publish-text`. */
         public array $abilities,
-        /** @var list<Setting> What the operator sets. */
+        /** @var list<Setting> Settings for the operator. */
         #[ListOf(Setting::class)]
         public array $settings,
-        /** @var list<Setting> What the person may type in when connecting. */
+        /** @var list<Setting> Inputs for the person who connects an account. */
         #[ListOf(Setting::class)]
         public array $connectInputs,
-        /** @var list<Scope> Permissions it may ask for. */
+        /** @var list<Scope> Permissions that it may request. */
         #[ListOf(Scope::class)]
         public array $scopes,
-        /** @var list<string> Origins it calls; the operator grants them. */
+        /** @var list<string> Origins that it calls and the operator must grant. */
         public array $origins,
     ) {
     }

@@ -7,16 +7,16 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * What a disconnect came to.
+ * The result of a disconnect.
  */
 final readonly class Disconnected implements \JsonSerializable
 {
     use Document;
 
     public function __construct(
-        /** The platform was told to forget the grant. */
+        /** The grant was revoked at the platform. */
         public bool $revoked,
-        /** Why it was not, if it was not. */
+        /** Why the grant was not revoked. */
         public ?string $note,
     ) {
     }

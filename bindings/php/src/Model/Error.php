@@ -24,7 +24,7 @@ final readonly class Error implements \JsonSerializable
         public ?string $remedy = null,
         /** The platform's own code, unchanged. */
         public ?string $code = null,
-        /** The setting, post field, option or permission that is at fault. */
+        /** The setting, post field, option or permission that caused the failure. */
         public ?string $field = null,
         /** Milliseconds to wait before the next try. */
         public ?int $retryAfterMs = null,
@@ -34,7 +34,7 @@ final readonly class Error implements \JsonSerializable
         public ?string $provider = null,
         /** The call that failed, by its name in the contract. */
         public ?string $operation = null,
-        /** For calls with effects: what is known of the effect. */
+        /** For calls with effects: what is known about the effect. */
         public ?Outcome $outcome = null,
     ) {
     }

@@ -7,7 +7,7 @@ namespace SocialChannel\Model;
 use SocialChannel\Exception as E;
 
 /**
- * What the caller should do next: the PHP column of the library's one table of failures.
+ * What the caller should do next: the PHP column of the library's table of failures.
  */
 enum ErrorKind: string
 {
@@ -37,7 +37,7 @@ enum ErrorKind: string
     case AuthorizationDenied = 'authorization_denied';
     /** Wait for a new day or a raised allowance. */
     case QuotaExceeded = 'quota_exceeded';
-    /** Read the message. Kinds of a newer library that this package does not know are read as this one. */
+    /** Read the message. Unknown kinds of a newer library also become this kind. */
     case Other = 'other';
     /** Ask the operator for the grant. */
     case DeniedByPolicy = 'denied_by_policy';
@@ -47,7 +47,7 @@ enum ErrorKind: string
     case ProviderFault = 'provider_fault';
     /** Install a provider that was built for this version of the contract. */
     case Incompatible = 'incompatible';
-    /** The file is no provider. */
+    /** The file is not a provider. */
     case LoadFailed = 'load_failed';
     /** Report a bug. */
     case Internal = 'internal';
@@ -79,7 +79,7 @@ enum ErrorKind: string
         };
     }
 
-    /** Whether the same call may succeed later without anybody changing anything. */
+    /** Whether the same call may succeed later without any change. */
     public function isRetryable(): bool
     {
         return match ($this) {

@@ -14,7 +14,7 @@ final readonly class Finding implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** Only `Error` stops a post. */
+        /** Only `Error` prevents a post. */
         public Severity $severity,
         /** What was checked: a setting, a post field or a topic. */
         public string $subject,

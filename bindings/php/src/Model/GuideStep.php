@@ -8,14 +8,14 @@ use SocialChannel\Internal\Document;
 use SocialChannel\Internal\ListOf;
 
 /**
- * One step on the way through the platform's portal.
+ * One step of the guide through the platform's portal.
  */
 final readonly class GuideStep implements \JsonSerializable
 {
     use Document;
 
     public function __construct(
-        /** What it is about. */
+        /** The title of the step. */
         public string $title,
         /** Markdown, a few sentences. */
         public string $body,

@@ -5,11 +5,11 @@ declare(strict_types=1);
 namespace SocialChannel\Model;
 
 /**
- * What an account can do at present.
+ * What an account can currently do.
  */
 enum Health: string
 {
-    /** All asked-for permissions are there. */
+    /** All requested permissions were granted. */
     case Active = 'active';
     /** Some permissions were not granted; see `missingScopes`. */
     case Limited = 'limited';

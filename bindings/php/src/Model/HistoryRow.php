@@ -16,13 +16,13 @@ final readonly class HistoryRow implements \JsonSerializable
     public function __construct(
         /** Milliseconds since 1970. */
         public int $atMs,
-        /** What was called, or what else moved the job. */
+        /** What was called, or another cause of a change. */
         public string $call,
         /** What the job was doing. */
         public string $phase,
-        /** How the job stands since, or the kind of the error. */
+        /** The job's status after the attempt, or the kind of the error. */
         public string $result,
-        /** One sentence, where there is an error. */
+        /** The error's message, if there is an error. */
         public ?string $message,
         /** The platform's own code. */
         public ?string $code,

@@ -7,18 +7,18 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * What to change of a job that has sent nothing yet. Null: stays as it is.
+ * Changes to a job that has sent nothing yet. Null: unchanged.
  */
 final readonly class JobChange implements \JsonSerializable
 {
     use Document;
 
     public function __construct(
-        /** The post, chosen anew. */
+        /** The new post. */
         public ?Post $post = null,
         /** Not before this instant; seconds since 1970. */
         public ?int $publishAt = null,
-        /** Given up after this instant; seconds since 1970. */
+        /** The job fails if it has not ended at this instant; seconds since 1970. */
         public ?int $deadlineAt = null,
         /** -100 to 100. */
         public ?int $priority = null,

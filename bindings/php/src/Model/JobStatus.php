@@ -5,15 +5,15 @@ declare(strict_types=1);
 namespace SocialChannel\Model;
 
 /**
- * Where a publish job stands.
+ * The status of a publish job.
  */
 enum JobStatus: string
 {
-    /** Going on, or waiting for its time. */
+    /** Running, or waiting for its time. */
     case Active = 'active';
-    /** Waits for a person; `error` says for what. */
+    /** Waits for a person; `error` says why. */
     case Paused = 'paused';
-    /** It is out. */
+    /** The post was published. */
     case Published = 'published';
     /** Nothing was posted. */
     case Failed = 'failed';
@@ -22,7 +22,7 @@ enum JobStatus: string
     /** Ended on request; nothing was posted. */
     case Cancelled = 'cancelled';
 
-    /** No call will follow, but for a published job that waits to learn its id. */
+    /** No further call follows, except for a published job that waits to learn its post's id. */
     public function hasEnded(): bool
     {
         return $this !== self::Active && $this !== self::Paused;

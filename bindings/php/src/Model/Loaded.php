@@ -8,7 +8,7 @@ use SocialChannel\Internal\Document;
 use SocialChannel\Internal\ListOf;
 
 /**
- * What came of loading a component.
+ * The result of loading a component.
  */
 final readonly class Loaded implements \JsonSerializable
 {
@@ -17,7 +17,7 @@ final readonly class Loaded implements \JsonSerializable
     public function __construct(
         /** The component. */
         public ProviderInfo $provider,
-        /** @var list<WaitingApp> Apps that stay with their older component, and the origins they would have to grant. */
+        /** @var list<WaitingApp> Apps that keep their older component, and the origins they would have to grant. */
         #[ListOf(WaitingApp::class)]
         public array $waiting,
     ) {

@@ -7,35 +7,35 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * Bytes to publish. Exactly one of `file`, `url`, `upload` and `name` is set: use the functions that make them.
+ * Media to publish. Exactly one of `file`, `url`, `upload` and `name` is set: use the static constructors.
  */
 final readonly class Media implements \JsonSerializable
 {
     use Document;
 
     private function __construct(
-        /** A file of this machine. Through a service it is uploaded first. */
+        /** A file on this machine. With a service it is uploaded first. */
         public ?string $file = null,
-        /** An `https` address, read by ranges. */
+        /** An `https` URL, read by ranges. */
         public ?string $url = null,
-        /** The id of an upload that the service keeps. */
+        /** The id of a stored upload. */
         public ?string $upload = null,
         /** A file below the operator's media folder. */
         public ?string $name = null,
         /** What it shows, for people who cannot see it. */
         public ?string $altText = null,
-        /** Where the platform itself can fetch the bytes until the publish has ended. */
+        /** Where the platform can fetch the bytes until the publish has ended. */
         public ?string $publicUrl = null,
-        /** Instead of what name and bytes say. */
+        /** Of bytes that do not say it themselves. What they say, nothing overrules. */
         public ?string $contentType = null,
     ) {
     }
 
     /**
-     * A file of this machine.
+     * A file on this machine.
      *
-     * In this process the library reads it while the job runs: keep it until the job has ended. Through a service
-     * it is uploaded when the job is stored, and may go then.
+     * With FFI, the library reads it while the job runs: keep it until the job has ended. With a service it is
+     * uploaded when the job is stored, and may be deleted then.
      */
     public static function file(
         string $path,
@@ -43,8 +43,8 @@ final readonly class Media implements \JsonSerializable
         ?string $publicUrl = null,
         ?string $contentType = null,
     ): self {
-        // The library wants the absolute path; one that is not there is left for it to refuse.
-        $found = realpath($path);
+        // The library requires an absolute path; it refuses a missing file itself.
+        $found = @realpath($path);
         return new self(
             file: $found === false ? $path : $found,
             altText: $altText,
@@ -53,7 +53,7 @@ final readonly class Media implements \JsonSerializable
         );
     }
 
-    /** An `https` address, which the host reads. */
+    /** An `https` URL, which the host reads. */
     public static function url(
         string $url,
         ?string $altText = null,
@@ -63,7 +63,7 @@ final readonly class Media implements \JsonSerializable
         return new self(url: $url, altText: $altText, publicUrl: $publicUrl, contentType: $contentType);
     }
 
-    /** What `Host::upload()` or `POST /uploads` gave. */
+    /** The result of `Host::upload()` or `POST /uploads`. */
     public static function upload(string $id, ?string $altText = null): self
     {
         return new self(upload: $id, altText: $altText);

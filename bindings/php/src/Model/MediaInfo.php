@@ -7,18 +7,18 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * What the host knows of a media item. Null means unknown, not zero.
+ * What the host knows about a media item. Null means unknown, not zero.
  */
 final readonly class MediaInfo implements \JsonSerializable
 {
     use Document;
 
     public function __construct(
-        /** Bytes. */
+        /** Size in bytes. */
         public int $size,
         /** For example `video/mp4`. */
         public string $contentType,
-        /** The last part of its path. */
+        /** The last component of its path. */
         public ?string $fileName,
         /** What it shows, for people who cannot see it. */
         public ?string $altText,
@@ -32,7 +32,7 @@ final readonly class MediaInfo implements \JsonSerializable
         public ?float $frameRate,
         /** For example `h264`. */
         public ?string $codec,
-        /** Where the platform itself can fetch the bytes until the publish has ended. */
+        /** Where the platform can fetch the bytes until the publish has ended. */
         public ?string $publicUrl,
     ) {
     }

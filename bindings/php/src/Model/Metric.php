@@ -14,7 +14,7 @@ final readonly class Metric implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** The platform's word. */
+        /** The platform's name for it. */
         public string $name,
         /** The number. */
         public int $value,

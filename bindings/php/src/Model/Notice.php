@@ -8,7 +8,7 @@ use SocialChannel\Internal\Document;
 use SocialChannel\Internal\ListOf;
 
 /**
- * To be shown in exactly these words.
+ * A notice, shown in exactly these words.
  */
 final readonly class Notice implements \JsonSerializable
 {

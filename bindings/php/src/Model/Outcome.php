@@ -5,12 +5,12 @@ declare(strict_types=1);
 namespace SocialChannel\Model;
 
 /**
- * What is known of a call with effects that failed.
+ * What is known about the effect of a failed call.
  */
 enum Outcome: string
 {
     /** It changed nothing. */
     case NotDone = 'not_done';
-    /** It may have had its effect: look before trying again. */
+    /** It may have had its effect: check before trying again. */
     case Unknown = 'unknown';
 }

@@ -7,7 +7,7 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * What to publish, besides the media.
+ * What to publish, without the media.
  */
 final readonly class Post implements \JsonSerializable
 {
@@ -16,13 +16,13 @@ final readonly class Post implements \JsonSerializable
     public function __construct(
         /** `video`, `photos`, `text`. */
         public string $kind,
-        /** Where the platform has titles. */
+        /** The title, if the platform has titles. */
         public ?string $title = null,
         /** Caption or text. */
         public ?string $text = null,
         /** A choice of the form's `visibility` field. */
         public ?string $visibility = null,
-        /** @var array<string, bool|int|string|list<string>> By the names of the form's other fields. */
+        /** @var array<string, bool|int|string|list<string>> Options by the names of the form's other fields. */
         public array $options = [],
     ) {
     }

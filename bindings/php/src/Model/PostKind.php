@@ -7,7 +7,7 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * A kind of post, and the media it takes. Null means that no limit is known.
+ * A kind of post and its media. A null limit is unknown.
  */
 final readonly class PostKind implements \JsonSerializable
 {
@@ -16,7 +16,7 @@ final readonly class PostKind implements \JsonSerializable
     public function __construct(
         /** As in `Post::$kind`. */
         public string $name,
-        /** For people. */
+        /** The label to display. */
         public string $label,
         /** Fewest media items. */
         public int $minMedia,
@@ -24,7 +24,7 @@ final readonly class PostKind implements \JsonSerializable
         public int $maxMedia,
         /** @var list<string> For example `video/mp4`. */
         public array $contentTypes,
-        /** Bytes, of each item. */
+        /** The maximum size of each item, in bytes. */
         public ?int $maxSize,
         /** Milliseconds. */
         public ?int $maxDurationMs,

@@ -15,10 +15,10 @@ final readonly class PostPage implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** @var list<PostSummary> May be fewer than asked for. */
+        /** @var list<PostSummary> The posts; may be fewer than requested. */
         #[ListOf(PostSummary::class)]
         public array $posts,
-        /** Null on the last page, and only there. */
+        /** Null only on the last page. */
         public ?string $nextCursor,
     ) {
     }

@@ -8,7 +8,7 @@ use SocialChannel\Internal\Document;
 use SocialChannel\Internal\ListOf;
 
 /**
- * Numbers of a post. Null means unknown, never zero.
+ * Statistics of a post. Null means unknown, never zero.
  */
 final readonly class PostStats implements \JsonSerializable
 {
@@ -23,7 +23,7 @@ final readonly class PostStats implements \JsonSerializable
         public ?int $comments,
         /** Shares. */
         public ?int $shares,
-        /** @var list<Metric> What else the platform counts. */
+        /** @var list<Metric> Other numbers of the platform. */
         #[ListOf(Metric::class)]
         public array $other,
     ) {

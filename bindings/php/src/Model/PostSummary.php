@@ -16,7 +16,7 @@ final readonly class PostSummary implements \JsonSerializable
     public function __construct(
         /** Exact: large numeric ids stay text. */
         public string $id,
-        /** `video`, `photos`, `text`, or the platform's own word. */
+        /** `video`, `photos`, `text`, or the platform's own term. */
         public string $kind,
         /** Its title. */
         public ?string $title,
@@ -24,7 +24,7 @@ final readonly class PostSummary implements \JsonSerializable
         public ?string $text,
         /** Its page. */
         public ?string $url,
-        /** A player. */
+        /** The URL of an embeddable player. */
         public ?string $embedUrl,
         /** May stop working after some hours. */
         public ?string $coverUrl,
@@ -36,7 +36,7 @@ final readonly class PostSummary implements \JsonSerializable
         public ?int $width,
         /** Pixels. */
         public ?int $height,
-        /** Its numbers. */
+        /** Its statistics. */
         public PostStats $stats,
     ) {
     }

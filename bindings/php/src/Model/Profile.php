@@ -7,7 +7,7 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * Who an account is.
+ * An account's profile.
  */
 final readonly class Profile implements \JsonSerializable
 {
@@ -20,13 +20,13 @@ final readonly class Profile implements \JsonSerializable
         public ?string $username,
         /** The shown name; may change. */
         public string $displayName,
-        /** What it says of itself. */
+        /** The account's own description. */
         public ?string $bio,
         /** Its page. */
         public ?string $url,
         /** May stop working after some hours. */
         public ?string $avatarUrl,
-        /** Has a badge. */
+        /** Whether it has a verification badge. */
         public ?bool $verified,
     ) {
     }

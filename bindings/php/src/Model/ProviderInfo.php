@@ -14,11 +14,11 @@ final readonly class ProviderInfo implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** What it says of itself. */
+        /** How the provider describes itself. */
         public Descriptor $descriptor,
-        /** Its name. */
+        /** Its digest. */
         public string $digest,
-        /** Bytes. */
+        /** Size in bytes. */
         public int $size,
         /** @var list<string> Interfaces it implements, with the version of the contract it was built for. */
         public array $interfaces,
@@ -28,6 +28,8 @@ final readonly class ProviderInfo implements \JsonSerializable
         public bool $installed,
         /** @var list<string> Apps that run it. */
         public array $apps,
+        /** Why it cannot be used now. */
+        public ?Error $error = null,
     ) {
     }
 }

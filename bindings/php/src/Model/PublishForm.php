@@ -15,7 +15,7 @@ final readonly class PublishForm implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** Who will be seen as the author. */
+        /** The name that will be shown as the author. */
         public string $accountName,
         /** May stop working after some hours. */
         public ?string $accountAvatarUrl,
@@ -25,13 +25,13 @@ final readonly class PublishForm implements \JsonSerializable
         /** @var list<FormField> In the order in which they are shown. */
         #[ListOf(FormField::class)]
         public array $fields,
-        /** @var list<Rule> Taken in order. */
+        /** @var list<Rule> Applied in order. */
         #[ListOf(Rule::class)]
         public array $rules,
         /** @var list<Quota> Allowances. */
         #[ListOf(Quota::class)]
         public array $quotas,
-        /** The account cannot post at present, and why. */
+        /** Why the account cannot currently post. */
         public ?Error $blocked,
     ) {
     }

@@ -16,11 +16,11 @@ final readonly class Quota implements \JsonSerializable
     public function __construct(
         /** What is counted. */
         public string $name,
-        /** So far. */
+        /** How much is used. */
         public int $used,
-        /** Of. */
+        /** The maximum. */
         public int $maximum,
-        /** When it starts anew; seconds since 1970. */
+        /** When it renews; seconds since 1970. */
         public ?int $resetsAt,
     ) {
     }

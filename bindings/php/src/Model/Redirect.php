@@ -14,9 +14,9 @@ final readonly class Redirect implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** The platform's page. */
+        /** The platform's consent page. */
         public string $url,
-        /** Comes back in the callback. */
+        /** Returned in the callback. */
         public string $state,
         /** Seconds since 1970. */
         public int $expiresAt,

@@ -14,7 +14,7 @@ final readonly class Resolution implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** The post is there. False: the person looked, and it is not. */
+        /** True if the post exists; false if the person checked and it does not. */
         public bool $posted,
         /** The platform's id of the post, if the person knows it. */
         public ?string $postId = null,

@@ -7,7 +7,7 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * What is greyed out, and why.
+ * What is disabled, and why.
  */
 final readonly class Restriction implements \JsonSerializable
 {
@@ -16,9 +16,9 @@ final readonly class Restriction implements \JsonSerializable
     public function __construct(
         /** The field. */
         public string $field,
-        /** One choice of it; null: all of it. */
+        /** One choice of it; null: the whole field. */
         public ?string $choice,
-        /** Shown with it, in exactly these words. */
+        /** The reason, shown in exactly these words. */
         public string $because,
     ) {
     }

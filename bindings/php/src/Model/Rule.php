@@ -18,7 +18,7 @@ final readonly class Rule implements \JsonSerializable
         /** @var list<Condition> All must hold. */
         #[ListOf(Condition::class)]
         public array $conditions,
-        /** What follows. */
+        /** What the rule does. */
         public Consequence $consequence,
     ) {
     }
@@ -26,7 +26,7 @@ final readonly class Rule implements \JsonSerializable
     /**
      * Whether all conditions hold.
      *
-     * @param array<string, string> $values by field name; a flag reads `true` or `false`
+     * @param array<string, string> $values by field name; a flag is `true` or `false`
      */
     public function applies(array $values): bool
     {

@@ -16,7 +16,7 @@ final readonly class Scope implements \JsonSerializable
     public function __construct(
         /** As the platform names it. */
         public string $name,
-        /** Why it is needed, in words an app reviewer accepts. */
+        /** Why it is needed, for the platform's app review. */
         public string $purpose,
         /** @var list<string> Abilities lost without it. */
         public array $abilities,

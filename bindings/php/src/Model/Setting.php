@@ -7,7 +7,7 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * A value the operator or the person types in; forms are drawn from these.
+ * A value that the operator or the person enters; forms are built from these.
  */
 final readonly class Setting implements \JsonSerializable
 {
@@ -16,17 +16,17 @@ final readonly class Setting implements \JsonSerializable
     public function __construct(
         /** Kebab-case, for example `client-key`. */
         public string $name,
-        /** What the form calls it. */
+        /** Its label in the form. */
         public string $label,
         /** A sentence below it. */
         public ?string $help,
-        /** `text`, `secret`, `url`, `choice`, `flag` (`true` or `false`), `list` (one value a line). */
+        /** `text`, `secret`, `url`, `choice`, `flag` (`true` or `false`), `list` (one value per line). */
         public string $kind,
         /** @var list<string> Values of a `choice`, or suggestions for a `list`. */
         public array $choices,
-        /** Nothing works without it. */
+        /** Whether it is required. */
         public bool $required,
-        /** Taken where nothing is set. */
+        /** Used if nothing is set. */
         public ?string $defaultValue,
     ) {
     }

@@ -9,11 +9,11 @@ namespace SocialChannel\Model;
  */
 enum Severity: string
 {
-    /** Checked, and good. */
+    /** Checked, no problem. */
     case Ok = 'ok';
-    /** Good to know. */
+    /** Information. */
     case Info = 'info';
-    /** Works, and may not be what was meant. */
+    /** Works, but may not be intended. */
     case Warning = 'warning';
     /** Will not work. */
     case Error = 'error';

@@ -16,19 +16,19 @@ final readonly class ShownSetting implements \JsonSerializable
     public function __construct(
         /** Kebab-case, for example `client-key`. */
         public string $name,
-        /** What the form calls it. */
+        /** Its label in the form. */
         public string $label,
         /** A sentence below it. */
         public ?string $help,
-        /** `text`, `secret`, `url`, `choice`, `flag` (`true` or `false`), `list` (one value a line). */
+        /** `text`, `secret`, `url`, `choice`, `flag` (`true` or `false`), `list` (one value per line). */
         public string $kind,
         /** @var list<string> Values of a `choice`, or suggestions for a `list`. */
         public array $choices,
-        /** Nothing works without it. */
+        /** Whether it is required. */
         public bool $required,
-        /** Taken where nothing is set. */
+        /** Used if nothing is set. */
         public ?string $defaultValue,
-        /** Its value; of a secret `****` and its last four characters. */
+        /** Its value; for a secret, `****` and its last four characters. */
         public ?string $value,
         /** The value is the provider's default. */
         public bool $isDefault,

@@ -8,7 +8,7 @@ use SocialChannel\Internal\Document;
 use SocialChannel\Internal\ListOf;
 
 /**
- * Numbers of an account. Null means unknown, never zero.
+ * Statistics of an account. Null means unknown, never zero.
  */
 final readonly class Stats implements \JsonSerializable
 {
@@ -23,7 +23,7 @@ final readonly class Stats implements \JsonSerializable
         public ?int $likes,
         /** Public posts. */
         public ?int $posts,
-        /** @var list<Metric> What else the platform counts. */
+        /** @var list<Metric> Other numbers of the platform. */
         #[ListOf(Metric::class)]
         public array $other,
     ) {

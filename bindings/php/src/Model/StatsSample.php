@@ -7,7 +7,7 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * A channel's numbers at an instant.
+ * A channel's statistics at an instant.
  */
 final readonly class StatsSample implements \JsonSerializable
 {
@@ -16,7 +16,7 @@ final readonly class StatsSample implements \JsonSerializable
     public function __construct(
         /** Seconds since 1970. */
         public int $at,
-        /** The numbers. */
+        /** The statistics. */
         public Stats $stats,
     ) {
     }

@@ -14,9 +14,9 @@ final readonly class TextLimit implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** In units. */
+        /** The maximum length, in units. */
         public int $maximum,
-        /** `utf-16` (code units), `characters` (code points), `graphemes`, `bytes`, or the platform's own. */
+        /** `utf-16` (code units), `characters` (code points), `graphemes`, `bytes`, or the platform's own unit. */
         public string $unit,
     ) {
     }

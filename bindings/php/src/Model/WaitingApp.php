@@ -7,7 +7,7 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * An app whose grants a new component goes beyond.
+ * An app whose grants do not cover a new component.
  */
 final readonly class WaitingApp implements \JsonSerializable
 {
@@ -16,7 +16,7 @@ final readonly class WaitingApp implements \JsonSerializable
     public function __construct(
         /** Its name. */
         public string $app,
-        /** @var list<string> What it would have to grant. */
+        /** @var list<string> The origins it would have to grant. */
         public array $missingOrigins,
     ) {
     }

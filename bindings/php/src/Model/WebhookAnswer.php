@@ -7,16 +7,16 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * What to answer the platform, with status 200.
+ * The response to the platform, sent with status 200.
  */
 final readonly class WebhookAnswer implements \JsonSerializable
 {
     use Document;
 
     public function __construct(
-        /** As it is. */
+        /** The body, to be sent unchanged. */
         public string $body,
-        /** Null: send none. */
+        /** The content type; null: send none. */
         public ?string $contentType,
         /** Events that were not known before. */
         public int $newEvents,

@@ -42,7 +42,7 @@ final class Browser
         return $this->token;
     }
 
-    /** Where it is now, with the query. */
+    /** The current URL, with the query. */
     public function path(): string
     {
         return $this->path;

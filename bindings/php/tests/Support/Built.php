@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel\Tests\Support;
 
 /**
- * What was built before: the library, programs, components. Where one is missing, tests fail and say how to make it.
+ * Build results: the library, programs, components. If one is missing, tests fail and say how to build it.
  */
 final class Built
 {

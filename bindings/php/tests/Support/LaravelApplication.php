@@ -8,7 +8,7 @@ use Illuminate\Container\Container;
 use Illuminate\Contracts\Foundation\CachesConfiguration;
 
 /**
- * Of Laravel's application what a service provider asks: the container, and where files lie.
+ * The part of Laravel's application that a service provider needs: the container and paths.
  */
 final class LaravelApplication extends Container implements CachesConfiguration
 {

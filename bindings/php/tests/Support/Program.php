@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel\Tests\Support;
 
 /**
- * A program that runs beside a test, and ends with it.
+ * A program that runs during a test, and ends with it.
  */
 final class Program
 {
@@ -16,8 +16,8 @@ final class Program
 
     /**
      * @param list<string> $command
-     * @param array<string, string> $environment besides this process's own
-     * @param string|null $log a file for what it says on standard error
+     * @param array<string, string> $environment in addition to this process's environment
+     * @param string|null $log a file for its standard error
      */
     public function __construct(array $command, array $environment = [], private readonly ?string $log = null)
     {
@@ -36,7 +36,7 @@ final class Program
         $this->stop();
     }
 
-    /** Its next line. */
+    /** The next line of its output. */
     public function line(): string
     {
         $line = fgets($this->pipes[1]);
@@ -47,7 +47,7 @@ final class Program
     }
 
     /**
-     * Its next document, on one line or several.
+     * The next JSON document of its output, on one line or several.
      *
      * @return array<mixed>
      */
@@ -66,7 +66,7 @@ final class Program
         return proc_get_status($this->process)['pid'];
     }
 
-    /** Ends it and waits for that. */
+    /** Stops it and waits for its end. */
     public function stop(): void
     {
         if (is_resource($this->process)) {
@@ -81,7 +81,7 @@ final class Program
      * Runs a command to its end.
      *
      * @param list<string> $command
-     * @param array<string, string> $environment besides this process's own
+     * @param array<string, string> $environment in addition to this process's environment
      *
      * @return array{int, string, string} exit code, output, errors
      */
@@ -106,7 +106,7 @@ final class Program
         return [$code, $output, $said];
     }
 
-    /** A port that nothing listens at. */
+    /** A free port. */
     public static function freePort(): int
     {
         $socket = stream_socket_server('tcp://127.0.0.1:0');
@@ -115,7 +115,7 @@ final class Program
         return (int) substr((string) strrchr($name, ':'), 1);
     }
 
-    /** Waits until something answers there. */
+    /** Waits until something listens there. */
     public static function awaitPort(int $port): void
     {
         $end = microtime(true) + 30;

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel\Tests\Support;
 
 /**
- * `social-channel serve`, at a Unix socket and at a port.
+ * `social-channel serve`, on a Unix socket and a port.
  */
 final class Service
 {

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel\Tests\Support;
 
 /**
- * The simulated platform, whose person consents at once.
+ * The simulator, with automatic consent.
  */
 final class Simulator
 {
@@ -18,9 +18,10 @@ final class Simulator
     public readonly array $settings;
     private readonly Program $program;
 
-    public function __construct()
+    /** @param list<string> $more flags */
+    public function __construct(array $more = [])
     {
-        $flags = ['--port', '0', '--auto-consent', '--describe', '--until-eof'];
+        $flags = ['--port', '0', '--auto-consent', '--describe', '--until-eof', ...$more];
         $this->program = new Program([Built::program('tiktok-simulator'), ...$flags]);
         $described = $this->program->document();
         $this->origin = $described['origin'];
@@ -45,7 +46,7 @@ final class Simulator
         file_get_contents($this->origin . $path, false, $context);
     }
 
-    /** What the person's browser does: opens the page, consents, and is sent back. */
+    /** Acts as the person's browser: opens the page, consents, and is redirected back. */
     public static function consent(string $url): string
     {
         $curl = curl_init($url);

@@ -9,7 +9,7 @@ use SocialChannel\Host;
 use SocialChannel\TransportKind;
 
 /**
- * A host before a simulated platform, over one of the two ways.
+ * A host with a simulator, over one of the two transports.
  */
 final class Stage
 {

@@ -47,7 +47,7 @@ final class WebServer
             $values .= "php_admin_value[$name] = $value\n";
         }
         $root = function_exists('posix_geteuid') && posix_geteuid() === 0;
-        // As root FPM wants to know whom to become; the tests stay who they are.
+        // As root, FPM requires a user to switch to; the tests keep their user.
         $user = $root ? "user = root\ngroup = root\nlisten.owner = root\nlisten.mode = 0666\n" : '';
         file_put_contents("$folder->path/fpm.conf", <<<CONF
             [global]
@@ -127,7 +127,7 @@ final class WebServer
         return json_decode($text, true) ?? throw new \RuntimeException("$path: $text\n" . $this->logs());
     }
 
-    /** What the servers said. */
+    /** The servers' output. */
     public function logs(): string
     {
         $files = ["{$this->folder->path}/fpm.log", "{$this->folder->path}/nginx.log"];

@@ -3,7 +3,7 @@
 declare(strict_types=1);
 
 /*
- * What the web server tests ask: one host for each request, as a platform's page has it. The file that CONFIG names is
+ * The script of the web server tests: one host per request, as in a platform's page. The file named by CONFIG is
  * the host's configuration.
  */
 
@@ -12,7 +12,7 @@ use SocialChannel\Host;
 use SocialChannel\Model\Media;
 use SocialChannel\Model\Post;
 
-// Preloaded classes are there already, and only those may use FFI where `ffi.enable` is `preload`.
+// Preloaded classes already exist, and only those may use FFI if `ffi.enable` is `preload`.
 require_once dirname(__DIR__, 2) . '/autoload.php';
 
 header('Content-Type: application/json');

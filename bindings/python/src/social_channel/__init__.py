@@ -5,6 +5,7 @@ from .aio import AsyncHost, AsyncTenant
 from .documents import AppConfig, JobChange, JobStatus, Media, Post, PublishRequest
 from .errors import SocialChannelError
 from .host import FOREVER, Host, Tenant
+from .log import forward_log, log_level
 
 __version__ = "0.1.0"
 __all__ = [
@@ -20,5 +21,7 @@ __all__ = [
     "PublishRequest",
     "SocialChannelError",
     "Tenant",
+    "forward_log",
+    "log_level",
     "new_key",
 ]

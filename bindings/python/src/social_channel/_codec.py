@@ -7,7 +7,9 @@ import functools
 import json
 import types
 import typing
+from collections.abc import Mapping
 from enum import Enum
+from os import PathLike, fspath
 from typing import Any
 
 from . import documents
@@ -46,7 +48,13 @@ def decode(kind: Any, value: Any) -> Any:
 
 def encode(value: Any) -> str:
     """A document as JSON. What is None is left out, which means the same."""
-    return json.dumps(_plain(value), ensure_ascii=False)
+    return json.dumps(_plain(value), ensure_ascii=False, default=_refuse)
+
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(
+        f"a document takes text, numbers, flags, lists and mappings, and {type(value).__name__} was given: write it as one of them"
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -55,7 +63,9 @@ def _plain(value: Any) -> Any:
         return {name: _plain(member) for name, member in members if member is not None}
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, dict):
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]

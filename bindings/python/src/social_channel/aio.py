@@ -1,4 +1,4 @@
-"""The same calls for asyncio. Each waits on a thread, where the interpreter's lock is released, and never in the loop.
+"""The same calls for asyncio. Each runs on a thread, where the GIL is released, and never blocks the event loop.
 
 Cancelling a task stops waiting; what the library was asked to do goes on.
 """
@@ -15,7 +15,7 @@ from . import documents as doc
 from .host import Host, Tenant
 
 CALLS_AT_ONCE = 64
-"""Threads that wait for calls of one host; they only wait, so there may be many."""
+"""The number of threads for calls of one host; they mostly wait, so there may be many."""
 
 
 class _Wrapper:
@@ -23,6 +23,9 @@ class _Wrapper:
     _threads: ThreadPoolExecutor
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        # A copy accesses this attribute before it is set.
+        if name.startswith("_"):
+            raise AttributeError(name)
         call = getattr(self._inner, name)
 
         @functools.wraps(call)
@@ -34,7 +37,7 @@ class _Wrapper:
 
 
 class AsyncHost(_Wrapper):
-    """`Host`, with every call to be awaited: `async with await AsyncHost.open(data=...) as host`."""
+    """`Host` with awaitable calls: `async with await AsyncHost.open(data=...) as host`."""
 
     def __init__(self, host: Host, threads: ThreadPoolExecutor) -> None:
         self._inner = host
@@ -48,8 +51,8 @@ class AsyncHost(_Wrapper):
         return cls(await asyncio.get_running_loop().run_in_executor(threads, opening), threads)
 
     async def close(self) -> None:
-        """Lays jobs down and frees the host."""
-        # Not on our own threads: they may all be waiting for what ends only now.
+        """Releases jobs and frees the host."""
+        # Not on this host's own threads: they may all be waiting for calls that end only now.
         await asyncio.to_thread(self._inner.close)
         self._threads.shutdown(wait=False)
 
@@ -60,19 +63,19 @@ class AsyncHost(_Wrapper):
         await self.close()
 
     def tenant(self, name: str | None = None) -> AsyncTenant:
-        """A tenant's view."""
+        """The view of one tenant."""
         return AsyncTenant(self._inner.tenant(name), self._threads)
 
 
 class AsyncTenant(_Wrapper):
-    """`Tenant`, with every call to be awaited."""
+    """`Tenant` with awaitable calls."""
 
     def __init__(self, tenant: Tenant, threads: ThreadPoolExecutor) -> None:
         self._inner = tenant
         self._threads = threads
 
-    async def follow(self, job: str, every_ms: int = 200) -> AsyncIterator[doc.Job]:
-        """The job again and again as it moves, up to its end or pause."""
+    async def follow(self, job: str, every_ms: float = 200) -> AsyncIterator[doc.Job]:
+        """Yields the job after every change, until it ends or pauses."""
         while True:
             seen = await self.wait_for_job(job, every_ms)
             yield seen

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class SocialChannelError(Exception):
-    """Any failure. `str(error)` is the message; the other members are None where nobody knows them."""
+    """Any failure. `str(error)` is the message; the other members are None if unknown."""
 
     kind = "other"
     status = 299
@@ -25,6 +25,10 @@ class SocialChannelError(Exception):
         self.provider: str | None = document.get("provider")
         self.operation: str | None = document.get("operation")
         self.outcome: str | None = document.get("outcome")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Process pools pickle exceptions.
+        return type(self), (self.document, self.status)
 
     @property
     def retry_after(self) -> float | None:
@@ -51,7 +55,7 @@ _ROWS = [
     ("LimitExceeded", "limit_exceeded", 301, "Raise a limit or shrink the work."),
     ("ProviderFault", "provider_fault", 302, "Replace the provider: it trapped or broke the contract."),
     ("Incompatible", "incompatible", 310, "Install a provider for this version of the contract."),
-    ("LoadFailed", "load_failed", 311, "The file is no provider."),
+    ("LoadFailed", "load_failed", 311, "The file is not a provider."),
     ("Internal", "internal", 900, "Report a bug."),
 ]
 
@@ -86,5 +90,5 @@ for _name, _kind, _status, _told in _ROWS:
 
 
 def of(status: int, document: dict[str, Any]) -> SocialChannelError:
-    """The exception of a status; of one that a newer library brought, the general one."""
+    """The exception class of a status; the general one for a status of a newer library."""
     return BY_STATUS.get(status, SocialChannelError)(document, status)

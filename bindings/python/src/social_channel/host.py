@@ -1,34 +1,41 @@
-"""`Host` and `Tenant`: the calls users make."""
+"""`Host` and `Tenant`: the calls for users."""
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from ctypes import c_bool, c_size_t, c_uint64
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 from . import _library as lib
 from . import documents as doc
+from . import errors
 from ._codec import decode, encode
 
-FOREVER = 2**64 - 1
+FOREVER = lib.FOREVER
 """For `Host.work`: until `Host.shutdown`."""
 
 
 class Host:
-    """Social Channel, opened. Usable from every thread; a context manager that closes it.
+    """An open host. Usable from every thread; a context manager that closes it.
 
     `data` is the folder for everything that must last; `config` holds the other members of `HostConfig`, for example
-    `background=False` for processes that are killed at will.
+    `background=False` for processes that are killed at will. Paths are whole ones: a relative one is refused, for it
+    would depend on where the program happens to run.
     """
 
     def __init__(self, data: str | PathLike[str] | None = None, **config: Any) -> None:
         if data is not None:
             config["data"] = fspath(data)
         self._handle = lib.open_host(encode(config))
+        served = _served(config)
+        if served is not None:
+            warnings.warn(served, stacklevel=2)
 
     def close(self) -> None:
-        """Lays jobs down and frees the host. Closing it twice does nothing."""
+        """Releases jobs and frees the host. Closing it twice does nothing."""
         handle = self._handle
         if handle is not None:
             self._handle = None
@@ -44,35 +51,35 @@ class Host:
         if getattr(self, "_handle", None) is not None:
             self.close()
 
-    def _call(self, name: str, *arguments: Any, answers: bool = True) -> Any:
-        return lib.call(f"host_{name}", self._handle, *arguments, answers=answers)
+    def _call(self, name: str, *arguments: Any) -> Any:
+        return lib.call(f"host_{name}", self._handle, *arguments)
 
     # ---- providers
 
     def load_provider(self, component: bytes) -> doc.Loaded:
         """Installs a provider, or replaces the one of the same id while the host runs."""
-        return decode(doc.Loaded, self._call("load_provider", component, c_size_t(len(component))))
+        return decode(doc.Loaded, self._call("load_provider", component))
 
     def load_provider_file(self, path: str | PathLike[str]) -> doc.Loaded:
-        """As `load_provider`, from a file."""
+        """Like `load_provider`, from a file."""
         return decode(doc.Loaded, self._call("load_provider_file", fspath(path)))
 
     def inspect_provider(self, component: bytes) -> doc.ProviderInfo:
-        """Looks at a component without installing it."""
-        return decode(doc.ProviderInfo, self._call("inspect_provider", component, c_size_t(len(component))))
+        """Inspects a component without installing it."""
+        return decode(doc.ProviderInfo, self._call("inspect_provider", component))
 
     def providers(self) -> list[doc.ProviderInfo]:
         """The installed providers, and components that open jobs still need."""
         return decode(list[doc.ProviderInfo], self._call("list_providers"))
 
     def unload_provider(self, provider: str) -> None:
-        """Forgets a provider."""
-        self._call("unload_provider", provider, answers=False)
+        """Deletes a provider."""
+        self._call("unload_provider", provider)
 
     # ---- apps
 
     def put_app(self, app: str, config: doc.AppConfig | Mapping[str, Any]) -> doc.App:
-        """Makes an app, or changes what `config` names of an existing one."""
+        """Creates an app, or changes the members of an existing app that `config` has."""
         return decode(doc.App, self._call("put_app", app, encode(config)))
 
     def apps(self) -> list[doc.App]:
@@ -84,11 +91,11 @@ class Host:
         return decode(doc.App, self._call("get_app", app))
 
     def delete_app(self, app: str) -> None:
-        """Forgets an app that has no channels."""
-        self._call("delete_app", app, answers=False)
+        """Deletes an app that has no channels."""
+        self._call("delete_app", app)
 
     def check_app(self, app: str) -> list[doc.Finding]:
-        """What is wrong with an app's settings."""
+        """Checks an app's settings."""
         return decode(list[doc.Finding], self._call("check_app", app))
 
     def app_guide(self, app: str) -> list[doc.GuideStep]:
@@ -97,35 +104,74 @@ class Host:
 
     # ---- work
 
-    def work(self, longest_ms: int = 0) -> doc.Worked:
-        """Drives all tenants' due jobs for so long; 0 does what is due now, `FOREVER` goes on until `shutdown`."""
-        return decode(doc.Worked, self._call("work", c_uint64(longest_ms)))
+    def work(self, longest_ms: float = 0) -> doc.Worked:
+        """Runs all tenants' due jobs for this long; 0 does what is due now, `FOREVER` continues until `shutdown`.
 
-    def shutdown(self, longest_ms: int = 30_000) -> None:
-        """Lays jobs down; what is not finished goes on when a host is next opened on the same data."""
-        self._call("shutdown", c_uint64(longest_ms), answers=False)
+        Ctrl-C, and whatever a signal handler raises, arrives at once. Jobs under way then go on until `close`.
+        """
+        left = _Left(longest_ms)
+        worked: doc.Worked = decode(doc.Worked, self._call("work", left.milliseconds()))
+        while worked.interrupted and left.milliseconds() > 0:
+            # The handler raised nothing: the wait continues, as with every blocking call of Python.
+            more = decode(doc.Worked, self._call("work", left.milliseconds()))
+            more.jobs, more.accounts = more.jobs + worked.jobs, more.accounts + worked.accounts
+            worked = more
+        return worked
+
+    def shutdown(self, longest_ms: float = 30_000) -> None:
+        """Releases jobs; unfinished ones continue when a host is next opened on the same data."""
+        self._call("shutdown", longest_ms)
 
     def rotate_keys(self) -> int:
-        """Encrypts everything anew under the first key; how many values were changed."""
+        """Encrypts everything again with the first key; returns how many values were changed."""
         return lib.rotate_keys(self._handle)
 
     def receive_webhook(
         self, app: str, body: bytes, *, method: str = "POST", query: str = "", headers: Sequence[tuple[str, str]] = ()
     ) -> tuple[doc.WebhookReply, bytes]:
-        """Takes a platform's call to an app's webhook address: the reply, and the bytes to answer."""
+        """Receives a webhook of an app: returns the reply and the response body. `body` is the received
+        bytes, before any decoding."""
         head = encode({"method": method, "query": query, "headers": list(headers)})
         reply, answer = lib.receive_webhook(self._handle, app, head, body)
         return decode(doc.WebhookReply, reply), answer
 
     def tenant(self, name: str | None = None) -> Tenant:
-        """A tenant's view; without a name, the one of a program that has only one."""
+        """The view of one tenant; without a name, the default tenant."""
         return Tenant(self, name)
 
 
+def _served(config: Mapping[str, Any]) -> str | None:
+    """Warns if a web server seems to serve the folder of the key."""
+    file = config.get("key_file") or (None if config.get("data") else config.get("database"))
+    folder = Path(file).parent if file else Path(config.get("data") or "/")
+    for above in (folder, *folder.parents):
+        mark = next((name for name in ("index.php", ".htaccess") if (above / name).exists()), None)
+        if mark is not None:
+            return (
+                f"{folder} lies below {above}, which looks like a web server's folder (it holds {mark}): the master key and the "
+                "database may be served from there, and with them every account; use a folder outside, such as /var/lib/shop"
+            )
+    return None
+
+
+class _Left:
+    """The rest of a duration."""
+
+    def __init__(self, longest_ms: float) -> None:
+        self._whole = lib.milliseconds("longest_ms", longest_ms)
+        self._begun = time.monotonic()
+
+    def milliseconds(self) -> int:
+        if self._whole == FOREVER:
+            return FOREVER
+        return max(0, self._whole - int((time.monotonic() - self._begun) * 1000))
+
+
 class Tenant:
-    """The calls of one tenant: nothing of another can be reached through it."""
+    """The calls of one tenant; it gives no access to other tenants."""
 
     def __init__(self, host: Host, name: str | None) -> None:
+        lib.text("tenant", name, absent=True)
         self._host = host
         self._name = name
 
@@ -134,17 +180,19 @@ class Tenant:
 
     # ---- connect
 
-    def begin_connect(self, app: str, **options: Any) -> doc.Connect:
-        """Begins to connect an account. `options` are the members of `ConnectOptions`; give `owner`."""
+    def begin_connect(self, app: str, *, owner: str, **options: Any) -> doc.Connect:
+        """Begins to connect an account. `owner` identifies who begins, such as the browser's session, and must be given
+        again to complete; any other value is refused. `options` are the other members of `ConnectOptions`."""
+        options["owner"] = _owner(owner)
         return decode(doc.Connect, self._call("begin_connect", app, encode(options)))
 
     def complete_connect(self, owner: str, callback: str) -> doc.Connected:
-        """Completes it with the query of the callback, exactly as received, or its whole address."""
-        return decode(doc.Connected, self._call("complete_connect", owner, callback))
+        """Completes it with the query of the callback, exactly as received, or its whole URL."""
+        return decode(doc.Connected, self._call("complete_connect", _owner(owner), callback))
 
     def choose_account(self, owner: str, choice: str, account_id: str) -> doc.Channel:
-        """Picks one of several accounts that a consent brought."""
-        return decode(doc.Channel, self._call("choose_account", owner, choice, account_id))
+        """Connects one of several accounts that a consent returned."""
+        return decode(doc.Channel, self._call("choose_account", _owner(owner), choice, account_id))
 
     def channels(self) -> list[doc.Channel]:
         """All connected accounts."""
@@ -155,17 +203,20 @@ class Tenant:
         return decode(doc.Channel, self._call("get_channel", channel))
 
     def disconnect(self, channel: str) -> doc.Disconnected:
-        """Cancels the channel's jobs, tells the platform, and forgets the channel."""
+        """Cancels the channel's jobs, tells the platform, and deletes the access.
+
+        Jobs, consents and numbers are kept: the same account connected to the same app again is the same channel.
+        """
         return decode(doc.Disconnected, self._call("disconnect", channel))
 
     # ---- read
 
     def profile(self, channel: str) -> doc.Profile:
-        """Who the account is."""
+        """The account's profile."""
         return decode(doc.Profile, self._call("get_profile", channel))
 
     def stats(self, channel: str) -> doc.Stats:
-        """The account's numbers."""
+        """The account's statistics."""
         return decode(doc.Stats, self._call("get_stats", channel))
 
     def list_posts(self, channel: str, limit: int = 20, cursor: str | None = None) -> doc.PostPage:
@@ -174,7 +225,9 @@ class Tenant:
         return decode(doc.PostPage, self._call("list_posts", channel, encode(query)))
 
     def get_posts(self, channel: str, ids: Sequence[str]) -> list[doc.PostSummary]:
-        """Posts by id, with fresh numbers and covers."""
+        """Posts by id, with current statistics and covers."""
+        if isinstance(ids, str):
+            raise TypeError("`ids` must be a list of ids, and one str was given")
         return decode(list[doc.PostSummary], self._call("get_posts", channel, encode(list(ids))))
 
     # ---- publish
@@ -184,7 +237,7 @@ class Tenant:
         return decode(doc.PublishForm, self._call("get_publish_form", channel))
 
     def check_post(self, channel: str, request: doc.PublishRequest | Mapping[str, Any]) -> list[doc.Finding]:
-        """Everything that can be known of a post without posting it."""
+        """Checks a post as far as possible without posting it."""
         return decode(list[doc.Finding], self._call("check_post", channel, encode(request)))
 
     def publish(self, channel: str, request: doc.PublishRequest | Mapping[str, Any]) -> doc.Job:
@@ -199,12 +252,17 @@ class Tenant:
         """One job, without waiting."""
         return decode(doc.Job, self._call("get_job", job))
 
-    def wait_for_job(self, job: str, longest_ms: int) -> doc.Job:
-        """Waits until the job has ended or pauses, or the time is up."""
-        return decode(doc.Job, self._call("wait_for_job", job, c_uint64(longest_ms)))
+    def wait_for_job(self, job: str, longest_ms: float) -> doc.Job:
+        """Waits until the job has ended or pauses, or the time is up (`FOREVER`: no limit). Ctrl-C ends it."""
+        left = _Left(longest_ms)
+        while True:
+            seen = decode(doc.Job, self._call("wait_for_job", job, left.milliseconds()))
+            # It returned early because of a signal whose handler raised nothing.
+            if seen.status != doc.JobStatus.ACTIVE or left.milliseconds() == 0:
+                return seen
 
-    def follow(self, job: str, every_ms: int = 200) -> Iterator[doc.Job]:
-        """The job again and again as it moves, up to its end or pause. Ctrl-C works between two looks."""
+    def follow(self, job: str, every_ms: float = 200) -> Iterator[doc.Job]:
+        """Yields the job after every change, until it ends or pauses."""
         while True:
             seen = self.wait_for_job(job, every_ms)
             yield seen
@@ -212,11 +270,11 @@ class Tenant:
                 return
 
     def cancel_job(self, job: str) -> doc.Job:
-        """Asks to cancel a job; its end says what came of that."""
+        """Requests the cancellation of a job; its final status shows the result."""
         return decode(doc.Job, self._call("cancel_job", job))
 
     def resume_job(self, job: str) -> doc.Job:
-        """Goes on with a job now."""
+        """Continues a job now."""
         return decode(doc.Job, self._call("resume_job", job))
 
     def change_job(self, job: str, change: doc.JobChange | Mapping[str, Any]) -> doc.Job:
@@ -224,14 +282,23 @@ class Tenant:
         return decode(doc.Job, self._call("change_job", job, encode(change)))
 
     def retry_job(self, job: str, looked: bool = False) -> doc.Job:
-        """A new job for what an ended one did not publish."""
-        return decode(doc.Job, self._call("retry_job", job, c_bool(looked)))
+        """A new job for what an ended one did not publish; the same one when asked for again, until that failed too."""
+        return decode(doc.Job, self._call("retry_job", job, looked))
 
     def resolve_job(self, job: str, *, posted: bool, post_id: str | None = None, url: str | None = None) -> doc.Job:
-        """Says what a person found after a job ended `unknown`."""
+        """Records what a person found after a job ended `unknown`."""
         found = doc.Resolution(posted=posted, post_id=post_id, url=url)
         return decode(doc.Job, self._call("resolve_job", job, encode(found)))
 
     def job_history(self, job: str) -> list[doc.HistoryRow]:
         """Every attempt of a job."""
         return decode(list[doc.HistoryRow], self._call("get_job_history", job))
+
+
+def _owner(owner: str) -> str:
+    """Checks the owner of a connect. Without one, any browser could complete it."""
+    if lib.text("owner", owner) == b"":
+        message = "`owner` is empty: anyone could complete this connect, and another person's account would be connected for this person"
+        remedy = "give a text that only this person's browser has, such as the id of a session that was started"
+        raise errors.InvalidRequest({"kind": "invalid_request", "message": message, "remedy": remedy, "field": "owner"})
+    return owner

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use social_channel::{App, AppConfig};
 
 use super::settings::{self, Given};
-use crate::args::Global;
 use crate::failure::wrong;
+use crate::global::Global;
 use crate::input;
 use crate::output::{Column, Fields, instant, settings as show_settings, table};
 use crate::session::Session;
@@ -23,9 +23,9 @@ pub(crate) enum Command {
         /// The app
         app: String,
     },
-    /// Make an app
+    /// Create an app
     Add {
-        /// What you call it
+        /// Its name
         app: String,
         /// The provider's id; without it, the only one installed
         #[arg(long, value_name = "ID")]
@@ -33,33 +33,33 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
-    /// Change what is given, and nothing else
+    /// Change only what is given
     Change {
         /// The app
         app: String,
         #[command(flatten)]
         config: Box<Config>,
     },
-    /// Forget an app that has no channels
+    /// Delete an app that has no channels
     Remove {
         /// The app
         app: String,
     },
 }
 
-/// How an app is to be.
+/// The configuration of an app.
 #[derive(Args, Debug)]
 pub(crate) struct Config {
-    /// The callback URL registered at the platform; a port of `*` stands for any on this machine
+    /// The callback URL registered at the platform; the port `*` means any port on this machine
     #[arg(long, value_name = "URL")]
     callback: Option<String>,
-    /// Serve this tenant only
+    /// The only tenant to serve
     #[arg(long, value_name = "NAME")]
     for_tenant: Option<String>,
-    /// Grant this origin to the provider, and none but those named; without it, all it asks for
+    /// Grant only these origins to the provider; without it, all that it requests
     #[arg(long = "grant", value_name = "ORIGIN")]
     grants: Vec<String>,
-    /// All of it as JSON: provider, redirect_uri, settings, origins, tenant; `-` reads standard input
+    /// The whole configuration as JSON: provider, redirect_uri, settings, origins, tenant; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
@@ -90,11 +90,16 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
         Command::List => {
             let apps = session.host.apps().await?;
             output.answer(&apps, |apps| list(apps))?;
+            for app in &apps {
+                if let Some(error) = &app.error {
+                    output.warn(&format!("the app {} cannot be used: {error}", app.id));
+                }
+            }
             return Ok(0);
         }
         Command::Remove { app } => {
             session.host.delete_app(&app).await?;
-            output.note(&format!("the app {app} is forgotten"));
+            output.note(&format!("the app {app} is deleted"));
             output.answer(&serde_json::json!({"removed": app}), |_| String::new())?;
             return Ok(0);
         }
@@ -102,7 +107,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
         Command::Add { app, provider, config } => {
             if session.host.apps().await?.iter().any(|known| known.id == app) {
                 let remedy = format!("choose another name, or change it: `social-channel apps change {app}`");
-                return Err(wrong(format!("there is an app {app} already"), remedy).into());
+                return Err(wrong(format!("the app {app} already exists"), remedy).into());
             }
             let mut config = config.read(provider)?;
             if config.provider.is_none() {
@@ -121,7 +126,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
     Ok(0)
 }
 
-/// Where only one is installed, nobody needs to name it. What else is wrong, the library says.
+/// If only one provider is installed, it is the default. The library reports other mistakes.
 async fn only_provider(session: &Session) -> Result<Option<String>> {
     let mut installed = session.host.providers().await?.into_iter().filter(|info| info.installed);
     Ok(match (installed.next(), installed.next()) {
@@ -130,7 +135,7 @@ async fn only_provider(session: &Session) -> Result<Option<String>> {
     })
 }
 
-/// Asks a person at the terminal for required settings that were not given.
+/// Asks the user at the terminal for required settings that were not given.
 async fn ask(session: &Session, config: &mut AppConfig) -> Result<()> {
     if !input::can_ask() {
         return Ok(());
@@ -154,7 +159,7 @@ async fn ask(session: &Session, config: &mut AppConfig) -> Result<()> {
 
 fn list(apps: &[App]) -> String {
     if apps.is_empty() {
-        return "there is no app; make one with `social-channel apps add NAME`".to_owned();
+        return "there is no app; create one with `social-channel apps add NAME`".to_owned();
     }
     let rows = apps.iter().map(|app| {
         let state = if app.missing_settings.is_empty() {

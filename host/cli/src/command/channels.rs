@@ -3,14 +3,14 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::output::{Column, channel, health, instant, table};
 use crate::session::Session;
 
 /// Flags of `channels`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// Only this one, in full: its id, or its account's name
+    /// Only this channel, in full: its id, or its account's name
     channel: Option<String>,
 }
 

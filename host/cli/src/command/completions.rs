@@ -1,10 +1,10 @@
-//! `completions`: a script that teaches a shell our commands.
+//! `completions`: a completion script for a shell.
 
 use anyhow::Result;
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::args::{Cli, Global};
+use crate::global::Global;
 
 /// Flags of `completions`.
 #[derive(Args, Debug)]
@@ -13,9 +13,10 @@ pub(crate) struct Flags {
     shell: Shell,
 }
 
-pub(crate) fn run(global: &Global, flags: Flags) -> Result<u8> {
+/// `command` is the definition of the whole command line, which this module cannot access.
+pub(crate) fn run(global: &Global, flags: Flags, mut command: Command) -> Result<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(flags.shell, &mut Cli::command(), "social-channel", &mut script);
+    clap_complete::generate(flags.shell, &mut command, "social-channel", &mut script);
     global.output().raw(&String::from_utf8_lossy(&script))?;
     Ok(0)
 }

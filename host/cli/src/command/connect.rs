@@ -1,4 +1,4 @@
-//! `connect`: a person's consent in a browser, which comes back to a port of this machine.
+//! `connect`: a consent in a browser, which returns to a port on this machine.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -10,43 +10,43 @@ use social_channel::{
 };
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::args::Global;
 use crate::failure::{Stopped, wrong};
+use crate::global::Global;
 use crate::loopback::{Callback, Loopback, Page};
 use crate::output::{Format, channel, plain};
 use crate::session::{Session, warn_of_mappings};
 use crate::{browser, input, signal, variable};
 
-/// Whoever has the database and its key may complete what this command began.
+/// Anyone who has the database and its key may complete a consent of this command.
 const OWNER: &str = "command line";
 
 /// Flags of `connect`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// The app; without it, the only one there is
+    /// The app; optional if there is only one
     app: Option<String>,
-    /// Print the address on standard output and open no browser: for scripts, and for browsers elsewhere
+    /// Print the URL on standard output and open no browser: for scripts, and for browsers on other machines
     #[arg(long, conflicts_with = "browser")]
     print_url: bool,
-    /// The program that opens the page; `%s` stands for the address, else it comes last
+    /// The program that opens the page; `%s` is replaced with the URL, otherwise it is the last argument
     #[arg(long, value_name = "COMMAND", env = variable::BROWSER, hide_env = true)]
     browser: Option<String>,
-    /// Read the address that the browser ended at from standard input, and listen nowhere
+    /// Read the URL at which the browser ended from standard input, and do not listen
     #[arg(long)]
     paste: bool,
-    /// Another callback URL than the app's own
+    /// Use this callback URL instead of the app's own
     #[arg(long, value_name = "URL")]
     callback: Option<String>,
-    /// Connect this channel again; another account is then refused
+    /// Connect this channel again; any other account is refused
     #[arg(long, value_name = "CHANNEL")]
     reconnect: Option<String>,
     /// Let the person pick another account even if the browser is signed in to one
     #[arg(long)]
     choose_account: bool,
-    /// Of several accounts take this one, by its id or name
+    /// If there are several accounts, connect this one, by its id or name
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// What the provider asks for before it begins, for example a server's name
+    /// A value that the provider needs before the consent, for example a server name
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input::pair)]
     inputs: Vec<(String, String)>,
     /// Seconds to wait for the browser
@@ -65,7 +65,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
                 (Some(only), None) => only,
                 (None, _) => {
                     return Err(Error::new(ErrorKind::NotFound, "there is no app")
-                        .with_remedy("make one: `social-channel apps add NAME`")
+                        .with_remedy("create one: `social-channel apps add NAME`")
                         .into());
                 }
                 _ => {
@@ -87,7 +87,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     };
     let redirect_uri = match &loopback {
         Some(loopback) => Some(loopback.redirect_uri.clone()),
-        // Nobody listens, so any port will do; the person copies the address from the browser.
+        // Nothing listens, so any port works; the user copies the URL from the browser.
         None => wanted.map(|uri| uri.replacen(":*", ":9", 1)),
     };
     let options = ConnectOptions {
@@ -105,7 +105,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
                 connected = offer_and_wait(&session, &flags, (&url, &state, redirect_uri.as_deref()), loopback.as_mut()) => connected,
                 () = tokio::time::sleep(longest) => Err(wrong(
                     format!("the browser did not come back within {} seconds", flags.timeout),
-                    "begin again; if the browser is on another machine, add --paste and give the address it ended at",
+                    "begin again; if the browser is on another machine, add --paste and enter the address at which it ended",
                 )
                 .into()),
                 () = signal::stop() => Err(Stopped {
@@ -128,7 +128,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     Ok(0)
 }
 
-/// At once: a browser may come back before the program that opened it has ended.
+/// Concurrently, because the browser may return before the program that opened it has ended.
 async fn offer_and_wait(
     session: &Session,
     flags: &Flags,
@@ -148,7 +148,7 @@ async fn offer_and_wait(
     }
 }
 
-/// Shows the page, or says how to get there.
+/// Opens the page, or prints its URL.
 async fn offer(
     session: &Session,
     flags: &Flags,
@@ -172,19 +172,19 @@ async fn offer(
         }
     }
     if !listening {
-        output.note("then copy the address that the browser ended at, and paste it here:");
+        output.note("then copy the address at which the browser ended, and paste it here:");
     } else if std::io::stdin().is_terminal() {
         output.note(
-            "waiting for the browser to come back. If it ends at an error page, or runs on another machine,\n\
+            "waiting for the browser to return. If it ends at an error page, or runs on another machine,\n\
              copy the address it ended at and paste it here:",
         );
     } else {
-        output.note("waiting for the browser to come back");
+        output.note("waiting for the browser to return");
     }
     Ok(())
 }
 
-/// Waits for the callback, by the browser itself or by the person's hand.
+/// Waits for the callback, from the browser or pasted by the user.
 async fn wait(
     session: &Session,
     flags: &Flags,
@@ -210,8 +210,8 @@ async fn wait(
                 if !is_ours(&query, state) {
                     callback.answer(Page {
                         good: false,
-                        title: "Not the answer that is awaited".to_owned(),
-                        text: "Open the address that the terminal shows, and go through it again.".to_owned(),
+                        title: "Not the expected callback".to_owned(),
+                        text: "Open the address that the terminal shows, and try again.".to_owned(),
                     });
                     continue;
                 }
@@ -224,10 +224,10 @@ async fn wait(
                     if is_ours(&query, state) {
                         return complete(session, query, None).await;
                     }
-                    session.output.note("that is not the address that is awaited: it has no `state` of this connect. Paste it whole:");
+                    session.output.note("that is not the expected address: it does not have the `state` of this connect. Paste the complete address:");
                 }
                 None if loopback.is_none() => {
-                    return Err(wrong("no address was given", "paste the address that the browser ended at").into());
+                    return Err(wrong("no address was given", "paste the address at which the browser ended").into());
                 }
                 None => reading = false,
             },
@@ -235,12 +235,12 @@ async fn wait(
     }
 }
 
-/// Whether it answers this consent. What does not must not end it.
+/// Whether the callback belongs to this consent. Other requests must not end the wait.
 fn is_ours(query: &[(String, String)], state: &str) -> bool {
     query.iter().any(|(name, value)| name == "state" && value == state)
 }
 
-/// Completes, and only then shows the browser what came of it.
+/// Completes the consent, and only then shows the browser the result.
 async fn complete(
     session: &Session,
     query: Vec<(String, String)>,
@@ -269,7 +269,7 @@ async fn complete(
     Ok(result?)
 }
 
-/// One of several accounts that a consent brought.
+/// Picks one of several accounts that a consent returned.
 async fn pick(session: &Session, flags: &Flags, choice: &str, candidates: &[Candidate]) -> Result<Channel> {
     let named = flags.account.as_deref().map(|name| {
         candidates
@@ -285,7 +285,7 @@ async fn pick(session: &Session, flags: &Flags, choice: &str, candidates: &[Cand
         None if input::can_ask() => input::choose("which account", &names)?,
         _ => {
             return Err(wrong(
-                "the consent brought several accounts",
+                "the consent returned several accounts",
                 format!("connect again with --account, one of: {}", names.join(", ")),
             )
             .into());

@@ -1,9 +1,9 @@
-//! `disconnect`: the end of a channel.
+//! `disconnect`: disconnects a channel.
 
 use anyhow::Result;
 use clap::Args;
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::output::plain;
 use crate::session::Session;
 
@@ -23,8 +23,11 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
         match (&gone.note, gone.revoked) {
             (_, true) => format!("{name} is disconnected, and the platform has ended the grant"),
             (Some(note), false) => format!("{name} is disconnected here. {}", plain(note)),
-            (None, false) => format!("{name} is disconnected here; the platform was not told"),
+            (None, false) => {
+                format!("{name} is disconnected here; the grant was not revoked at the platform")
+            }
         }
     })?;
+    session.output.note("its jobs, consents and numbers are kept: connect the same account to the same app again, and it is the same channel");
     Ok(0)
 }

@@ -1,4 +1,4 @@
-//! `doctor`: everything that can be found out without a person, and the way through the platform's portal.
+//! `doctor`: all checks that need no person, and the guide through the platform's portal.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use social_channel::model::{Finding, GuideStep, Severity};
 use social_channel::{App, ErrorKind, Host};
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::output::{finding, instant, now, plain};
 use crate::session::Place;
 use crate::variable;
@@ -20,15 +20,15 @@ use crate::variable;
 pub(crate) struct Flags {
     /// Only this app
     app: Option<String>,
-    /// Show the way through the platform's portal, with values to copy
+    /// Show the guide through the platform's portal, with values to copy
     #[arg(long, requires = "app")]
     guide: bool,
-    /// Name server that the check of domains asks; without it the system's
+    /// Name server for checks of domains; default: the system's
     #[arg(long, value_name = "ADDRESS", env = variable::DNS_SERVER, hide_env = true)]
     dns_server: Option<SocketAddr>,
 }
 
-/// Findings about one thing.
+/// Findings about one app, or about this installation.
 #[derive(Serialize)]
 struct Part {
     /// The app; absent: this installation.
@@ -93,7 +93,7 @@ fn failed(subject: &str, error: &social_channel::Error) -> Finding {
     }
 }
 
-/// What can be seen without opening anything.
+/// Findings that need no open host.
 fn installation(place: &Place) -> Vec<Finding> {
     let mut findings = vec![
         found(Severity::Ok, "version", env!("CARGO_PKG_VERSION")),
@@ -101,8 +101,14 @@ fn installation(place: &Place) -> Vec<Finding> {
     ];
     for mapping in &place.policy.connect_to {
         findings.push(Finding {
-            remedy: Some("tokens go there; for the real platform remove it from the policy file".to_owned()),
-            ..found(Severity::Warning, "mapping", format!("requests are sent elsewhere: {mapping}"))
+            remedy: Some(
+                "tokens are sent there; for the real platform remove it from the policy file".to_owned(),
+            ),
+            ..found(
+                Severity::Warning,
+                "mapping",
+                format!("requests are mapped to another address: {mapping}"),
+            )
         });
     }
     if place.policy.allow_private_networks {
@@ -111,7 +117,7 @@ fn installation(place: &Place) -> Vec<Finding> {
     findings
 }
 
-/// What can be seen of the opened library.
+/// Findings that need the open host.
 async fn opened(place: &Place, host: &Host) -> Vec<Finding> {
     let size = std::fs::metadata(place.database()).map(|facts| facts.len()).unwrap_or_default();
     let mut findings = vec![
@@ -145,7 +151,7 @@ async fn opened(place: &Place, host: &Host) -> Vec<Finding> {
     findings
 }
 
-/// The library compiles anew where the folder cannot be used, and says so only in the log.
+/// If the folder cannot be used, the library compiles again, and reports it only in the log.
 fn cache(place: &Place) -> Finding {
     let folder = place.cache();
     let usable = tempfile::NamedTempFile::new_in(&folder).is_ok();
@@ -153,12 +159,12 @@ fn cache(place: &Place) -> Finding {
         return found(Severity::Ok, "compiled code", format!("kept in {}", folder.display()));
     }
     Finding {
-        remedy: Some("make the folder writable; it is the user's own, with mode 0700".to_owned()),
+        remedy: Some("make the folder writable; it must belong to this user, with mode 0700".to_owned()),
         ..found(Severity::Warning, "compiled code", format!("cannot be kept in {}", folder.display()))
     }
 }
 
-/// Whether the clock went backwards. How right it is, the platform knows: the provider's checks ask it.
+/// Whether the clock went backwards. The provider's checks compare it with the platform's clock.
 fn clock(apps: &[App]) -> Finding {
     let newest = apps.iter().map(|app| app.updated_at).max().unwrap_or_default();
     let now = now();
@@ -183,8 +189,8 @@ async fn check_app(host: &Host, app: &App) -> Vec<Finding> {
             ..found(Severity::Error, name, "it has no value")
         });
     }
-    match host.check_settings(&app.id).await {
-        // What is missing was said already.
+    match social_channel_server::Site::of(host).check_settings(&app.id).await {
+        // Missing settings were already reported.
         Ok(more) => findings.extend(
             more.into_iter()
                 .filter(|one| !findings.iter().any(|known| known.subject == one.subject))

@@ -6,14 +6,14 @@ use console::style;
 use indicatif::DecimalBytes;
 use social_channel::model::{Consequence, FormField, PublishForm};
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::output::{Column, Fields, plain, quotas, table};
 use crate::session::Session;
 
 /// Flags of `form`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// The channel: its id, or its account's name; without it, the only one there is
+    /// The channel: its id, or its account's name; optional if there is only one
     channel: Option<String>,
 }
 
@@ -25,14 +25,14 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     Ok(0)
 }
 
-/// The values that a field takes, as they are typed.
+/// The values that a field accepts, as they are entered.
 pub(crate) fn choices(field: &FormField) -> String {
     let items =
         field.choices.iter().map(|choice| format!("{} ({})", plain(&choice.value), plain(&choice.label)));
     items.collect::<Vec<_>>().join(", ")
 }
 
-/// The flag that fills a field.
+/// The flag that sets a field.
 pub(crate) fn flag(name: &str) -> String {
     match name {
         "text" | "title" | "visibility" => format!("--{name}"),

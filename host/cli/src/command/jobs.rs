@@ -1,4 +1,4 @@
-//! `jobs`: publish jobs, looked at and helped along.
+//! `jobs`: shows and manages publish jobs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use social_channel::{HistoryRow, Job, JobChange, JobStatus, Resolution};
 
 use super::publish::end;
-use crate::args::Global;
+use crate::global::Global;
 use crate::input;
 use crate::output::{Column, describe_job, history, job_line, parse_instant, table};
 use crate::progress;
@@ -20,16 +20,16 @@ use crate::session::Session;
 pub(crate) enum Command {
     /// Jobs, newest first
     List {
-        /// Only of this channel
+        /// Only jobs of this channel
         #[arg(long, value_name = "CHANNEL")]
         channel: Option<String>,
-        /// Only those that stand so
+        /// Only jobs with this status
         #[arg(long, value_enum)]
         status: Option<Status>,
-        /// At most so many
+        /// The maximum number
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: u32,
-        /// Only those that come after this job in the list: its next page
+        /// Only jobs after this one in the list (the next page)
         #[arg(long, value_name = "JOB")]
         before: Option<String>,
     },
@@ -43,20 +43,20 @@ pub(crate) enum Command {
         /// The job
         job: String,
     },
-    /// Wait until somebody else's work on it ends
+    /// Wait until another process has run it to its end
     Wait {
         /// The job
         job: String,
-        /// At most so many seconds
+        /// The maximum number of seconds
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u64>,
     },
-    /// Ask to cancel it, and wait for what comes of that
+    /// Request its cancellation, and wait for the result
     Cancel {
         /// The job
         job: String,
     },
-    /// Go on with it here and now: after Ctrl-C, a crash, a pause, or a change
+    /// Continue it here and now: after Ctrl-C, a crash, a pause, or a change
     Resume {
         /// The job
         job: String,
@@ -64,7 +64,7 @@ pub(crate) enum Command {
         #[arg(long)]
         no_wait: bool,
     },
-    /// Go on with it with the provider that its app runs now, after a repair
+    /// Continue it with the component that its app currently runs, for example a repaired one
     Move {
         /// The job
         job: String,
@@ -72,20 +72,20 @@ pub(crate) enum Command {
         #[arg(long)]
         no_wait: bool,
     },
-    /// A new job for what an ended one did not publish
+    /// A new job for what an ended one did not publish; given again it is the same new job, until that fails too
     Retry {
         /// The job
         job: String,
-        /// After `unknown`: I have looked, and it was not posted
+        /// After `unknown`: I have checked, and it was not posted
         #[arg(long)]
         looked: bool,
         /// Leave it to a worker
         #[arg(long)]
         no_wait: bool,
     },
-    /// Say what you found after a job ended `unknown`
+    /// Record what you found after a job ended `unknown`
     Resolve(Found),
-    /// Change a job of which nothing can have been posted yet, and go on with it
+    /// Change a job of which nothing can have been posted yet, and continue it
     Change(Box<Change>),
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct Found {
     /// The post is there
     #[arg(long)]
     posted: bool,
-    /// I have looked, and it is not there
+    /// I have checked, and it is not there
     #[arg(long)]
     not_posted: bool,
     /// The platform's id of the post
@@ -109,7 +109,7 @@ pub(crate) struct Found {
     url: Option<String>,
 }
 
-/// What is to be changed.
+/// The changes.
 #[derive(Args, Debug)]
 pub(crate) struct Change {
     /// The job
@@ -129,13 +129,13 @@ pub(crate) struct Change {
     /// Not before this instant
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     publish_at: Option<i64>,
-    /// Give up after this instant
+    /// The job fails if it has not ended at this instant
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     deadline: Option<i64>,
     /// -100 to 100
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
-    /// The change as JSON, which flags complete; `-` reads standard input
+    /// The change as JSON, completed by the flags; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -218,7 +218,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
                 return Ok(0);
             }
             if job.status == JobStatus::Published {
-                output.warn("it was published before the wish to cancel came through");
+                output.warn("it was published before the cancellation arrived");
             }
             return end(&session, &job);
         }
@@ -240,7 +240,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
             let job = tenant.resolve_job(&found.job, resolution).await?;
             output.answer(&job, describe_job)?;
             if job.status == JobStatus::Failed {
-                output.note(&format!("\n`social-channel jobs retry {}` makes a new job of it", job.id));
+                output.note(&format!("\n`social-channel jobs retry {}` creates a new job for it", job.id));
             }
         }
         Command::Change(change) => {

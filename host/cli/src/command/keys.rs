@@ -1,10 +1,11 @@
-//! `keys`: who may use the service, and the key that the database is encrypted under.
+//! `keys`: access to the service, and the key that encrypts the database.
 
 use anyhow::Result;
 use clap::Subcommand;
-use social_channel::ApiKey;
+use social_channel_server::Access;
+use social_channel_server::ApiKey;
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::input;
 use crate::output::{Column, instant, table};
 use crate::session::Session;
@@ -14,26 +15,26 @@ use crate::session::Session;
 pub(crate) enum Command {
     /// Keys of the service's API
     List,
-    /// Make a key for this tenant; its text is shown once
+    /// Create a key for this tenant; its text is shown once
     Create {
-        /// What people call it
+        /// Its name
         name: String,
-        /// For all tenants: the operator's own
+        /// For all tenants: an operator's key
         #[arg(long)]
         operator: bool,
     },
-    /// Revoke a key: from now on it opens nothing
+    /// Revoke a key
     Revoke {
         /// Its id
         id: String,
     },
-    /// Set the password of the service's pages; asked for, or read from standard input
+    /// Set the password of the service's pages; prompts for it, or reads it from standard input
     Password {
         /// Remove it instead
         #[arg(long)]
         remove: bool,
     },
-    /// Encrypt the database anew under the first of the master keys
+    /// Encrypt the database again with the first of the master keys
     Rotate,
 }
 
@@ -42,34 +43,34 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
     let (host, output) = (&session.host, session.output);
     match command {
         Command::List => {
-            let keys = host.api_keys(None).await?;
+            let keys = Access::of(host).api_keys(None).await?;
             output.answer(&keys, |keys| list(keys))?;
         }
         Command::Create { name, operator } => {
             let tenant = (!operator).then_some(&global.tenant);
-            let made = host.create_api_key(&name, tenant).await?;
+            let made = Access::of(host).create_api_key(&name, tenant).await?;
             let mut facts = serde_json::to_value(&made.key)?;
             if let Some(facts) = facts.as_object_mut() {
                 facts.insert("text".to_owned(), made.text.expose().into());
             }
             output.answer(&facts, |_| made.text.expose().to_owned())?;
-            output.note("it is shown this once; send it as `Authorization: Bearer KEY`");
+            output.note("it is shown only once; send it as `Authorization: Bearer KEY`");
         }
         Command::Revoke { id } => {
-            host.revoke_api_key(None, &id).await?;
+            Access::of(host).revoke_api_key(None, &id).await?;
             output.note(&format!("the key {id} is revoked"));
             output.answer(&serde_json::json!({"revoked": id}), |_| String::new())?;
         }
         Command::Password { remove } => {
             let password = if remove { None } else { Some(input::secret("password")?) };
-            host.set_password(password).await?;
+            Access::of(host).set_password(password).await?;
             output.note(if remove { "there is no password any more" } else { "the password is set" });
             output.answer(&serde_json::json!({"password": !remove}), |_| String::new())?;
         }
         Command::Rotate => {
             let changed = host.rotate_keys().await?;
             output.answer(&serde_json::json!({"changed": changed}), |_| {
-                format!("values encrypted anew: {changed}")
+                format!("values encrypted again: {changed}")
             })?;
         }
     }
@@ -78,7 +79,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
 
 fn list(keys: &[ApiKey]) -> String {
     if keys.is_empty() {
-        return "no keys; make one with `social-channel keys create NAME`".to_owned();
+        return "no keys; create one with `social-channel keys create NAME`".to_owned();
     }
     let rows = keys.iter().map(|key| {
         vec![

@@ -5,28 +5,28 @@ use clap::Args;
 use indicatif::HumanCount;
 use social_channel::model::{ListQuery, PostPage, PostSummary};
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::output::{Column, instant, table};
 use crate::session::Session;
 
 /// Flags of `list`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// The channel: its id, or its account's name; without it, the only one there is
+    /// The channel: its id, or its account's name; optional if there is only one
     channel: Option<String>,
-    /// Posts of a page
+    /// Posts per page
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: u32,
-    /// So many pages, one after the other
+    /// The number of pages to list
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "all")]
     pages: u32,
     /// All pages
     #[arg(long)]
     all: bool,
-    /// Go on where the page with this `next_cursor` ended
+    /// Continue after the page with this `next_cursor`
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
-    /// Only these posts, with fresh numbers and covers
+    /// Only these posts, with current statistics and covers
     #[arg(long, value_name = "ID", value_delimiter = ',', conflicts_with_all = ["cursor", "pages", "all"])]
     ids: Vec<String>,
 }
@@ -63,7 +63,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
 }
 
 fn show(posts: &[PostSummary]) -> String {
-    /// Longer texts would push the numbers apart.
+    /// Longer texts would make the table too wide.
     const TEXT: usize = 36;
     if posts.is_empty() {
         return "no posts".to_owned();

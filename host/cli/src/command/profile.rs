@@ -1,16 +1,16 @@
-//! `profile`: who the account is.
+//! `profile`: the account's profile.
 
 use anyhow::Result;
 use clap::Args;
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::output::Fields;
 use crate::session::Session;
 
 /// Flags of `profile`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// The channel: its id, or its account's name; without it, the only one there is
+    /// The channel: its id, or its account's name; optional if there is only one
     channel: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `providers`: components, kept by what they say of themselves.
+//! `providers`: installed components, by their own provider ids.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use indicatif::DecimalBytes;
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::input;
 use crate::output::{Column, provider, table};
 use crate::session::Session;
@@ -16,7 +16,7 @@ use crate::session::Session;
 pub(crate) enum Command {
     /// Installed providers, and components that open jobs still need
     List,
-    /// What a component is, without installing it: interfaces, contract, abilities, origins, permissions
+    /// Show a component without installing it: interfaces, contract, abilities, origins, permissions
     Inspect {
         /// The component; `-` reads standard input
         file: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) enum Command {
         /// The component; `-` reads standard input
         file: PathBuf,
     },
-    /// Forget a provider that no app and no open job needs
+    /// Delete a provider that no app and no open job needs
     Remove {
         /// Its id
         id: String,
@@ -65,6 +65,15 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
                 ];
                 table(&columns, rows.collect())
             })?;
+            for info in &providers {
+                if let Some(error) = &info.error {
+                    output.warn(&format!(
+                        "{} {} cannot be used: {error}",
+                        info.descriptor.id,
+                        info.digest.short()
+                    ));
+                }
+            }
         }
         Command::Inspect { file } => {
             let info = session.host.inspect_provider(&input::bytes(&file)?).await?;
@@ -75,7 +84,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
             output.answer(&loaded, |loaded| provider(&loaded.provider))?;
             for waiting in &loaded.waiting {
                 output.warn(&format!(
-                    "the app {app} stays with its older component until it grants {origins}: \
+                    "the app {app} keeps its older component until it grants {origins}: \
                      `social-channel apps change {app} --grant ORIGIN` with all its origins, then add the component again",
                     app = waiting.app,
                     origins = waiting.missing_origins.join(", ")
@@ -84,7 +93,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
         }
         Command::Remove { id } => {
             session.host.unload_provider(&id).await?;
-            output.note(&format!("the provider {id} is forgotten"));
+            output.note(&format!("the provider {id} is deleted"));
             output.answer(&serde_json::json!({"removed": id}), |_| String::new())?;
         }
     }

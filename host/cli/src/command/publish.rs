@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use social_channel::model::{Finding, Media, MediaSource, Notice, Severity};
-use social_channel::{Channel, Error, ErrorKind, Job, JobStatus, PublishRequest, rule};
+use social_channel::model::{Finding, Media, MediaInfo, MediaSource, Notice, Severity};
+use social_channel::{Channel, Error, ErrorKind, Job, JobStatus, PublishRequest, form as rules};
 
 use super::form;
-use crate::args::Global;
+use crate::global::Global;
 use crate::input;
 use crate::output::{Format, describe_job, finding, now, parse_instant, plain};
 use crate::progress;
@@ -19,9 +19,9 @@ use crate::session::{Session, warn_of_mappings};
 pub(crate) struct Flags {
     /// The channel: its id, or its account's name
     channel: String,
-    /// A file, an https address, or `upload:ID` for one that the service keeps
+    /// A file, an https URL, or `upload:ID` for an upload of the service
     media: Vec<String>,
-    /// `video`, `photos`, `text`; without it, what the media look like
+    /// `video`, `photos`, `text`; by default detected from the media
     #[arg(long)]
     kind: Option<String>,
     /// Caption or text
@@ -36,31 +36,31 @@ pub(crate) struct Flags {
     /// Another field of the form: true, false, a whole number, or text
     #[arg(long = "option", value_name = "NAME=VALUE", value_parser = input::pair)]
     options: Vec<(String, String)>,
-    /// The whole request as JSON, which flags change; `-` reads standard input
+    /// The whole request as JSON, overridden by the flags; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// What the media show, for people who cannot see them; once for each
+    /// What the media shows, for people who cannot see it; once for each item
     #[arg(long, value_name = "TEXT")]
     alt_text: Vec<String>,
-    /// The type of the media, instead of what name and bytes say; once for each
+    /// The content type of the media, instead of the detected one; once for each item
     #[arg(long, value_name = "TYPE")]
     content_type: Vec<String>,
-    /// Where the platform itself can fetch the media; once for each
+    /// Where the platform can fetch the media; once for each item
     #[arg(long, value_name = "URL")]
     public_url: Vec<String>,
-    /// The same key and request again: the same job
+    /// Idempotency key: repeating the same key and request returns the same job
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// Not before this instant: 2026-12-24T18:00:00+01:00, or +2h. A worker then publishes it
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     publish_at: Option<i64>,
-    /// Give up after this instant
+    /// The job fails if it has not ended at this instant
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     deadline: Option<i64>,
-    /// -100 to 100: of due jobs the higher goes first
+    /// -100 to 100: among due jobs, the higher goes first
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
-    /// Say what stands against it, and publish nothing
+    /// Only check the post, and publish nothing
     #[arg(long)]
     check: bool,
     /// Store the job and leave it to a worker
@@ -72,7 +72,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     let (check, no_wait) = (flags.check, flags.no_wait);
     let name = flags.channel.clone();
     let mut request = read(flags)?;
-    // A time that has come is no reason to leave it to a worker.
+    // If the time has already passed, the job runs here and not in a worker.
     let later = no_wait || request.publish_at.is_some_and(|at| at > now());
     let session = Session::open(global, !later && !check).await?;
     warn_of_mappings(&session.place);
@@ -83,8 +83,10 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
             &session.tenant.check_post(&channel.id, &request.post, &request.media).await?,
         );
     }
-    // With a key, the library must see the request: it may be one that is under way, whatever the form says now.
+    // With a key, the request must reach the library: its job may already be running, even if the form refuses it
+    // now.
     if request.idempotency_key.is_none() {
+        refuse_second(&session, &channel, &request).await?;
         refuse_unsound(&session, &channel, &request).await?;
     }
     agree(&session, &channel, &mut request).await;
@@ -94,18 +96,18 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
         session.output.note("\na worker publishes it: `social-channel work`, or the service");
         return Ok(0);
     }
-    session.output.note(&format!("job {} is stored; whatever happens, it can be resumed", job.id));
+    session.output.note(&format!("job {} is stored; it can be resumed after any interruption", job.id));
     let job = progress::follow(&session, &job.id, None).await?;
     end(&session, &job)
 }
 
-/// Prints what the platform wants a person to read before the post is sent, and keeps it with the job: running the
-/// command is agreeing to it. A form that cannot be had now stops nothing here; the job asks for it again.
+/// Prints what the platform requires a person to read before the post is sent, and stores it with the job: running
+/// the command is the agreement. If the form is not available now, the job requests it again later.
 async fn agree(session: &Session, channel: &Channel, request: &mut PublishRequest) {
     let Ok(form) = session.tenant.publish_form(&channel.id).await else { return };
     let post = &request.post;
-    let drawn = rule::draw(&form, &post.kind, &rule::chosen(post));
-    for field in rule::fields(&form, &post.kind) {
+    let drawn = rules::draw(&form, &post.kind, &rules::chosen(post));
+    for field in rules::fields(&form, &post.kind) {
         for notice in drawn.notices(&form, Some(&field.name)) {
             session.output.note(&format!("{}: {}", plain(&field.label), words(notice)));
         }
@@ -120,7 +122,7 @@ async fn agree(session: &Session, channel: &Channel, request: &mut PublishReques
     }
 }
 
-/// A notice, with the addresses of its links behind it.
+/// A notice, followed by the URLs of its links.
 fn words(notice: &Notice) -> String {
     let links = notice.links.iter().map(|link| format!("\n  {}: {}", plain(&link.text), plain(&link.url)));
     format!("{}{}", plain(&notice.text), links.collect::<String>())
@@ -189,7 +191,7 @@ fn media(text: &str) -> Result<Media, Error> {
     }
 }
 
-/// By the names alone: what the bytes are, the library finds out.
+/// By the file names only; the library checks the bytes.
 fn kind_of(media: &[Media]) -> &'static str {
     const PHOTOS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "heic"];
     let is_photo = |item: &Media| {
@@ -210,18 +212,63 @@ fn kind_of(media: &[Media]) -> &'static str {
     }
 }
 
-/// Prints what a check found.
+/// Prints the findings of a check.
 fn report(session: &Session, findings: &[Finding]) -> Result<u8> {
     session.output.answer(findings, |findings| {
         if findings.is_empty() {
-            return "nothing stands against it".to_owned();
+            return "no problems found".to_owned();
         }
         findings.iter().map(finding).collect::<Vec<_>>().join("\n")
     })?;
     Ok(u8::from(findings.iter().any(|finding| finding.severity == Severity::Error)))
 }
 
-/// Asks before anything is stored, so that a slip of the fingers is no failed job.
+/// A command that was broken off is easily given again: then its job is there already, and goes on by `jobs resume`. With a
+/// key the library knows; without one it is seen by what is published.
+async fn refuse_second(session: &Session, channel: &Channel, request: &PublishRequest) -> Result<()> {
+    /// Jobs of one channel that are open at once are few.
+    const LOOKED_AT: u32 = 100;
+    if request.publish_at.is_some() {
+        return Ok(());
+    }
+    for status in [JobStatus::Active, JobStatus::Paused, JobStatus::Unknown] {
+        let jobs = session.tenant.jobs(Some(&channel.id), Some(status), LOOKED_AT).await?;
+        let Some(job) = jobs.iter().find(|job| job.publish_at.is_none() && is_same(job, request)) else {
+            continue;
+        };
+        let goes_on = if status == JobStatus::Unknown {
+            "look at the account's posts, and say what you found with `social-channel jobs resolve"
+        } else {
+            "go on with it: `social-channel jobs resume"
+        };
+        return Err(Error::new(
+            ErrorKind::InvalidRequest,
+            format!("the job {} publishes the same, and its end is not known yet", job.id),
+        )
+        .with_field("idempotency_key")
+        .with_remedy(format!(
+            "{goes_on} {}`; to post the same once more, give it an --idempotency-key of its own",
+            job.id
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+fn is_same(job: &Job, request: &PublishRequest) -> bool {
+    let same_media = |(known, given): (&MediaInfo, &Media)| match &given.source {
+        MediaSource::File(path) => {
+            path.file_name().and_then(|name| name.to_str()) == known.file_name.as_deref()
+        }
+        // What an address or an upload is called, the library finds out.
+        MediaSource::Url(_) | MediaSource::Upload(_) | MediaSource::Name(_) => true,
+    };
+    job.post == request.post
+        && job.media.len() == request.media.len()
+        && job.media.iter().zip(&request.media).all(same_media)
+}
+
+/// Checks before anything is stored, so that a typing error does not create a failed job.
 async fn refuse_unsound(session: &Session, channel: &Channel, request: &PublishRequest) -> Result<()> {
     let findings = session.tenant.check_post(&channel.id, &request.post, &request.media).await?;
     let (errors, others): (Vec<_>, Vec<_>) =
@@ -262,15 +309,15 @@ async fn refuse_unsound(session: &Session, channel: &Channel, request: &PublishR
     Err(error.into())
 }
 
-/// The answer of every command that follows a job: the job, and its failure if it has one.
+/// The output of every command that follows a job: the job, and its failure if it has one.
 pub(crate) fn end(session: &Session, job: &Job) -> Result<u8> {
     session.output.answer(job, describe_job)?;
     let failed = |kind, message: &str| job.error.clone().unwrap_or_else(|| Error::new(kind, message));
     let error = match job.status {
         JobStatus::Published => return Ok(0),
-        // The caller's time was up; the job is fine.
+        // The caller's time limit has passed; the job is fine.
         JobStatus::Active => failed(ErrorKind::Unavailable, "the job has not ended yet").with_remedy(
-            format!("`social-channel jobs wait {}` waits for it, `jobs resume` drives it", job.id),
+            format!("`social-channel jobs wait {}` waits for it, `jobs resume` runs it", job.id),
         ),
         JobStatus::Paused => {
             let error = failed(ErrorKind::Other, "the job waits for a person");
@@ -288,7 +335,7 @@ pub(crate) fn end(session: &Session, job: &Job) -> Result<u8> {
             ))
         }
         JobStatus::Cancelled => {
-            let remedy = format!("`social-channel jobs retry {}` makes a new job of it", job.id);
+            let remedy = format!("`social-channel jobs retry {}` creates a new job for it", job.id);
             Error::new(ErrorKind::Rejected, "the job was cancelled; nothing was posted").with_remedy(remedy)
         }
     };

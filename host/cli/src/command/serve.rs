@@ -1,4 +1,4 @@
-//! `serve`: the service, as its crate makes it.
+//! `serve`: runs the service.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,35 +7,35 @@ use anyhow::Result;
 use clap::Args;
 use social_channel_server::{Config, Listen, Server};
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::session::{Place, warn_of_mappings};
 use crate::{signal, variable};
 
-/// Flags of `serve`. What is given here goes before the configuration file.
+/// Flags of `serve`. Flags take precedence over the configuration file.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     /// Configuration file
     #[arg(long, value_name = "FILE", env = variable::CONFIG, hide_env = true)]
     config: Option<PathBuf>,
-    /// Where to listen: 127.0.0.1:8080, port 0 for a free one, or unix:PATH; may be given again
+    /// Where to listen: 127.0.0.1:8080, port 0 for a free one, or unix:PATH; may be repeated
     #[arg(long, value_name = "ADDRESS", env = variable::LISTEN, value_delimiter = ',', hide_env = true)]
     listen: Vec<Listen>,
-    /// Where the world reaches the service: scheme, host and port
+    /// The public address of the service: scheme, host and port
     #[arg(long, value_name = "URL", env = variable::PUBLIC_ADDRESS, hide_env = true)]
     public_address: Option<String>,
     /// Leave publish jobs to `social-channel work`
     #[arg(long)]
     no_workers: bool,
-    /// File that holds the password of the pages
+    /// File with the password of the pages
     #[arg(long, value_name = "FILE", env = variable::PASSWORD_FILE, hide_env = true)]
     password_file: Option<PathBuf>,
-    /// Folder of which jobs may name files
+    /// Folder from which jobs may use files by name
     #[arg(long, value_name = "DIR")]
     media_folder: Option<PathBuf>,
-    /// Where uploads are kept
+    /// Folder for uploads
     #[arg(long, value_name = "DIR")]
     upload_folder: Option<PathBuf>,
-    /// Name server that the check of domains asks; without it the system's
+    /// Name server for checks of domains; default: the system's
     #[arg(long, value_name = "ADDRESS", env = variable::DNS_SERVER, hide_env = true)]
     dns_server: Option<SocketAddr>,
 }
@@ -57,16 +57,17 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     global.tenant.as_str().clone_into(&mut config.tenant);
 
     let place = Place::find(global).await?;
+    config.proxy = place.proxy.clone().or(config.proxy);
     warn_of_mappings(&place);
     let server = Server::bind(config).await?;
     let host = server.prepare(place.builder())?.open().await?;
     place.prepare(&host).await?;
-    // Before anybody is told that it answers.
+    // Before the address is announced.
     let stop = signal::stop();
-    // A script that asked for a free port reads it here.
+    // A script that uses a free port reads it here.
     let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     place.output.answer(&serde_json::json!({"listening": addresses}), |_| {
-        addresses.iter().map(|address| format!("listening at {address}")).collect::<Vec<_>>().join("\n")
+        addresses.iter().map(|address| format!("listening on {address}")).collect::<Vec<_>>().join("\n")
     })?;
     server.run(host, stop).await?;
     Ok(0)

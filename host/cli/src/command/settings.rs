@@ -1,4 +1,4 @@
-//! `settings`: what the operator tells a provider. Secrets come from a prompt, a pipe, a file or a variable.
+//! `settings`: a provider's settings. Secrets are read from a prompt, a pipe, a file or a variable.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use social_channel::{App, AppConfig, SettingValue};
 
-use crate::args::Global;
 use crate::failure::wrong;
+use crate::global::Global;
 use crate::input;
 use crate::output::{Output, settings};
 use crate::session::Session;
@@ -20,13 +20,13 @@ pub(crate) enum Command {
         /// The app
         app: String,
     },
-    /// Set one; without a value it is asked for, or read from standard input where nobody types
+    /// Set one; without a value it prompts, or reads standard input if that is not a terminal
     Set {
         /// The app
         app: String,
         /// The setting
         name: String,
-        /// Its value. Of a secret better leave it out: command lines are seen by others
+        /// Its value. Omit it for a secret: other users can see command lines
         #[arg(conflicts_with_all = ["from_env", "from_file"])]
         value: Option<String>,
         /// Take the value from this environment variable
@@ -36,7 +36,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         from_file: Option<PathBuf>,
     },
-    /// Forget a setting
+    /// Remove a setting
     Unset {
         /// The app
         app: String,
@@ -48,19 +48,19 @@ pub(crate) enum Command {
 /// Settings given together with an app.
 #[derive(Args, Debug, Default)]
 pub(crate) struct Given {
-    /// Set NAME to VALUE; of a secret better use one of the other ways
+    /// Set NAME to VALUE; for a secret, use one of the other flags
     #[arg(long, value_name = "NAME=VALUE", value_parser = input::pair)]
     set: Vec<(String, String)>,
-    /// Set NAME to what this environment variable holds
+    /// Set NAME to the value of this environment variable
     #[arg(long, value_name = "NAME=VARIABLE", value_parser = input::pair)]
     set_env: Vec<(String, String)>,
-    /// Set NAME to what this file holds; `-` reads standard input
+    /// Set NAME to the content of this file; `-` reads standard input
     #[arg(long, value_name = "NAME=FILE", value_parser = input::pair)]
     set_file: Vec<(String, String)>,
 }
 
 impl Given {
-    /// Puts them into what an app is to be.
+    /// Adds them to an app's configuration.
     pub(crate) fn fill(&self, config: &mut AppConfig) -> Result<()> {
         for (name, value) in &self.set {
             config.settings.insert(name.clone(), value.as_str().into());
@@ -101,9 +101,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
             let value = match (value, variable, file) {
                 (Some(value), ..) => {
                     if secret && setting.is_some() {
-                        session
-                            .output
-                            .warn("a secret on the command line is seen by others; better leave it out");
+                        session.output.warn("other users can see a secret on the command line; omit it");
                     }
                     value.into()
                 }
@@ -129,7 +127,7 @@ fn show(output: Output, app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Says what an app still needs.
+/// Reports which settings an app still needs.
 pub(crate) fn missing(output: Output, app: &App) {
     if let Some(first) = app.missing_settings.first() {
         output.warn(&format!(

@@ -1,20 +1,20 @@
-//! `stats`: the account's numbers, now and over time.
+//! `stats`: the account's statistics, now and over time.
 
 use anyhow::Result;
 use clap::Args;
 use indicatif::HumanCount;
 use social_channel::model::Stats;
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::output::{Column, instant, parse_instant, table};
 use crate::session::Session;
 
 /// Flags of `stats`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// The channel: its id, or its account's name; without it, the only one there is
+    /// The channel: its id, or its account's name; optional if there is only one
     channel: Option<String>,
-    /// The numbers that were kept over time instead of those of now
+    /// Stored statistics over time instead of the current ones
     #[arg(long)]
     history: bool,
     /// With --history: not before this instant

@@ -1,21 +1,21 @@
-//! `work`: a worker, for as long as it may be, or one round of it for cron.
+//! `work`: a worker until it is stopped, or a single round for cron.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::session::{Session, warn_of_mappings};
 use crate::signal;
 
 /// Flags of `work`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// Do what is due now, and end
+    /// Do what is due now, and exit
     #[arg(long, conflicts_with = "seconds")]
     pub(crate) once: bool,
-    /// End after so many seconds, when what was begun is laid down
+    /// Exit after this many seconds, once running jobs have been released
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
 }
@@ -32,15 +32,15 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     let worked = tokio::select! {
         worked = &mut working => worked,
         () = signal::stop() => {
-            session.output.note("stopping; jobs are laid down, the next worker goes on with them");
+            session.output.note("stopping; jobs are released, and the next worker continues them");
             session.host.shutdown(Duration::from_secs(15 * 60)).await;
             working.await
         }
     };
     let worked = worked??;
     let facts = serde_json::json!({"jobs": worked.jobs, "accounts": worked.accounts});
-    session.output.answer(&facts, |_| {
-        format!("jobs taken up: {}, connections renewed: {}", worked.jobs, worked.accounts)
-    })?;
+    session
+        .output
+        .answer(&facts, |_| format!("jobs run: {}, connections renewed: {}", worked.jobs, worked.accounts))?;
     Ok(0)
 }

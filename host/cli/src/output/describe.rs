@@ -1,4 +1,4 @@
-//! What several commands show alike.
+//! Output that several commands share.
 
 use console::style;
 use indicatif::{DecimalBytes, HumanCount};
@@ -40,12 +40,15 @@ pub(crate) fn provider(info: &ProviderInfo) -> String {
     let settings = descriptor.settings.iter().map(|setting| {
         if setting.required { format!("{} (required)", setting.name) } else { setting.name.clone() }
     });
+    // Sorted, because a component lists them in its linker's order, which differs between builds.
+    let mut interfaces = info.interfaces.clone();
+    interfaces.sort();
     let mut fields = Fields::default()
         .with("provider", format!("{} ({})", descriptor.id, descriptor.name))
         .with("version", &descriptor.version)
         .with("digest", info.digest.as_str())
         .with("size", DecimalBytes(info.size).to_string())
-        .with("implements", info.interfaces.join(", "))
+        .with("implements", interfaces.join(", "))
         .with("abilities", descriptor.abilities.join(", "))
         .with("calls", descriptor.origins.join(", "))
         .with("permissions", scopes.join(", "))
@@ -61,7 +64,7 @@ pub(crate) fn provider(info: &ProviderInfo) -> String {
         .show()
 }
 
-/// The settings of an app; secrets come masked from the library.
+/// The settings of an app; the library masks secrets.
 pub(crate) fn settings(settings: &[ShownSetting]) -> String {
     let rows = settings.iter().map(|shown| {
         let value = match &shown.value {
@@ -89,7 +92,7 @@ fn status(status: JobStatus) -> String {
     .to_string()
 }
 
-/// How far the bytes are.
+/// The progress in bytes.
 fn sent(job: &Job) -> String {
     let total = DecimalBytes(job.bytes_total);
     if job.bytes_sent >= job.bytes_total {
@@ -122,16 +125,27 @@ pub(crate) fn job_line(job: &Job) -> Vec<String> {
     ]
 }
 
-/// A job, in full. Ids and links stand alone on their lines, to be copied.
+/// Why a published job has none.
+fn no_link(job: &Job) -> Option<&'static str> {
+    let is_looked_for = job.next_attempt_at.is_some();
+    (job.status == JobStatus::Published && job.url.is_none()).then_some(if is_looked_for {
+        "the platform has not told it yet"
+    } else {
+        "the platform gives none, as for posts that not everybody can see"
+    })
+}
+
+/// A job, in full. Ids and links are on their own lines, for copying.
 pub(crate) fn describe_job(job: &Job) -> String {
     let caption = job.post.text.as_ref().or(job.post.title.as_ref());
-    // Colours are ours; everything else passes through `plain`.
+    // Only colours are added here; all other text passes through `plain`.
     let head = format!("{}  {}", style("job").dim(), job.id);
     let error = job.error.as_ref();
     let fields = Fields::default()
         .with("phase", &job.phase)
         .maybe("post", job.post_id.as_ref())
         .maybe("link", job.url.as_ref())
+        .maybe("no link", no_link(job))
         .maybe("text", caption)
         .maybe("visible to", job.post.visibility.as_ref())
         .maybe("media", (!job.media.is_empty()).then(|| media(job)))
@@ -144,6 +158,7 @@ pub(crate) fn describe_job(job: &Job) -> String {
         .maybe("reference", error.and_then(|error| error.trace_id.as_deref()))
         .maybe("platform's id", (!job.references.is_empty()).then(|| job.references.join(", ")))
         .maybe("allowances", (!job.quotas.is_empty()).then(|| quotas(&job.quotas)))
+        .maybe("as of", job.quotas_at.map(|at| format!("{}, before it was sent", instant(at))))
         .maybe("attempts", (job.attempts > 0).then(|| HumanCount(job.attempts.into()).to_string()))
         .maybe("publish at", job.publish_at.map(instant))
         .maybe("goes on", job.next_attempt_at.filter(|_| !job.has_ended()).map(instant))
@@ -170,9 +185,9 @@ fn media(job: &Job) -> String {
 /// Allowances in a line.
 pub(crate) fn quotas(quotas: &[social_channel::model::Quota]) -> String {
     let items = quotas.iter().map(|quota| {
-        let anew = quota.resets_at.and_then(|at| i64::try_from(at).ok()).map(instant);
-        let anew = anew.map(|at| format!(" (anew at {at})")).unwrap_or_default();
-        format!("{} {} of {}{anew}", quota.name, HumanCount(quota.used), HumanCount(quota.maximum))
+        let resets = quota.resets_at.and_then(|at| i64::try_from(at).ok()).map(instant);
+        let resets = resets.map(|at| format!(" (resets at {at})")).unwrap_or_default();
+        format!("{} {} of {}{resets}", quota.name, HumanCount(quota.used), HumanCount(quota.maximum))
     });
     items.collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! How answers look: `text` for people, `json` as the library's own types.
+//! Output formats: `text` for people, `json` as the library's own types.
 
 mod describe;
 mod table;
@@ -16,7 +16,7 @@ pub(crate) use describe::{
 pub(crate) use table::{Column, Fields, table};
 pub(crate) use time::{instant, instant_ms, now, parse_instant, span};
 
-/// The form of answers.
+/// The output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people.
@@ -26,7 +26,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Where answers and words go.
+/// Writes results and messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     pub(crate) format: Format,
@@ -34,7 +34,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The command's answer.
+    /// Writes the command's result.
     pub(crate) fn answer<T: Serialize + ?Sized>(
         self,
         value: &T,
@@ -47,43 +47,43 @@ impl Output {
         self.raw(&text)
     }
 
-    /// Text, whatever the format.
+    /// Text, in any format.
     pub(crate) fn raw(self, text: &str) -> Result<()> {
         let mut out = std::io::stdout().lock();
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         match write!(out, "{text}{end}").and_then(|()| out.flush()) {
-            // Whoever read it has read enough.
+            // The reader has closed the pipe.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             result => Ok(result?),
         }
     }
 
-    /// A word beside the answer.
+    /// An additional message.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {
-            // Words that nobody can hear are no failure.
+            // A message that cannot be written is not a failure.
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
 
-    /// A word that must not be missed.
+    /// A warning.
     pub(crate) fn warn(self, text: &str) {
         let label = console::style("warning:").for_stderr().yellow().bold();
         self.note(&format!("{label} {text}"));
     }
 
-    /// Whether a person sees what moves.
+    /// Whether progress can be animated.
     pub(crate) fn moves(self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()
     }
 }
 
-/// Text from elsewhere, which must not steer the terminal.
+/// Untrusted text, which must not control the terminal.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .filter_map(|c| match c {
             '\n' | '\r' | '\t' => Some(' '),
-            // Marks that turn the direction of writing could make a link look like another.
+            // Characters that change the text direction could make a link look like another.
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
             c if c.is_control() => None,
             c => Some(c),

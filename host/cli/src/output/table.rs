@@ -9,9 +9,9 @@ use super::plain;
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Column {
-    /// Words.
+    /// Text.
     Text(&'static str),
-    /// Numbers, which end in line.
+    /// Numbers, aligned right.
     Number(&'static str),
 }
 
@@ -30,13 +30,13 @@ impl Column {
     }
 }
 
-/// A table without lines. Cells may come from elsewhere.
+/// A table without lines. Cells may contain untrusted text.
 pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     let width = console::user_attended().then(|| console::Term::stdout().size().1.max(60));
     table_within(width, columns, &rows)
 }
 
-/// In a terminal so wide, cells break at spaces; ids and numbers stay whole, to be copied.
+/// In a terminal of this width, cells wrap at spaces; ids and numbers are not broken, for copying.
 fn table_within(width: Option<u16>, columns: &[Column], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -51,7 +51,7 @@ fn table_within(width: Option<u16>, columns: &[Column], rows: &[Vec<String>]) ->
             let cells = rows.iter().filter_map(|row| row.get(index)).map(String::as_str);
             let word =
                 cells.chain([column.name()]).flat_map(str::split_whitespace).map(measure_text_width).max();
-            // A column's padding counts: one space at each side.
+            // A column's padding counts too: one space on each side.
             let least = Width::Fixed(u16::try_from(word.unwrap_or_default() + 2).unwrap_or(width));
             if let Some(column) = table.column_mut(index) {
                 column.set_constraint(ColumnConstraint::LowerBoundary(least));
@@ -61,18 +61,18 @@ fn table_within(width: Option<u16>, columns: &[Column], rows: &[Vec<String>]) ->
     let text = table.to_string();
     let lines = text.lines().enumerate().map(|(number, line)| {
         let line = line.strip_prefix(' ').unwrap_or(line).trim_end();
-        // Styled afterwards, because escapes would count as width.
+        // Styled afterwards, because escape sequences would count as width.
         if number == 0 { style(line).bold().to_string() } else { line.to_owned() }
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Named values, one a line.
+/// Named values, one per line.
 #[derive(Debug, Default)]
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// Adds a value, which may come from elsewhere.
+    /// Adds a value, which may be untrusted.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.0.push((name.to_owned(), plain(value.as_ref())));
@@ -107,7 +107,7 @@ impl Fields {
     }
 }
 
-/// Breaks at spaces. What has none, such as a link, stays whole, to be copied.
+/// Wraps at spaces. Text without spaces, such as a link, is not broken, for copying.
 fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {

@@ -1,4 +1,4 @@
-//! Instants, as people read and write them. Everything is UTC: a machine's own zone is often wrong.
+//! Formatting and parsing of instants. Everything is UTC, because a machine's time zone is often wrong.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,7 +34,7 @@ pub(crate) fn instant_ms(milliseconds: i64) -> String {
         .unwrap_or_else(|| milliseconds.to_string())
 }
 
-/// A time to wait, rounded up: whoever tries again is not too early.
+/// A time to wait, rounded up, so that a caller is not too early.
 pub(crate) fn span(time: Duration) -> String {
     let seconds = time.as_millis().div_ceil(1000);
     match seconds {
@@ -49,8 +49,8 @@ pub(crate) fn span(time: Duration) -> String {
 pub(crate) fn parse_instant(text: &str) -> Result<i64, Error> {
     parse_at(text, now()).ok_or_else(|| {
         wrong(
-            format!("{text} is no instant"),
-            "write 2026-12-24T18:00:00+01:00, 2026-12-24T17:00:00Z, or from now on +30m, +2h, +1d",
+            format!("{text} is not an instant"),
+            "write 2026-12-24T18:00:00+01:00, 2026-12-24T17:00:00Z, or relative to now +30m, +2h, +1d",
         )
     })
 }

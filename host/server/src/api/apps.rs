@@ -1,26 +1,19 @@
-//! Apps. A tenant sees those that serve it, and of those for all tenants no setting's value.
+//! Apps. A tenant sees the apps that serve it; for apps of all tenants it does not see the values of settings.
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::get_with;
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::NoContent;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use social_channel::model::{Finding, GuideStep};
 use social_channel::{App, AppConfig, Error, ErrorKind};
 
-use super::asks_provider;
+use super::document::asks_provider;
+use super::path::NamedApp;
 use crate::State;
 use crate::auth::{Caller, OperatorCaller};
 use crate::extract::{Body, Path};
 use crate::problem::Problem;
-
-#[derive(Deserialize, JsonSchema)]
-pub(super) struct Named {
-    /// The app's name.
-    pub(super) app: String,
-}
 
 pub(super) fn routes() -> ApiRouter<State> {
     ApiRouter::new()
@@ -29,25 +22,25 @@ pub(super) fn routes() -> ApiRouter<State> {
             "/apps/{app}",
             get_with(show, |op| op.id("get_app").tag("apps").summary("One app"))
                 .put_with(put, |op| {
-                    op.id("put_app").tag("apps").summary("Make or change an app").description(
-                        "Of an existing app only what is given changes. Secrets are never shown again.",
+                    op.id("put_app").tag("apps").summary("Create or change an app").description(
+                        "Changing an existing app changes only the members that are given. Secrets are never shown again.",
                     )
                 })
                 .delete_with(delete, |op| {
-                    op.id("delete_app").tag("apps").summary("Forget an app that has no channels")
+                    op.id("delete_app").tag("apps").summary("Delete an app that has no channels")
                 }),
         )
         .api_route(
             "/apps/{app}/checks",
             get_with(checks, |op| {
                 asks_provider(op.id("check_app").tag("apps").summary("Check an app's settings"))
-                    .description("What can be found out without a person. Asks the platform.")
+                    .description("Runs all checks that need no person. Calls the platform.")
             }),
         )
         .api_route(
             "/apps/{app}/guide",
             get_with(guide, |op| {
-                asks_provider(op.id("get_guide").tag("apps").summary("The way through the platform's portal"))
+                asks_provider(op.id("get_guide").tag("apps").summary("A guide through the platform's portal"))
             }),
         )
 }
@@ -81,7 +74,7 @@ async fn list(Shared(state): Shared<State>, caller: Caller) -> Result<Json<Vec<A
 async fn show(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { app }): Path<Named>,
+    Path(NamedApp { app }): Path<NamedApp>,
 ) -> Result<Json<App>, Problem> {
     Ok(Json(visible(&state, &caller, &app).await?))
 }
@@ -89,7 +82,7 @@ async fn show(
 async fn put(
     Shared(state): Shared<State>,
     _: OperatorCaller,
-    Path(Named { app }): Path<Named>,
+    Path(NamedApp { app }): Path<NamedApp>,
     Body(config): Body<AppConfig>,
 ) -> Result<Json<App>, Problem> {
     Ok(Json(state.host().put_app(&app, config).await?))
@@ -98,7 +91,7 @@ async fn put(
 async fn delete(
     Shared(state): Shared<State>,
     _: OperatorCaller,
-    Path(Named { app }): Path<Named>,
+    Path(NamedApp { app }): Path<NamedApp>,
 ) -> Result<NoContent, Problem> {
     state.host().delete_app(&app).await?;
     Ok(NoContent)
@@ -107,15 +100,15 @@ async fn delete(
 async fn checks(
     Shared(state): Shared<State>,
     _: OperatorCaller,
-    Path(Named { app }): Path<Named>,
+    Path(NamedApp { app }): Path<NamedApp>,
 ) -> Result<Json<Vec<Finding>>, Problem> {
-    Ok(Json(state.host().check_settings(&app).await?))
+    Ok(Json(crate::site::Site::of(state.host()).check_settings(&app).await?))
 }
 
 async fn guide(
     Shared(state): Shared<State>,
     _: OperatorCaller,
-    Path(Named { app }): Path<Named>,
+    Path(NamedApp { app }): Path<NamedApp>,
 ) -> Result<Json<Vec<GuideStep>>, Problem> {
     Ok(Json(state.host().guide(&app).await?))
 }

@@ -1,4 +1,4 @@
-//! Channels: what is read of them, and publishing on them.
+//! Channels: reading them, and publishing on them.
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
@@ -10,17 +10,12 @@ use serde::Deserialize;
 use social_channel::model::{Finding, ListQuery, Media, Post, PostPage, Profile, PublishForm, Stats};
 use social_channel::{Channel, Disconnected, Job, PublishRequest, StatsSample};
 
-use super::asks_provider;
-use super::page::Page;
+use super::document::asks_provider;
+use super::page::{MOST, Page, limit};
 use crate::State;
 use crate::auth::Caller;
 use crate::extract::{Body, IdempotencyKey, Path, Query};
 use crate::problem::Problem;
-
-/// Channels or posts on a page unless the caller says otherwise.
-const PAGE: u32 = 50;
-/// More on one page would make answers of many megabytes.
-pub(super) const MOST: u32 = 500;
 
 #[derive(Deserialize, JsonSchema)]
 struct Named {
@@ -31,9 +26,9 @@ struct Named {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListChannels {
-    /// Only those of this app.
+    /// Only channels of this app.
     app: Option<String>,
-    /// At most this many.
+    /// The maximum number.
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
     /// From the header `Link` of the page before.
@@ -43,12 +38,12 @@ struct ListChannels {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListPosts {
-    /// At most this many; the provider lowers it to what the platform allows.
+    /// The maximum number; the provider lowers it to the platform's limit.
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
-    /// Only these posts, with fresh numbers: ids with commas between them.
+    /// Only these posts, with current statistics: ids separated by commas.
     ids: Option<String>,
 }
 
@@ -59,7 +54,7 @@ struct Since {
     since: Option<i64>,
 }
 
-/// A post to be checked.
+/// A post to check.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CheckRequest {
@@ -81,34 +76,36 @@ pub(super) fn routes() -> ApiRouter<State> {
             get_with(show, |op| op.id("get_channel").tag("channels").summary("One channel")).delete_with(
                 disconnect,
                 |op| {
-                    asks_provider(op.id("disconnect").tag("channels").summary("Disconnect a channel"))
-                        .description("Cancels its jobs, tells the platform, and forgets it.")
+                    asks_provider(op.id("disconnect").tag("channels").summary("Disconnect a channel").description(
+                        "Cancels its jobs, tells the platform, and deletes the access. Jobs, consents and numbers are kept: the same account connected to the same app again is the same channel.",
+                    ))
+                        .description("Cancels its jobs, revokes the grant at the platform, and deletes it.")
                 },
             ),
         )
         .api_route(
             "/channels/{channel}/profile",
             get_with(profile, |op| {
-                asks_provider(op.id("get_profile").tag("channels").summary("Who the account is"))
+                asks_provider(op.id("get_profile").tag("channels").summary("The account's profile"))
             }),
         )
         .api_route(
             "/channels/{channel}/stats",
             get_with(stats, |op| {
-                asks_provider(op.id("get_stats").tag("channels").summary("The account's numbers"))
+                asks_provider(op.id("get_stats").tag("channels").summary("The account's statistics"))
             }),
         )
         .api_route(
             "/channels/{channel}/stats/history",
             get_with(history, |op| {
-                op.id("get_stats_history").tag("channels").summary("The account's numbers over time, oldest first")
+                op.id("get_stats_history").tag("channels").summary("The account's statistics over time, oldest first")
             }),
         )
         .api_route(
             "/channels/{channel}/posts",
             get_with(posts, |op| {
                 asks_provider(op.id("list_posts").tag("channels").summary("The account's posts"))
-                    .description("One page, newest first; or, with `ids`, just these. Ids that are gone, private or someone else's are left out.")
+                    .description("One page, newest first; or, with `ids`, only these. Posts that are deleted, private or of another account are left out.")
             }),
         )
         .api_route(
@@ -127,19 +124,10 @@ pub(super) fn routes() -> ApiRouter<State> {
             "/channels/{channel}/jobs",
             post_with(publish, |op| {
                 asks_provider(op.id("publish").tag("jobs").summary("Publish a post"))
-                    .description("The job is stored when this answers. The same `Idempotency-Key` and body again answer the same job.")
+                    .description("The job is stored when this call returns. Repeating the same `Idempotency-Key` and body returns the same job.")
                     .response::<201, Json<Job>>()
             }),
         )
-}
-
-/// A limit as the query gives it, within bounds.
-pub(super) fn limit(given: Option<u32>) -> Result<u32, Problem> {
-    match given {
-        None => Ok(PAGE),
-        Some(limit @ 1..=MOST) => Ok(limit),
-        Some(_) => Err(Problem::malformed(format!("`limit` is not 1 to {MOST}"))),
-    }
 }
 
 async fn list(
@@ -259,15 +247,15 @@ async fn publish(
     Ok((StatusCode::CREATED, Json(job)))
 }
 
-/// Over HTTP nobody names a path of this machine.
+/// Paths on this machine are not allowed over HTTP.
 fn refuse_paths(media: &[Media]) -> Result<(), Problem> {
     if media.iter().any(|media| matches!(media.source, social_channel::model::MediaSource::File(_))) {
         return Err(social_channel::Error::new(
             social_channel::ErrorKind::InvalidRequest,
-            "over HTTP media is not named by a path",
+            "media cannot be given as a path over HTTP",
         )
         .with_field("media")
-        .with_remedy("bring it to POST /uploads and name its id in `upload`, or give a `url`")
+        .with_remedy("upload it with POST /uploads and give its id in `upload`, or give a `url`")
         .into());
     }
     Ok(())

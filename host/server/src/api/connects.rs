@@ -1,4 +1,4 @@
-//! Consents: an embedding platform begins them for its user and completes them with what came back.
+//! Consents: an embedding platform begins them for its user and completes them with the callback's query.
 
 use std::collections::BTreeMap;
 
@@ -10,48 +10,48 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use social_channel::{Channel, Connect, ConnectOptions, Connected, callback_query};
 
-use super::apps::Named;
-use super::asks_provider;
+use super::document::asks_provider;
+use super::path::NamedApp;
 use crate::State;
 use crate::auth::Caller;
 use crate::extract::{Body, Path};
 use crate::problem::Problem;
 
-/// How to begin.
+/// How to begin a consent.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ConnectRequest {
-    /// Whoever begins: a reference to your user's session, to be given again to complete.
+    /// Who begins: a reference to your user's session, which must be given again to complete.
     owner: String,
-    /// Instead of the app's own callback URL.
+    /// Used instead of the app's own callback URL.
     #[serde(default)]
     redirect_uri: Option<String>,
     /// Let the person pick another account even if the browser is signed in to one.
     #[serde(default)]
     choose_account: bool,
-    /// By the names of the provider's connect inputs.
+    /// Values by the names of the provider's connect inputs.
     #[serde(default)]
     inputs: BTreeMap<String, String>,
-    /// The channel that is to be connected again. Another account is then refused.
+    /// The channel to connect again. Any other account is then refused.
     #[serde(default)]
     reconnect: Option<String>,
 }
 
-/// What came back.
+/// The callback of a consent.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CompleteRequest {
-    /// As it was given to begin.
+    /// The value given to begin.
     owner: String,
-    /// The query of the address the browser came back to.
+    /// The query of the callback URL.
     callback: Callback,
 }
 
-/// The query of the callback, in the form that is at hand.
+/// The query of the callback, in one of three forms.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Callback {
-    /// As it stands in the address, or the whole address.
+    /// The encoded query, or the whole URL.
     Text(String),
     /// Names and values, decoded.
     Pairs(Vec<(String, String)>),
@@ -69,13 +69,13 @@ impl Callback {
     }
 }
 
-/// Which account.
+/// The choice of an account.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ChooseRequest {
-    /// As it was given to begin.
+    /// The value given to begin.
     owner: String,
-    /// As it came with the candidates.
+    /// The value returned with the candidates.
     choice: String,
     /// One of the candidates.
     account_id: String,
@@ -87,7 +87,7 @@ pub(super) fn routes() -> ApiRouter<State> {
             "/apps/{app}/connects",
             post_with(begin, |op| {
                 asks_provider(op.id("begin_connect").tag("channels").summary("Begin a consent"))
-                    .description("Answers where to send the person's browser.")
+                    .description("Returns where to send the person's browser.")
             }),
         )
         .api_route(
@@ -107,7 +107,7 @@ pub(super) fn routes() -> ApiRouter<State> {
 async fn begin(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { app }): Path<Named>,
+    Path(NamedApp { app }): Path<NamedApp>,
     Body(request): Body<ConnectRequest>,
 ) -> Result<Json<Connect>, Problem> {
     let ConnectRequest { owner, redirect_uri, choose_account, inputs, reconnect } = request;

@@ -8,16 +8,18 @@ use axum::extract::State as Shared;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
+use http::HeaderValue;
 use social_channel::{Job, JobWatch, Tenant};
 use tokio_util::sync::CancellationToken;
 
-use super::jobs::Named;
+use super::document::event_stream;
+use super::path::NamedJob;
 use crate::State;
 use crate::auth::Caller;
 use crate::extract::Path;
 use crate::problem::Problem;
 
-/// Proxies close connections that say nothing for a minute.
+/// Proxies close connections that are idle for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 pub(super) fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -25,14 +27,14 @@ pub(super) fn document(operation: TransformOperation<'_>) -> TransformOperation<
         .id("watch_job")
         .tag("jobs")
         .summary("A job as server-sent events")
-        .description("Event `job` with the job as JSON, at once and at every change; the stream ends when the job has ended. Event `gone` where it cannot be read any more.");
-    crate::problem::stream(operation)
+        .description("Event `job` with the job as JSON, at once and at every change; the stream ends when the job has ended. Event `gone` if it can no longer be read.");
+    event_stream(operation)
 }
 
 pub(super) async fn stream(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { job }): Path<Named>,
+    Path(NamedJob { job }): Path<NamedJob>,
 ) -> Result<EventStream, Problem> {
     let tenant = caller.tenant(&state);
     let (first, watch) = tenant.watch_job(&job).await?;
@@ -41,12 +43,15 @@ pub(super) async fn stream(
     Ok(EventStream(events.into_response()))
 }
 
-/// An answer that goes on.
+/// A streaming response.
 pub(super) struct EventStream(axum::response::Response);
 
 impl IntoResponse for EventStream {
     fn into_response(self) -> axum::response::Response {
-        self.0
+        let mut response = self.0;
+        // nginx then hands events on as they come, without a directive.
+        response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+        response
     }
 }
 
@@ -65,7 +70,7 @@ fn changes(
         watch: JobWatch,
         stop: CancellationToken,
         id: String,
-        /// What was told last; none: the stream has ended.
+        /// The last event that was sent; None: the stream has ended.
         told: Option<String>,
         next: Option<Job>,
     }

@@ -1,5 +1,7 @@
-//! Files that a platform wants to find at this address, such as a proof of who owns it.
+//! Files that a platform requests at this address, such as a proof of domain ownership.
 
+use crate::site::Site;
+use crate::{SITE_FILE, SiteFile};
 use aide::axum::ApiRouter;
 use aide::axum::routing::get_with;
 use axum::Json;
@@ -9,7 +11,6 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use social_channel::{SITE_FILE, SiteFile};
 
 use crate::State;
 use crate::auth::OperatorCaller;
@@ -19,7 +20,7 @@ use crate::problem::Problem;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Named {
-    /// Below the public address, without a slash at the beginning.
+    /// The path below the public address, without a leading slash.
     path: String,
 }
 
@@ -38,7 +39,7 @@ pub(super) fn routes() -> ApiRouter<State> {
 }
 
 async fn list(Shared(state): Shared<State>, _: OperatorCaller) -> Result<Json<Vec<SiteFile>>, Problem> {
-    Ok(Json(state.host().site_files().await?))
+    Ok(Json(Site::of(state.host()).files().await?))
 }
 
 async fn put(
@@ -48,11 +49,11 @@ async fn put(
     headers: HeaderMap,
     body: Raw,
 ) -> Result<Json<SiteFile>, Problem> {
-    let bytes = body.all(SITE_FILE).await?;
+    let bytes = body.file(SITE_FILE).await?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type
         .filter(|it| !matches!(*it, "application/octet-stream" | "application/x-www-form-urlencoded"));
-    Ok(Json(state.host().put_site_file(&path, content_type, bytes).await?))
+    Ok(Json(Site::of(state.host()).put(&path, content_type, bytes).await?))
 }
 
 async fn delete(
@@ -60,6 +61,6 @@ async fn delete(
     _: OperatorCaller,
     Query(Named { path }): Query<Named>,
 ) -> Result<NoContent, Problem> {
-    state.host().delete_site_file(&path).await?;
+    Site::of(state.host()).remove(&path).await?;
     Ok(NoContent)
 }

@@ -10,31 +10,26 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use social_channel::{HistoryRow, Job, JobChange, JobStatus, Resolution};
 
-use super::channels::limit;
-use super::page::Page;
-use super::{asks_provider, events};
+use super::document::asks_provider;
+use super::events;
+use super::page::{Page, limit};
+use super::path::NamedJob;
 use crate::State;
 use crate::auth::Caller;
 use crate::extract::{Body, Path, Query};
 use crate::problem::Problem;
 
-/// Proxies between here and the caller give up after a minute.
+/// Proxies between the service and the caller time out after a minute.
 const LONGEST_WAIT: u64 = 55;
-
-#[derive(Deserialize, JsonSchema)]
-pub(super) struct Named {
-    /// The job's id.
-    pub(super) job: String,
-}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListJobs {
-    /// Only those of this channel.
+    /// Only jobs of this channel.
     channel: Option<String>,
-    /// Only those that stand so.
+    /// Only jobs with this status.
     status: Option<JobStatus>,
-    /// At most this many.
+    /// The maximum number.
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
     /// From the header `Link` of the page before.
@@ -44,16 +39,16 @@ struct ListJobs {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Wait {
-    /// At most this long.
+    /// The maximum time to wait, in seconds.
     #[schemars(range(min = 0, max = 55))]
     seconds: Option<u64>,
 }
 
-/// How to repeat a job.
+/// How to retry a job.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RetryRequest {
-    /// After `unknown`: the person has looked at the platform and found nothing.
+    /// After `unknown`: a person has checked the platform and found nothing.
     looked: bool,
 }
 
@@ -78,21 +73,21 @@ pub(super) fn routes() -> ApiRouter<State> {
                 op.id("wait_for_job")
                     .tag("jobs")
                     .summary("Wait until a job ends or pauses")
-                    .description("Answers how it stands then, or when the time is up.")
+                    .description("Returns the job when it ends or pauses, or when the time is up.")
             }),
         )
         .api_route("/jobs/{job}/events", get_with(events::stream, events::document))
         .api_route(
             "/jobs/{job}/cancel",
             post_with(cancel, |op| {
-                asks_provider(op.id("cancel_job").tag("jobs").summary("Ask to cancel a job"))
-                    .description("What was sent already may still be posted; the job's end says.")
+                asks_provider(op.id("cancel_job").tag("jobs").summary("Request the cancellation of a job"))
+                    .description("What was already sent may still be posted; the job's final status says so.")
             }),
         )
         .api_route(
             "/jobs/{job}/resume",
             post_with(resume, |op| {
-                op.id("resume_job").tag("jobs").summary("Go on with a job that waits or is paused")
+                op.id("resume_job").tag("jobs").summary("Continue a job that waits or is paused")
             }),
         )
         .api_route(
@@ -100,7 +95,7 @@ pub(super) fn routes() -> ApiRouter<State> {
             post_with(resolve, |op| {
                 op.id("resolve_job")
                     .tag("jobs")
-                    .summary("Say what a person found after a job ended `unknown`")
+                    .summary("Record what a person found after a job ended `unknown`")
             }),
         )
         .api_route(
@@ -136,7 +131,7 @@ async fn list(
 async fn show(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { job }): Path<Named>,
+    Path(NamedJob { job }): Path<NamedJob>,
 ) -> Result<Json<Job>, Problem> {
     Ok(Json(caller.tenant(&state).job(&job).await?))
 }
@@ -144,7 +139,7 @@ async fn show(
 async fn history(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { job }): Path<Named>,
+    Path(NamedJob { job }): Path<NamedJob>,
 ) -> Result<Json<Vec<HistoryRow>>, Problem> {
     Ok(Json(caller.tenant(&state).job_history(&job).await?))
 }
@@ -152,7 +147,7 @@ async fn history(
 async fn wait(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { job }): Path<Named>,
+    Path(NamedJob { job }): Path<NamedJob>,
     Query(Wait { seconds }): Query<Wait>,
 ) -> Result<Json<Job>, Problem> {
     let seconds = seconds.unwrap_or(LONGEST_WAIT);
@@ -169,7 +164,7 @@ async fn wait(
 async fn cancel(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { job }): Path<Named>,
+    Path(NamedJob { job }): Path<NamedJob>,
 ) -> Result<Json<Job>, Problem> {
     Ok(Json(caller.tenant(&state).cancel_job(&job).await?))
 }
@@ -177,7 +172,7 @@ async fn cancel(
 async fn resume(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { job }): Path<Named>,
+    Path(NamedJob { job }): Path<NamedJob>,
 ) -> Result<Json<Job>, Problem> {
     Ok(Json(caller.tenant(&state).resume_job(&job).await?))
 }
@@ -185,7 +180,7 @@ async fn resume(
 async fn change(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { job }): Path<Named>,
+    Path(NamedJob { job }): Path<NamedJob>,
     Body(change): Body<JobChange>,
 ) -> Result<Json<Job>, Problem> {
     Ok(Json(caller.tenant(&state).change_job(&job, change).await?))
@@ -194,7 +189,7 @@ async fn change(
 async fn resolve(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { job }): Path<Named>,
+    Path(NamedJob { job }): Path<NamedJob>,
     Body(found): Body<Resolution>,
 ) -> Result<Json<Job>, Problem> {
     Ok(Json(caller.tenant(&state).resolve_job(&job, found).await?))
@@ -203,7 +198,7 @@ async fn resolve(
 async fn retry(
     Shared(state): Shared<State>,
     caller: Caller,
-    Path(Named { job }): Path<Named>,
+    Path(NamedJob { job }): Path<NamedJob>,
     Body(request): Body<RetryRequest>,
 ) -> Result<Json<Job>, Problem> {
     Ok(Json(caller.tenant(&state).retry_job(&job, request.looked).await?))

@@ -1,5 +1,6 @@
-//! API keys. A tenant's key sees and makes keys of its tenant; the operator's, all.
+//! API keys. A tenant's key can list and create keys of its tenant; the operator's key, all.
 
+use crate::access::Access;
 use aide::axum::ApiRouter;
 use aide::axum::routing::{delete_with, get_with};
 use axum::Json;
@@ -8,7 +9,9 @@ use axum::response::NoContent;
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use social_channel::{ApiKey, TenantId};
+use social_channel::TenantId;
+
+use crate::access::ApiKey;
 
 use crate::State;
 use crate::auth::Caller;
@@ -21,21 +24,21 @@ struct Named {
     key: String,
 }
 
-/// A key to be made.
+/// A key to create.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewKey {
-    /// What people call it.
+    /// Its name.
     name: String,
-    /// The only tenant it may act for. The operator may leave it away: such a key may do everything.
+    /// The only tenant it may act for. The operator may omit it: such a key may do everything.
     #[serde(default)]
     tenant: Option<String>,
 }
 
-/// A key just made.
+/// A new key.
 #[derive(Serialize, JsonSchema)]
 struct MadeKey {
-    /// What stays of it.
+    /// The key as it is listed.
     #[serde(flatten)]
     key: ApiKey,
     /// The key itself. It is not shown again.
@@ -50,7 +53,7 @@ pub(super) fn routes() -> ApiRouter<State> {
                 .post_with(create, |op| {
                     op.id("create_key")
                         .tag("service")
-                        .summary("Make an API key")
+                        .summary("Create an API key")
                         .response::<201, Json<MadeKey>>()
                 }),
         )
@@ -60,13 +63,13 @@ pub(super) fn routes() -> ApiRouter<State> {
         )
 }
 
-/// Whose keys the caller may see.
+/// The tenant whose keys the caller may see.
 fn scope(caller: &Caller) -> Option<&TenantId> {
     (!caller.operator).then_some(&caller.tenant)
 }
 
 async fn list(Shared(state): Shared<State>, caller: Caller) -> Result<Json<Vec<ApiKey>>, Problem> {
-    Ok(Json(state.host().api_keys(scope(&caller)).await?))
+    Ok(Json(Access::of(state.host()).api_keys(scope(&caller)).await?))
 }
 
 async fn create(
@@ -81,12 +84,12 @@ async fn create(
         (false, Some(named)) if named == caller.tenant => Some(named),
         (false, Some(_)) => {
             return Err(Problem::not_allowed(
-                "a tenant's key makes keys of its own tenant only",
-                "leave `tenant` away, or use the operator's key",
+                "a tenant's key can create keys for its own tenant only",
+                "omit `tenant`, or use the operator's key",
             ));
         }
     };
-    let made = state.host().create_api_key(&new.name, tenant.as_ref()).await?;
+    let made = Access::of(state.host()).create_api_key(&new.name, tenant.as_ref()).await?;
     let text = made.text.expose().to_owned();
     Ok((StatusCode::CREATED, Json(MadeKey { key: made.key, text })))
 }
@@ -96,6 +99,6 @@ async fn revoke(
     caller: Caller,
     Path(Named { key }): Path<Named>,
 ) -> Result<NoContent, Problem> {
-    state.host().revoke_api_key(scope(&caller), &key).await?;
+    Access::of(state.host()).revoke_api_key(scope(&caller), &key).await?;
     Ok(NoContent)
 }

@@ -1,4 +1,4 @@
-//! Pages of lists: the body stays the plain list, the header `Link` leads on.
+//! Pages of lists: the body is the plain list, the header `Link` names the next page.
 
 use aide::OperationOutput;
 use aide::generate::GenContext;
@@ -10,6 +10,22 @@ use http::header::LINK;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::problem::Problem;
+
+/// The default number of entries per page.
+const PAGE: u32 = 50;
+/// More entries per page would make responses of many megabytes.
+pub(super) const MOST: u32 = 500;
+
+/// Checks the limit in a query.
+pub(super) fn limit(given: Option<u32>) -> Result<u32, Problem> {
+    match given {
+        None => Ok(PAGE),
+        Some(limit @ 1..=MOST) => Ok(limit),
+        Some(_) => Err(Problem::malformed(format!("`limit` is not 1 to {MOST}"))),
+    }
+}
+
 /// One page of a list.
 pub(super) struct Page<T> {
     items: Vec<T>,
@@ -17,7 +33,7 @@ pub(super) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// `path` and `query` without the cursor; `cursor` where another page follows.
+    /// `path` and `query` without the cursor; `cursor` if another page follows.
     pub(super) fn new(items: Vec<T>, path: &str, query: &[(&str, String)], cursor: Option<String>) -> Self {
         let next = cursor.map(|cursor| {
             let mut out = url::form_urlencoded::Serializer::new(String::new());

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use social_channel::{Error, ErrorKind, Loaded, ProviderInfo};
 
-use super::asks_provider;
+use super::document::asks_provider;
 use crate::State;
 use crate::auth::{Caller, OperatorCaller};
 use crate::extract::{Path, Raw};
@@ -32,14 +32,14 @@ pub(super) fn routes() -> ApiRouter<State> {
                 load,
                 |op| {
                     asks_provider(op.id("load_provider").tag("providers").summary("Install a provider"))
-                        .description("The body is the component. New apps run it, and existing apps too, unless it asks for origins that they were not granted.")
+                        .description("The body is the component. New apps run it, and existing apps too, unless it requests origins that they were not granted.")
                 },
             ),
         )
         .api_route(
             "/providers/inspect",
             post_with(inspect, |op| {
-                asks_provider(op.id("inspect_provider").tag("providers").summary("Look at a component"))
+                asks_provider(op.id("inspect_provider").tag("providers").summary("Inspect a component"))
                     .description("The body is the component. Nothing is installed.")
             }),
         )
@@ -47,7 +47,7 @@ pub(super) fn routes() -> ApiRouter<State> {
             "/providers/{id}",
             get_with(show, |op| op.id("get_provider").tag("providers").summary("One provider")).delete_with(
                 unload,
-                |op| op.id("unload_provider").tag("providers").summary("Forget a provider that no app needs"),
+                |op| op.id("unload_provider").tag("providers").summary("Delete a provider that no app needs"),
             ),
         )
 }
@@ -72,7 +72,7 @@ async fn load(
     _: OperatorCaller,
     component: Raw,
 ) -> Result<Json<Loaded>, Problem> {
-    Ok(Json(state.host().load_provider(&component.all(COMPONENT).await?).await?))
+    Ok(Json(state.host().load_provider(&component.file(COMPONENT).await?).await?))
 }
 
 async fn inspect(
@@ -80,7 +80,7 @@ async fn inspect(
     _: OperatorCaller,
     component: Raw,
 ) -> Result<Json<ProviderInfo>, Problem> {
-    Ok(Json(state.host().inspect_provider(&component.all(COMPONENT).await?).await?))
+    Ok(Json(state.host().inspect_provider(&component.file(COMPONENT).await?).await?))
 }
 
 async fn unload(

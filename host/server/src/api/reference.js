@@ -1,5 +1,5 @@
-// The reference: draws /api/v1/openapi.json and sends what is typed in. Everything is made as text nodes, so
-// nothing that a description says is ever taken for markup.
+// The reference: renders /api/v1/openapi.json and sends requests. Everything is created as text nodes, so
+// descriptions are never interpreted as markup.
 "use strict";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
@@ -16,7 +16,7 @@ function el(name, properties = {}, ...children) {
   return made;
 }
 
-/** The schema itself, where it was named by a reference. */
+/** Resolves a reference to a schema. */
 function resolved(api, schema) {
   let at = schema ?? {};
   while (at.$ref) {
@@ -25,7 +25,7 @@ function resolved(api, schema) {
   return at;
 }
 
-/** A value of the schema's shape, to begin with. Members that may be left away are. */
+/** An initial value for the schema, without optional members. */
 function example(api, schema, depth = 0) {
   const at = resolved(api, schema);
   if (at.const !== undefined) return at.const;
@@ -45,7 +45,7 @@ function example(api, schema, depth = 0) {
   return { string: "", integer: 0, number: 0, boolean: false, array: [], null: null }[type] ?? {};
 }
 
-/** One line that says what a schema is. */
+/** A one-line description of a schema. */
 function named(api, schema) {
   if (!schema) return "";
   if (schema.$ref) return schema.$ref.split("/").pop();
@@ -53,7 +53,7 @@ function named(api, schema) {
   return type === "array" ? `list of ${named(api, schema.items)}` : (type ?? "");
 }
 
-/** Sends what the form holds, and shows the answer as it comes. */
+/** Sends the form's request, and shows the response while it arrives. */
 async function send(operation, form, out) {
   let path = operation.path;
   const query = new URLSearchParams();
@@ -119,7 +119,7 @@ function field(api, parameter) {
   );
 }
 
-/** One operation, folded up. */
+/** One operation, collapsed. */
 function operationOf(api, path, method, about) {
   const operation = { path, method };
   const form = el("form", {}, ...(about.parameters ?? []).map((parameter) => field(api, parameter)));

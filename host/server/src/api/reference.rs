@@ -1,5 +1,5 @@
-//! The interactive reference: a page that lists the operations and tries them. It is two files of ours and
-//! the description; it needs no other host, and no script inside the page.
+//! The interactive reference: a page that lists the operations and can call them. It consists of two files of
+//! the service and the description; it needs no other host and no inline script.
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ use crate::auth::Operator;
 const SCRIPT: &str = include_str!("reference.js");
 const STYLE: &str = include_str!("reference.css");
 
-/// The page is the operator's; its files hold nothing.
+/// The page is for the operator; its files contain no data.
 pub(crate) fn routes() -> Router<State> {
     Router::new()
         .route("/api/v1/reference", get(page))

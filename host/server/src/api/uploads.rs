@@ -1,4 +1,4 @@
-//! Uploads: media that the service keeps until its jobs have ended.
+//! Uploads: media that the service stores until its jobs have ended.
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::get_with;
@@ -10,7 +10,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use social_channel::{NewUpload, Upload};
+use social_channel::{Error, ErrorKind, NewUpload, Upload};
 
 use crate::State;
 use crate::auth::Caller;
@@ -18,15 +18,15 @@ use crate::extract::{Path, Query, Raw};
 use crate::problem::Problem;
 
 #[derive(Deserialize, JsonSchema)]
-struct Named {
+pub(super) struct Named {
     /// The upload's id.
-    upload: String,
+    pub(super) upload: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FileName {
-    /// What the file is called.
+    /// The name of the file.
     file_name: Option<String>,
 }
 
@@ -34,11 +34,11 @@ pub(super) fn routes() -> ApiRouter<State> {
     ApiRouter::new()
         .api_route(
             "/uploads",
-            get_with(list, |op| op.id("list_uploads").tag("uploads").summary("What is kept")).post_with(create, |op| {
+            get_with(list, |op| op.id("list_uploads").tag("uploads").summary("Stored uploads")).post_with(create, |op| {
                 op.id("upload")
                     .tag("uploads")
                     .summary("Bring media")
-                    .description("The body is the file, `Content-Type` its type. A `media` item of a job names the answer's id in `upload`. It is removed when its jobs have published, or after some days. Status 413 with the code `upload_room` says that the tenant's uploads take all the bytes they may.")
+                    .description("The body is the file, `Content-Type` its type. A `media` item of a job gives the returned id in `upload`. It is removed when its jobs have published, or after some days. Status 413 with the code `upload_room` means that the tenant's uploads have reached their size limit.")
                     .response::<201, Json<Upload>>()
             }),
         )
@@ -76,7 +76,7 @@ async fn create(
     if announced.is_some_and(|length| length > limit) {
         return Err(Problem::too_large(limit));
     }
-    // What programs send when they do not know says nothing.
+    // The generic content types that programs send by default carry no information.
     let content_type = text(CONTENT_TYPE)
         .filter(|it| !matches!(*it, "application/octet-stream" | "application/x-www-form-urlencoded"));
     let new = NewUpload {
@@ -87,16 +87,21 @@ async fn create(
         tenant_limit: state.config().max_tenant_uploads,
     };
     let bytes = body.into_data_stream().map(|chunk| chunk.map_err(std::io::Error::other));
-    let upload = caller.tenant(&state).keep_upload(new, bytes).await.map_err(|error| match error.kind {
-        social_channel::ErrorKind::LimitExceeded => Problem::too_large(limit),
-        // Not 429: waiting alone makes no room.
-        social_channel::ErrorKind::QuotaExceeded => Problem::from(error).at(StatusCode::PAYLOAD_TOO_LARGE),
-        _ => error.into(),
-    })?;
-    Ok((StatusCode::CREATED, Json(upload)))
+    let kept = caller.tenant(&state).keep_upload(new, bytes).await;
+    Ok((StatusCode::CREATED, Json(kept.map_err(|error| problem(error, limit))?)))
 }
 
-async fn delete(
+/// Why an upload was refused.
+pub(super) fn problem(error: Error, limit: u64) -> Problem {
+    match error.kind {
+        ErrorKind::LimitExceeded => Problem::too_large(limit),
+        // Not 429, because waiting alone frees no space.
+        ErrorKind::QuotaExceeded => Problem::from(error).at(StatusCode::PAYLOAD_TOO_LARGE),
+        _ => error.into(),
+    }
+}
+
+pub(super) async fn delete(
     Shared(state): Shared<State>,
     caller: Caller,
     Path(Named { upload }): Path<Named>,

@@ -1,11 +1,12 @@
-//! Browsers: one cookie of 256 random bits, given to each. Signing in makes a new one, so that a cookie planted
-//! before is worth nothing after. Tokens against forged forms are derived from it.
+//! Browsers: each gets one cookie of 256 random bits. Signing in creates a new one, so that a previously
+//! planted cookie becomes useless. CSRF tokens are derived from it.
 
+use crate::access::Access;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use aide::OperationInput;
-use axum::extract::{ConnectInfo, FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::cookie::{Cookie, SameSite};
@@ -19,16 +20,18 @@ use sha2::{Digest as _, Sha256};
 use social_channel::{Error, SecretText};
 use subtle::ConstantTimeEq as _;
 
+use super::client::client;
 use super::{Arrival, is_open};
+use crate::connection::Seat;
 use crate::problem::Problem;
 use crate::{Config, State};
 
 /// The name of the form field that carries [`Browser::csrf`].
 pub const CSRF_FIELD: &str = "csrf";
-/// The header that carries it where a script calls the API.
+/// The header with the token if a script calls the API.
 pub const CSRF_HEADER: &str = "x-csrf-token";
-/// Longer than a person looks at a consent page, short enough to be forgotten: the cookie of a browser that
-/// has not signed in. Signed in or not is the server's to know, so both live as long.
+/// The lifetime of a cookie. The server stores whether the browser is signed in, so the lifetime is the same
+/// for both.
 const COOKIE_DAYS: i64 = 30;
 
 /// A browser, signed in or not.
@@ -37,7 +40,7 @@ pub struct Browser {
     cookie: SecretText,
     csrf: String,
     address: Option<IpAddr>,
-    /// It brought the cookie; otherwise it was made just now.
+    /// Whether it sent the cookie; otherwise the cookie is new.
     known: bool,
 }
 
@@ -47,64 +50,64 @@ impl Browser {
         Browser { cookie, csrf, address, known }
     }
 
-    /// The token that every form of a page carries in the field [`CSRF_FIELD`].
+    /// The token that every form of a page sends in the field [`CSRF_FIELD`].
     pub fn csrf(&self) -> &str {
         &self.csrf
     }
 
-    /// The reference under which this browser begins and completes consents.
+    /// The owner reference with which this browser begins and completes consents.
     pub fn owner(&self) -> String {
         format!("browser-{}", hex::encode(Sha256::digest(self.cookie.expose().as_bytes())))
     }
 
-    /// Whether it has signed in, or need not.
+    /// Whether it has signed in, or does not need to.
     pub(crate) async fn is_operator(
         &self,
         state: &State,
         arrival: Option<&Arrival>,
     ) -> social_channel::Result<bool> {
-        Ok(is_open(state, arrival).await? || (self.known && state.host().is_signed_in(&self.cookie).await?))
+        Ok(is_open(state, arrival).await?
+            || (self.known && Access::of(state.host()).is_signed_in(&self.cookie).await?))
     }
 
-    /// Whether a form or a script of ours sent this.
+    /// Whether a form or a script of this service sent this.
     pub(crate) fn has_sent(&self, token: &str) -> bool {
         self.known && bool::from(token.as_bytes().ct_eq(self.csrf.as_bytes()))
     }
 
-    /// Signs in with the password. The answer must be sent with the cookie that comes with it.
+    /// Signs in with the password. The response must include the returned cookie.
     ///
     /// # Errors
-    /// A problem with a sentence for the person: a wrong password, or too many tries.
+    /// A problem for the person: a wrong password, or too many attempts.
     pub async fn sign_in(&self, state: &State, password: SecretText) -> Result<SignIn, Problem> {
-        let name = self.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
-        state
-            .0
-            .sign_ins
-            .take(&name)
-            .map_err(|wait| Problem::too_many("too many wrong passwords came from this address", wait))?;
-        if !state.host().has_password().await? {
+        if !Access::of(state.host()).has_password().await? {
             return Err(Problem::not_allowed(
-                "no password is set, so nobody can sign in",
+                "no password is set, so sign-in is not possible",
                 "set one on the server with `social-channel keys password`",
             ));
         }
-        if !state.host().check_password(password).await? {
+        let name = self.address.map_or_else(|| "unknown".to_owned(), network_of);
+        let turn = state.0.door.turn(&name).await;
+        let _turn = turn.map_err(|wait| {
+            Problem::too_many("too many wrong passwords came from this address, and others wait", wait)
+        })?;
+        if !Access::of(state.host()).check_password(password).await? {
             tracing::warn!(address = name, "a wrong password");
-            return Err(Problem::not_allowed("this is not the password", "try again; capitals count"));
+            return Err(Problem::not_allowed("this is not the password", "try again; it is case-sensitive"));
         }
-        state.0.sign_ins.forget(&name);
+        state.0.door.opened(&name);
         let cookie = new_cookie()?;
-        state.host().sign_in(&cookie).await?;
+        Access::of(state.host()).sign_in(&cookie).await?;
         tracing::info!(address = name, "signed in");
         Ok(SignIn(set_cookie(&cookie, state.config())))
     }
 
-    /// Signs out. The browser's cookie opens nothing any more.
+    /// Signs out. The browser's cookie no longer gives access.
     ///
     /// # Errors
     /// The database's.
     pub async fn sign_out(&self, state: &State) -> Result<SignIn, Problem> {
-        state.host().sign_out(&self.cookie).await?;
+        Access::of(state.host()).sign_out(&self.cookie).await?;
         Ok(SignIn(set_cookie(&new_cookie()?, state.config())))
     }
 }
@@ -129,11 +132,11 @@ impl FromRequestParts<State> for Browser {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        // The layer of the pages has made one; the API knows only browsers that bring theirs.
+        // For pages, a layer has created the cookie; the API accepts only browsers that send theirs.
         if let Some(browser) = parts.extensions.get::<Browser>() {
             return Ok(browser.clone());
         }
-        let address = address(parts);
+        let address = client(parts, state.config());
         match read_cookie(&parts.headers, state.config()) {
             Some(cookie) => Ok(Browser::new(cookie, true, state, address)),
             None => Err(Problem::unauthenticated("the request has neither a key nor a cookie")),
@@ -143,7 +146,7 @@ impl FromRequestParts<State> for Browser {
 
 impl OperationInput for Browser {}
 
-/// The operator's browser. Others are sent to `/sign-in`, and come back to the page they wanted.
+/// The operator's browser. Other browsers are redirected to `/sign-in`, and return to the requested page.
 #[derive(Clone, Debug)]
 pub struct Operator(pub Browser);
 
@@ -155,6 +158,7 @@ impl FromRequestParts<State> for Operator {
         let arrival = parts.extensions.get::<Arrival>().cloned();
         let operator = browser.is_operator(state, arrival.as_ref()).await;
         if operator.map_err(|error| Problem::from(error).into_response())? {
+            Seat::proves(&parts.extensions);
             return Ok(Operator(browser));
         }
         let wanted = match parts.method {
@@ -170,14 +174,14 @@ fn form_urlencoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// Gives every browser that comes to a page its cookie.
+/// Gives every browser that requests a page its cookie.
 pub(crate) async fn keep_cookie(
     axum::extract::State(state): axum::extract::State<State>,
     request: Request,
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let address = address(&parts);
+    let address = client(&parts, state.config());
     let (browser, fresh) = match read_cookie(&parts.headers, state.config()) {
         Some(cookie) => (Browser::new(cookie, true, &state, address), None),
         None => match new_cookie() {
@@ -196,12 +200,19 @@ pub(crate) async fn keep_cookie(
     response
 }
 
-fn address(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
+/// What counts as one: of IPv6 the network, since each of its addresses is anybody's there.
+fn network_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
 }
 
 fn csrf(cookie: &SecretText, state: &State) -> String {
-    // HMAC takes keys of any length, so the error cannot arise; an empty token matches nothing.
+    // HMAC accepts keys of any length, so the error cannot occur; an empty token matches nothing.
     let Ok(mut mac) = <Hmac<Sha256> as hmac::Mac>::new_from_slice(state.0.csrf_key.expose()) else {
         return String::new();
     };
@@ -220,7 +231,7 @@ fn is_https(config: &Config) -> bool {
     config.public_address.as_deref().is_some_and(|address| address.starts_with("https://"))
 }
 
-/// `__Host-` keeps other hosts of the domain from planting a cookie; browsers take it over https only.
+/// `__Host-` prevents other hosts of the domain from planting a cookie; browsers accept it over https only.
 fn cookie_name(config: &Config) -> &'static str {
     if is_https(config) { "__Host-social-channel" } else { "social-channel" }
 }
@@ -230,9 +241,9 @@ fn set_cookie(cookie: &SecretText, config: &Config) -> HeaderValue {
     out.set_http_only(true);
     out.set_path("/");
     out.set_secure(is_https(config));
-    // Lax and not Strict: the platform's consent page leads back here.
+    // Lax and not Strict, because the platform's consent page redirects back here.
     out.set_same_site(SameSite::Lax);
-    // Seconds in the text form, without the crate of times behind `set_max_age`.
+    // The seconds as text, which avoids the time crate behind `set_max_age`.
     let text = format!("{out}; Max-Age={}", COOKIE_DAYS * 24 * 3600);
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
@@ -244,6 +255,6 @@ fn read_cookie(headers: &HeaderMap, config: &Config) -> Option<SecretText> {
         let (found, value) = pair.trim().split_once('=')?;
         (found == name).then_some(value)
     });
-    // Ours are 43 characters; anything else was not made here.
+    // Valid cookies have 43 characters; others were not created here.
     values.find(|value| value.len() == 43).map(SecretText::new)
 }

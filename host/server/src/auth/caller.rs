@@ -1,5 +1,6 @@
-//! Who calls the API.
+//! The caller of the API.
 
+use crate::access::Access;
 use aide::OperationInput;
 use aide::generate::GenContext;
 use aide::openapi::Operation;
@@ -11,16 +12,17 @@ use social_channel::{SecretText, Tenant, TenantId};
 use super::browser::{Browser, CSRF_HEADER};
 use super::{Arrival, is_open};
 use crate::State;
-use crate::problem::Problem;
+use crate::connection::Seat;
+use crate::problem::{Problem, RETRY_AFTER};
 
-/// Names the tenant that the operator's own key acts for.
+/// The tenant for which the operator's key acts.
 const TENANT_HEADER: &str = "social-channel-tenant";
 
-/// Whoever may call the API, and for which tenant.
+/// The caller of the API, and its tenant.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
-    /// May do what concerns all tenants.
+    /// Whether it may make calls that concern all tenants.
     pub(crate) operator: bool,
 }
 
@@ -28,6 +30,13 @@ impl Caller {
     /// The calls of its tenant.
     pub(crate) fn tenant(&self, state: &State) -> Tenant {
         state.host().tenant(self.tenant.clone())
+    }
+
+    fn within_share(self, parts: &Parts) -> Result<Self, Problem> {
+        if Seat::is_within_share(&parts.extensions, self.tenant.as_str()) {
+            return Ok(self);
+        }
+        Err(Problem::too_many("too many requests of this tenant are being answered", RETRY_AFTER))
     }
 }
 
@@ -40,15 +49,16 @@ impl FromRequestParts<State> for Caller {
             let Some(key) = text.strip_prefix("Bearer ") else {
                 return Err(Problem::unauthenticated("the header Authorization does not hold a key"));
             };
-            let key = state.host().check_api_key(&SecretText::new(key.trim())).await?;
+            let key = Access::of(state.host()).check_api_key(&SecretText::new(key.trim())).await?;
             let key = key.ok_or_else(|| Problem::unauthenticated("the key is unknown or was revoked"))?;
+            Seat::proves(&parts.extensions);
             return match key.tenant {
                 Some(tenant) => only_own(parts, tenant.parse()?),
                 None => operator(parts, state),
             };
         }
         let arrival = parts.extensions.get::<Arrival>().cloned();
-        // A page's script is a browser of the operator, on any listener: it proves that it is ours.
+        // A page's script is the operator's browser, on any listener: it proves its origin with the token.
         let safe = parts.method.is_safe();
         if let Ok(browser) = Browser::from_request_parts(parts, state).await
             && browser.is_operator(state, arrival.as_ref()).await?
@@ -78,15 +88,16 @@ fn only_own(parts: &Parts, own: TenantId) -> Result<Caller, Problem> {
     if named(parts)?.is_some_and(|named| named != own) {
         return Err(Problem::not_allowed(
             "the key belongs to another tenant",
-            "leave the header Social-Channel-Tenant away, or use that tenant's key",
+            "omit the header Social-Channel-Tenant, or use that tenant's key",
         ));
     }
-    Ok(Caller { tenant: own, operator: false })
+    Caller { tenant: own, operator: false }.within_share(parts)
 }
 
 fn operator(parts: &Parts, state: &State) -> Result<Caller, Problem> {
+    Seat::proves(&parts.extensions);
     let tenant = named(parts)?.unwrap_or_else(|| state.0.tenant.clone());
-    Ok(Caller { tenant, operator: true })
+    Caller { tenant, operator: true }.within_share(parts)
 }
 
 fn document(operation: &mut Operation) {
@@ -100,7 +111,7 @@ impl OperationInput for Caller {
     }
 }
 
-/// A [`Caller`] that may do what concerns all tenants.
+/// A [`Caller`] that may make calls that concern all tenants.
 #[derive(Clone, Debug)]
 pub(crate) struct OperatorCaller;
 
@@ -113,7 +124,7 @@ impl FromRequestParts<State> for OperatorCaller {
         }
         Err(Problem::not_allowed(
             "a tenant's key may not do that",
-            "use a key that was made without a tenant: the operator's own",
+            "use an operator's key, which was created without a tenant",
         ))
     }
 }
@@ -124,7 +135,7 @@ impl OperationInput for OperatorCaller {
     }
 }
 
-/// Whether a key or the listener shows that the operator asks; for what belongs to no tenant.
+/// Whether a key or the listener identifies the caller as the operator; for calls without a tenant.
 pub(crate) async fn is_operator_call(
     state: &State,
     arrival: Option<&Arrival>,
@@ -132,7 +143,7 @@ pub(crate) async fn is_operator_call(
 ) -> social_channel::Result<bool> {
     let key = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some(key) = key.and_then(|value| value.strip_prefix("Bearer ")) {
-        let key = state.host().check_api_key(&SecretText::new(key.trim())).await?;
+        let key = Access::of(state.host()).check_api_key(&SecretText::new(key.trim())).await?;
         return Ok(key.is_some_and(|key| key.tenant.is_none()));
     }
     is_open(state, arrival).await

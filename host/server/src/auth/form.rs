@@ -1,4 +1,4 @@
-//! A posted form of a page: its token is checked before anything of it is read.
+//! A posted form of a page: its token is checked before its fields are used.
 
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use crate::State;
 use crate::extract::Raw;
 use crate::problem::Problem;
 
-/// A form (`application/x-www-form-urlencoded`) that a page of ours sent, as names and values in order.
+/// A form (`application/x-www-form-urlencoded`) that a page of this service sent, as names and values in order.
 #[derive(Clone, Debug)]
 pub struct Form {
     /// The browser that sent it.
@@ -47,13 +47,13 @@ async fn read(request: Request, state: &State) -> Result<Form, Problem> {
     if !form.is_some_and(|form| form.starts_with("application/x-www-form-urlencoded")) {
         return Err(Problem::wrong_type("application/x-www-form-urlencoded"));
     }
-    let bytes = Raw(body).all(state.config().max_body).await?;
+    let bytes = Raw(body).all(state.config().max_body, state).await?;
     let mut fields: Vec<(String, String)> = url::form_urlencoded::parse(&bytes).into_owned().collect();
     let field = fields.iter().position(|(name, _)| name == CSRF_FIELD).map(|at| fields.remove(at).1);
     if !header.or(field).is_some_and(|token| browser.has_sent(&token)) {
         return Err(Problem::not_allowed(
             "this form was not sent by a page of this service, or the page is too old",
-            "load the page again and repeat what you did; cookies must be allowed",
+            "load the page again and repeat the action; cookies must be allowed",
         ));
     }
     Ok(Form { browser, fields })

@@ -1,5 +1,5 @@
-//! Requests that another site's page makes a browser send. They are refused before anybody looks at them:
-//! on loopback without a password the cookie and the key are not asked for, so only this stands in the way.
+//! Refuses requests that another site's page makes a browser send, before they are processed. On loopback
+//! without a password neither cookie nor key is required, so this is the only protection.
 
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -8,11 +8,12 @@ use http::header::{ACCEPT, HOST, ORIGIN};
 use http::{HeaderMap, Uri};
 use url::Url;
 
-use super::Arrival;
+use super::client::sign_of_a_proxy;
+use super::{Arrival, is_open};
 use crate::State;
 use crate::problem::Problem;
 
-/// Lets through what a program, a page of ours, or a link brought.
+/// Accepts requests from programs, from pages of this service, and from links.
 pub(crate) async fn guard(
     axum::extract::State(state): axum::extract::State<State>,
     request: Request,
@@ -20,7 +21,18 @@ pub(crate) async fn guard(
 ) -> Response {
     let headers = request.headers();
     let host = host(headers, request.uri());
-    // A name that an attacker points at 127.0.0.1 makes the browser think that we are the attacker's site.
+    // Whoever reaches an open port is the operator. Behind a proxy that would be the world.
+    if let Some(sign) = sign_of_a_proxy(request.version(), headers)
+        && !is_for_others(&request)
+    {
+        match is_open(&state, request.extensions().get::<Arrival>()).await {
+            Ok(false) => {}
+            Ok(true) => return through_a_proxy(sign).into_response(),
+            Err(error) => return Problem::from(error).into_response(),
+        }
+    }
+    // With a name that an attacker points at 127.0.0.1, the browser takes this service for the attacker's site (DNS
+    // rebinding).
     let loopback = matches!(request.extensions().get::<Arrival>(), Some(Arrival::Loopback));
     if loopback && !host.as_deref().is_some_and(|host| is_ours(host, &state)) {
         return Problem::not_allowed(
@@ -29,7 +41,9 @@ pub(crate) async fn guard(
         )
         .into_response();
     }
-    if !request.method().is_safe() && is_foreign(headers, host.as_deref(), &state) && !is_for_others(&request)
+    if !request.method().is_safe()
+        && is_foreign(headers, request.uri().path(), host.as_deref(), &state)
+        && !is_for_others(&request)
     {
         return Problem::not_allowed(
             "the request was sent by a page of another site",
@@ -43,8 +57,17 @@ pub(crate) async fn guard(
     next.run(request).await
 }
 
-/// Where a browser on this machine should be: at the name to which platforms send it back, or its cookie would
-/// not come along.
+fn through_a_proxy(sign: &str) -> Problem {
+    Problem::not_allowed(
+        &format!(
+            "the request came through a proxy ({sign}), and this service has no password: everybody whom the proxy lets through would be its operator"
+        ),
+        "set a password (`social-channel keys password`), and `public_address` to where the proxy is reached",
+    )
+}
+
+/// The address that a browser on this machine should use: the host name of the callback, because its cookie
+/// would otherwise not be sent there.
 fn proper_address(request: &Request, host: Option<&str>, state: &State) -> Option<String> {
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if request.method() != http::Method::GET || !accepts.contains("text/html") {
@@ -67,10 +90,11 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Platforms and their pages may send there; what comes is checked by itself.
+/// Platforms, their pages and who watches over the service may send there; what comes is checked by itself, and nobody
+/// is the operator there.
 fn is_for_others(request: &Request) -> bool {
     let path = request.uri().path();
-    path.starts_with("/webhooks/") || path.starts_with("/callback")
+    ["/webhooks/", "/callback", "/media/", "/healthz", "/readyz"].iter().any(|ours| path.starts_with(ours))
 }
 
 fn host(headers: &HeaderMap, uri: &Uri) -> Option<String> {
@@ -89,13 +113,18 @@ fn is_ours(host: &str, state: &State) -> bool {
             .is_some_and(|ours| ours.host() == url.host())
 }
 
-/// A browser says from which site's page it sends.
-fn is_foreign(headers: &HeaderMap, host: Option<&str>, state: &State) -> bool {
+/// Whether the browser's headers name another site as the origin.
+fn is_foreign(headers: &HeaderMap, path: &str, host: Option<&str>, state: &State) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
         return !matches!(site, "same-origin" | "none");
     }
     let Some(origin) = headers.get(ORIGIN) else { return false };
+    // A browser that keeps to itself where it is says `null`, and over plain http nothing else. Forms of pages prove
+    // by their token that they are ours; the API is left to who says where it comes from.
+    if origin == "null" && !path.starts_with("/api/") {
+        return false;
+    }
     let Some(origin) = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok()) else { return true };
     let same = |ours: &str| Url::parse(ours).is_ok_and(|ours| ours.origin() == origin.origin());
     let by_host =

@@ -1,11 +1,11 @@
-//! Settings → API integration → a provider: one form for each mode, drawn from what the provider says it
-//! needs. Modes are registrations of their own at a network, so each is an app with keys of its own. Saving
+//! Settings → API integration → a provider: one form for each mode, built from the provider's settings. Each
+//! mode is a separate registration at the network, so each is an app with its own keys. Saving
 //! runs the checks.
 
 use std::collections::BTreeMap;
 
 use axum::Router;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use http::StatusCode;
@@ -14,14 +14,14 @@ use serde::Deserialize;
 use social_channel::model::{Descriptor, Finding, Setting};
 use social_channel::{App, AppConfig, Error, ErrorKind, Listing, ShownSetting};
 
-use super::layout::{Frame, Section};
-use super::{Answer, integration, part};
+use super::layout::{Answer, Frame, Section, settings_tabs};
+use super::part;
 use crate::State;
 use crate::auth::{Form, Operator};
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 use crate::problem::Problem;
 
-/// The setting that tells registrations of one provider apart, where it has one.
+/// The setting that distinguishes registrations of one provider, if it has one.
 const MODE: &str = "mode";
 
 pub(super) fn routes() -> Router<State> {
@@ -47,12 +47,12 @@ struct Asked {
     checks: Option<String>,
 }
 
-/// What an app is called on the pages: its mode, or its name.
+/// The label of an app on the pages: its mode, or its name.
 pub(super) fn label(app: &App) -> String {
     mode_of(app).map_or_else(|| app.id.clone(), part::words)
 }
 
-/// Where an app's form is.
+/// The URL of an app's form.
 pub(super) fn url(app: &App) -> String {
     let provider = part::encoded(&app.provider);
     match mode_of(app) {
@@ -85,7 +85,7 @@ async fn descriptor(state: &State, provider: &str) -> Result<Descriptor, Problem
     Ok(found.ok_or_else(missing)?.descriptor)
 }
 
-/// The app of a provider and a mode, and its name if there is none yet.
+/// The app of a provider and a mode, and the name for a new app if there is none.
 async fn find(
     state: &State,
     descriptor: &Descriptor,
@@ -104,7 +104,7 @@ struct Page<'a> {
     mode: Option<&'a str>,
     app: Option<&'a App>,
     callback: Option<String>,
-    /// What was typed and not taken.
+    /// The submitted form, if it was refused.
     typed: Option<&'a Form>,
     error: Option<&'a Error>,
     saved: bool,
@@ -123,7 +123,9 @@ async fn show(
     let (name, app) = find(&state, &descriptor, mode.as_deref()).await?;
     let saved = asked.saved.is_some();
     let findings = match &app {
-        Some(app) if saved || asked.checks.is_some() => Some(state.host().check_settings(&app.id).await?),
+        Some(app) if saved || asked.checks.is_some() => {
+            Some(crate::site::Site::of(state.host()).check_settings(&app.id).await?)
+        }
         _ => None,
     };
     let page = Page {
@@ -139,7 +141,7 @@ async fn show(
     Ok(frame.page(Section::Settings, &descriptor.name, &[], &draw(&frame, &page)))
 }
 
-/// A sandbox is where everybody starts, so it comes first where there is one.
+/// Users start with a sandbox, so it comes first if there is one.
 fn chosen(descriptor: &Descriptor, asked: Option<&str>) -> Option<String> {
     let modes = modes(descriptor);
     let known = modes.iter().find(|mode| Some(mode.as_str()) == asked);
@@ -148,7 +150,7 @@ fn chosen(descriptor: &Descriptor, asked: Option<&str>) -> Option<String> {
 
 fn callback(state: &State, name: &str, app: Option<&App>) -> Option<String> {
     let own = app.and_then(|app| app.redirect_uri.clone());
-    own.or_else(|| Some(format!("{}/callback/{name}", state.host().public_address()?.trim_end_matches('/'))))
+    own.or_else(|| state.host().callback_url(name))
 }
 
 fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
@@ -156,11 +158,11 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
     let here = format!("/settings/integration/{}", part::encoded(&descriptor.id));
     html! {
         h1 { "Settings" }
-        (integration::tabs(""))
+        (settings_tabs(""))
         nav.crumbs aria-label="Path" { a href="/settings" { "API integration" } " / " (descriptor.name) }
         h2 { (descriptor.name) }
         @if modes(descriptor).len() > 1 {
-            p { "Each mode is a registration of its own, with its own keys and its own list of callback URLs." }
+            p { "Each mode is a separate registration, with its own keys and its own list of callback URLs." }
             nav.tabs aria-label="Mode" {
                 @for one in modes(descriptor) {
                     a href={(here) "?mode=" (part::encoded(one))} aria-current=[(Some(one.as_str()) == mode).then_some("page")] { (part::words(one)) }
@@ -195,7 +197,7 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
                         h3 id="next" { "Next" }
                         ul.plainlist {
                             li { a href={"/settings/apps/" (part::encoded(&app.id)) "/guide"} { "Setup guide, checks and review kit" } }
-                            li { a href={"/channels/add/" (part::encoded(&app.id))} { "Add a channel" } }
+                            li { a href={"/channels/add/" (part::encoded(&app.id))} { "Add channel" } }
                         }
                         details {
                             summary { "About this app" }
@@ -207,14 +209,14 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
                             }
                             form method="post" action={"/settings/apps/" (part::encoded(&app.id)) "/delete"} {
                                 (frame.token())
-                                button.danger type="submit" data-confirm="Forget this app and its keys?" { "Forget this app" }
+                                button.danger type="submit" data-confirm="Delete this app and its keys?" { "Delete this app" }
                             }
                         }
                     }
                 } @else {
                     section.card {
                         h3 { "Where do the keys come from?" }
-                        p { "Register an app at " (descriptor.name) ", enter the callback URL there, and copy its keys into this form. After saving, the setup guide leads through it step by step, with every value to copy." }
+                        p { "Register an app at " (descriptor.name) ", enter the callback URL there, and copy its keys into this form. After saving, the setup guide shows every step, with the values to copy." }
                     }
                 }
             }
@@ -294,7 +296,7 @@ fn field(setting: &Setting, page: &Page<'_>) -> Markup {
     }
 }
 
-/// What a field shows: what was typed, else what is set.
+/// The value of a field: the submitted one, otherwise the stored one.
 fn value(setting: &Setting, shown: Option<&ShownSetting>, typed: Option<&Form>) -> String {
     if let Some(form) = typed {
         let name = format!("s.{}", setting.name);
@@ -323,7 +325,7 @@ fn callback_field(page: &Page<'_>) -> Markup {
     }
 }
 
-/// The addresses that stand in the network's portal: the service opens them as a reviewer would.
+/// The addresses entered in the network's portal: the service opens them as a reviewer would.
 const LISTING: [(&str, &str); 4] = [
     ("website_url", "Website"),
     ("privacy_url", "Privacy policy"),
@@ -344,7 +346,7 @@ fn listing(page: &Page<'_>) -> Markup {
     };
     html! {
         details {
-            summary { "Addresses in the portal" }
+            summary { "Website and legal links" }
             p.help { "What you entered at " (page.descriptor.name) ". They are opened as a reviewer would, and only checked." }
             @for (name, label) in LISTING {
                 div.field {
@@ -367,7 +369,11 @@ async fn save(
     let (name, app) = find(&state, &descriptor, mode.as_deref()).await?;
     let computed = callback(&state, &name, app.as_ref());
     let config = config(&descriptor, mode.as_deref(), &form, app.as_ref(), computed.as_deref());
-    let error = match state.host().put_app(&name, config).await {
+    let saved = match nothing_ticked(&descriptor, &form) {
+        Some(error) => Err(error),
+        None => state.host().put_app(&name, config).await,
+    };
+    let error = match saved {
         Ok(app) => {
             let at = url(&app);
             let mark = if at.contains('?') { '&' } else { '?' };
@@ -398,7 +404,23 @@ async fn save(
     Ok(frame.page_at(StatusCode::BAD_REQUEST, Section::Settings, &descriptor.name, &[], &body))
 }
 
-/// What the form says, in the library's words.
+/// A list whose default has lines cannot be empty: without a line it is the default again.
+fn nothing_ticked(descriptor: &Descriptor, form: &Form) -> Option<Error> {
+    let list = descriptor.settings.iter().find(|setting| {
+        let has_default = setting.default_value.as_ref().is_some_and(|lines| !lines.is_empty());
+        let is_list = setting.kind == "list" && !setting.choices.is_empty();
+        let name = format!("s.{}", setting.name);
+        let is_sent = form.get(&name).is_some();
+        is_list && has_default && is_sent && form.all(&name).all(|value| value.trim().is_empty())
+    })?;
+    Some(
+        Error::new(ErrorKind::InvalidRequest, format!("nothing is chosen under “{}”", list.label))
+            .with_field(&list.name)
+            .with_remedy("choose at least one"),
+    )
+}
+
+/// The app configuration from the form.
 fn config(
     descriptor: &Descriptor,
     mode: Option<&str>,
@@ -419,7 +441,7 @@ fn config(
             .filter(|value| !value.is_empty())
             .collect::<Vec<_>>()
             .join("\n");
-        // An empty secret is one that was not typed again.
+        // An empty secret means that it was not entered again.
         if setting.kind == "secret" && value.is_empty() {
             continue;
         }
@@ -428,7 +450,7 @@ fn config(
     if let Some(mode) = mode {
         settings.insert(MODE.to_owned(), mode.into());
     }
-    // The computed address is the host's to compute, also after it moved.
+    // The computed URL is not stored, so that it follows the public address.
     let redirect_uri =
         form.get("redirect_uri").map(str::trim).filter(|uri| !uri.is_empty() && Some(*uri) != computed);
     let own = |name: &str| form.get(name).map(str::to_owned);
@@ -437,7 +459,7 @@ fn config(
         privacy_url: own("privacy_url"),
         terms_url: own("terms_url"),
         icon_url: own("icon_url"),
-        // They have their place in the setup guide.
+        // Domain records are edited in the setup guide.
         domain_records: app.map(|app| app.listing.domain_records.clone()).unwrap_or_default(),
     };
     AppConfig {

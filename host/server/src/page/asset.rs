@@ -1,10 +1,9 @@
-//! Style sheet and scripts: files of ours inside the program. An address with the file's hash is kept by
-//! browsers for good; without it they ask each time whether it changed.
+//! Style sheet and scripts, embedded in the program. Browsers cache a URL with the file's hash permanently;
+//! without the hash they revalidate each time.
 
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -13,6 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::State;
+use crate::extract::{Path, Query};
 use crate::problem::Problem;
 
 struct Asset {
@@ -36,8 +36,10 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "outcome.js": "text/javascript; charset=utf-8",
         "publish.js": "text/javascript; charset=utf-8",
         "rules.js": "text/javascript; charset=utf-8",
+        "tus.js": "text/javascript; charset=utf-8",
         "upload.js": "text/javascript; charset=utf-8",
         "provider.js": "text/javascript; charset=utf-8",
+        "jobs.js": "text/javascript; charset=utf-8",
         "job.js": "text/javascript; charset=utf-8",
         "icon.svg": "image/svg+xml",
     }

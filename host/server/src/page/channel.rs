@@ -1,7 +1,7 @@
-//! A channel: its profile, its numbers now and over time, its posts.
+//! A channel: its profile, its statistics now and over time, its posts.
 
 use axum::Router;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use maud::{Markup, html};
@@ -9,20 +9,21 @@ use serde::Deserialize;
 use social_channel::model::{ListQuery, Metric, PostPage, PostStats, PostSummary, Profile, Stats};
 use social_channel::{Channel, Error, ErrorKind, Health, StatsSample};
 
-use super::layout::{Frame, Section};
-use super::{Answer, chart, connect, job, part};
+use super::csv::Csv;
+use super::jobs::List;
+use super::layout::{Answer, Frame, Section};
+use super::{chart, connect, part};
 use crate::State;
 use crate::auth::{Form, Operator};
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 
-/// Posts on a page; providers lower it to what their network allows.
+/// Posts per page; providers lower it to their network's limit.
 const POSTS: u32 = 12;
-/// Jobs shown; the rest stands on their page.
-const JOBS: u32 = 5;
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/channels/{channel}", get(show))
+        .route("/channels/{channel}/numbers.csv", get(export))
         .route("/channels/{channel}/disconnect", post(disconnect))
 }
 
@@ -34,37 +35,45 @@ pub(super) struct Named {
 #[derive(Deserialize)]
 struct Page {
     cursor: Option<String>,
+    days: Option<i64>,
 }
+
+/// Days that charts can show.
+const RANGES: [i64; 3] = [7, 28, 90];
+const DAY: i64 = 24 * 3600;
 
 async fn show(
     Shared(state): Shared<State>,
     Operator(browser): Operator,
     Path(Named { channel }): Path<Named>,
-    Query(Page { cursor }): Query<Page>,
+    Query(Page { cursor, days }): Query<Page>,
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let tenant = state.tenant();
     let channel = tenant.channel(&channel).await?;
     let query = ListQuery { limit: POSTS, cursor: cursor.clone() };
-    // What one permission withholds must not hide the rest.
+    // A missing permission must not hide the other parts.
     let (profile, stats, posts) = tokio::join!(
         tenant.profile(&channel.id),
         tenant.stats(&channel.id),
         tenant.list_posts(&channel.id, &query),
     );
-    let history = tenant.stats_history(&channel.id, None).await?;
-    let jobs = tenant.jobs(Some(&channel.id), None, JOBS).await?;
+    // As the profile just told it.
+    let channel = tenant.channel(&channel.id).await?;
+    let days = days.filter(|days| RANGES.contains(days)).unwrap_or(28);
+    // From the newest sample on, so that a service that stood still shows what it has.
+    let mut history = tenant.stats_history(&channel.id, None).await?;
+    let newest = history.last().map_or(0, |sample| sample.at);
+    history.retain(|sample| sample.at >= newest - days * DAY);
+    let jobs = List::few(None, Some(&channel.id)).live(&state).await?;
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " (channel.display_name) }
-        (head(&channel, profile.as_ref()))
-        (numbers(stats.as_ref(), &history))
-        (posts_section(&channel, posts.as_ref(), cursor.is_some()))
-        @if !jobs.is_empty() {
-            section aria-labelledby="jobs" {
-                h2 id="jobs" { "Jobs" }
-                (job::table(&jobs, std::slice::from_ref(&channel)))
-            }
-        }
+        (head(&frame, &channel, profile.as_ref()))
+        // Said once, above.
+        @let lost = channel.health == Health::NeedsReconnect;
+        @if stats.is_ok() || !lost || !history.is_empty() { (numbers(&channel, stats.as_ref(), &history, days)) }
+        @if posts.is_ok() || !lost { (posts_section(&frame, &channel, posts.as_ref(), cursor.is_some())) }
+        @if let Some(jobs) = jobs { section aria-labelledby="jobs" { h2 id="jobs" { "Jobs" } (jobs) } }
         section.card aria-labelledby="connection" {
             h2 id="connection" { "Connection" }
             dl.facts {
@@ -75,24 +84,25 @@ async fn show(
             }
             (connect::permissions(&channel))
             div.actions {
-                a.button href={"/channels/add/" (part::encoded(&channel.app)) "?reconnect=" (channel.id)} { "Connect again" }
+                a.button href={"/channels/add/" (part::encoded(&channel.app)) "?reconnect=" (channel.id)} { "Reconnect" }
                 form method="post" action={"/channels/" (channel.id) "/disconnect"} {
                     (frame.token())
-                    button.danger type="submit" data-confirm="Disconnect this channel? Its open jobs are cancelled." { "Disconnect" }
+                    button.danger type="submit" data-confirm="Disconnect this channel? Its open jobs are cancelled, and its access is deleted. Jobs, consents and numbers are kept for when it is connected again." { "Disconnect" }
                 }
             }
+            p.fine.quiet { "Disconnecting cancels the open jobs, ends the access at the network, and deletes it here. Jobs, consents and numbers are kept: connect the same account to this app again, and they are here again." }
         }
     };
-    Ok(frame.page(Section::Channels, &channel.display_name, &[], &body))
+    Ok(frame.page(Section::Channels, &channel.display_name, &["jobs.js"], &body))
 }
 
-fn head(channel: &Channel, profile: Result<&Profile, &Error>) -> Markup {
+fn head(frame: &Frame, channel: &Channel, profile: Result<&Profile, &Error>) -> Markup {
     let known = profile.ok();
     let name = known.map_or(channel.display_name.as_str(), |profile| profile.display_name.as_str());
     let picture = known.and_then(|profile| profile.avatar_url.as_deref()).or(channel.avatar_url.as_deref());
     html! {
         section.profile.card {
-            (part::avatar(picture, name))
+            (part::avatar(frame.picture(&channel.app, picture), name))
             div.who {
                 h1 {
                     (name)
@@ -107,17 +117,18 @@ fn head(channel: &Channel, profile: Result<&Profile, &Error>) -> Markup {
                 }
                 p { (part::health(channel.health)) @if let Some(detail) = &channel.health_detail { " " (part::sentence(detail)) } }
                 @if let Some(warning) = &channel.warning { p.note.warn { (part::sentence(warning)) } }
-                @if let Err(error) = profile { (trouble("profile", error)) }
+                // What the channel's health says already.
+                @if let Err(error) = profile && channel.health_detail.is_none() { (trouble("profile", error)) }
             }
             div.actions {
-                @if channel.health == Health::NeedsReconnect { a.button.main href={"/channels/add/" (part::encoded(&channel.app)) "?reconnect=" (channel.id)} { "Connect again" } }
+                @if channel.health == Health::NeedsReconnect { a.button.main href={"/channels/add/" (part::encoded(&channel.app)) "?reconnect=" (channel.id)} { "Reconnect" } }
                 @else { a.button.main href={"/channels/" (channel.id) "/publish"} { "Publish" } }
             }
         }
     }
 }
 
-/// What cannot be read, said quietly where only a permission is missing.
+/// A part that cannot be read; shown less prominently if only a permission is missing.
 fn trouble(what: &str, error: &Error) -> Markup {
     html! {
         @if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Unsupported) {
@@ -129,18 +140,26 @@ fn trouble(what: &str, error: &Error) -> Markup {
     }
 }
 
-fn numbers(stats: Result<&Stats, &Error>, history: &[StatsSample]) -> Markup {
-    type Take = fn(&Stats) -> Option<u64>;
-    let kinds: [(&str, &str, Take); 4] = [
-        ("followers", "Followers", |stats| stats.followers),
-        ("likes", "Likes", |stats| stats.likes),
-        ("posts", "Videos", |stats| stats.posts),
-        ("following", "Following", |stats| stats.following),
-    ];
+type Take = fn(&Stats) -> Option<u64>;
+const NUMBERS: [(&str, &str, Take); 4] = [
+    ("followers", "Followers", |stats| stats.followers),
+    ("likes", "Likes", |stats| stats.likes),
+    ("posts", "Videos", |stats| stats.posts),
+    ("following", "Following", |stats| stats.following),
+];
+
+fn numbers(channel: &Channel, stats: Result<&Stats, &Error>, history: &[StatsSample], days: i64) -> Markup {
+    let kinds = NUMBERS;
     let now = stats.ok();
+    let here = format!("/channels/{}", channel.id);
     html! {
         section aria-labelledby="numbers" {
-            h2 id="numbers" { "Numbers" }
+            div.headline {
+                h2 id="numbers" { "Numbers" }
+                nav.ranges aria-label="Time" {
+                    @for range in RANGES { a href={(here) "?days=" (range) "#numbers"} aria-current=[(range == days).then_some("true")] { (range) " days" } }
+                }
+            }
             @if let Err(error) = stats { (trouble("numbers", error)) }
             div.stats {
                 @for (id, title, take) in kinds {
@@ -166,12 +185,12 @@ fn numbers(stats: Result<&Stats, &Error>, history: &[StatsSample]) -> Markup {
                     }
                 }
             }
-            p.fine.quiet { "The service takes a sample every few hours while it runs." }
+            p.fine.quiet { "Updated every few hours while the service runs." @if history.is_empty() { " There is no history yet." } @else { " " a href={(here) "/numbers.csv"} { "All numbers as CSV" } } }
         }
     }
 }
 
-fn posts_section(channel: &Channel, posts: Result<&PostPage, &Error>, later: bool) -> Markup {
+fn posts_section(frame: &Frame, channel: &Channel, posts: Result<&PostPage, &Error>, later: bool) -> Markup {
     let here = format!("/channels/{}", channel.id);
     html! {
         section aria-labelledby="posts" {
@@ -180,7 +199,7 @@ fn posts_section(channel: &Channel, posts: Result<&PostPage, &Error>, later: boo
                 Err(error) => (trouble("list of posts", error)),
                 Ok(page) if page.posts.is_empty() && !later => p.quiet { "There are no public posts." },
                 Ok(page) => {
-                    ul.posts { @for post in &page.posts { (card(post)) } }
+                    ul.posts { @for post in &page.posts { (card(post, frame.picture(&channel.app, post.cover_url.as_deref()))) } }
                     nav.pages aria-label="Pages of posts" {
                         @if later { a.button href={(here) "#posts"} { "Newest" } }
                         @if let Some(cursor) = &page.next_cursor { a.button href={(here) "?cursor=" (part::encoded(cursor)) "#posts"} rel="next" { "Older posts" } }
@@ -191,19 +210,19 @@ fn posts_section(channel: &Channel, posts: Result<&PostPage, &Error>, later: boo
     }
 }
 
-fn card(post: &PostSummary) -> Markup {
+fn card(post: &PostSummary, cover: Option<String>) -> Markup {
     let text = post
         .title
         .as_ref()
         .filter(|title| !title.is_empty())
         .or(post.text.as_ref())
         .filter(|text| !text.is_empty());
-    let name = text.map_or("Without a text", String::as_str);
+    let name = text.map_or("No caption", String::as_str);
     html! {
         li.post {
             div.cover {
                 span.letter aria-hidden="true" { "▶" }
-                @if let Some(cover) = post.cover_url.as_deref().and_then(part::picture) { img src=(cover) alt="" loading="lazy" referrerpolicy="no-referrer" data-fallback="hide"; }
+                @if let Some(cover) = cover { img src=(cover) alt="" loading="lazy" data-fallback="hide"; }
                 @if let Some(duration) = post.duration { span.length { span.hidden { "Length " } (part::length(duration)) } }
             }
             div.about {
@@ -217,16 +236,32 @@ fn card(post: &PostSummary) -> Markup {
 
 fn post_numbers(stats: &PostStats) -> Markup {
     let kinds = [
-        ("views", stats.views),
-        ("likes", stats.likes),
-        ("comments", stats.comments),
-        ("shares", stats.shares),
+        ("views", "view", stats.views),
+        ("likes", "like", stats.likes),
+        ("comments", "comment", stats.comments),
+        ("shares", "share", stats.shares),
     ];
     html! {
         ul.inline {
-            @for (name, value) in kinds { @if let Some(value) = value { li title=(part::number(value)) { strong { (part::short_number(value)) } " " (name) } } }
+            @for (name, one, value) in kinds { @if let Some(value) = value { li title=(part::number(value)) { strong { (part::short_number(value)) } " " (if value == 1 { one } else { name }) } } }
         }
     }
+}
+
+/// All numbers of a channel as CSV.
+async fn export(Shared(state): Shared<State>, _: Operator, Path(Named { channel }): Path<Named>) -> Answer {
+    let history = state.tenant().stats_history(&channel, None).await?;
+    let mut file = Csv::new(&["at", "followers", "likes", "posts", "following"]);
+    for sample in &history {
+        let mut cells = vec![part::instant_text(sample.at).0];
+        cells.extend(
+            NUMBERS
+                .iter()
+                .map(|(.., take)| take(&sample.stats).map_or_else(String::new, |value| value.to_string())),
+        );
+        file.row(&cells);
+    }
+    Ok(file.answer("numbers.csv"))
 }
 
 async fn disconnect(

@@ -1,4 +1,4 @@
-//! A number over time, drawn on the server as SVG. No style inside: the page's policy forbids it.
+//! A number over time, drawn on the server as SVG. It has no inline style, because the page's policy forbids it.
 
 use std::fmt::Write as _;
 
@@ -8,17 +8,17 @@ use super::part;
 
 const WIDTH: f64 = 320.0;
 const HEIGHT: f64 = 110.0;
-/// Room for the line's width and for the labels.
+/// Space for the line's width and for the labels.
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 18.0;
 const SIDE: f64 = 6.0;
-/// More points than pixels tell nothing more.
+/// More points than pixels would not be visible.
 const MOST: usize = 160;
 
 /// An instant and a number.
 pub(super) type Point = (i64, u64);
 
-/// A chart of one number, with its newest value and what changed.
+/// A chart of one number, with its newest value and the change.
 pub(super) fn chart(id: &str, title: &str, now: Option<u64>, points: &[Point]) -> Markup {
     let newest = now.or(points.last().map(|point| point.1));
     let change = points
@@ -34,7 +34,7 @@ pub(super) fn chart(id: &str, title: &str, now: Option<u64>, points: &[Point]) -
                     span.change { (signed(change)) " since " (part::instant(since)) }
                 }
             }
-            @if points.len() > 1 { (drawing(title, points)) } @else { p.quiet.fine { "The line begins with the second sample." } }
+            @if points.len() > 1 { (drawing(title, points)) } @else { p.quiet.fine { "Chart starts after the next update." } }
         }
     }
 }
@@ -62,10 +62,12 @@ fn drawing(title: &str, points: &[Point]) -> Markup {
     let (low, high) =
         points.iter().fold((u64::MAX, 0), |(low, high), point| (low.min(point.1), high.max(point.1)));
     let (begin, end) = (points.first().map_or(0, |point| point.0), points.last().map_or(0, |point| point.0));
+    // At least a twentieth of the number fills the height: a change from 57 to 58 is a small one.
+    let scale = (20.0 * ratio(high - low, high)).min(1.0);
     let place = |&(at, value): &Point| {
         let along = ratio(at.abs_diff(begin), end.abs_diff(begin));
-        // A line that does not move lies in the middle.
-        let up = if high == low { 0.5 } else { ratio(value - low, high - low) };
+        // A constant line is drawn in the middle.
+        let up = if high == low { 0.5 } else { 0.5 + (ratio(value - low, high - low) - 0.5) * scale };
         (SIDE + along * (WIDTH - 2.0 * SIDE), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM))
     };
     let mut line = String::new();
@@ -84,13 +86,13 @@ fn drawing(title: &str, points: &[Point]) -> Markup {
         part::instant_text(end).1,
     );
     html! {
-        svg.chart viewBox={"0 0 " (WIDTH) " " (HEIGHT)} role="img" aria-label=(label) preserveAspectRatio="none" {
+        svg.chart viewBox={"0 0 " (WIDTH) " " (HEIGHT)} role="img" aria-label=(label) {
             title { (label) }
             path.area d=(area) {}
             path.line d=(line) vector-effect="non-scaling-stroke" {}
             circle.dot cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) r="3" {}
         }
-        p.axis aria-hidden="true" { span { (part::short_number(low)) "–" (part::short_number(high)) } span { (part::instant(begin)) } }
+        p.axis aria-hidden="true" { span { (part::day(begin)) } span { (part::short_number(low)) "–" (part::short_number(high)) } span { (part::day(end)) } }
     }
 }
 

@@ -1,10 +1,10 @@
-//! Channels: what is connected, *Add channel*, and the way back from a platform. The consent opens in a window
-//! of its own, or in this one where there are no scripts or the browser blocks windows.
+//! Channels: connected channels, *Add channel*, and the return from a platform. The consent opens in a
+//! separate window, or in the same window without scripts or if the browser blocks windows.
 
 use std::collections::BTreeMap;
 
 use axum::Router;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use http::header::HOST;
@@ -12,14 +12,15 @@ use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 use serde::Deserialize;
 use social_channel::model::{Copyable, Descriptor, Setting};
-use social_channel::{App, Candidate, Channel, Connect, ConnectOptions, Connected, Error, Health};
+use social_channel::{
+    App, Candidate, Channel, Connect, ConnectOptions, Connected, Error, Health, ProviderInfo,
+};
 
-use super::layout::{Frame, Section};
-use super::{Answer, app, part};
+use super::layout::{Answer, Frame, Section};
+use super::{app, part};
 use crate::State;
 use crate::auth::{Browser, Form, Operator};
-use crate::extract::Path;
-use crate::outside::Callback;
+use crate::extract::{Path, Query};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> Router<State> {
@@ -49,7 +50,7 @@ async fn list(
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let channels = state.tenant().channels().await?;
-    let apps = state.host().apps().await?;
+    let (apps, providers) = (state.host().apps().await?, state.host().providers().await?);
     let new = asked.connected.and_then(|id| channels.iter().find(|channel| channel.id == id));
     let body = html! {
         div.headline { h1 { "Channels" } a.button.main href="/channels/add" { "+ Add channel" } }
@@ -58,28 +59,28 @@ async fn list(
                 p { strong { (new.display_name) " is connected." } " " a href={"/channels/" (new.id)} { "Open the channel" } }
             }
         }
-        @if asked.gone.as_deref() == Some("yes") { div.note.good role="status" { p { strong { "The channel was disconnected." } " The network was told to forget the permission." } } }
-        @else if asked.gone.is_some() { div.note.warn role="status" { p { strong { "The channel was disconnected here." } " The network was not told; remove the app in the account's own settings if you want to be sure." } } }
+        @if asked.gone.as_deref() == Some("yes") { div.note.good role="status" { p { strong { "The channel was disconnected." } " The permission was revoked at the network." } } }
+        @else if asked.gone.is_some() { div.note.warn role="status" { p { strong { "The channel was disconnected here." } " The permission was not revoked at the network; remove the app in the account's own settings to be sure." } } }
         section aria-labelledby="connected" {
             h2 id="connected" { "Connected channels" }
             @if channels.is_empty() {
-                div.empty { p { "There are none yet." } p { a href="/channels/add" { "Add a channel" } " to see its profile and numbers, and to publish." } }
+                div.empty { p { "No channels yet." } p { a href="/channels/add" { "Add channel" } " to see its profile and numbers, and to publish." } }
             }
-            ul.channels { @for channel in &channels { (row(channel, &apps)) } }
+            ul.channels { @for channel in &channels { (row(&frame, channel, &apps, &providers)) } }
         }
     };
     Ok(frame.page(Section::Channels, "Channels", if new.is_some() { &["outcome.js"] } else { &[] }, &body))
 }
 
-fn row(channel: &Channel, apps: &[App]) -> Markup {
+fn row(frame: &Frame, channel: &Channel, apps: &[App], providers: &[ProviderInfo]) -> Markup {
     let app = apps.iter().find(|app| app.id == channel.app);
     html! {
         li.card.channel {
-            (part::avatar(channel.avatar_url.as_deref(), &channel.display_name))
+            (part::avatar(frame.picture(&channel.app, channel.avatar_url.as_deref()), &channel.display_name))
             div.who {
                 h3 { a href={"/channels/" (channel.id)} { (channel.display_name) } }
                 p.fine {
-                    @if let Some(app) = app { (part::words(&app.provider)) " · " (app::label(app)) } @else { (channel.app) }
+                    @if let Some(app) = app { (provider_name(providers, app)) " · " (app::label(app)) } @else { (channel.app) }
                     " · since " (part::instant(channel.connected_at))
                 }
                 p { (part::health(channel.health)) @if let Some(detail) = &channel.health_detail { " " (part::sentence(detail)) } }
@@ -88,7 +89,7 @@ fn row(channel: &Channel, apps: &[App]) -> Markup {
             }
             div.actions {
                 @if channel.health == Health::NeedsReconnect {
-                    a.button.main href={"/channels/add/" (part::encoded(&channel.app)) "?reconnect=" (channel.id)} { "Connect again" span.hidden { " " (channel.display_name) } }
+                    a.button.main href={"/channels/add/" (part::encoded(&channel.app)) "?reconnect=" (channel.id)} { "Reconnect" span.hidden { " " (channel.display_name) } }
                 } @else {
                     a.button href={"/channels/" (channel.id) "/publish"} { "Publish" span.hidden { " on " (channel.display_name) } }
                 }
@@ -97,7 +98,7 @@ fn row(channel: &Channel, apps: &[App]) -> Markup {
     }
 }
 
-/// What was granted, and what was not.
+/// The permissions that were granted, and those that were not.
 pub(super) fn permissions(channel: &Channel) -> Markup {
     html! {
         details.permissions {
@@ -137,9 +138,10 @@ async fn choose_provider(Shared(state): Shared<State>, Operator(browser): Operat
     Ok(frame.page(Section::Channels, "Add channel", &[], &body))
 }
 
-fn provider_name(providers: &[social_channel::ProviderInfo], app: &App) -> String {
+/// The name as the provider spells it; only it knows.
+fn provider_name<'a>(providers: &'a [ProviderInfo], app: &'a App) -> &'a str {
     let provider = providers.iter().find(|provider| provider.digest == app.digest);
-    provider.map_or_else(|| part::words(&app.provider), |provider| provider.descriptor.name.clone())
+    provider.map_or(app.provider.as_str(), |provider| provider.descriptor.name.as_str())
 }
 
 async fn app_and_descriptor(state: &State, name: &str) -> Result<(App, Descriptor), Problem> {
@@ -180,29 +182,26 @@ async fn draw_add(
     let elsewhere = elsewhere(app.redirect_uri.as_deref(), headers);
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " a href="/channels/add" { "Add channel" } " / " (descriptor.name) }
-        h1 { @if let Some(again) = &again { "Connect " (again.display_name) " again" } @else { "Add a channel of " (descriptor.name) } }
+        h1 { @if let Some(again) = &again { "Reconnect " (again.display_name) } @else { "Add " (descriptor.name) " channel" } }
         div id="outcome" { @if let Some(error) = error { (part::failure(error)) } }
         @if !app.missing_settings.is_empty() {
             div.note.bad role="alert" { p { strong { "The keys of this app are not complete." } " Missing: " (app.missing_settings.join(", ")) ". " a href=(app::url(app)) { "Enter them" } "." } }
         }
         @if let Some((here, there)) = &elsewhere {
             div.note.warn role="alert" id="elsewhere" {
-                p { strong { "The callback would lead to another address than the one you are at." } }
-                p { "You opened this service at " code { (here) } ", and the callback URL leads to " code { (there) } ". Open the service there, or change the callback URL; otherwise the browser comes back as a stranger." }
+                p { strong { "The callback leads to a different address than the one you are using." } }
+                p { "You opened this service at " code { (here) } ", and the callback URL leads to " code { (there) } ". Open the service there, or change the callback URL; otherwise the browser is not recognised when it returns." }
             }
         }
         div.columns {
             section.card aria-labelledby="go" {
                 h2 id="go" { "Profile" }
-                p { "You are sent to " (descriptor.name) ", see there what is asked for, agree, and come back." }
+                p { "You are sent to " (descriptor.name) ", see there which permissions are requested, agree, and come back." }
                 form id="connect" method="post" action={"/channels/add/" (part::encoded(&app.id))} data-provider=(descriptor.name) {
                     (frame.token())
                     @if let Some(again) = &again { input type="hidden" name="reconnect" value=(again.id); }
                     @for input in &descriptor.connect_inputs { (input_field(input)) }
-                    @if again.is_none() {
-                        label.check { input type="checkbox" name="choose" value="true" checked; "Let me choose the account, even if the browser is signed in to one" }
-                    } @else { input type="hidden" name="choose" value="true"; }
-                    button.main type="submit" { @if again.is_some() { "Connect again" } @else { "+ Profile" } }
+                    button.main type="submit" { @if again.is_some() { "Reconnect" } @else { "+ Profile" } }
                 }
                 template id="blocked" {
                     div.note.bad {
@@ -217,7 +216,7 @@ async fn draw_add(
                     }
                 }
                 template id="waiting" {
-                    div.note.info { p { strong { "Go on in the other window." } " This page shows what comes of it." } }
+                    div.note.info { p { strong { "Continue in the other window." } " This page shows the result." } }
                 }
             }
             section.card aria-labelledby="trouble" {
@@ -229,7 +228,7 @@ async fn draw_add(
             }
         }
         section.card aria-labelledby="scopes" {
-            h2 id="scopes" { "What is asked for" }
+            h2 id="scopes" { "Permissions requested" }
             dl.facts { @for scope in &descriptor.scopes { div { dt { code { (scope.name) } } dd { (scope.purpose) } } } }
         }
     };
@@ -237,7 +236,7 @@ async fn draw_add(
     Ok(frame.page_at(
         status,
         Section::Channels,
-        &format!("Add a channel of {}", descriptor.name),
+        &format!("Add {} channel", descriptor.name),
         &["connect.js"],
         &body,
     ))
@@ -265,8 +264,8 @@ fn input_field(input: &Setting) -> Markup {
     }
 }
 
-/// The person's address and the callback's, where a browser takes them for different sites: the cookie would
-/// not come back.
+/// The address in use and that of the callback, if they are different sites for a browser: its cookie would
+/// not be sent to the callback.
 fn elsewhere(redirect: Option<&str>, headers: &HeaderMap) -> Option<(String, String)> {
     let here = headers.get(HOST)?.to_str().ok()?;
     let callback = url::Url::parse(redirect?).ok()?;
@@ -291,22 +290,23 @@ async fn begin(
         .collect();
     let options = ConnectOptions {
         owner: operator.0.owner(),
-        choose_account: form.get("choose").is_some(),
+        // Otherwise a network may connect whoever the browser is signed in as, without a question.
+        choose_account: true,
         inputs,
         reconnect: reconnect.clone(),
         ..ConnectOptions::default()
     };
     match state.tenant().begin_connect(&app.id, options).await {
         Ok(Connect::Redirect { url, .. }) => {
-            // Not a redirect: browsers hold what follows a form to the policy on forms.
+            // Not a redirect, because browsers apply the form policy to redirects after a form.
             let frame = Frame::new(&state, &operator.0).await?;
             let body = html! {
                 section.card.narrow {
-                    h1 { "On the way to " (descriptor.name) }
-                    p { a.button.main id="go" href=(url) rel="noreferrer" data-go="true" { "Go on to " (descriptor.name) } }
+                    h1 { "Redirecting to " (descriptor.name) }
+                    p { a.button.main id="go" href=(url) rel="noreferrer" data-go="true" { "Continue to " (descriptor.name) } }
                 }
             };
-            Ok(frame.page(Section::Outside, "On the way", &["connect.js"], &body))
+            Ok(frame.page(Section::Outside, "Redirecting", &["connect.js"], &body))
         }
         Ok(Connect::Done(connected)) => outcome(&state, &operator.0, &app.id, connected).await,
         Err(error) => {
@@ -339,7 +339,7 @@ async fn pick(
     let body = html! {
         section.card.narrow {
             h1 { "Which account?" }
-            p { "The consent brought several. Choose the one to connect." }
+            p { "The consent returned several accounts. Choose the one to connect." }
             @if let Some(error) = error { (part::failure(error)) }
             form method="post" action="/channels/choose" {
                 (frame.token())
@@ -350,7 +350,7 @@ async fn pick(
                     @for candidate in candidates {
                         label.check.account {
                             input type="radio" name="account" value=(candidate.account_id) required;
-                            (part::avatar(candidate.avatar_url.as_deref(), &candidate.display_name))
+                            (part::avatar(frame.picture(app, candidate.avatar_url.as_deref()), &candidate.display_name))
                             (candidate.display_name)
                         }
                     }
@@ -371,18 +371,20 @@ async fn choose(Shared(state): Shared<State>, operator: Operator, form: Form) ->
     }
 }
 
-/// What a browser sees that comes back from a platform.
-pub(super) async fn come_back(state: &State, callback: Callback) -> Response {
-    let Callback { app, browser, result } = callback;
+/// The page for a browser that returns from a platform: the result of the consent, or why it failed.
+pub(crate) async fn callback(
+    state: &State,
+    browser: &Browser,
+    app: &str,
+    result: Result<Connected, Error>,
+) -> Response {
     match result {
-        Ok(connected) => {
-            outcome(state, &browser, &app, connected).await.unwrap_or_else(Problem::into_response)
-        }
-        Err(error) => failed(state, &browser, &app, &error).await,
+        Ok(connected) => outcome(state, browser, app, connected).await.unwrap_or_else(Problem::into_response),
+        Err(error) => failed(state, browser, app, &error).await,
     }
 }
 
-/// A consent that came to nothing: why, and what to do.
+/// A failed consent: why, and what to do.
 async fn failed(state: &State, browser: &Browser, app: &str, error: &Error) -> Response {
     let status = StatusCode::from_u16(error.kind.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
     let frame = match Frame::new(state, browser).await {

@@ -1,19 +1,19 @@
-//! What a person has put into the publish page so far: read from the posted form, turned into the library's
-//! words, and shown again.
+//! The current input of the publish page: read from the posted form, converted to the library's types, and
+//! shown again.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use social_channel::form;
 use social_channel::model::{FormField, Media, MediaSource, OptionValue, Post, PublishForm};
-use social_channel::rule;
 
 use super::part;
 use crate::auth::Form;
 
-/// The form's fields are named with this before them, so that none can pass for one of the page's own.
+/// The prefix of the provider's fields, so that they cannot collide with the page's own fields.
 pub(super) const FIELD: &str = "f.";
 
-/// A medium that was uploaded from the browser, as the page carries it along.
+/// A file that was uploaded from the browser, as the page's form keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Uploaded {
     pub(super) upload: String,
@@ -21,46 +21,45 @@ pub(super) struct Uploaded {
     pub(super) name: String,
     #[serde(default)]
     pub(super) size: u64,
-    #[serde(default)]
-    pub(super) alt: String,
 }
 
-/// What was put in.
+/// The input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Draft {
     pub(super) values: BTreeMap<String, String>,
     pub(super) uploads: Vec<Uploaded>,
-    /// Addresses, one a line.
+    /// Addresses, one per line.
     pub(super) urls: String,
     pub(super) later: bool,
-    /// As the field holds it.
+    /// The time as text, as entered.
     pub(super) at_text: String,
-    /// What it comes to; seconds since 1970.
+    /// The parsed time; seconds since 1970.
     pub(super) at: Option<i64>,
-    /// What the person agrees to, as it was shown.
+    /// The words to which the person agrees, as shown.
     pub(super) words: String,
+    /// The form's own, from its first showing on.
     pub(super) key: String,
 }
 
 impl Draft {
-    /// An empty page, with what the provider fills in by itself.
+    /// An empty page, with the provider's default values.
     pub(super) fn new(form: &PublishForm, kind: &str) -> Self {
-        let filled = rule::fields(form, kind)
-            .filter_map(|field| Some((field.name.clone(), rule::text(field.default_value.as_ref()?))));
+        let filled = form::fields(form, kind)
+            .filter_map(|field| Some((field.name.clone(), form::text(field.default_value.as_ref()?))));
         Draft { values: filled.collect(), ..Draft::default() }
     }
 
-    /// What a job's post holds.
+    /// The input for a job's post.
     pub(super) fn of_post(post: &Post) -> Self {
-        Draft { values: rule::chosen(post), ..Draft::default() }
+        Draft { values: form::chosen(post), ..Draft::default() }
     }
 
-    /// What was posted.
+    /// Reads the posted form.
     pub(super) fn read(posted: &Form) -> Self {
         let mut values: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in &posted.fields {
             if let Some(name) = name.strip_prefix(FIELD) {
-                // Browsers write line ends as CR LF; platforms count characters.
+                // Browsers send line ends as CR LF, which would count as two characters.
                 let value = value.replace("\r\n", "\n");
                 if !value.is_empty() {
                     values.insert(name.to_owned(), value);
@@ -68,16 +67,13 @@ impl Draft {
             }
         }
         let field = |name| posted.get(name).unwrap_or_default();
-        let at_text = field("at").to_owned();
-        // A script knows the person's time zone; without one the field is in UTC.
-        let at = field("at_seconds").parse().ok().or_else(|| part::read_instant(&at_text));
         Draft {
             values,
             uploads: posted.all("media").filter_map(|text| serde_json::from_str(text).ok()).collect(),
             urls: field("urls").replace("\r\n", "\n"),
             later: field("when") == "later",
-            at,
-            at_text,
+            at: part::chosen_instant(posted),
+            at_text: field("at").to_owned(),
             words: field("words").replace("\r\n", "\n"),
             key: field("key").to_owned(),
         }
@@ -87,7 +83,7 @@ impl Draft {
     pub(super) fn media(&self) -> Vec<Media> {
         let uploads = self.uploads.iter().map(|uploaded| Media {
             source: MediaSource::Upload(uploaded.upload.clone()),
-            alt_text: Some(uploaded.alt.clone()).filter(|alt| !alt.is_empty()),
+            alt_text: None,
             public_url: None,
             content_type: None,
         });
@@ -95,10 +91,10 @@ impl Draft {
         uploads.chain(urls).collect()
     }
 
-    /// The post, from what the rules left of the values.
+    /// The post, from the values that remain after the rules.
     pub(super) fn post(form: &PublishForm, kind: &str, values: &BTreeMap<String, String>) -> Post {
         let own = |name: &str| values.get(name).cloned();
-        let options = rule::fields(form, kind)
+        let options = form::fields(form, kind)
             .filter(|field| !matches!(field.name.as_str(), "title" | "text" | "visibility"))
             .filter_map(|field| Some((field.name.clone(), option(field, values.get(&field.name)?))))
             .collect();
@@ -112,7 +108,7 @@ impl Draft {
     }
 }
 
-/// A value in the field's own type; what is no number stays text, and the check says so.
+/// A value in the field's type; an invalid number stays text, and the check reports it.
 fn option(field: &FormField, value: &str) -> OptionValue {
     match field.kind.as_str() {
         "flag" => OptionValue::Flag(value == "true"),
@@ -126,7 +122,7 @@ fn option(field: &FormField, value: &str) -> OptionValue {
     }
 }
 
-/// How long a text is, in a unit that can be counted here.
+/// The length of a text, if its unit can be counted here.
 pub(super) fn measured(text: &str, unit: &str) -> Option<usize> {
     match unit {
         "utf-16" => Some(text.encode_utf16().count()),

@@ -1,8 +1,9 @@
-//! An app's way from the first key to live: setup guide, checks, files to serve, review kit. The provider knows
-//! its network's portal; what was already shown in the app the service sees by itself.
+//! The setup of an app from the first key to live: setup guide, checks, files to serve, review kit. The
+//! provider describes its network's portal; the service determines which scenes were already shown in the app.
 //!
-//! That an address is ours is proved by DNS or by a file: `ownership` has both.
+//! Ownership of an address is proved by DNS or by a file: see `ownership`.
 
+use crate::site::Site;
 use axum::Router;
 use axum::extract::State as Shared;
 use axum::routing::get;
@@ -10,13 +11,13 @@ use maud::{Markup, html};
 use social_channel::model::{Descriptor, Finding, GuideStep, Severity};
 use social_channel::{App, Channel, Error, ErrorKind, Job, JobStatus};
 
-use super::layout::{Frame, Section};
-use super::{Answer, app, integration, ownership, part};
+use super::layout::{Answer, Frame, Section, settings_tabs};
+use super::{app, ownership, part};
 use crate::State;
 use crate::auth::Operator;
 use crate::extract::Path;
 
-/// Jobs looked at for what was shown already.
+/// The number of jobs searched for scenes that were already shown.
 const JOBS: u32 = 100;
 
 pub(super) fn routes() -> Router<State> {
@@ -44,17 +45,17 @@ async fn show(
         Err(error) if error.kind == ErrorKind::Unsupported => Ok(Vec::new()),
         Err(error) => Err(error),
     };
-    let findings = state.host().check_settings(&app.id).await;
+    let findings = crate::site::Site::of(state.host()).check_settings(&app.id).await;
     let tenant = state.tenant();
     let mut channels = tenant.channels().await?;
     channels.retain(|channel| channel.app == app.id);
     let mut jobs = tenant.jobs(None, None, JOBS).await?;
     jobs.retain(|job| job.app == app.id);
-    let files = state.host().site_files().await?;
+    let files = Site::of(state.host()).files().await?;
     let script = script(&provider.descriptor, &channels, &jobs);
     let body = html! {
         h1 { "Settings" }
-        (integration::tabs(""))
+        (settings_tabs(""))
         nav.crumbs aria-label="Path" {
             a href="/settings" { "API integration" } " / " a href=(app::url(&app)) { (provider.descriptor.name) ", " (app::label(&app)) } " / Setup guide"
         }
@@ -80,7 +81,7 @@ fn checks(app: &App, findings: Result<&[Finding], &Error>) -> Markup {
                     @let wrong = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
                     @let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
                     p role="status" {
-                        @if wrong > 0 { strong { (wrong) " to repair" } @if warnings > 0 { ", " (warnings) " to look at" } "." }
+                        @if wrong > 0 { strong { (wrong) @if wrong == 1 { " problem" } @else { " problems" } } @if warnings > 0 { ", " (warnings) " to look at" } "." }
                         @else if warnings > 0 { strong { "Nothing is wrong" } ", " (warnings) " to look at." }
                         @else { strong { "Everything that can be checked from here is good." } }
                     }
@@ -102,7 +103,7 @@ fn guide(steps: Result<&[GuideStep], &Error>) -> Markup {
                 Ok(steps) => {
                     ol.guide {
                         @for step in steps {
-                            li.card { h4 { (step.title) } div.prose { (part::markdown(&step.body)) } (part::copyables(&step.copy)) }
+                            li.card { details { summary { h4 { (step.title) } } div.prose { (part::markdown(&step.body)) } (part::copyables(&step.copy)) } }
                         }
                     }
                 }
@@ -112,14 +113,14 @@ fn guide(steps: Result<&[GuideStep], &Error>) -> Markup {
     }
 }
 
-/// A scene of the demo video, and whether it was shown in the app already.
+/// A scene of the demo video, and whether it was already shown in the app.
 struct Scene {
     text: String,
     done: bool,
     url: &'static str,
 }
 
-/// The demo video, in the order in which reviewers look: every permission that is asked for appears.
+/// The demo video, in the order that reviewers follow: every requested permission appears.
 fn script(descriptor: &Descriptor, channels: &[Channel], jobs: &[Job]) -> Vec<Scene> {
     let granted =
         |name: &str| channels.iter().any(|channel| channel.scopes.iter().any(|scope| scope == name));
@@ -201,7 +202,7 @@ fn review(app: &App, descriptor: &Descriptor, script: &[Scene]) -> Markup {
             h3 id="review" { "Review kit" }
             div.card {
                 h4 { "What to write about each permission" }
-                p { "Reviewers want to know what each permission is used for, and where it is seen." }
+                p { "Reviewers want to know what each permission is used for, and where it is visible." }
                 dl.copies { @for scope in scopes { (part::copyable(&scope.name, &scope.purpose)) } }
             }
             div.card {
@@ -218,9 +219,9 @@ fn review(app: &App, descriptor: &Descriptor, script: &[Scene]) -> Markup {
             }
             div.card {
                 h4 { "The switch to live" }
-                p { "When the network has approved the app, enter the live keys under the live mode, register the same callback URL there, run the checks, and connect the channels again: permissions granted to a sandbox do not count for live." }
+                p { "When the network has approved the app, enter the live keys under the live mode, register the callback URL that is shown there (it is another one), run the checks, and connect the channels again: permissions granted to a sandbox do not count for live." }
                 h4 { "When the review is refused" }
-                p { "Read the reviewer's sentence, find its point in the steps above, repair it, record the scene anew and submit again. Most refusals name a permission that the video does not show, a website without visible terms and privacy policy, or an address in the video that is not the website's." }
+                p { "Read the reviewer's sentence, find its point in the steps above, repair it, record the scene again and resubmit. Most refusals name a permission that the video does not show, a website without visible terms and privacy policy, or an address in the video that is not the website's." }
             }
         }
     }

@@ -1,18 +1,25 @@
-//! The overview: what to do next, and what waits for a person.
+//! The overview: what to do next, and which jobs wait for a person.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::State as Shared;
 use axum::routing::get;
 use maud::{Markup, html};
-use social_channel::{Channel, Health, Job, JobStatus};
+use social_channel::{Channel, Health, Job, JobGroup};
 
-use super::layout::{Frame, Section};
-use super::{Answer, job, part};
+use super::jobs::List;
+use super::layout::{Answer, Frame, Section};
+use super::{job, part};
 use crate::State;
 use crate::auth::Operator;
 
-/// Jobs shown; the rest stands on their page.
+/// Jobs shown; the rest is on the page of jobs.
 const SHOWN: u32 = 5;
+
+/// Numbers older than this are not shown as the present ones.
+const RECENT: Duration = Duration::from_secs(14 * 24 * 3600);
 
 pub(super) fn routes() -> Router<State> {
     Router::new().route("/", get(show))
@@ -24,14 +31,24 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
     let providers = state.host().providers().await?;
     let apps = state.host().apps().await?;
     let channels = tenant.channels().await?;
-    let paused = tenant.jobs(None, Some(JobStatus::Paused), SHOWN).await?;
-    let unknown = tenant.jobs(None, Some(JobStatus::Unknown), SHOWN).await?;
-    let recent = tenant.jobs(None, None, SHOWN).await?;
+    let attention = tenant.jobs_in(None, JobGroup::Attention, SHOWN, None).await?;
+    let published = tenant.jobs_in(None, JobGroup::Published, 1, None).await?;
+    // The newest sample is enough, and old ones need not be read for it.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(RECENT);
+    let since = i64::try_from(since.as_secs()).ok();
+    let mut followers = BTreeMap::new();
+    for channel in channels.iter().take(SHOWN as usize) {
+        let history = tenant.stats_history(&channel.id, since).await?;
+        followers
+            .extend(history.last().and_then(|sample| Some((channel.id.clone(), sample.stats.followers?))));
+    }
+    let next = List::few(Some(JobGroup::Scheduled), None).live(&state).await?;
+    let latest = List::few(None, None).live(&state).await?;
     let ready = apps.iter().any(|app| app.missing_settings.is_empty());
     let steps = [
         (
             "Install a provider",
-            "A provider is the component that knows one social network.",
+            "A provider is the component for one social network.",
             "/settings/providers",
             providers.iter().any(|provider| provider.installed),
         ),
@@ -47,53 +64,76 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
             "/channels/add",
             !channels.is_empty(),
         ),
-        (
-            "Publish",
-            "Open a channel and publish a video or photos.",
-            "/channels",
-            recent.iter().any(|job| job.status == JobStatus::Published),
-        ),
+        ("Publish", "Open a channel and publish a video or photos.", "/channels", !published.is_empty()),
     ];
     let body = html! {
         h1 { "Overview" }
         @if steps.iter().any(|(.., done)| !done) {
-            section aria-labelledby="start" {
-                h2 id="start" { "From the first key to the first post" }
+            @let done = steps.iter().filter(|(.., done)| *done).count();
+            @let next = steps.iter().position(|(.., done)| !done);
+            section.card aria-labelledby="start" {
+                div.headline { h2 id="start" { "Get started" } span.quiet { (done) " of " (steps.len()) } }
                 ol.steps {
-                    @for (title, text, url, done) in steps {
+                    @for (index, (title, text, url, done)) in steps.into_iter().enumerate() {
                         li.done[done] {
                             span.tick aria-hidden="true" { @if done { "✓" } }
                             div {
-                                a href=(url) { (title) }
-                                @if done { span.hidden { " (done)" } }
-                                p { (text) }
+                                @if next == Some(index) { p { (text) } a.button.main href=(url) { (title) } }
+                                @else { a href=(url) { (title) } @if done { span.hidden { " (done)" } } @else { p { (text) } } }
                             }
                         }
                     }
                 }
             }
         }
-        (waits(&channels, &paused, &unknown))
-        @if !recent.is_empty() {
-            section aria-labelledby="recent" {
-                h2 id="recent" { "Latest jobs" }
-                (job::table(&recent, &channels))
+        (waits(&channels, &attention))
+        @if let Some(next) = next { section aria-labelledby="next" { h2 id="next" { "Next scheduled" } (next) } }
+        (cards(&frame, &channels, &followers))
+        @if let Some(latest) = latest {
+            section aria-labelledby="latest" {
+                h2 id="latest" { "Latest jobs" }
+                (latest)
                 p { a href="/jobs" { "All jobs" } }
             }
         }
     };
-    Ok(frame.page(Section::Home, "Overview", &[], &body))
+    Ok(frame.page(Section::Home, "Overview", &["jobs.js"], &body))
 }
 
-fn waits(channels: &[Channel], paused: &[Job], unknown: &[Job]) -> Markup {
+/// The channels, each with what is done most.
+fn cards(frame: &Frame, channels: &[Channel], followers: &BTreeMap<String, u64>) -> Markup {
+    html! {
+        @if !channels.is_empty() {
+            section aria-labelledby="channels" {
+                h2 id="channels" { "Channels" }
+                ul.cards {
+                    @for channel in channels.iter().take(SHOWN as usize) {
+                        li.card.channel {
+                            (part::avatar(frame.picture(&channel.app, channel.avatar_url.as_deref()), &channel.display_name))
+                            div.who {
+                                h3 { a href={"/channels/" (channel.id)} { (channel.display_name) } }
+                                @if let Some(count) = followers.get(&channel.id) { p.fine { (part::short_number(*count)) " followers" } }
+                                @if channel.health == Health::Active { a.button href={"/channels/" (channel.id) "/publish"} { "Publish" span.hidden { " on " (channel.display_name) } } }
+                                @else { (part::health(channel.health)) }
+                            }
+                        }
+                    }
+                }
+                @if channels.len() > SHOWN as usize { p { a href="/channels" { "All channels" } } }
+            }
+        }
+    }
+}
+
+fn waits(channels: &[Channel], attention: &[Job]) -> Markup {
     let broken: Vec<&Channel> = channels
         .iter()
         .filter(|channel| channel.health == Health::NeedsReconnect || channel.warning.is_some())
         .collect();
     html! {
-        @if !broken.is_empty() || !paused.is_empty() || !unknown.is_empty() {
+        @if !broken.is_empty() || !attention.is_empty() {
             section aria-labelledby="waits" {
-                h2 id="waits" { "Waits for you" }
+                h2 id="waits" { "Needs attention" }
                 ul.plainlist {
                     @for channel in broken {
                         li.note.warn {
@@ -101,7 +141,7 @@ fn waits(channels: &[Channel], paused: &[Job], unknown: &[Job]) -> Markup {
                             @if let Some(text) = channel.health_detail.as_ref().or(channel.warning.as_ref()) { ": " (part::sentence(text)) }
                         }
                     }
-                    @for job in paused.iter().chain(unknown) {
+                    @for job in attention {
                         li.note.warn { a href={"/jobs/" (job.id)} { (job::title(job)) } ": " (job::what_to_do(job)) }
                     }
                 }

@@ -6,24 +6,13 @@ use axum::routing::get;
 use maud::{Markup, html};
 use social_channel::{App, ProviderInfo};
 
-use super::layout::{Frame, Section};
-use super::{Answer, app, part};
+use super::layout::{Answer, Frame, Section, settings_tabs};
+use super::{app, part};
 use crate::State;
 use crate::auth::Operator;
 
 pub(super) fn routes() -> Router<State> {
     Router::new().route("/settings", get(show))
-}
-
-/// The pages of Settings.
-pub(super) fn tabs(current: &str) -> Markup {
-    html! {
-        nav.tabs aria-label="Settings" {
-            @for (name, url) in [("API integration", "/settings"), ("Providers", "/settings/providers"), ("API keys", "/settings/keys")] {
-                a href=(url) aria-current=[(url == current).then_some("page")] { (name) }
-            }
-        }
-    }
 }
 
 async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
@@ -33,12 +22,12 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
     let apps = state.host().apps().await?;
     let body = html! {
         h1 { "Settings" }
-        (tabs("/settings"))
+        (settings_tabs("/settings"))
         h2 { "API integration" }
         @if providers.is_empty() {
             div.note.info {
                 p { strong { "No provider is installed." } }
-                p { "A provider is the component that knows one social network. " a href="/settings/providers" { "Install one" } "." }
+                p { "A provider is the component for one social network. " a href="/settings/providers" { "Install one" } "." }
             }
         }
         ul.cards {

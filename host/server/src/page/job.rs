@@ -1,31 +1,30 @@
-//! Jobs: how they stand, live; what happened; and what to do, in one sentence.
+//! A job: its live status, its history, and what to do, in one sentence.
 
 use axum::Router;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
+use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
-use social_channel::model::Quota;
-use social_channel::{Channel, ErrorKind, HistoryRow, Job, JobStatus, Resolution};
+use social_channel::model::{OptionValue, Quota};
+use social_channel::{Error, ErrorKind, HistoryRow, Job, JobChange, JobStatus, Resolution};
 
-use super::layout::{Frame, Section};
-use super::{Answer, part};
+use super::layout::{Answer, Frame, Section};
+use super::part;
 use crate::State;
-use crate::auth::{Form, Operator};
+use crate::auth::{Browser, Form, Operator};
 use crate::extract::Path;
 
-/// Jobs on a page.
-const PAGE: u32 = 25;
 /// Attempts shown; the API has all.
 const HISTORY: usize = 200;
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
-        .route("/jobs", get(list))
         .route("/jobs/{job}", get(show))
         .route("/jobs/{job}/cancel", post(cancel))
         .route("/jobs/{job}/resume", post(resume))
+        .route("/jobs/{job}/time", post(reschedule))
         .route("/jobs/{job}/retry", post(retry))
         .route("/jobs/{job}/resolve", post(resolve))
 }
@@ -35,13 +34,7 @@ struct Named {
     job: String,
 }
 
-#[derive(Deserialize)]
-struct Asked {
-    status: Option<JobStatus>,
-    before: Option<String>,
-}
-
-/// What a job is called on the pages.
+/// The title of a job on the pages.
 pub(super) fn title(job: &Job) -> String {
     let text = job.post.title.as_ref().or(job.post.text.as_ref()).filter(|text| !text.trim().is_empty());
     match text {
@@ -54,28 +47,31 @@ pub(super) fn title(job: &Job) -> String {
     }
 }
 
-/// One sentence for the person.
+/// What to do, as one sentence.
 pub(super) fn what_to_do(job: &Job) -> String {
     let remedy = job.error.as_ref().and_then(|error| error.remedy.as_deref());
     let own = match job.status {
         JobStatus::Active if job.cancel_requested => "Nothing: it is being cancelled.",
         JobStatus::Active if job.error.is_some() => {
             return match remedy {
-                Some(remedy) => format!("It goes on by itself. {}", part::sentence(remedy)),
-                None => "Nothing: it goes on by itself.".to_owned(),
+                Some(remedy) => format!("It continues automatically. {}", part::sentence(remedy)),
+                None => "Nothing: it continues automatically.".to_owned(),
             };
         }
-        JobStatus::Active if job.phase == "waiting" && job.publish_at.is_some() => {
-            "Nothing: it begins at its time."
+        JobStatus::Active if job.is_scheduled() => "Nothing: it starts at its scheduled time.",
+        JobStatus::Active => "Nothing: it continues automatically, even if this page is closed.",
+        JobStatus::Paused => "Do what it says above, then press Resume.",
+        JobStatus::Published if job.url.is_none() && job.next_attempt_at.is_some() => {
+            "Nothing: it is published. The network has not provided the link yet; processing can take some minutes."
         }
-        JobStatus::Active => "Nothing: it goes on by itself, also when this page is closed.",
-        JobStatus::Paused => "Do what it says above, then press Go on.",
         JobStatus::Published if job.url.is_none() => {
-            "Nothing: it is out. The network has not told the link yet; processing can take some minutes."
+            "Nothing: it is published. The network provides no link, as for posts that not everybody can see."
         }
-        JobStatus::Published => "Nothing: it is out.",
-        JobStatus::Failed => "Nothing was posted. Repair what it says above, then try again.",
-        JobStatus::Unknown => "Look at the network whether the post is there, then say below what you found.",
+        JobStatus::Published => "Nothing: it is published.",
+        JobStatus::Failed => "Nothing was posted. Fix the problem above, then try again.",
+        JobStatus::Unknown => {
+            "Check at the network whether the post is there, then record below what you found."
+        }
         JobStatus::Cancelled => "Nothing was posted.",
     };
     match (job.status, remedy) {
@@ -84,83 +80,14 @@ pub(super) fn what_to_do(job: &Job) -> String {
     }
 }
 
-/// Jobs as a table.
-pub(super) fn table(jobs: &[Job], channels: &[Channel]) -> Markup {
-    html! {
-        ul.rows.jobs {
-            @for job in jobs {
-                li {
-                    div {
-                        a href={"/jobs/" (job.id)} { (title(job)) }
-                        p.fine {
-                            @if let Some(channel) = channels.iter().find(|channel| channel.id == job.channel) { (channel.display_name) " · " }
-                            (part::words(&job.post.kind)) " · " (part::instant(job.created_at))
-                        }
-                    }
-                    (part::status(job.status))
-                }
-            }
-        }
-    }
-}
-
-async fn list(
-    Shared(state): Shared<State>,
-    Operator(browser): Operator,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    let frame = Frame::new(&state, &browser).await?;
-    let tenant = state.tenant();
-    let mut jobs = tenant.jobs_before(None, asked.status, PAGE + 1, asked.before.as_deref()).await?;
-    let more = jobs.len() > PAGE as usize;
-    jobs.truncate(PAGE as usize);
-    let channels = tenant.channels().await?;
-    let filters = [
-        ("All", None),
-        ("Under way", Some((JobStatus::Active, "active"))),
-        ("Waits for you", Some((JobStatus::Paused, "paused"))),
-        ("Published", Some((JobStatus::Published, "published"))),
-        ("Failed", Some((JobStatus::Failed, "failed"))),
-        ("Unknown", Some((JobStatus::Unknown, "unknown"))),
-    ];
-    let name = filters.iter().flatten_status(asked.status);
-    let body = html! {
-        h1 { "Jobs" }
-        nav.tabs aria-label="Show" {
-            @for (label, filter) in filters {
-                a href=(filter.map_or_else(|| "/jobs".to_owned(), |(_, name)| format!("/jobs?status={name}"))) aria-current=[(filter.map(|(status, _)| status) == asked.status).then_some("page")] { (label) }
-            }
-        }
-        @if jobs.is_empty() { div.empty { p { "There are none." } p { "A job is made for every post; it is kept until you forget the channel." } } }
-        (table(&jobs, &channels))
-        nav.pages aria-label="Pages of jobs" {
-            @if asked.before.is_some() { a.button href={"/jobs" @if let Some(name) = name { "?status=" (name) }} { "Newest" } }
-            @if let Some(last) = jobs.last().filter(|_| more) {
-                a.button rel="next" href={"/jobs?before=" (part::encoded(&last.id)) @if let Some(name) = name { "&status=" (name) }} { "Older jobs" }
-            }
-        }
-    };
-    Ok(frame.page(Section::Jobs, "Jobs", &[], &body))
-}
-
-/// What the part shows, as the page's script reads it off an event (`job.js`): a job may have changed between the
-/// drawing of the page and the first event.
+/// The state that the page shows, in the form in which the page's script reads it from an event (`job.js`): a job
+/// may have changed between the rendering of the page and the first event.
 fn drawn(job: &Job) -> String {
     let error = job.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
     let url = job.url.as_deref().unwrap_or_default();
-    let shown = (job.status, &job.phase, error, job.cancel_requested, url, job.bytes_total > 0);
+    let shown =
+        (job.status, &job.phase, error, job.cancel_requested, url, job.bytes_total > 0, job.publish_at);
     serde_json::to_string(&shown).unwrap_or_default()
-}
-
-/// Finds the name of the chosen filter.
-trait Filters {
-    fn flatten_status(self, status: Option<JobStatus>) -> Option<&'static str>;
-}
-
-impl<'a, I: Iterator<Item = &'a (&'static str, Option<(JobStatus, &'static str)>)>> Filters for I {
-    fn flatten_status(mut self, status: Option<JobStatus>) -> Option<&'static str> {
-        self.find_map(|(_, filter)| filter.filter(|(own, _)| Some(*own) == status).map(|(_, name)| name))
-    }
 }
 
 async fn show(
@@ -168,9 +95,14 @@ async fn show(
     Operator(browser): Operator,
     Path(Named { job }): Path<Named>,
 ) -> Answer {
-    let frame = Frame::new(&state, &browser).await?;
+    draw(&state, &browser, &job, None).await
+}
+
+/// The page; with what was refused, if something was.
+async fn draw(state: &State, browser: &Browser, job: &str, refused: Option<&Error>) -> Answer {
+    let frame = Frame::new(state, browser).await?;
     let tenant = state.tenant();
-    let job = tenant.job(&job).await?;
+    let job = tenant.job(job).await?;
     let history = tenant.job_history(&job.id).await?;
     let channel = tenant.channel(&job.channel).await.ok();
     let body = html! {
@@ -182,18 +114,21 @@ async fn show(
         h1 { (title(&job)) }
         div id="job" data-job=(job.id) data-drawn=(drawn(&job)) data-ended[job.has_ended()] {
             (standing(&job))
+            @if let Some(error) = refused { (part::failure(error)) }
+            @if job.is_scheduled() { (schedule(&frame, &job)) }
             (actions(&frame, &job))
             (facts(&job))
             (past(&history))
         }
     };
-    Ok(frame.page(Section::Jobs, &title(&job), &["job.js"], &body))
+    let status = refused.map_or(StatusCode::OK, |_| StatusCode::UNPROCESSABLE_ENTITY);
+    Ok(frame.page_at(status, Section::Jobs, &title(&job), &["job.js"], &body))
 }
 
 fn standing(job: &Job) -> Markup {
     html! {
         section.card aria-label="How it stands" {
-            p.standing role="status" { (part::status(job.status)) " " span id="phase" data-phase=(job.phase) { (part::words(&job.phase)) } }
+            p.standing role="status" { (part::status(job)) " " span id="phase" data-phase=(job.phase) hidden[job.has_ended() || job.is_scheduled()] { (part::words(&job.phase)) } }
             @if job.bytes_total > 0 && !job.has_ended() {
                 div.bar {
                     label.hidden for="bytes" { "Sent" }
@@ -207,7 +142,7 @@ fn standing(job: &Job) -> Markup {
                     (part::references(error))
                 }
             }
-            @if let Some(at) = job.next_attempt_at.filter(|_| job.status == JobStatus::Active) { p { "Next: " (part::instant(at)) } }
+            @if let Some(at) = job.next_attempt_at.filter(|_| job.status == JobStatus::Active) { p { @if job.is_scheduled() { "Scheduled for " } @else { "Next: " } (part::instant(at)) } }
             p { strong { "What to do: " } span id="todo" { (what_to_do(job)) } }
             @if let Some(url) = job.url.as_deref().and_then(part::https) { p { (part::outward(Some(url), "See the post")) } }
         }
@@ -242,18 +177,45 @@ fn actions(frame: &Frame, job: &Job) -> Markup {
             @match job.status {
                 JobStatus::Paused => {
                     @if asks && open { a.button.main href={"/jobs/" (job.id) "/change"} { "Look at the post again" } }
-                    (button("resume", "Go on", "main", None))
+                    (button("resume", "Resume", "main", None))
                     (button("cancel", "Cancel", "danger", Some("Cancel this job?")))
                 }
                 JobStatus::Active => {
-                    @if job.next_attempt_at.is_some() && job.publish_at.is_none() { (button("resume", "Try now", "plain", None)) }
-                    @if open { a.button href={"/jobs/" (job.id) "/change"} { "Change the post" } }
-                    @if !job.cancel_requested { (button("cancel", "Cancel", "danger", Some("Cancel this job? What was sent already may still be posted."))) }
+                    @if job.next_attempt_at.is_some() && !job.is_scheduled() { (button("resume", "Try now", "plain", None)) }
+                    @if open { a.button href={"/jobs/" (job.id) "/change"} { "Edit post" } }
+                    @if !job.cancel_requested { (button("cancel", "Cancel", "danger", Some("Cancel this job? What was already sent may still be posted."))) }
                 }
                 JobStatus::Failed | JobStatus::Cancelled => (button("retry", "Try again", "main", None)),
                 JobStatus::Published | JobStatus::Unknown => {}
             }
         }
+    }
+}
+
+/// Another time for a scheduled job, or now.
+fn schedule(frame: &Frame, job: &Job) -> Markup {
+    html! {
+        section.card aria-labelledby="schedule" {
+            h2 id="schedule" { "When" }
+            form method="post" action={"/jobs/" (job.id) "/time"} {
+                (frame.token())
+                div.field { (part::instant_field("Day and time", job.publish_at, "")) }
+                div.actions {
+                    button type="submit" { "Change time" }
+                    button type="submit" formaction={"/jobs/" (job.id) "/resume"} formnovalidate data-confirm="Publish this post now?" { "Post now" }
+                }
+            }
+        }
+    }
+}
+
+/// The value of an option, in words.
+fn chosen(value: &OptionValue) -> String {
+    match value {
+        OptionValue::Flag(flag) => if *flag { "Yes" } else { "No" }.to_owned(),
+        OptionValue::Number(number) => number.to_string(),
+        OptionValue::Text(text) => text.clone(),
+        OptionValue::Texts(texts) => texts.join(", "),
     }
 }
 
@@ -263,50 +225,71 @@ fn facts(job: &Job) -> Markup {
             h2 id="about" { "About" }
             dl.facts {
                 @if let Some(text) = job.post.text.as_ref().filter(|text| !text.is_empty()) { div { dt { "Text" } dd.text { (text) } } }
-                @if let Some(visibility) = &job.post.visibility { div { dt { "Who can see it" } dd { (part::words(&visibility.to_lowercase())) } } }
-                @for (name, value) in &job.post.options { div { dt { (part::words(name)) } dd { (serde_json::to_string(value).unwrap_or_default()) } } }
-                @for medium in &job.media { div { dt { "File" } dd { (medium.file_name.as_deref().unwrap_or("")) " " (medium.content_type) " · " (part::bytes(medium.size)) @if let Some(ms) = medium.duration { " · " (part::length(ms)) } } } }
-                @if let Some(at) = job.publish_at { div { dt { "Not before" } dd { (part::instant(at)) } } }
-                @if !job.has_ended() { div { dt { "Given up after" } dd { (part::instant(job.deadline_at)) } } }
-                @if let Some(old) = &job.retry_of { div { dt { "Repeats" } dd { a href={"/jobs/" (old)} { (old) } } } }
+                @if let Some(visibility) = &job.post.visibility { div { dt { "Who can see it" } dd { @match job.consent.as_ref().and_then(|consent| consent.get("audience")) { Some(label) => (label), None => (part::words(&visibility.to_lowercase())) } } } }
+                @for (name, value) in &job.post.options { div { dt { (part::words(name)) } dd { (chosen(value)) } } }
+                @for medium in &job.media { div { dt { "File" } dd { (medium.file_name.as_deref().unwrap_or("")) " · " (part::format(&medium.content_type)) " · " (part::bytes(medium.size)) @if let Some(ms) = medium.duration { " · " (part::length(ms)) } } } }
+                @if let Some(at) = job.publish_at { div { dt { "Scheduled for" } dd { (part::instant(at)) } } }
+                @if !job.has_ended() { div { dt { "Stops trying" } dd { (part::instant(job.deadline_at)) } } }
+                @if let Some(old) = &job.retry_of { div { dt { "Retry of" } dd { a href={"/jobs/" (old)} { (old) } } } }
                 @for reference in &job.references { div { dt { "The network's id" } dd { code.long { (reference) } } } }
             }
             @if let Some(consent) = &job.consent {
-                h3 { "Consent" }
+                details {
+                summary { "Consent" }
                 dl.facts id="consent" {
                     @if let Some(by) = consent.get("by") { div { dt { "By" } dd { (by) } } }
                     @if let Some(at) = consent.get("at") { div { dt { "At" } dd { @match at.parse() { Ok(at) => (part::instant(at)), Err(_) => (at) } } } }
-                    @if let Some(words) = consent.get("words") { div { dt { "To these words" } dd { @for line in words.lines() { p { (line) } } } } }
+                    @if let Some(words) = consent.get("words") { div { dt { "Agreed text" } dd { @for line in words.lines() { p { (line) } } } } }
+                }
                 }
             }
-            @if !job.quotas.is_empty() { p.fine { "Allowances: " @for Quota { name, used, maximum, .. } in &job.quotas { (part::words(name)) " " (used) " of " (maximum) ". " } } }
+            @if !job.quotas.is_empty() { p.fine id="quotas" { "Posting limits" @if let Some(at) = job.quotas_at { " before it was sent, " (part::instant(at)) } ": " @for Quota { name, used, maximum, .. } in &job.quotas { (part::words(name)) " " (used) " of " (maximum) ". " } } }
         }
     }
 }
 
+/// The attempts, newest first; repeats are one line.
 fn past(history: &[HistoryRow]) -> Markup {
+    let mut lines: Vec<(&HistoryRow, usize)> = Vec::new();
+    for row in history.iter().rev().take(HISTORY) {
+        let same = |last: &HistoryRow| {
+            (&last.phase, &last.result, &last.message) == (&row.phase, &row.result, &row.message)
+        };
+        match lines.last_mut() {
+            Some((last, times)) if same(last) => *times += 1,
+            _ => lines.push((row, 1)),
+        }
+    }
     html! {
-        section aria-labelledby="history" {
-            h2 id="history" { "History" }
-            div.scroll tabindex="0" role="region" aria-label="All attempts" {
-                table {
-                    thead { tr { th scope="col" { "When" } th scope="col" { "Step" } th scope="col" { "Phase" } th scope="col" { "Result" } } }
-                    tbody {
-                        @for row in history.iter().rev().take(HISTORY) {
-                            tr {
-                                td { (part::instant(row.at_ms / 1000)) }
-                                td { (part::words(&row.call)) }
-                                td { (part::words(&row.phase)) }
-                                td {
-                                    (part::words(&row.result))
-                                    @if let Some(message) = &row.message { br; span.fine { (part::sentence(message)) @if let Some(code) = &row.code { " " code { (code) } } @if let Some(trace) = &row.trace_id { " " code { (trace) } } } }
-                                }
+        section.card aria-labelledby="history" {
+            details {
+                summary { h2 id="history" { "History" } }
+                ul.rows {
+                    @for (row, times) in lines {
+                        li {
+                            div {
+                                p { (attempt(row)) @if times > 1 { span.quiet { " ×" (times) } } }
+                                @if let Some(message) = &row.message { p.fine { (part::sentence(message)) @if let Some(code) = &row.code { " Code " code { (code) } } @if let Some(trace) = &row.trace_id { " Reference " code { (trace) } } } }
                             }
+                            span.fine { (part::instant(row.at_ms / 1000)) }
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// What an attempt came to, in words.
+fn attempt(row: &HistoryRow) -> String {
+    let phase = part::words(&row.phase);
+    match (row.call.as_str(), row.result.as_str()) {
+        ("change", _) => "Changed by a person".to_owned(),
+        ("move", _) => "Moved to another component".to_owned(),
+        ("resolve", result) => format!("A person looked: {result}"),
+        (_, "active") => phase,
+        (_, result) if result.eq_ignore_ascii_case(&row.phase) => phase,
+        (_, result) => format!("{phase}: {}", part::words(result).to_lowercase()),
     }
 }
 
@@ -330,6 +313,31 @@ async fn resume(
     _: Form,
 ) -> Answer {
     Ok(to(&state.tenant().resume_job(&job).await?.id))
+}
+
+async fn reschedule(
+    Shared(state): Shared<State>,
+    operator: Operator,
+    Path(Named { job }): Path<Named>,
+    form: Form,
+) -> Answer {
+    let publish_at = part::chosen_instant(&form);
+    let missing = || {
+        Error::new(ErrorKind::InvalidRequest, "the day and time are missing")
+            .with_field("publish_at")
+            .with_remedy("choose day and time, or press “Post now”")
+    };
+    let changed = match publish_at {
+        Some(_) => state.tenant().change_job(&job, JobChange { publish_at, ..JobChange::default() }).await,
+        None => Err(missing()),
+    };
+    match changed {
+        Ok(job) => Ok(to(&job.id)),
+        Err(error) if error.kind == ErrorKind::InvalidRequest => {
+            draw(&state, &operator.0, &job, Some(&error)).await
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn retry(

@@ -1,14 +1,15 @@
 //! Settings → API keys: for programs. A key is shown once.
 
+use crate::access::{Access, CreatedApiKey, is_key_id, new_key_id};
 use axum::Router;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use maud::html;
-use social_channel::{CreatedApiKey, Error, TenantId};
+use social_channel::{Error, ErrorKind, TenantId};
 
-use super::layout::{Frame, Section};
-use super::{Answer, integration, part};
+use super::layout::{Answer, Frame, Section, settings_tabs};
+use super::part;
 use crate::State;
 use crate::auth::{Browser, Form, Operator};
 use crate::extract::Path;
@@ -35,10 +36,10 @@ async fn draw(
     error: Option<&Error>,
 ) -> Answer {
     let frame = Frame::new(state, browser).await?;
-    let keys = state.host().api_keys(None).await?;
+    let keys = Access::of(state.host()).api_keys(None).await?;
     let body = html! {
         h1 { "Settings" }
-        (integration::tabs("/settings/keys"))
+        (settings_tabs("/settings/keys"))
         h2 { "API keys" }
         p { "For programs that call " code { "/api/v1" } ". See the " a href="/api/v1/reference" { "API reference" } "." }
         @if let Some(error) = error { (part::failure(error)) }
@@ -51,7 +52,7 @@ async fn draw(
         div.columns {
             section.card aria-labelledby="all" {
                 h3 id="all" { "Keys" }
-                @if keys.is_empty() { p.quiet { "There are none." } }
+                @if keys.is_empty() { p.quiet { "No keys yet." } }
                 ul.rows {
                     @for key in &keys {
                         li {
@@ -75,6 +76,7 @@ async fn draw(
                 h3 id="new" { "New key" }
                 form method="post" action="/settings/keys" {
                     (frame.token())
+                    input type="hidden" name="id" value=(new_key_id()?);
                     div.field {
                         label for="name" { "Name" }
                         input id="name" name="name" required maxlength="100" autocomplete="off";
@@ -83,9 +85,9 @@ async fn draw(
                     div.field {
                         label for="tenant" { "Tenant" }
                         input id="tenant" name="tenant" autocomplete="off" spellcheck="false";
-                        p.help { "The key reaches this tenant only. Empty: it is the operator's, and reaches everything." }
+                        p.help { "The key gives access to this tenant only. Empty: it is an operator's key with access to everything." }
                     }
-                    button.main type="submit" { "Make a key" }
+                    button.main type="submit" { "Create key" }
                 }
             }
         }
@@ -95,10 +97,20 @@ async fn draw(
 }
 
 async fn create(Shared(state): Shared<State>, operator: Operator, form: Form) -> Answer {
+    let access = Access::of(state.host());
+    // The form names the key: sent again, by a reload or a second click, it makes no other.
+    let id = form.get("id").filter(|id| is_key_id(id)).map_or_else(new_key_id, |id| Ok(id.to_owned()))?;
+    let _one_at_a_time = state.0.making_keys.lock().await;
+    if access.api_keys(None).await?.iter().any(|key| key.id == id) {
+        let error =
+            Error::new(ErrorKind::InvalidRequest, "this form made its key already, and a key is shown once")
+                .with_remedy("use the key that you copied; without it revoke that key and make another");
+        return draw(&state, &operator.0, None, Some(&error)).await;
+    }
     let tenant = form.get("tenant").map(str::trim).filter(|tenant| !tenant.is_empty());
     let made = async {
         let tenant = tenant.map(str::parse::<TenantId>).transpose()?;
-        state.host().create_api_key(form.get("name").unwrap_or_default().trim(), tenant.as_ref()).await
+        access.create_api_key_as(id, form.get("name").unwrap_or_default().trim(), tenant.as_ref()).await
     };
     match made.await {
         Ok(made) => draw(&state, &operator.0, Some(&made), None).await,
@@ -112,6 +124,6 @@ async fn revoke(
     Path(Named { key }): Path<Named>,
     _: Form,
 ) -> Answer {
-    state.host().revoke_api_key(None, &key).await?;
+    Access::of(state.host()).revoke_api_key(None, &key).await?;
     Ok(Redirect::to("/settings/keys").into_response())
 }

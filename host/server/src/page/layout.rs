@@ -1,15 +1,19 @@
-//! The frame around every page: head, navigation, what the operator must not overlook.
+//! The frame around every page: head, navigation, important warnings; and the tabs of Settings.
 
+use crate::access::Access;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
-use super::asset;
+use super::{asset, picture};
 use crate::State;
 use crate::auth::Browser;
 use crate::problem::Problem;
 
-/// Which entry of the navigation a page belongs to.
+/// What handlers of pages return.
+pub(super) type Answer = Result<Response, Problem>;
+
+/// The navigation entry of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Section {
     Home,
@@ -19,13 +23,14 @@ pub(super) enum Section {
     Outside,
 }
 
-/// What the frame of a page needs to know.
+/// The data for the frame of a page.
 #[derive(Debug)]
 pub(super) struct Frame {
     csrf: String,
-    /// Somebody can sign out.
+    state: State,
+    /// Whether signing out is possible.
     has_door: bool,
-    /// Origins that do not go where they say.
+    /// Origins that are mapped to other addresses.
     mapped: Vec<(String, String)>,
 }
 
@@ -34,14 +39,20 @@ impl Frame {
         let mapped = state.host().policy().connect_to.iter();
         Ok(Frame {
             csrf: browser.csrf().to_owned(),
-            has_door: state.host().has_password().await?,
+            state: state.clone(),
+            has_door: Access::of(state.host()).has_password().await?,
             mapped: mapped.map(|mapping| (mapping.from.to_string(), mapping.to.to_string())).collect(),
         })
     }
 
-    /// The field that every form carries.
+    /// The CSRF field for every form.
     pub(super) fn token(&self) -> Markup {
         html! { input type="hidden" name=(crate::auth::CSRF_FIELD) value=(self.csrf); }
+    }
+
+    /// The address here of a picture that the app's provider named.
+    pub(super) fn picture(&self, app: &str, url: Option<&str>) -> Option<String> {
+        picture::address(&self.state, app, url?)
     }
 
     /// A page.
@@ -49,7 +60,7 @@ impl Frame {
         self.page_at(StatusCode::OK, section, title, scripts, body)
     }
 
-    /// A page with a status of its own.
+    /// A page with another HTTP status.
     pub(super) fn page_at(
         &self,
         status: StatusCode,
@@ -93,7 +104,7 @@ pub(super) fn document(
             body {
                 a.skip href="#main" { "Skip to the content" }
                 header.top {
-                    a.brand href="/" { span.mark aria-hidden="true" {} "Social Channel" }
+                    a.brand href="/" { img.mark src=(asset::url("icon.svg")) alt="" width="28" height="28"; span { "Social Channel" } }
                     @if section != Section::Outside {
                         nav aria-label="Main" {
                             @for (entry, name, url) in SECTIONS {
@@ -111,7 +122,7 @@ pub(super) fn document(
                 @if let Some(frame) = frame.filter(|frame| !frame.mapped.is_empty()) {
                     aside.mapped aria-label="Mapped addresses" {
                         details {
-                            summary { strong { "Not the real network." } " Requests go to a stand-in, as the operator's policy says." }
+                            summary { strong { "Test mode:" } " requests go to a simulator." }
                             ul {
                                 @for (from, to) in &frame.mapped { li { code { (from) } " goes to " code { (to) } } }
                             }
@@ -122,6 +133,17 @@ pub(super) fn document(
                 footer.bottom {
                     a href="/api/v1/reference" { "API reference" }
                 }
+            }
+        }
+    }
+}
+
+/// The pages of Settings.
+pub(super) fn settings_tabs(current: &str) -> Markup {
+    html! {
+        nav.tabs aria-label="Settings" {
+            @for (name, url) in [("API integration", "/settings"), ("Providers", "/settings/providers"), ("API keys", "/settings/keys")] {
+                a href=(url) aria-current=[(url == current).then_some("page")] { (name) }
             }
         }
     }

@@ -1,15 +1,16 @@
-//! Proofs that an address is ours: a TXT record in the zone of a domain, or a file that this service serves.
+//! Proofs of ownership of an address: a TXT record in the zone of a domain, or a file that this service serves.
 
+use crate::site::{Site, SiteFile};
 use axum::Router;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::post;
 use maud::{Markup, html};
 use social_channel::model::Finding;
-use social_channel::{App, AppConfig, DOMAIN_RECORD, DomainRecord, Listing, SiteFile};
+use social_channel::{App, AppConfig, DOMAIN_RECORD, DomainRecord, Listing};
 
-use super::layout::Frame;
-use super::{Answer, part};
+use super::layout::{Answer, Frame};
+use super::part;
 use crate::State;
 use crate::auth::{Form, Operator};
 use crate::extract::Path;
@@ -28,7 +29,7 @@ struct Named {
     app: String,
 }
 
-/// The records to copy into the zone, each with what the name servers say of it now.
+/// The records to copy into the zone, each with its current state at the name servers.
 pub(super) fn domains(frame: &Frame, app: &App, findings: &[Finding]) -> Markup {
     let here = format!("/settings/apps/{}", part::encoded(&app.id));
     let records = &app.listing.domain_records;
@@ -37,7 +38,7 @@ pub(super) fn domains(frame: &Frame, app: &App, findings: &[Finding]) -> Markup 
     html! {
         section.card aria-labelledby="domains" {
             h3 id="domains" { "Domains that are yours" }
-            p { "To prove that a domain is yours, with all that lies below it, networks show a text that belongs into its zone. Enter here what the portal shows; the service asks the name servers whether the world sees it." }
+            p { "To prove that you own a domain and its subdomains, networks show a text to add to its zone. Enter here what the portal shows; the service asks the name servers whether it is visible." }
             @for record in records {
                 div.proof {
                     dl.copies {
@@ -59,7 +60,7 @@ pub(super) fn domains(frame: &Frame, app: &App, findings: &[Finding]) -> Markup 
                 div.field {
                     label for="domain" { "Domain" }
                     input id="domain" name="domain" required autocomplete="off" spellcheck="false" aria-describedby="domain-help";
-                    p.help id="domain-help" { "For example example.com. In the zone's editor its own record is often named @." }
+                    p.help id="domain-help" { "For example example.com. In the zone editor, the record for the domain itself is often named @." }
                 }
                 div.field {
                     label for="value" { "Value of the TXT record" }
@@ -113,8 +114,8 @@ pub(super) fn files(frame: &Frame, state: &State, app: &App, files: &[SiteFile])
     let here = format!("/settings/apps/{}", part::encoded(&app.id));
     html! {
         section.card aria-labelledby="files" {
-            h3 id="files" { "Files that the network looks for" }
-            p { "For an address below a path, networks ask for a file with a given name. Paste it here and the service serves it." @if state.host().public_address().is_none() { " The service has no public address yet." } }
+            h3 id="files" { "Files that the network requests" }
+            p { "To verify a path, networks request a file with a given name. Paste it here and the service serves it." @if state.host().public_address().is_none() { " The service has no public address yet." } }
             ul.rows {
                 @for file in files {
                     li {
@@ -163,7 +164,7 @@ async fn add_file(
 }
 
 async fn put(state: &State, path: &str, content: &str) -> Result<(), Problem> {
-    state.host().put_site_file(path, None, content.as_bytes().to_vec()).await?;
+    Site::of(state.host()).put(path, None, content.as_bytes().to_vec()).await?;
     Ok(())
 }
 
@@ -173,6 +174,6 @@ async fn remove_file(
     Path(Named { app }): Path<Named>,
     form: Form,
 ) -> Answer {
-    state.host().delete_site_file(form.get("path").unwrap_or_default()).await?;
+    Site::of(state.host()).remove(form.get("path").unwrap_or_default()).await?;
     Ok(back(&app, "files"))
 }

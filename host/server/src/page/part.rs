@@ -1,9 +1,10 @@
-//! What pages share. Everything a provider says stands here as text; links and pictures are https only.
+//! Shared parts of pages. Everything from a provider is shown as text; links are https only, pictures come from here.
 
+use crate::auth::Form;
 use maud::{Markup, PreEscaped, html};
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use social_channel::model::{Copyable, Finding, Link, Severity};
-use social_channel::{Error, Health, JobStatus};
+use social_channel::{Error, Health, Job, JobStatus};
 use time::{Date, Month, OffsetDateTime, Time};
 
 /// A failure: what happened, what to do now, and the platform's references.
@@ -17,7 +18,7 @@ pub(super) fn failure(error: &Error) -> Markup {
     }
 }
 
-/// What the platform's support asks for.
+/// The references that the platform's support asks for.
 pub(super) fn references(error: &Error) -> Markup {
     html! {
         @if error.code.is_some() || error.trace_id.is_some() {
@@ -30,12 +31,12 @@ pub(super) fn references(error: &Error) -> Markup {
     }
 }
 
-/// Messages begin small and end without a full stop in the library; on a page they are sentences.
+/// The library's messages start in lower case and end without a full stop; on a page they become sentences.
 pub(super) fn sentence(text: &str) -> String {
     let text = text.trim();
     let mut letters = text.chars();
     let mut out: String = match letters.next() {
-        // A word such as `redirect-uri` or a host's name keeps its spelling.
+        // A word such as `redirect-uri` or a host name keeps its spelling.
         Some(first)
             if text.split(' ').next().is_some_and(|word| !word.contains(['_', '.', '-', '/', ':'])) =>
         {
@@ -51,14 +52,14 @@ pub(super) fn sentence(text: &str) -> String {
 
 fn severity(severity: Severity) -> (&'static str, &'static str) {
     match severity {
-        Severity::Ok => ("good", "Good"),
+        Severity::Ok => ("good", "Passed"),
         Severity::Info => ("info", "Note"),
         Severity::Warning => ("warn", "Warning"),
-        Severity::Error => ("bad", "Wrong"),
+        Severity::Error => ("bad", "Fix"),
     }
 }
 
-/// Findings, the worst first.
+/// Findings, the most severe first.
 pub(super) fn findings(found: &[Finding]) -> Markup {
     let rank = |finding: &&Finding| match finding.severity {
         Severity::Error => 0,
@@ -85,32 +86,26 @@ pub(super) fn findings(found: &[Finding]) -> Markup {
     }
 }
 
-/// A picture of an account, or its first letter.
-pub(super) fn avatar(url: Option<&str>, name: &str) -> Markup {
+/// A picture of an account, at an address of ours, or the first letter of its name.
+pub(super) fn avatar(picture: Option<String>, name: &str) -> Markup {
     let letter: String =
         name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().collect()).unwrap_or_default();
     html! {
         span.avatar {
             span.letter aria-hidden="true" { (letter) }
-            @if let Some(url) = url.and_then(picture) {
-                img src=(url) alt="" width="48" height="48" loading="lazy" referrerpolicy="no-referrer" data-fallback="hide";
+            @if let Some(picture) = picture {
+                img src=(picture) alt="" width="48" height="48" loading="lazy" data-fallback="hide";
             }
         }
     }
 }
 
-/// An address that may stand in a page.
+/// A URL that may be used in a page.
 pub(super) fn https(url: &str) -> Option<&str> {
     url.starts_with("https://").then_some(url)
 }
 
-/// A picture's address: https, or of this machine where tests and sandboxes are; the page's policy lets only
-/// mapped origins of this machine through.
-pub(super) fn picture(url: &str) -> Option<&str> {
-    https(url).or_else(|| url.starts_with("http://127.0.0.1:").then_some(url))
-}
-
-/// A link to elsewhere, or nothing.
+/// An external link, or nothing.
 pub(super) fn outward(url: Option<&str>, text: &str) -> Markup {
     html! {
         @if let Some(url) = url.and_then(https) {
@@ -119,7 +114,7 @@ pub(super) fn outward(url: Option<&str>, text: &str) -> Markup {
     }
 }
 
-/// A text whose parts may be links, exactly as it was given.
+/// A text whose parts may be links, otherwise unchanged.
 pub(super) fn linked(text: &str, links: &[Link]) -> Markup {
     let mut rest = text;
     let mut out = String::new();
@@ -145,8 +140,11 @@ pub(super) fn markdown(text: &str) -> Markup {
         Event::Html(html) | Event::InlineHtml(html) => Some(Event::Text(html)),
         Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => None,
         Event::Start(Tag::HtmlBlock) | Event::End(TagEnd::HtmlBlock) => None,
-        // The end of a link that is left out stands without a beginning, which browsers ignore.
-        Event::Start(Tag::Link { ref dest_url, .. }) if https(dest_url).is_none() => None,
+        // The end tag of an omitted link has no start tag, which browsers ignore.
+        Event::Start(Tag::Link { dest_url, .. }) => https(&dest_url).map(|url| {
+            let whole = html! { a href=(url) target="_blank" rel="noopener noreferrer" {} }.into_string();
+            Event::InlineHtml(whole.trim_end_matches("</a>").to_owned().into())
+        }),
         event => Some(event),
     });
     let mut out = String::new();
@@ -173,33 +171,46 @@ pub(super) fn copyable(label: &str, value: &str) -> Markup {
     }
 }
 
-/// How an account is.
+/// An account's health.
 pub(super) fn health(health: Health) -> Markup {
     let (class, word) = match health {
-        Health::Active => ("good", "Healthy"),
+        Health::Active => ("good", "Connected"),
         Health::Limited => ("warn", "Permissions missing"),
-        Health::NeedsReconnect => ("bad", "Connect again"),
+        Health::NeedsReconnect => ("bad", "Reconnect"),
     };
     html! { span.badge.(class) { (word) } }
 }
 
-/// Where a job stands.
-pub(super) fn status(status: JobStatus) -> Markup {
-    let (class, word) = match status {
-        JobStatus::Active => ("info", "Under way"),
-        JobStatus::Paused => ("warn", "Waits for you"),
+/// A job's status.
+pub(super) fn status(job: &Job) -> Markup {
+    let (class, word) = match job.status {
+        JobStatus::Active if job.is_scheduled() => ("quiet", "Scheduled"),
+        JobStatus::Active => ("info", "In progress"),
+        JobStatus::Paused => ("warn", "Needs attention"),
         JobStatus::Published => ("good", "Published"),
         JobStatus::Failed => ("bad", "Failed"),
-        JobStatus::Unknown => ("bad", "Unknown"),
+        JobStatus::Unknown => ("bad", "Outcome unknown"),
         JobStatus::Cancelled => ("quiet", "Cancelled"),
     };
     html! { span.badge.(class) { (word) } }
 }
 
-/// An instant, in UTC; a script shows it in the person's own time.
+/// An instant that is over, or soon; a script says how long ago, or when.
+pub(super) fn moment(seconds: i64) -> Markup {
+    let (machine, human) = instant_text(seconds);
+    html! { time datetime=(machine) data-relative { (human) } }
+}
+
+/// An instant, in UTC; a script shows it in the person's time zone.
 pub(super) fn instant(seconds: i64) -> Markup {
     let (machine, human) = instant_text(seconds);
     html! { time datetime=(machine) { (human) } }
+}
+
+/// The day of an instant.
+pub(super) fn day(seconds: i64) -> Markup {
+    let (machine, human) = instant_text(seconds);
+    html! { time datetime=(machine) data-day { (human.get(..10).unwrap_or_default()) } }
 }
 
 pub(super) fn instant_text(seconds: i64) -> (String, String) {
@@ -211,7 +222,24 @@ pub(super) fn instant_text(seconds: i64) -> (String, String) {
     )
 }
 
-/// What a `datetime-local` field holds, taken for UTC.
+/// An instant that a person chose: scripts tell it exactly (`at_seconds`), without them the field `at` is in UTC.
+pub(super) fn chosen_instant(posted: &Form) -> Option<i64> {
+    let field = |name| posted.get(name).unwrap_or_default();
+    field("at_seconds").parse().ok().or_else(|| read_instant(field("at")))
+}
+
+/// A field for an instant; a script changes it to the person's time zone (`enliven` in `app.js`).
+pub(super) fn instant_field(label: &str, seconds: Option<i64>, text: &str) -> Markup {
+    let known = seconds.map(|seconds| instant_text(seconds).0);
+    html! {
+        label for="at" { (label) }
+        input id="at" name="at" type="datetime-local" value=(known.as_deref().map_or(text, |known| known.get(..16).unwrap_or_default())) data-at=[known.as_deref()] aria-describedby="at-help";
+        input name="at_seconds" type="hidden" value="";
+        p.help id="at-help" { "In UTC." }
+    }
+}
+
+/// The value of a `datetime-local` field, interpreted as UTC.
 pub(super) fn read_instant(text: &str) -> Option<i64> {
     let (day, clock) = text.trim().split_once('T')?;
     let mut day = day.splitn(3, '-').map(str::parse::<i32>);
@@ -236,7 +264,7 @@ pub(super) fn number(value: u64) -> String {
     out
 }
 
-/// A number short enough for a label, cut, never rounded up: 12.3k, 999k, 4.5M.
+/// A short number for a label, rounded down: 12.3k, 999k, 4.5M.
 pub(super) fn short_number(value: u64) -> String {
     let (part, unit) = match value {
         0..1_000 => return value.to_string(),
@@ -251,7 +279,7 @@ pub(super) fn short_number(value: u64) -> String {
     }
 }
 
-/// Bytes, for people.
+/// Bytes, in readable form.
 pub(super) fn bytes(value: u64) -> String {
     match value {
         0..1_000 => format!("{value} bytes"),
@@ -261,7 +289,22 @@ pub(super) fn bytes(value: u64) -> String {
     }
 }
 
-/// A length of time: 1:05, 1:00:00.
+/// Content types as people call them: "MP4, MOV".
+pub(super) fn formats(content_types: &[String]) -> String {
+    content_types.iter().map(|it| format(it)).collect::<Vec<_>>().join(", ")
+}
+
+/// A content type as people call it.
+pub(super) fn format(content_type: &str) -> String {
+    match content_type {
+        "video/quicktime" => "MOV".to_owned(),
+        "video/webm" => "WebM".to_owned(),
+        "image/webp" => "WebP".to_owned(),
+        other => other.rsplit('/').next().unwrap_or(other).to_uppercase(),
+    }
+}
+
+/// A duration: 1:05, 1:00:00.
 pub(super) fn length(ms: u64) -> String {
     let seconds = ms / 1000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -275,7 +318,7 @@ pub(super) fn words(name: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// What an address in a query or path may hold.
+/// Text encoded for a query or path.
 pub(super) fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
@@ -287,9 +330,11 @@ mod tests {
     #[test]
     fn what_a_provider_says_is_text() {
         let shown =
-            markdown("**Bold** <script>alert(1)</script> [x](javascript:alert(1)) ![p](https://a/b.png)")
+            markdown("**Bold** <script>alert(1)</script> [x](javascript:alert(1)) ![p](https://a/b.png) [z](https://z.example/?a=1&b=\"2\")")
                 .into_string();
         assert!(shown.contains("<strong>Bold</strong>"), "{shown}");
+        let link = r#"<a href="https://z.example/?a=1&amp;b=&quot;2&quot;" target="_blank" rel="noopener noreferrer">z</a>"#;
+        assert!(shown.contains(link), "{shown}");
         assert!(
             !shown.contains("<script") && !shown.contains("javascript:") && !shown.contains("<img"),
             "{shown}"
@@ -303,7 +348,6 @@ mod tests {
             shown.into_string(),
             "By &lt;b&gt;posting&lt;/b&gt;, <a href=\"https://x.example/?a=1&amp;b=2\" target=\"_blank\" rel=\"noopener noreferrer\">Policy</a> and Policy"
         );
-        assert!(!avatar(Some("http://plain.example/a"), "A").into_string().contains("<img"));
     }
 
     #[test]
@@ -324,5 +368,8 @@ mod tests {
         assert_eq!((length(65_000), length(3_600_000)), ("1:05".to_owned(), "1:00:00".to_owned()));
         assert_eq!(sentence("the key is wrong"), "The key is wrong.");
         assert_eq!(sentence("redirect-uri is wrong."), "redirect-uri is wrong.");
+        let types =
+            ["video/mp4", "video/quicktime", "video/webm", "image/jpeg", "image/webp"].map(str::to_owned);
+        assert_eq!(formats(&types), "MP4, MOV, WebM, JPEG, WebP");
     }
 }

@@ -5,7 +5,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use maud::{Markup, html};
 use social_channel::Error;
@@ -13,7 +13,7 @@ use social_channel::Error;
 use super::layout::{Section, document};
 use super::part;
 
-/// A problem is a few sentences.
+/// The maximum size of a problem document.
 const LONGEST: usize = 64 << 10;
 
 /// Shows problems as pages.
@@ -34,6 +34,15 @@ pub(super) async fn as_page(request: Request, next: Next) -> Response {
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(body.into_string()))
+}
+
+/// The same for what has no page of its own: a browser that asks for HTML anywhere but below `/api` is a person's.
+pub(crate) async fn for_browsers(request: Request, next: Next) -> Response {
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/html") && !request.uri().path().starts_with("/api/") {
+        return as_page(request, next).await;
+    }
+    next.run(request).await
 }
 
 fn show(error: &Error) -> Markup {

@@ -1,4 +1,4 @@
-//! Settings → Providers: the installed components, and putting another in the place of one.
+//! Settings → Providers: the installed components, and installing or replacing one.
 
 use axum::Router;
 use axum::extract::State as Shared;
@@ -7,8 +7,8 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 use social_channel::{App, AppConfig, Error, ErrorKind, Policy, ProviderInfo};
 
-use super::layout::{Frame, Section};
-use super::{Answer, integration, part};
+use super::layout::{Answer, Frame, Section, settings_tabs};
+use super::part;
 use crate::State;
 use crate::auth::{Form, Operator};
 use crate::extract::Path;
@@ -36,16 +36,16 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
     let apps = state.host().apps().await?;
     let body = html! {
         h1 { "Settings" }
-        (integration::tabs("/settings/providers"))
+        (settings_tabs("/settings/providers"))
         h2 { "Providers" }
-        p { "A provider is a WebAssembly component that knows one social network. It reaches the network only at the origins that you grant, and nothing else of this machine." }
+        p { "A provider is a WebAssembly component for one social network. It can reach only the origins that you grant, and nothing else on this machine." }
         section.card aria-labelledby="install" {
             h3 id="install" { "Install or replace" }
             form id="install-form" data-upload="/api/v1/providers" {
                 div.field {
                     label for="component" { "Component (.wasm)" }
                     input id="component" type="file" accept=".wasm,application/wasm" required;
-                    p.help { "A newer component of an installed provider takes its place. Calls under way and open jobs end with the one they began with." }
+                    p.help { "A newer component of an installed provider takes its place. Running calls and open jobs finish with the component that started them." }
                 }
                 button.main type="submit" { "Install" }
             }
@@ -68,6 +68,12 @@ fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[Ap
             h3 {
                 (descriptor.name) " " span.quiet { (descriptor.version) } " "
                 @if provider.installed { span.badge.good { "Installed" } } @else { span.badge.quiet { "Older, still in use" } }
+            }
+            @if let Some(error) = &provider.error {
+                div.note.bad role="alert" {
+                    p { strong { "It cannot be used: " (error.message) "." } }
+                    @if let Some(remedy) = &error.remedy { p { (remedy) } }
+                }
             }
             dl.facts {
                 div { dt { "Abilities" } dd { (descriptor.abilities.iter().map(|ability| part::words(ability)).collect::<Vec<_>>().join(", ")) } }
@@ -97,7 +103,7 @@ fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[Ap
     }
 }
 
-/// An app that stays with its older component until the operator grants what the newer one asks for.
+/// An app that keeps its older component until the operator grants what the newer one requests.
 fn waiting(frame: &Frame, app: &App, newer: &ProviderInfo) -> Markup {
     let missing = missing(app, newer);
     html! {
@@ -117,7 +123,7 @@ fn waiting(frame: &Frame, app: &App, newer: &ProviderInfo) -> Markup {
     }
 }
 
-/// What the app would have to grant. What cannot be read as an origin is shown as it stands.
+/// The origins that the app would have to grant. Text that is not a valid origin is shown unchanged.
 fn missing(app: &App, newer: &ProviderInfo) -> Vec<String> {
     let wanted = &newer.descriptor.origins;
     match (Policy::granting(&app.origins), Policy::granting(wanted)) {
@@ -136,7 +142,8 @@ async fn remove(
     Ok(Redirect::to("/settings/providers").into_response())
 }
 
-/// Grants what a component asks for, as it was shown: if another was installed since, nothing was agreed to.
+/// Grants what a component requests, as shown: if another component was installed meanwhile, the agreement does not
+/// apply.
 async fn grant(
     Shared(state): Shared<State>,
     _: Operator,
@@ -149,9 +156,9 @@ async fn grant(
         provider.installed && provider.descriptor.id == app.provider && provider.digest.as_str() == agreed
     });
     let newer = newer.ok_or_else(|| {
-        Error::new(ErrorKind::InvalidRequest, "another component was installed since this page was drawn")
+        Error::new(ErrorKind::InvalidRequest, "another component was installed since this page was loaded")
             .with_field("digest")
-            .with_remedy("go back to Settings, Providers, look at what it asks for, and agree to that")
+            .with_remedy("go back to Settings, Providers, check what it requests, and agree to that")
     })?;
     let mut origins = app.origins.clone();
     origins.extend(missing(&app, &newer));

@@ -1,12 +1,12 @@
-//! The publish page, drawn from the form that the provider hands out and judged by its check. Every page asks
-//! for the form anew. Nothing goes to the platform before the person pressed Publish next to the words they
-//! agree to; these words are kept with the job.
+//! The publish page, built from the provider's form and validated by its check. Every page requests the form
+//! again. Nothing is sent to the platform before the person presses Publish next to the words they agree to;
+//! these words are stored with the job.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use base64::Engine as _;
@@ -14,17 +14,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
-use social_channel::model::{Finding, FormField, PostKind, PublishForm, Quota, Severity};
-use social_channel::rule::{self, Drawn};
-use social_channel::{Channel, Error, ErrorKind, Job, JobChange, PublishRequest};
+use social_channel::form::{self, Drawn, Problem as Unfit};
+use social_channel::model::{Finding, FormField, Post, PostKind, PublishForm, Quota, Severity};
+use social_channel::{Channel, Digest, Error, ErrorKind, Job, JobChange, PublishRequest};
 
 use super::channel::Named;
 use super::draft::{Draft, FIELD, measured};
-use super::layout::{Frame, Section};
-use super::{Answer, part};
+use super::layout::{Answer, Frame, Section};
+use super::part;
 use crate::State;
 use crate::auth::{Browser, Form, Operator};
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> Router<State> {
@@ -43,16 +43,16 @@ struct NamedJob {
     job: String,
 }
 
-/// One showing of the page.
+/// The data of one rendering of the page.
 struct Page<'a> {
     channel: &'a Channel,
     form: &'a PublishForm,
     kind: &'a PostKind,
     draft: &'a Draft,
     drawn: &'a Drawn,
-    /// The job whose post is chosen anew.
+    /// The job whose post is being changed.
     job: Option<&'a Job>,
-    /// Found by the check; none: it did not run.
+    /// The findings of the check; None: it did not run.
     findings: Option<&'a [Finding]>,
     error: Option<&'a Error>,
 }
@@ -66,10 +66,21 @@ fn kind<'a>(form: &'a PublishForm, name: Option<&str>) -> Result<&'a PostKind, P
     Ok(named.or_else(|| form.kinds.first()).ok_or_else(nothing)?)
 }
 
-fn new_key() -> String {
+/// The form's own key: as long as the form is the same, so is this, whatever was answered or not.
+fn new_key() -> Result<String, Problem> {
     let mut bytes = [0; 16];
-    // Without random numbers the key is empty, which is none: a second click is then a second job.
-    getrandom::fill(&mut bytes).map(|()| URL_SAFE_NO_PAD.encode(bytes)).unwrap_or_default()
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::new(ErrorKind::Internal, format!("there are no random numbers: {error}")))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Of the form and of what it was filled in with: sent again it is the same post, and changed it is another.
+fn idempotency_key(draft: &Draft, channel: &str, request: &PublishRequest) -> Result<String, Problem> {
+    let filled_in = (channel, &request.post, &request.media, request.publish_at);
+    let filled_in = serde_json::to_vec(&filled_in).map_err(|error| {
+        Error::new(ErrorKind::Internal, format!("a form cannot be written down: {error}"))
+    })?;
+    Ok(format!("{}-{}", draft.key, Digest::of(&filled_in)))
 }
 
 fn now() -> i64 {
@@ -86,8 +97,8 @@ async fn show(
     let channel = state.tenant().channel(&channel).await?;
     let form = state.tenant().publish_form(&channel.id).await?;
     let kind = kind(&form, asked.kind.as_deref())?;
-    let draft = Draft::new(&form, &kind.name);
-    let drawn = rule::draw(&form, &kind.name, &draft.values);
+    let draft = Draft { key: new_key()?, ..Draft::new(&form, &kind.name) };
+    let drawn = form::draw(&form, &kind.name, &draft.values);
     let page = Page {
         channel: &channel,
         form: &form,
@@ -111,8 +122,12 @@ async fn send(
     let channel = tenant.channel(&channel).await?;
     let form = tenant.publish_form(&channel.id).await?;
     let kind = kind(&form, posted.get("kind"))?;
-    let draft = Draft::read(&posted);
-    let drawn = rule::draw(&form, &kind.name, &draft.values);
+    let mut draft = Draft::read(&posted);
+    let keyless = draft.key.is_empty();
+    if keyless {
+        draft.key = new_key()?;
+    }
+    let drawn = form::draw(&form, &kind.name, &draft.values);
     let action = posted.get("action").unwrap_or("publish");
     let mut page = Page {
         channel: &channel,
@@ -130,6 +145,11 @@ async fn send(
     let post = Draft::post(&form, &kind.name, &drawn.values);
     let media = draft.media();
     let mut findings = missing(&page);
+    if keyless {
+        let message =
+            "the form came without its key, by which a second press makes no second post".to_owned();
+        findings.push(wrong("form", message, "press the button again"));
+    }
     let mut failure = None;
     if findings.is_empty() {
         match tenant.check_post(&channel.id, &post, &media).await {
@@ -144,12 +164,12 @@ async fn send(
         let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         return draw(&state, &operator.0, status, &page).await;
     }
-    let request = PublishRequest {
-        idempotency_key: Some(draft.key.clone()).filter(|key| !key.is_empty()),
+    let mut request = PublishRequest {
         publish_at: draft.at.filter(|_| draft.later),
         consent: Some(consent(&form, &drawn)),
         ..PublishRequest::new(post, media)
     };
+    request.idempotency_key = Some(idempotency_key(&draft, &channel.id, &request)?);
     match tenant.publish(&channel.id, request).await {
         Ok(job) => Ok(Redirect::to(&format!("/jobs/{}", job.id)).into_response()),
         Err(error) => {
@@ -159,24 +179,43 @@ async fn send(
     }
 }
 
-/// Who agreed, when, and to which words.
+/// The consent: who agreed, when, and to which words.
 fn consent(form: &PublishForm, drawn: &Drawn) -> BTreeMap<String, String> {
+    let audience = form.fields.iter().find(|field| field.name == "visibility").and_then(|field| {
+        let value = drawn.values.get(&field.name)?;
+        field.choices.iter().find(|choice| choice.value == *value).map(|choice| choice.label.clone())
+    });
     [("by", "operator".to_owned()), ("at", now().to_string()), ("words", drawn.words(form))]
         .into_iter()
+        .chain(audience.map(|label| ("audience", label)))
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
 }
 
-/// What the form itself says is not ready. The provider's check judges the rest.
-fn missing(page: &Page<'_>) -> Vec<Finding> {
-    let Page { form, kind, draft, drawn, .. } = *page;
-    let wrong = |subject: &str, message: String, remedy: &str| Finding {
+fn wrong(subject: &str, message: String, remedy: &str) -> Finding {
+    Finding {
         severity: Severity::Error,
         subject: subject.to_owned(),
         message,
         remedy: Some(remedy.to_owned()),
         code: None,
+    }
+}
+
+/// Where a post does not fit the form, with remedies.
+fn unfit(form: &PublishForm, post: &Post) -> Vec<Finding> {
+    let finding = |problem: &Unfit| {
+        let error = problem.error();
+        // A block applies to the form and not to a field.
+        let subject = if matches!(problem, Unfit::Blocked { .. }) { "form" } else { problem.field() };
+        wrong(subject, error.message, &error.remedy.unwrap_or_default())
     };
+    form::validate(form, post).problems.iter().map(finding).collect()
+}
+
+/// What is missing in the form and in the page's own fields. The provider's check validates the rest.
+fn missing(page: &Page<'_>) -> Vec<Finding> {
+    let Page { form, kind, draft, drawn, .. } = *page;
     let mut found = Vec::new();
     if let Some(blocked) = &form.blocked {
         found.push(Finding {
@@ -187,17 +226,7 @@ fn missing(page: &Page<'_>) -> Vec<Finding> {
             code: blocked.0.code.clone(),
         });
     }
-    found.extend(drawn.blocks.iter().map(|why| wrong("form", why.clone(), "choose, then publish again")));
-    for field in rule::fields(form, &kind.name).filter(|field| field.required) {
-        let shown = !drawn.hidden.contains(&field.name) && !drawn.disabled.contains_key(&field.name);
-        if shown && drawn.values.get(&field.name).is_none_or(String::is_empty) {
-            found.push(wrong(
-                &field.name,
-                format!("{} is not chosen yet", field.label),
-                "choose it; nothing is chosen for you",
-            ));
-        }
-    }
+    found.extend(unfit(form, &Draft::post(form, &kind.name, &drawn.values)));
     if page.job.is_none() {
         let count = draft.media().len();
         if count < kind.min_media as usize || count > kind.max_media as usize {
@@ -208,8 +237,12 @@ fn missing(page: &Page<'_>) -> Vec<Finding> {
             };
             found.push(wrong(
                 "media",
-                format!("{} needs {wanted} file or address, and there are {count}", kind.label),
-                "choose a file, or give an address",
+                format!(
+                    "{} needs {wanted} {}, and there are {count}",
+                    kind.label,
+                    if kind.max_media == 1 { "file or link" } else { "files or links" }
+                ),
+                "choose a file, or use a link",
             ));
         }
         if draft.later && draft.at.is_none() {
@@ -224,7 +257,7 @@ fn missing(page: &Page<'_>) -> Vec<Finding> {
         found.push(wrong(
             "consent",
             "what you agree to by publishing has changed".to_owned(),
-            "read the words next to the button, and press it again",
+            "read the text next to the button, and press it again",
         ));
     }
     found
@@ -240,7 +273,7 @@ async fn show_change(
     let form = state.tenant().publish_form(&channel.id).await?;
     let kind = kind(&form, Some(&job.post.kind))?;
     let draft = Draft::of_post(&job.post);
-    let drawn = rule::draw(&form, &kind.name, &draft.values);
+    let drawn = form::draw(&form, &kind.name, &draft.values);
     let page = Page {
         channel: &channel,
         form: &form,
@@ -266,7 +299,7 @@ async fn change(
     let form = tenant.publish_form(&channel.id).await?;
     let kind = kind(&form, Some(&job.post.kind))?;
     let draft = Draft::read(&posted);
-    let drawn = rule::draw(&form, &kind.name, &draft.values);
+    let drawn = form::draw(&form, &kind.name, &draft.values);
     let mut page = Page {
         channel: &channel,
         form: &form,
@@ -312,9 +345,9 @@ fn view(frame: &Frame, page: &Page<'_>) -> Markup {
     let action = job.map_or_else(|| here.clone(), |job| format!("/jobs/{}/change", job.id));
     html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " a href={"/channels/" (channel.id)} { (channel.display_name) } " / Publish" }
-        h1 { @if job.is_some() { "Change the post" } @else { "Publish" } }
+        h1 { @if job.is_some() { "Edit post" } @else { "Publish" } }
         section.author.card aria-label="Author" {
-            (part::avatar(form.account_avatar_url.as_deref(), &form.account_name))
+            (part::avatar(frame.picture(&page.channel.app, form.account_avatar_url.as_deref()), &form.account_name))
             p { "Posting as " strong.author-name { (form.account_name) } }
         }
         @if let Some(blocked) = &form.blocked {
@@ -329,26 +362,27 @@ fn view(frame: &Frame, page: &Page<'_>) -> Markup {
                 @for one in &form.kinds { a href={(here) "?kind=" (part::encoded(&one.name))} aria-current=[(one.name == kind.name).then_some("page")] { (one.label) } }
             }
         }
-        form id="publish" method="post" action=(action) data-kind=(kind.name) data-form=(serde_json::to_string(form).unwrap_or_default()) {
+        form id="publish" method="post" action=(action) data-kind=(kind.name) data-app=(channel.app) data-form=(serde_json::to_string(form).unwrap_or_default()) {
             (frame.token())
             input type="hidden" name="kind" value=(kind.name);
+            @if job.is_none() { input type="hidden" name="key" value=(page.draft.key); }
             div id="answer" role="status" {
-                input type="hidden" name="key" value=(new_key());
                 @if let Some(error) = page.error { (part::failure(error)) }
                 @if let Some(findings) = page.findings {
-                    @if findings.is_empty() { div.note.good { p { strong { "Checked: nothing stands in the way." } } } }
+                    @if page.error.is_some() {}
+                    @else if findings.is_empty() { div.note.good { p { strong { "Checked: no problems found." } } } }
                     @else { (part::findings(findings)) }
                 }
             }
             div.publish {
+                @if job.is_none() { (media(page)) }
+                (preview(frame, page))
                 div.compose {
-                    @if job.is_none() { (media(page)) }
-                    @for field in rule::fields(form, &kind.name) { (self::field(page, field)) }
+                    @for field in form::fields(form, &kind.name) { (self::field(page, field)) }
                     @if job.is_none() { (when(page)) }
                 }
-                (preview(page))
+                (closing(page))
             }
-            (closing(page))
         }
         (quotas(&form.quotas))
     }
@@ -358,7 +392,7 @@ fn media(page: &Page<'_>) -> Markup {
     let Page { kind, draft, .. } = *page;
     let many = kind.max_media > 1;
     let limits: Vec<String> = [
-        (!kind.content_types.is_empty()).then(|| kind.content_types.join(", ")),
+        (!kind.content_types.is_empty()).then(|| part::formats(&kind.content_types)),
         kind.max_size.map(|size| format!("up to {}", part::bytes(size))),
         kind.max_duration.map(|ms| format!("at most {} long", part::length(ms))),
         many.then(|| format!("at most {} files", kind.max_media)),
@@ -375,9 +409,12 @@ fn media(page: &Page<'_>) -> Markup {
                     @if kind.needs_public_url { " The network fetches the files itself, so it must be able to reach them: by an address of yours, or at this service's public address." }
                 }
                 div.scripted hidden {
-                    label.filelabel for="file" { @if many { "Choose files" } @else { "Choose a file" } }
-                    input id="file" type="file" accept=(kind.content_types.join(",")) multiple[many] aria-describedby="media-help"
-                        data-max-size=[kind.max_size] data-max-duration=[kind.max_duration] data-max-files=(kind.max_media);
+                    label.drop for="file" {
+                        span { @if many { "Drop files here, or" } @else { "Drop a file here, or" } }
+                        span.button { @if many { "Choose files" } @else { "Choose a file" } }
+                        input.hidden id="file" type="file" accept=(kind.content_types.join(",")) multiple[many] aria-describedby="media-help"
+                        data-formats=(part::formats(&kind.content_types)) data-max-size=[kind.max_size] data-max-duration=[kind.max_duration] data-max-files=(kind.max_media);
+                    }
                 }
                 ul id="uploads" aria-label="Uploaded files" {
                     @for uploaded in &draft.uploads {
@@ -387,9 +424,10 @@ fn media(page: &Page<'_>) -> Markup {
                         }
                     }
                 }
+                div id="left-out" role="alert" {}
                 div id="upload-status" role="status" {}
-                noscript { p.note.info { "Without scripts files cannot be uploaded from here; give an address." } }
-                label for="urls" { @if many { "Or addresses, one a line" } @else { "Or from an address" } }
+                noscript { p.note.info { "Without scripts files cannot be uploaded from here; use a link." } }
+                label for="urls" { @if many { "Use links, one a line" } @else { "Use a link" } }
                 @if many { textarea id="urls" name="urls" rows="2" spellcheck="false" placeholder="https://" { (draft.urls) } }
                 @else { input id="urls" name="urls" type="url" value=(draft.urls) placeholder="https://" spellcheck="false"; }
             }
@@ -463,8 +501,8 @@ fn field(page: &Page<'_>, field: &FormField) -> Markup {
 
 fn unit(name: &str) -> &str {
     match name {
-        // What people see as one sign may count as two; the help of the field can say more.
-        "utf-16" => "UTF-16 units",
+        // What users see as one character may count as two; the field's help can explain this.
+        "utf-16" => "characters",
         other => other,
     }
 }
@@ -477,16 +515,14 @@ fn when(page: &Page<'_>) -> Markup {
             label.check { input type="radio" name="when" value="now" checked[!draft.later]; "Now" }
             label.check { input type="radio" name="when" value="later" checked[draft.later]; "Later" }
             div id="later" {
-                label for="at" { "Day and time" }
-                input id="at" name="at" type="datetime-local" value=(draft.at_text) aria-describedby="at-help";
-                input id="at_seconds" name="at_seconds" type="hidden" value="";
-                p.help id="at-help" data-zone="true" { "In UTC." }
+                (part::instant_field("Day and time", None, &draft.at_text))
+                p.help { "What you agree to is kept with the job. If the network wants other words by then, the job stops and asks." }
             }
         }
     }
 }
 
-fn preview(page: &Page<'_>) -> Markup {
+fn preview(frame: &Frame, page: &Page<'_>) -> Markup {
     let Page { form, drawn, draft, .. } = *page;
     let text = |name: &str| drawn.values.get(name).map_or("", String::as_str);
     html! {
@@ -495,18 +531,18 @@ fn preview(page: &Page<'_>) -> Markup {
             div id="preview-media" {
                 @let media = draft.media().len();
                 @if let Some(job) = page.job { p.quiet { @for medium in &job.media { (medium.file_name.as_deref().unwrap_or("A file")) " · " (part::bytes(medium.size)) br; } } }
-                @else if media == 0 { p.quiet { "Choose a file, and it is shown here as it will be posted." } }
+                @else if media == 0 { p.quiet { "Choose a file to see it here as it will be posted." } }
                 @else { p.quiet { (media) @if media == 1 { " file" } @else { " files" } } }
             }
-            p.by { (part::avatar(form.account_avatar_url.as_deref(), &form.account_name)) strong { (form.account_name) } }
+            p.by { (part::avatar(frame.picture(&page.channel.app, form.account_avatar_url.as_deref()), &form.account_name)) strong { (form.account_name) } }
             p.title data-preview="title" { (text("title")) }
             p.text data-preview="text" { (text("text")) }
-            p.fine.quiet { "Nothing is added to it: no mark, no logo, no text." }
+            p.fine.quiet { "Nothing is added to it: no watermark, no logo, no text." }
         }
     }
 }
 
-/// The words the person agrees to, right by the button.
+/// The words to which the person agrees, next to the button.
 fn closing(page: &Page<'_>) -> Markup {
     let Page { form, drawn, .. } = *page;
     let blocked = form.blocked.as_ref().map(|blocked| blocked.0.message.clone());
@@ -517,13 +553,13 @@ fn closing(page: &Page<'_>) -> Markup {
             div id="consent" role="status" { @for notice in drawn.notices(form, None) { p.notice { (part::linked(&notice.text, &notice.links)) } } }
             div.actions {
                 span id="press" title=[reasons.first()] {
-                    button.main type="submit" name="action" value="publish" disabled[!reasons.is_empty()] aria-describedby="consent press-why" { @if page.job.is_some() { "Agree and go on" } @else { "Publish" } }
+                    button.main type="submit" name="action" value="publish" disabled[!reasons.is_empty()] aria-describedby="consent press-why" { @if page.job.is_some() { "Agree and save" } @else { "Publish" } }
                 }
-                @if page.job.is_none() { button type="submit" name="action" value="check" formnovalidate { "Check only" } }
+                @if page.job.is_none() { button type="submit" name="action" value="check" formnovalidate { "Check without posting" } }
                 noscript { button type="submit" name="action" value="update" formnovalidate { "Update the form" } }
             }
             p.wrong id="press-why" role="status" { (reasons.join(" ")) }
-            p.fine.quiet { "Until you press Publish nothing of this is sent to the network; files stay with this service. With Publish it is kept on record that you agreed, when, and to which words." }
+            p.fine.quiet { "Until you press Publish nothing of this is sent to the network; files stay with this service. When you press Publish, the service records that you agreed, when, and to which words." }
         }
     }
 }
@@ -532,17 +568,74 @@ fn quotas(quotas: &[Quota]) -> Markup {
     html! {
         @if !quotas.is_empty() {
             section.card aria-labelledby="quotas" {
-                h2 id="quotas" { "Allowances" }
+                h2 id="quotas" { "Posting limits" }
                 ul.quotas {
                     @for quota in quotas {
                         li {
                             label for={"q-" (quota.name)} { (part::words(&quota.name)) }
                             progress id={"q-" (quota.name)} max=(quota.maximum.max(1)) value=(quota.used.min(quota.maximum)) {}
-                            span { (quota.used) " of " (quota.maximum) @if quota.used > 0 { @if let Some(at) = quota.resets_at.and_then(|at| i64::try_from(at).ok()) { " · anew " (part::instant(at)) } } }
+                            span { (quota.used) " of " (quota.maximum) @if quota.used > 0 { @if let Some(at) = quota.resets_at.and_then(|at| i64::try_from(at).ok()) { " · resets " (part::instant(at)) } } }
                         }
                     }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use social_channel::model::TextLimit;
+
+    use super::*;
+
+    #[test]
+    fn what_the_library_refuses_is_told_before_anything_is_sent() {
+        let examples: serde_json::Value =
+            serde_json::from_str(include_str!("../../assets/rules.json")).unwrap();
+        let mut form: PublishForm = serde_json::from_value(examples["form"].clone()).unwrap();
+        let mut text = form.fields[0].clone();
+        text.name = "text".to_owned();
+        text.kind = "text".to_owned();
+        text.required = false;
+        text.max_length = Some(TextLimit { maximum: 3, unit: "utf-16".to_owned() });
+        form.fields.push(text);
+        let told = |values: &[(&str, &str)]| {
+            let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let drawn = form::draw(&form, "video", &values.collect());
+            let found = unfit(&form, &Draft::post(&form, "video", &drawn.values));
+            found.into_iter().map(|it| (it.subject, it.message, it.remedy.unwrap())).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[("visibility", "all"), ("text", "abc")]), []);
+        let label = &form.fields.iter().find(|field| field.name == "visibility").unwrap().label;
+        for (values, subject, message, remedy) in [
+            (
+                &[][..],
+                "visibility",
+                format!("{label} is not chosen yet"),
+                "choose it; nothing is chosen for you",
+            ),
+            (
+                &[("visibility", "all"), ("text", "ab\u{1f600}")],
+                "text",
+                "text has 4 characters, but at most 3 are allowed".to_owned(),
+                "shorten it",
+            ),
+            (
+                &[("visibility", "friends")],
+                "visibility",
+                "the account does not offer visibility friends; offered are ".to_owned(),
+                "choose from what the form shows",
+            ),
+        ] {
+            let found = told(values);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!((found[0].0.as_str(), found[0].2.as_str()), (subject, remedy));
+            assert!(found[0].1.starts_with(&message), "{found:?}");
+        }
+        // A block applies to the form and not to a field.
+        let blocked = told(&[("visibility", "all"), ("ad", "true")]);
+        assert_eq!(blocked[0].0, "form", "{blocked:?}");
+        assert_eq!(blocked[0].2, "choose, then publish again");
     }
 }

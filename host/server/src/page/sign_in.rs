@@ -1,17 +1,19 @@
-//! The door: a password, if one is set.
+//! The sign-in page, if a password is set.
 
+use crate::access::Access;
 use axum::Router;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use maud::html;
 use serde::Deserialize;
 use social_channel::{Error, SecretText};
 
-use super::layout::{Frame, Section};
-use super::{Answer, part};
+use super::layout::{Answer, Frame, Section};
+use super::part;
 use crate::State;
 use crate::auth::{Browser, Form};
+use crate::extract::Query;
 
 pub(super) fn routes() -> Router<State> {
     Router::new().route("/sign-in", get(show).post(sign_in)).route("/sign-out", post(sign_out))
@@ -23,19 +25,19 @@ struct Wanted {
     next: String,
 }
 
-/// Where to go on: a page of ours, never an address elsewhere.
+/// The page to continue with: a page of this service, never an external address.
 fn own(next: &str) -> &str {
     let ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r']);
     if ours { next } else { "/" }
 }
 
 async fn show(Shared(state): Shared<State>, browser: Browser, Query(wanted): Query<Wanted>) -> Answer {
-    if !state.host().has_password().await? {
+    if !Access::of(state.host()).has_password().await? {
         let error = Error::new(
             social_channel::ErrorKind::Misconfigured,
-            "this service has no password yet, so nobody can sign in from here",
+            "this service has no password yet, so sign-in is not possible",
         )
-        .with_remedy("set one on the server with `social-channel password`, then load this page again");
+        .with_remedy("set one on the server with `social-channel keys password`, then load this page again");
         return draw(&state, &browser, own(&wanted.next), Some(&error)).await;
     }
     draw(&state, &browser, own(&wanted.next), None).await
@@ -67,7 +69,14 @@ async fn sign_in(Shared(state): Shared<State>, form: Form) -> Answer {
     let password = SecretText::new(form.get("password").unwrap_or_default());
     match form.browser.sign_in(&state, password).await {
         Ok(sign_in) => Ok((sign_in, Redirect::to(&next)).into_response()),
-        Err(problem) => draw(&state, &form.browser, &next, Some(problem.error())).await,
+        Err(problem) => {
+            let mut page = draw(&state, &form.browser, &next, Some(problem.error())).await?;
+            *page.status_mut() = problem.status();
+            if let Some(wait) = problem.error().retry_after {
+                page.headers_mut().insert(http::header::RETRY_AFTER, wait.as_secs().max(1).into());
+            }
+            Ok(page)
+        }
     }
 }
 

@@ -4,10 +4,6 @@ use sqlx::sqlite::SqliteRow;
 
 use super::*;
 
-fn list(text: &str) -> Vec<String> {
-    serde_json::from_str(text).unwrap_or_default()
-}
-
 fn json(list: &[String]) -> String {
     serde_json::to_string(list).unwrap_or_else(|_| "[]".to_owned())
 }
@@ -20,7 +16,7 @@ fn health_name(health: Health) -> &'static str {
     }
 }
 
-/// An account together with its app's revision, so that a call needs one look at the database.
+/// An account together with its app's revision, so that a call needs only one query.
 macro_rules! accounts_where {
     ($condition:literal) => {
         concat!(
@@ -31,32 +27,27 @@ macro_rules! accounts_where {
     };
 }
 
-fn account_row(row: &SqliteRow) -> AccountRow {
-    AccountRow {
-        channel: row.get("channel"),
-        app: row.get("app"),
-        app_revision: row.get("app_revision"),
-        account: row.get("account"),
-        display_name: row.get("display_name"),
-        avatar_url: row.get("avatar_url"),
-        grant: row.get("consent_group"),
-        credentials: Sealed(row.get("credentials")),
-        credentials_revision: row.get("credentials_revision"),
-        issued_at: row.get("issued_at"),
-        scopes: list(row.get("scopes")),
-        missing_scopes: list(row.get("missing_scopes")),
-        expires_at_s: row.get("expires_at_s"),
-        refresh_expires_at_s: row.get("refresh_expires_at_s"),
-        refresh_due_at: row.get("refresh_due_at"),
-        health: match row.get("health") {
-            "active" => Health::Active,
-            "limited" => Health::Limited,
-            _ => Health::NeedsReconnect,
-        },
-        health_detail: row.get("health_detail"),
-        connected_at: row.get("connected_at"),
-        updated_at: row.get("updated_at"),
-    }
+fn account_row(row: &SqliteRow) -> sqlx::Result<AccountRow> {
+    Ok(AccountRow {
+        channel: row.try_get("channel")?,
+        app: row.try_get("app")?,
+        app_revision: row.try_get("app_revision")?,
+        account: row.try_get("account")?,
+        display_name: row.try_get("display_name")?,
+        avatar_url: row.try_get("avatar_url")?,
+        grant: row.try_get("consent_group")?,
+        credentials: Sealed(row.try_get("credentials")?),
+        credentials_revision: row.try_get("credentials_revision")?,
+        issued_at: row.try_get("issued_at")?,
+        scopes: row::json(row, "scopes")?,
+        missing_scopes: row::json(row, "missing_scopes")?,
+        expires_at_s: row.try_get("expires_at_s")?,
+        refresh_expires_at_s: row.try_get("refresh_expires_at_s")?,
+        health: row::word(row, "health")?,
+        health_detail: row.try_get("health_detail")?,
+        connected_at: row.try_get("connected_at")?,
+        looked_at: row.try_get("looked_at")?,
+    })
 }
 
 #[async_trait]
@@ -64,42 +55,43 @@ impl AccountStore for Sqlite {
     async fn accounts(&self, tenant: &TenantId) -> Result<Vec<AccountRow>> {
         let rows = sqlx::query(accounts_where!("accounts.tenant = ? ORDER BY app, connected_at"))
             .bind(tenant.as_str())
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.reader(tenant).await?)
             .await
             .map_err(failure)?;
-        Ok(rows.iter().map(account_row).collect())
+        Ok(row::all("accounts", &rows, account_row))
     }
 
     async fn accounts_to_refresh(&self, before: i64) -> Result<Vec<(TenantId, String)>> {
         let rows = sqlx::query(
-            "SELECT tenant, channel FROM accounts WHERE refresh_due_at <= ? AND health <> 'needs_reconnect'",
+            "SELECT channel, tenant FROM accounts WHERE refresh_due_at <= ? AND health <> 'needs_reconnect'",
         )
         .bind(before)
         .fetch_all(&self.readers)
         .await
         .map_err(failure)?;
-        rows.iter().map(|row| Ok((row.get::<String, _>(0).parse()?, row.get(1)))).collect()
+        Ok(row::all("accounts", &rows, row::channel))
+    }
+
+    async fn accounts_to_look_at(&self, before: i64) -> Result<Vec<(TenantId, String)>> {
+        let rows = sqlx::query(
+            "SELECT channel, tenant FROM accounts WHERE looked_at <= ? AND health <> 'needs_reconnect'
+             ORDER BY looked_at",
+        )
+        .bind(before)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failure)?;
+        Ok(row::all("accounts", &rows, row::channel))
     }
 
     async fn account(&self, tenant: &TenantId, channel: &str) -> Result<Option<AccountRow>> {
         let row = sqlx::query(accounts_where!("accounts.tenant = ? AND channel = ?"))
             .bind(tenant.as_str())
             .bind(channel)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.reader(tenant).await?)
             .await
             .map_err(failure)?;
-        Ok(row.as_ref().map(account_row))
-    }
-
-    async fn account_by_id(&self, tenant: &TenantId, app: &str, account: &str) -> Result<Option<AccountRow>> {
-        let row = sqlx::query(accounts_where!("accounts.tenant = ? AND app = ? AND account = ?"))
-            .bind(tenant.as_str())
-            .bind(app)
-            .bind(account)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(failure)?;
-        Ok(row.as_ref().map(account_row))
+        row::one("accounts", row, account_row)
     }
 
     async fn accounts_of_grant(
@@ -109,7 +101,7 @@ impl AccountStore for Sqlite {
         account: &str,
     ) -> Result<Vec<(TenantId, String)>> {
         let rows = sqlx::query(
-            "SELECT tenant, channel FROM accounts
+            "SELECT channel, tenant FROM accounts
              WHERE app = ?1 AND (CASE WHEN ?2 IS NULL THEN account = ?3 ELSE consent_group = ?2 END)",
         )
         .bind(app)
@@ -118,17 +110,45 @@ impl AccountStore for Sqlite {
         .fetch_all(&self.readers)
         .await
         .map_err(failure)?;
-        rows.iter().map(|row| Ok((row.get::<String, _>(0).parse()?, row.get(1)))).collect()
+        Ok(row::all("accounts", &rows, row::channel))
     }
 
-    async fn put_account(&self, tenant: &TenantId, account: &AccountRow) -> Result<()> {
-        write!(self, db => {
-            // A refresh that is under way holds older credentials: the fence makes its answer worthless.
+    async fn connect_account(&self, tenant: &TenantId, account: &NewAccount, seal: &Seal) -> Result<String> {
+        let connected: Result<Result<String>> = write!(self for tenant.as_str(), db => {
+            // If two consents connect one account, the second finds the channel of the first, and seals for that
+            // channel.
+            let known: Option<String> =
+                sqlx::query_scalar("SELECT channel FROM accounts WHERE tenant = ? AND app = ? AND account = ?")
+                    .bind(tenant.as_str())
+                    .bind(&account.app)
+                    .bind(&account.account)
+                    .fetch_optional(&mut *db)
+                    .await?;
+            // After a disconnect it is the same channel again.
+            let former: Option<(String, i64, i64)> = sqlx::query_as(
+                "DELETE FROM former_channels WHERE tenant = ? AND app = ? AND account = ?
+                 RETURNING channel, credentials_revision, fence",
+            )
+            .bind(tenant.as_str())
+            .bind(&account.app)
+            .bind(&account.account)
+            .fetch_optional(&mut *db)
+            .await?;
+            let (revision, fence) = former.as_ref().map_or((0, 0), |(_, revision, fence)| (*revision, *fence));
+            let channel = known
+                .or_else(|| former.map(|(channel, ..)| channel))
+                .unwrap_or_else(|| account.channel.clone());
+            let credentials = match seal(&channel) {
+                Ok(credentials) => credentials,
+                Err(error) => return Ok(Err(error)),
+            };
+            // A running refresh has older credentials: the fence rejects its result.
             sqlx::query(
                 "INSERT INTO accounts (channel, tenant, app, account, display_name, avatar_url, consent_group,
                  credentials, credentials_revision, issued_at, scopes, missing_scopes, expires_at_s,
-                 refresh_expires_at_s, refresh_due_at, health, health_detail, connected_at, updated_at)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 refresh_expires_at_s, refresh_due_at, health, health_detail, connected_at, updated_at, looked_at,
+                 fence)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ? + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1)
                  ON CONFLICT (tenant, app, account) DO UPDATE SET
                  display_name = excluded.display_name, avatar_url = excluded.avatar_url,
                  consent_group = excluded.consent_group, credentials = excluded.credentials,
@@ -137,17 +157,18 @@ impl AccountStore for Sqlite {
                  expires_at_s = excluded.expires_at_s, refresh_expires_at_s = excluded.refresh_expires_at_s,
                  refresh_due_at = excluded.refresh_due_at, health = excluded.health,
                  health_detail = excluded.health_detail, connected_at = excluded.connected_at,
-                 updated_at = excluded.updated_at, fence = fence + 1, lease_owner = NULL, lease_until = 0",
+                 updated_at = excluded.updated_at, looked_at = excluded.looked_at, fence = fence + 1, lease_owner = NULL, lease_until = 0",
             )
-            .bind(&account.channel)
+            .bind(&channel)
             .bind(tenant.as_str())
             .bind(&account.app)
             .bind(&account.account)
             .bind(&account.display_name)
             .bind(&account.avatar_url)
             .bind(&account.grant)
-            .bind(&account.credentials.0)
-            .bind(account.issued_at)
+            .bind(&credentials.0)
+            .bind(revision)
+            .bind(account.now)
             .bind(json(&account.scopes))
             .bind(json(&account.missing_scopes))
             .bind(account.expires_at_s)
@@ -155,32 +176,44 @@ impl AccountStore for Sqlite {
             .bind(account.refresh_due_at)
             .bind(health_name(account.health))
             .bind(&account.health_detail)
-            .bind(account.connected_at)
-            .bind(account.updated_at)
+            .bind(account.now)
+            .bind(account.now)
+            .bind(account.now)
+            .bind(fence)
             .execute(&mut *db)
-            .await
-            .map(drop)
-        })
+            .await?;
+            sqlx::query(
+                "UPDATE jobs SET wake_at = max(?1, coalesce(publish_at, 0)), status = 'active', error = NULL,
+                 updated_at = ?1 WHERE tenant = ?2 AND channel = ?3 AND status = 'paused'",
+            )
+            .bind(account.now)
+            .bind(tenant.as_str())
+            .bind(&channel)
+            .execute(&mut *db)
+            .await?;
+            Ok(Ok(channel))
+        });
+        connected?
     }
 
     async fn store_credentials(
         &self,
         tenant: &TenantId,
-        account: &AccountRow,
+        channel: &str,
+        account: &NewAccount,
+        credentials: &Sealed,
         lease: &Lease,
     ) -> Result<bool> {
-        write!(self, db => {
+        write!(self for tenant.as_str(), db => {
             let done = sqlx::query(
-                "UPDATE accounts SET display_name = ?, avatar_url = coalesce(?, avatar_url), credentials = ?,
+                "UPDATE accounts SET credentials = ?,
                  credentials_revision = credentials_revision + 1, issued_at = ?, scopes = ?,
                  missing_scopes = ?, expires_at_s = ?, refresh_expires_at_s = ?, refresh_due_at = ?, health = ?,
                  health_detail = ?, updated_at = ?, lease_owner = NULL, lease_until = 0
                  WHERE tenant = ? AND channel = ? AND fence = ?",
             )
-            .bind(&account.display_name)
-            .bind(&account.avatar_url)
-            .bind(&account.credentials.0)
-            .bind(account.issued_at)
+            .bind(&credentials.0)
+            .bind(account.now)
             .bind(json(&account.scopes))
             .bind(json(&account.missing_scopes))
             .bind(account.expires_at_s)
@@ -188,9 +221,9 @@ impl AccountStore for Sqlite {
             .bind(account.refresh_due_at)
             .bind(health_name(account.health))
             .bind(&account.health_detail)
-            .bind(account.updated_at)
+            .bind(account.now)
             .bind(tenant.as_str())
-            .bind(&account.channel)
+            .bind(channel)
             .bind(lease.fence)
             .execute(&mut *db)
             .await?;
@@ -207,7 +240,7 @@ impl AccountStore for Sqlite {
         credentials_revision: i64,
         now: i64,
     ) -> Result<bool> {
-        write!(self, db => {
+        write!(self for tenant.as_str(), db => {
             let done = sqlx::query(
                 "UPDATE accounts SET health = ?, health_detail = ?, updated_at = ?
                  WHERE tenant = ? AND channel = ? AND credentials_revision = ?",
@@ -225,7 +258,16 @@ impl AccountStore for Sqlite {
     }
 
     async fn delete_account(&self, tenant: &TenantId, channel: &str) -> Result<()> {
-        write!(self, db => {
+        write!(self for tenant.as_str(), db => {
+            sqlx::query(
+                "INSERT OR REPLACE INTO former_channels (tenant, app, account, channel, credentials_revision, fence)
+                 SELECT tenant, app, account, channel, credentials_revision, fence FROM accounts
+                 WHERE tenant = ? AND channel = ?",
+            )
+            .bind(tenant.as_str())
+            .bind(channel)
+            .execute(&mut *db)
+            .await?;
             sqlx::query("DELETE FROM accounts WHERE tenant = ? AND channel = ?")
                 .bind(tenant.as_str())
                 .bind(channel)
@@ -235,24 +277,47 @@ impl AccountStore for Sqlite {
         })
     }
 
-    async fn lease_account(
+    async fn set_account_profile(
         &self,
         tenant: &TenantId,
         channel: &str,
-        owner: &str,
-        until: i64,
+        display_name: &str,
+        avatar_url: Option<&str>,
         now: i64,
-        dead: &IsDead,
+    ) -> Result<()> {
+        // What a power cut takes back is read again at the next look.
+        write_relaxed!(self for tenant.as_str(), db => {
+            sqlx::query(
+                "UPDATE accounts SET display_name = ?, avatar_url = ?, looked_at = ?
+                 WHERE tenant = ? AND channel = ?",
+            )
+                .bind(display_name)
+                .bind(avatar_url)
+                .bind(now)
+                .bind(tenant.as_str())
+                .bind(channel)
+                .execute(&mut *db)
+                .await
+                .map(drop)
+        })
+    }
+
+    async fn acquire_account(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        length: Duration,
     ) -> Result<Option<Lease>> {
-        write!(self, db => {
+        write!(self for tenant.as_str(), db => {
             let row = sqlx::query("SELECT lease_owner, lease_until FROM accounts WHERE tenant = ? AND channel = ?")
                 .bind(tenant.as_str())
                 .bind(channel)
                 .fetch_optional(&mut *db)
                 .await?;
             let Some(row) = row else { return Ok(None) };
-            let holder: Option<String> = row.get(0);
-            let free = row.get::<i64, _>(1) <= now || holder.is_none_or(|holder| dead(&holder));
+            let holder: Option<String> = row.try_get(0)?;
+            let ended = row.try_get::<i64, _>(1)? <= self.leases.now_ms();
+            let free = ended || holder.is_none_or(|holder| process::is_dead(&holder));
             if !free {
                 return Ok(None);
             }
@@ -260,8 +325,8 @@ impl AccountStore for Sqlite {
                 "UPDATE accounts SET lease_owner = ?, lease_until = ?, fence = fence + 1
                  WHERE tenant = ? AND channel = ? RETURNING fence",
             )
-            .bind(owner)
-            .bind(until)
+            .bind(process::owner())
+            .bind(self.lease_end(length))
             .bind(tenant.as_str())
             .bind(channel)
             .fetch_one(&mut *db)
@@ -271,7 +336,7 @@ impl AccountStore for Sqlite {
     }
 
     async fn release_account(&self, tenant: &TenantId, channel: &str, lease: &Lease) -> Result<()> {
-        write!(self, db => {
+        write!(self for tenant.as_str(), db => {
             sqlx::query(
                 "UPDATE accounts SET lease_owner = NULL, lease_until = 0
                  WHERE tenant = ? AND channel = ? AND fence = ?",

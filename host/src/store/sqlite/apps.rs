@@ -1,53 +1,61 @@
 //! Components, apps and connect sessions.
 
+use sqlx::sqlite::SqliteRow;
+
 use super::*;
 
-/// Nothing runs the component any more: no app, no open job, and it is not installed.
+/// The component is unused: no app and no open job runs it, and it is not installed.
 const UNUSED: &str = "digest NOT IN (SELECT digest FROM providers)
     AND digest NOT IN (SELECT digest FROM apps)
     AND digest NOT IN (SELECT digest FROM jobs WHERE ended_at IS NULL OR wake_at IS NOT NULL)";
 
-fn app_row(row: &sqlx::sqlite::SqliteRow) -> Result<AppRow> {
+fn app_row(row: &SqliteRow) -> sqlx::Result<AppRow> {
     Ok(AppRow {
-        id: row.get("id"),
-        tenant: row.get("tenant"),
-        provider: row.get("provider"),
-        digest: row.get::<String, _>("digest").parse()?,
-        settings: Sealed(row.get("settings")),
-        grants: row.get("grants"),
-        redirect_uri: row.get("redirect_uri"),
-        listing: row.get("listing"),
-        created_at: row.get("created_at"),
-        updated_at: row.get("updated_at"),
-        revision: row.get("revision"),
+        id: row.try_get("id")?,
+        tenant: row.try_get("tenant")?,
+        provider: row.try_get("provider")?,
+        digest: row::parsed(row, "digest")?,
+        settings: Sealed(row.try_get("settings")?),
+        grants: row.try_get("grants")?,
+        redirect_uri: row.try_get("redirect_uri")?,
+        listing: row.try_get("listing")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+        revision: row.try_get("revision")?,
+    })
+}
+
+fn component_row(row: &SqliteRow) -> sqlx::Result<ComponentRow> {
+    Ok(ComponentRow {
+        digest: row::parsed(row, "digest")?,
+        provider: row.try_get("provider")?,
+        version: row.try_get("version")?,
+        size: row.try_get("size")?,
+        added_at: row.try_get("added_at")?,
+        installed: row.try_get("installed")?,
+    })
+}
+
+fn session_row(row: &SqliteRow) -> sqlx::Result<SessionRow> {
+    Ok(SessionRow {
+        id: row.try_get("id")?,
+        tenant: row.try_get("tenant")?,
+        app: row.try_get("app")?,
+        owner: row.try_get("owner")?,
+        payload: Sealed(row.try_get("payload")?),
+        expires_at: row.try_get("expires_at")?,
     })
 }
 
 #[async_trait]
 impl AppStore for Sqlite {
-    async fn put_component(&self, component: &ComponentRow, bytes: &[u8]) -> Result<()> {
-        write!(self, db => {
-            sqlx::query(
-                "INSERT INTO components (digest, provider, version, bytes, added_at) VALUES (?, ?, ?, ?, ?)
-                 ON CONFLICT (digest) DO NOTHING",
-            )
-            .bind(component.digest.as_str())
-            .bind(&component.provider)
-            .bind(&component.version)
-            .bind(bytes)
-            .bind(component.added_at)
-            .execute(&mut *db)
-            .await
-            .map(drop)
-        })
-    }
-
     async fn component_bytes(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        sqlx::query_scalar("SELECT bytes FROM components WHERE digest = ?")
+        let row = sqlx::query("SELECT digest, bytes FROM components WHERE digest = ?")
             .bind(digest.as_str())
             .fetch_optional(&self.readers)
             .await
-            .map_err(failure)
+            .map_err(failure)?;
+        row::one("components", row, |row| row.try_get("bytes"))
     }
 
     async fn components(&self) -> Result<Vec<ComponentRow>> {
@@ -60,28 +68,23 @@ impl AppStore for Sqlite {
         .fetch_all(&self.readers)
         .await
         .map_err(failure)?;
-        rows.iter()
-            .map(|row| {
-                Ok(ComponentRow {
-                    digest: row.get::<String, _>("digest").parse()?,
-                    provider: row.get("provider"),
-                    version: row.get("version"),
-                    size: row.get("size"),
-                    added_at: row.get("added_at"),
-                    installed: row.get("installed"),
-                })
-            })
-            .collect()
+        Ok(row::all("components", &rows, component_row))
     }
 
-    async fn install_component(
-        &self,
-        provider: &str,
-        digest: &Digest,
-        apps: &[String],
-        now: i64,
-    ) -> Result<()> {
+    async fn install_component(&self, component: &ComponentRow, bytes: &[u8], apps: &[String]) -> Result<()> {
+        let ComponentRow { digest, provider, added_at: now, .. } = component;
         write!(self, db => {
+            sqlx::query(
+                "INSERT INTO components (digest, provider, version, bytes, added_at) VALUES (?, ?, ?, ?, ?)
+                 ON CONFLICT (digest) DO NOTHING",
+            )
+            .bind(digest.as_str())
+            .bind(provider)
+            .bind(&component.version)
+            .bind(bytes)
+            .bind(now)
+            .execute(&mut *db)
+            .await?;
             sqlx::query(
                 "INSERT INTO providers (id, digest) VALUES (?, ?)
                  ON CONFLICT (id) DO UPDATE SET digest = excluded.digest",
@@ -111,12 +114,12 @@ impl AppStore for Sqlite {
     }
 
     async fn installed_component(&self, provider: &str) -> Result<Option<Digest>> {
-        let found: Option<String> = sqlx::query_scalar("SELECT digest FROM providers WHERE id = ?")
+        let row = sqlx::query("SELECT id, digest FROM providers WHERE id = ?")
             .bind(provider)
             .fetch_optional(&self.readers)
             .await
             .map_err(failure)?;
-        found.map(|digest| digest.parse()).transpose()
+        row::one("providers", row, |row| row::parsed(row, "digest"))
     }
 
     async fn uninstall_provider(&self, provider: &str) -> Result<Vec<String>> {
@@ -141,7 +144,7 @@ impl AppStore for Sqlite {
     async fn apps(&self) -> Result<Vec<AppRow>> {
         let rows =
             sqlx::query("SELECT * FROM apps ORDER BY id").fetch_all(&self.readers).await.map_err(failure)?;
-        rows.iter().map(app_row).collect()
+        Ok(row::all("apps", &rows, app_row))
     }
 
     async fn app(&self, id: &str) -> Result<Option<AppRow>> {
@@ -150,7 +153,7 @@ impl AppStore for Sqlite {
             .fetch_optional(&self.readers)
             .await
             .map_err(failure)?;
-        row.as_ref().map(app_row).transpose()
+        row::one("apps", row, app_row)
     }
 
     async fn put_app(&self, app: &AppRow) -> Result<bool> {
@@ -187,7 +190,7 @@ impl AppStore for Sqlite {
                 .bind(app.revision)
                 .execute(&mut *db)
                 .await?;
-            // The component that it moved away from may have been kept for it alone.
+            // The previous component may have been kept only for this job.
             if let Some(left) = left.filter(|left| left != app.digest.as_str()) {
                 sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM components WHERE digest = ? AND {UNUSED}")))
                     .bind(left)
@@ -207,7 +210,15 @@ impl AppStore for Sqlite {
             if accounts == 0 {
                 sqlx::query("DELETE FROM sessions WHERE app = ?").bind(id).execute(&mut *db).await?;
                 sqlx::query("DELETE FROM provider_values WHERE app = ?").bind(id).execute(&mut *db).await?;
-                // Other processes know apps by name and revision: one made anew must not look like the old one.
+                sqlx::query(
+                    "DELETE FROM stats_samples WHERE (tenant, channel) IN
+                     (SELECT tenant, channel FROM former_channels WHERE app = ?)",
+                )
+                .bind(id)
+                .execute(&mut *db)
+                .await?;
+                sqlx::query("DELETE FROM former_channels WHERE app = ?").bind(id).execute(&mut *db).await?;
+                // Other processes identify apps by name and revision, so a new app must not repeat an old revision.
                 sqlx::query(
                     "UPDATE counters SET value = max(value, (SELECT revision FROM apps WHERE id = ?))
                      WHERE name = 'apps' AND EXISTS (SELECT 1 FROM apps WHERE id = ?)",
@@ -222,8 +233,9 @@ impl AppStore for Sqlite {
         })
     }
 
-    async fn insert_session(&self, session: &SessionRow) -> Result<()> {
-        write!(self, db => {
+    async fn insert_session(&self, session: &SessionRow, ended_before: i64) -> Result<()> {
+        write!(self for &session.tenant, db => {
+            sqlx::query("DELETE FROM sessions WHERE expires_at <= ?").bind(ended_before).execute(&mut *db).await?;
             sqlx::query(
                 "INSERT INTO sessions (id, tenant, app, owner, payload, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
             )
@@ -239,39 +251,27 @@ impl AppStore for Sqlite {
         })
     }
 
-    async fn take_session(&self, tenant: &TenantId, id: &str, owner: &str) -> Result<TakeSession> {
-        write!(self, db => {
+    async fn consume_session(&self, tenant: &TenantId, id: &str, owner: &str) -> Result<ConsumedSession> {
+        write!(self for tenant.as_str(), db => {
             let row = sqlx::query("SELECT * FROM sessions WHERE tenant = ? AND id = ?")
                 .bind(tenant.as_str())
                 .bind(id)
                 .fetch_optional(&mut *db)
                 .await?;
-            let Some(row) = row else { return Ok(TakeSession::Missing) };
-            if row.get::<String, _>("owner") != owner {
-                return Ok(TakeSession::BegunByAnother);
+            let Some(row) = row else { return Ok(ConsumedSession::Missing) };
+            let session = row::read("sessions", &row, session_row)?;
+            if session.owner != owner {
+                return Ok(ConsumedSession::BegunByAnother);
             }
-            if row.get::<bool, _>("spent") {
-                return Ok(TakeSession::Spent);
+            if row.try_get::<bool, _>("spent")? {
+                return Ok(ConsumedSession::Before);
             }
-            // The row stays until it expires, so that a second use can be told from a wrong one.
+            // The row stays until it expires, so that a second use can be distinguished from an unknown state.
             sqlx::query("UPDATE sessions SET spent = 1, payload = x'' WHERE id = ?")
                 .bind(id)
                 .execute(&mut *db)
                 .await?;
-            Ok(TakeSession::Taken(SessionRow {
-                id: row.get("id"),
-                tenant: row.get("tenant"),
-                app: row.get("app"),
-                owner: row.get("owner"),
-                payload: Sealed(row.get("payload")),
-                expires_at: row.get("expires_at"),
-            }))
-        })
-    }
-
-    async fn delete_expired_sessions(&self, now: i64) -> Result<()> {
-        write!(self, db => {
-            sqlx::query("DELETE FROM sessions WHERE expires_at <= ?").bind(now).execute(&mut *db).await.map(drop)
+            Ok(ConsumedSession::Now(session))
         })
     }
 }

@@ -1,13 +1,15 @@
-//! What webhooks said, stored before the platform gets its answer.
+//! Webhook events, stored before the platform gets its response.
+
+use sqlx::sqlite::SqliteRow;
 
 use super::*;
 
-/// An event that matches nothing by then never will.
+/// After this time an unmatched event is not expected to match.
 const KEEP_UNMATCHED: i64 = 3 * 24 * 3_600_000;
-/// A platform repeats a delivery for days; its id must be known that long.
+/// A platform repeats a delivery for days, so its id must be kept that long.
 const KEEP_IDS: i64 = 14 * 24 * 3_600_000;
 
-/// A request that may make the post was begun, and no answer told its reference.
+/// A request that may make the post was started, and no response provided its reference.
 macro_rules! lost {
     ($job:literal) => {
         concat!(
@@ -22,10 +24,18 @@ macro_rules! lost {
     };
 }
 
+fn waiting(row: &SqliteRow) -> sqlx::Result<WaitingEvent> {
+    Ok(WaitingEvent {
+        id: row.try_get("id")?,
+        row: row.try_get("row")?,
+        evidence: Sealed(row.try_get("evidence")?),
+    })
+}
+
 #[async_trait]
 impl EventStore for Sqlite {
     async fn insert_event(&self, event: &EventRow) -> Result<bool> {
-        write!(self, db => {
+        write!(self for &event.app, db => {
             let fresh = sqlx::query(
                 "INSERT INTO events (app, id, reference, account, evidence, received_at, taken)
                  VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (app, id) DO NOTHING",
@@ -43,7 +53,7 @@ impl EventStore for Sqlite {
             if !fresh {
                 return Ok(false);
             }
-            let by_reference: Option<String> = sqlx::query_scalar(
+            let by_reference = sqlx::query(
                 "SELECT j.id FROM job_references r JOIN jobs j ON j.id = r.job
                  LEFT JOIN accounts a ON a.channel = j.channel
                  WHERE r.app = ?1 AND r.reference = ?2 AND (?3 IS NULL OR a.account IS NULL OR a.account = ?3)",
@@ -51,12 +61,14 @@ impl EventStore for Sqlite {
             .bind(&event.app)
             .bind(&event.reference)
             .bind(&event.account)
-            .fetch_optional(&mut *db)
+            .fetch_all(&mut *db)
             .await?;
-            // The account's one publish whose lost answer held the reference.
-            let lost: Vec<String> = match (&by_reference, &event.account) {
+            let by_reference: Option<String> =
+                row::all("jobs", &by_reference, |row| row.try_get("id")).into_iter().next();
+            // The account's only publish whose lost response contained the reference.
+            let lost = match (&by_reference, &event.account) {
                 (None, Some(account)) => {
-                    sqlx::query_scalar(concat!(
+                    sqlx::query(concat!(
                         "SELECT j.id FROM jobs j JOIN accounts a ON a.channel = j.channel AND a.tenant = j.tenant
                          WHERE j.app = ? AND a.account = ? AND j.sent_at >= ? AND ",
                         lost!("j")
@@ -70,7 +82,7 @@ impl EventStore for Sqlite {
                 _ => Vec::new(),
             };
             let job = by_reference.or_else(|| match lost.as_slice() {
-                [only] => Some(only.clone()),
+                [only] => row::read("jobs", only, |row| row.try_get("id")).inspect_err(row::skip).ok(),
                 _ => None,
             });
             if let Some(job) = job {
@@ -100,17 +112,18 @@ impl EventStore for Sqlite {
 
     async fn waiting_event(&self, job: &str) -> Result<Option<WaitingEvent>> {
         let matched = sqlx::query(
-            "SELECT rowid, app || '/' || id, evidence FROM events WHERE job = ? AND taken = 0 ORDER BY rowid LIMIT 1",
+            "SELECT id, app || '/' || id AS row, evidence FROM events WHERE job = ? AND taken = 0 ORDER BY rowid",
         )
         .bind(job)
-        .fetch_optional(&self.readers)
+        .fetch_all(&self.readers)
         .await
         .map_err(failure)?;
-        let row = match matched {
-            Some(row) => Some(row),
-            // When it came, several publishes could have been meant; meanwhile the others know their references.
-            None => sqlx::query(concat!(
-                "SELECT e.rowid, e.app || '/' || e.id, e.evidence FROM jobs j
+        if let Some(event) = row::all("events", &matched, waiting).into_iter().next() {
+            return Ok(Some(event));
+        }
+        // When the event arrived, several publishes could match; by now the others have their references.
+        let rows = sqlx::query(concat!(
+                "SELECT e.id, e.app || '/' || e.id AS row, e.evidence FROM jobs j
                  JOIN accounts a ON a.channel = j.channel AND a.tenant = j.tenant
                  JOIN events e ON e.app = j.app AND e.account = a.account AND e.received_at >= j.sent_at
                  WHERE j.id = ? AND e.job IS NULL AND e.taken = 0 AND e.reference IS NOT NULL AND ",
@@ -118,30 +131,39 @@ impl EventStore for Sqlite {
                 " AND NOT EXISTS (SELECT 1 FROM jobs o JOIN accounts b ON b.channel = o.channel AND b.tenant = o.tenant
                   WHERE o.app = j.app AND b.account = a.account AND o.id <> j.id AND ",
                 lost!("o"),
-                ") ORDER BY e.rowid LIMIT 1"
+                ") ORDER BY e.rowid"
             ))
             .bind(job)
-            .fetch_optional(&self.readers)
+            .fetch_all(&self.readers)
             .await
-            .map_err(failure)?,
-        };
-        Ok(row.map(|row| WaitingEvent { rowid: row.get(0), row: row.get(1), evidence: Sealed(row.get(2)) }))
+            .map_err(failure)?;
+        Ok(row::all("events", &rows, waiting).into_iter().next())
     }
 
-    async fn remove_account(&self, app: &str, account: &str, at: i64, detail: &str, now: i64) -> Result<u64> {
-        write!(self, db => {
-            let done = sqlx::query(
+    async fn end_connections(&self, event: &EventRow, at: i64, detail: &str) -> Result<(bool, u64)> {
+        write!(self for &event.app, db => {
+            let ended = sqlx::query(
                 "UPDATE accounts SET health = 'needs_reconnect', health_detail = ?, updated_at = ?
                  WHERE app = ? AND account = ? AND connected_at <= ?",
             )
             .bind(detail)
-            .bind(now)
-            .bind(app)
-            .bind(account)
+            .bind(event.received_at)
+            .bind(&event.app)
+            .bind(&event.account)
             .bind(at)
             .execute(&mut *db)
             .await?;
-            Ok(done.rows_affected())
+            let heard = sqlx::query(
+                "INSERT INTO events (app, id, evidence, received_at, taken) VALUES (?, ?, ?, ?, 1)
+                 ON CONFLICT (app, id) DO NOTHING",
+            )
+            .bind(&event.app)
+            .bind(&event.id)
+            .bind(&event.evidence.0)
+            .bind(event.received_at)
+            .execute(&mut *db)
+            .await?;
+            Ok((heard.rows_affected() == 1, ended.rows_affected()))
         })
     }
 }

@@ -1,75 +1,96 @@
-//! Publish jobs. A job's row is the truth about it: state, intent and lease change in one transaction.
+//! Publish jobs. A job's row is authoritative: state, intent and lease change in one transaction.
 
 use sqlx::sqlite::SqliteRow;
 
 use super::*;
 
-fn job_row(row: &SqliteRow) -> Result<JobRow> {
-    let status = match row.get("status") {
-        "active" => JobStatus::Active,
-        "paused" => JobStatus::Paused,
-        "published" => JobStatus::Published,
-        "failed" => JobStatus::Failed,
-        "cancelled" => JobStatus::Cancelled,
-        _ => JobStatus::Unknown,
-    };
+fn job_row(row: &SqliteRow) -> sqlx::Result<JobRow> {
     Ok(JobRow {
-        id: row.get("id"),
-        app: row.get("app"),
-        channel: row.get("channel"),
-        digest: row.get::<String, _>("digest").parse()?,
-        moved_from: row.get::<Option<String>, _>("moved_from").map(|digest| digest.parse()).transpose()?,
-        request: Sealed(row.get("request")),
-        request_hash: row.get("request_hash"),
-        idempotency_key: row.get("idempotency_key"),
-        retry_of: row.get("retry_of"),
-        consent: row.get("consent"),
-        priority: row.get("priority"),
-        publish_at: row.get("publish_at"),
-        state: row.get::<Option<Vec<u8>>, _>("state").map(Sealed),
-        once: row.get("once"),
-        interrupted: row.get("interrupted"),
-        once_begun: row.get("once_begun"),
-        sent_at: row.get("sent_at"),
-        status,
-        phase: row.get("phase"),
-        bytes_sent: row.get("bytes_sent"),
-        bytes_total: row.get("bytes_total"),
-        wake_at: row.get("wake_at"),
-        attempts: row.get("attempts"),
-        deadline_at: row.get("deadline_at"),
-        cancel_requested: row.get("cancel_requested"),
-        post_id: row.get("post_id"),
-        url: row.get("url"),
-        error: row.get("error"),
-        references: serde_json::from_str(row.get("refs")).unwrap_or_default(),
-        quotas: row.get("quotas"),
-        asked_at: row.get("asked_at"),
-        forced: row.get("forced"),
-        resolution: row.get("resolution"),
-        created_at: row.get("created_at"),
-        updated_at: row.get("updated_at"),
-        ended_at: row.get("ended_at"),
+        id: row.try_get("id")?,
+        app: row.try_get("app")?,
+        channel: row.try_get("channel")?,
+        digest: row::parsed(row, "digest")?,
+        moved_from: match row.try_get::<Option<&str>, _>("moved_from")? {
+            Some(_) => Some(row::parsed(row, "moved_from")?),
+            None => None,
+        },
+        request: Sealed(row.try_get("request")?),
+        request_hash: row.try_get("request_hash")?,
+        idempotency_key: row.try_get("idempotency_key")?,
+        retry_of: row.try_get("retry_of")?,
+        consent: row.try_get("consent")?,
+        priority: row.try_get("priority")?,
+        publish_at: row.try_get("publish_at")?,
+        state: row.try_get::<Option<Vec<u8>>, _>("state")?.map(Sealed),
+        non_idempotent: row.try_get("once")?,
+        interrupted: row.try_get("interrupted")?,
+        non_idempotent_begun: row.try_get("once_begun")?,
+        sent_at: row.try_get("sent_at")?,
+        status: row::word(row, "status")?,
+        phase: row.try_get("phase")?,
+        bytes_sent: row.try_get("bytes_sent")?,
+        bytes_total: row.try_get("bytes_total")?,
+        wake_at: row.try_get("wake_at")?,
+        attempts: row.try_get("attempts")?,
+        deadline_at: row.try_get("deadline_at")?,
+        cancel_requested: row.try_get("cancel_requested")?,
+        post_id: row.try_get("post_id")?,
+        url: row.try_get("url")?,
+        error: row.try_get("error")?,
+        // Only shown.
+        references: row::json(row, "refs").unwrap_or_default(),
+        quotas: row.try_get("quotas")?,
+        asked_at: row.try_get("asked_at")?,
+        forced: row.try_get("forced")?,
+        resolution: row.try_get("resolution")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+        ended_at: row.try_get("ended_at")?,
     })
 }
 
-/// A job with its references, as one row.
+fn history_row(row: &SqliteRow) -> sqlx::Result<HistoryRow> {
+    Ok(HistoryRow {
+        at_ms: row.try_get("at_ms")?,
+        call: row.try_get("call")?,
+        phase: row.try_get("phase")?,
+        result: row.try_get("result")?,
+        message: row.try_get("message")?,
+        code: row.try_get("code")?,
+        trace_id: row.try_get("trace_id")?,
+    })
+}
+
+/// A job with its references, as one row. JSON cannot hold a damaged reference that is not text.
 macro_rules! select {
-    ($rest:literal) => {
+    ($($rest:tt)+) => {
         concat!(
-            "SELECT j.*, (SELECT json_group_array(r.reference) FROM job_references r WHERE r.job = j.id) AS refs ",
+            "SELECT j.*, (SELECT json_group_array(CAST(r.reference AS TEXT)) FROM job_references r WHERE r.job = j.id) AS refs ",
             "FROM jobs j ",
-            $rest
+            $($rest)+
         )
     };
 }
 
-/// Jobs looked at under the lock: another worker may have been faster with the first ones.
+/// The jobs of a list. `JobGroup::Scheduled`: only the time to publish at is waited for.
+macro_rules! listed {
+    ($page:literal) => {
+        select!(
+            "WHERE j.tenant = ?1 AND (?2 IS NULL OR j.channel = ?2)
+             AND (?3 IS NULL OR j.status IN (SELECT value FROM json_each(?3)))
+             AND (?6 IS NULL
+               OR (j.publish_at IS NOT NULL AND j.wake_at IS j.publish_at AND NOT j.cancel_requested) = ?6) ",
+            $page
+        )
+    };
+}
+
+/// The number of candidates checked under the lock, because another worker may have taken the first ones.
 const CHOSEN: i64 = 32;
-/// What one step of priority is worth, in milliseconds of waiting.
+/// One step of priority, in milliseconds of waiting.
 const PRIORITY_STEP: i64 = 60_000;
 
-/// Nobody holds the job `j`.
+/// No worker holds the job `j`.
 macro_rules! free {
     ($job:literal) => {
         concat!(
@@ -85,7 +106,7 @@ macro_rules! free {
     };
 }
 
-/// One job of a channel at a time: its allowances are counted by account, and its posts keep their order.
+/// Only one job of a channel runs at a time, because allowances are counted per account and posts keep their order.
 macro_rules! channel_free {
     ($job:literal) => {
         concat!(
@@ -104,26 +125,93 @@ macro_rules! channel_free {
     };
 }
 
-/// In the order of who has waited longest: a job since it was due, or since its channel last had its turn.
+/// Ordered by the longest wait of a tenant: since its first job was due, or since one of its channels last ran; then by
+/// the longest wait of a channel among them. So neither a tenant nor a channel with many jobs holds up the others.
+/// Materialized, so that a search that finds nothing due reads nothing else.
 const CHOOSE: &str = concat!(
-    "SELECT j.id FROM jobs j LEFT JOIN turns t ON t.tenant = j.tenant AND t.channel = j.channel
-     WHERE j.wake_at <= ?1 AND (?6 IS NULL OR (j.tenant = ?5 AND j.id = ?6)) AND ",
+    "WITH due AS MATERIALIZED (
+       SELECT j.rowid AS row, j.id, j.tenant, j.channel, j.wake_at, j.priority, j.created_at FROM jobs j
+       WHERE j.wake_at <= ?1 AND (?5 IS NULL OR j.id IN (SELECT value FROM json_each(?5)))
+       AND j.tenant NOT IN (SELECT value FROM json_each(?7)) AND ",
     free!("j"),
     " AND ",
     channel_free!("j"),
-    " ORDER BY max(j.wake_at, coalesce(t.at, 0)) - j.priority * ?4, j.created_at, j.id LIMIT ?7"
+    "), waiting AS MATERIALIZED (
+       SELECT d.tenant, max(min(d.wake_at),
+         coalesce((SELECT max(t.at) FROM channel_fairness t WHERE t.tenant = d.tenant), 0)) AS since
+       FROM due d GROUP BY d.tenant ORDER BY since LIMIT ?6)
+     SELECT d.row FROM due d JOIN waiting w ON w.tenant = d.tenant
+     LEFT JOIN channel_fairness t ON t.tenant = d.tenant AND t.channel = d.channel
+     ORDER BY w.since, max(d.wake_at, coalesce(t.at, 0)) - d.priority * ?4, d.created_at, d.id LIMIT ?6"
 );
 
 const TAKE: &str = concat!(
     "UPDATE jobs SET lease_owner = ?4, lease_until = ?5, fence = fence + 1
-     WHERE id = ?6 AND wake_at <= ?1 AND ",
+     WHERE rowid = ?6 AND wake_at <= ?1 AND ",
     free!("jobs"),
     " AND ",
     channel_free!("jobs"),
-    " RETURNING fence, tenant, channel"
+    " RETURNING fence"
 );
 
-/// Attempts forgotten in one transaction.
+/// Changes of a job, its account and its app by others. They are read in the same transaction as the write, so
+/// that a worker needs no extra query to reuse its data.
+macro_rules! signals {
+    () => {
+        "id, cancel_requested,
+         (SELECT CAST(a.credentials_revision AS INTEGER) FROM accounts a WHERE a.tenant = jobs.tenant AND a.channel = jobs.channel)
+           AS credentials_revision,
+         (SELECT CAST(p.revision AS INTEGER) FROM accounts a JOIN apps p ON p.id = a.app
+           WHERE a.tenant = jobs.tenant AND a.channel = jobs.channel) AS app_revision"
+    };
+}
+
+fn signals(row: &SqliteRow) -> sqlx::Result<JobSignals> {
+    Ok(JobSignals {
+        cancel_requested: row.try_get("cancel_requested")?,
+        credentials_revision: row.try_get("credentials_revision")?,
+        app_revision: row.try_get("app_revision")?,
+    })
+}
+
+impl Sqlite {
+    /// The current time of the lease clock, and the lease owners that are certainly dead, as JSON. An owner's name
+    /// is used only once, so a dead owner stays dead.
+    async fn dead_holders(&self) -> Result<(i64, String)> {
+        let now = self.leases.now_ms();
+        let holders = sqlx::query(
+            "SELECT DISTINCT lease_owner FROM jobs WHERE lease_owner IS NOT NULL AND lease_until > ?",
+        )
+        .bind(now)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failure)?;
+        let mut dead: Vec<String> = row::all("jobs", &holders, |row| row.try_get("lease_owner"));
+        dead.retain(|holder| process::is_dead(holder));
+        Ok((now, serde_json::to_string(&dead).unwrap_or_else(|_| "[]".to_owned())))
+    }
+}
+
+/// Another attempt at the post of job `?2`, that may come to something or has: one that was made later and has not
+/// ended without a post, or an earlier one that was found to be out.
+const OTHER_ATTEMPT: &str = concat!(
+    "WITH RECURSIVE before (id, retry_of) AS (
+       SELECT id, retry_of FROM jobs WHERE tenant = ?1 AND id = ?2
+       UNION SELECT j.id, j.retry_of FROM jobs j JOIN before b ON j.tenant = ?1 AND j.id = b.retry_of),
+     family (id) AS (
+       SELECT id FROM before
+       UNION SELECT j.id FROM jobs j JOIN family f ON j.tenant = ?1 AND j.retry_of = f.id) ",
+    select!(
+        "WHERE j.tenant = ?1 AND j.id IN (SELECT id FROM family)
+         AND CASE WHEN j.id IN (SELECT id FROM before) THEN j.status = 'published'
+             ELSE j.status NOT IN ('failed', 'cancelled') END
+         ORDER BY j.status = 'published' DESC, j.created_at DESC, j.id LIMIT 1"
+    )
+);
+
+/// References one job may have. A post has one; each new start of a publish may add another.
+const REFERENCES_PER_JOB: i64 = 100;
+/// Attempts or jobs deleted in one transaction: few enough that others can write in between.
 const PRUNED: i64 = 1_000;
 
 const HISTORY: &str = "INSERT INTO job_history (job, at_ms, call, phase, result, message, code, trace_id)
@@ -131,24 +219,61 @@ const HISTORY: &str = "INSERT INTO job_history (job, at_ms, call, phase, result,
 
 #[async_trait]
 impl JobStore for Sqlite {
-    async fn insert_job(&self, tenant: &TenantId, job: &JobRow) -> Result<Option<JobRow>> {
-        let existing: Result<Option<SqliteRow>> = write!(self, db => {
+    async fn insert_job(&self, tenant: &TenantId, job: &JobRow, media: &JobMedia) -> Result<InsertedJob> {
+        enum Found {
+            Nothing,
+            Row(SqliteRow),
+            Gone(String),
+        }
+        let found: Result<Found> = write!(self for tenant.as_str(), db => {
             if let Some(key) = &job.idempotency_key {
                 let taken = sqlx::query(select!("WHERE j.tenant = ? AND j.idempotency_key = ?"))
                     .bind(tenant.as_str())
                     .bind(key)
                     .fetch_optional(&mut *db)
                     .await?;
-                if taken.is_some() {
-                    return Ok(taken);
+                if let Some(row) = taken {
+                    return Ok(Found::Row(row));
                 }
+            }
+            if let Some(old) = &job.retry_of {
+                let made = sqlx::query(OTHER_ATTEMPT).bind(tenant.as_str()).bind(old).fetch_optional(&mut *db).await?;
+                if let Some(row) = made {
+                    return Ok(Found::Row(row));
+                }
+            }
+            for upload in &media.uploads {
+                let bound = sqlx::query(
+                    "INSERT OR REPLACE INTO upload_jobs (upload, job)
+                     SELECT id, ? FROM uploads WHERE tenant = ? AND id = ?",
+                )
+                .bind(&job.id)
+                .bind(tenant.as_str())
+                .bind(upload)
+                .execute(&mut *db)
+                .await?;
+                if bound.rows_affected() == 0 {
+                    // Nothing is stored, so nothing remains bound.
+                    sqlx::query("DELETE FROM upload_jobs WHERE job = ?").bind(&job.id).execute(&mut *db).await?;
+                    return Ok(Found::Gone(upload.clone()));
+                }
+            }
+            for link in &media.links {
+                sqlx::query("INSERT INTO media_links (id, tenant, reference, job, created_at) VALUES (?, ?, ?, ?, ?)")
+                    .bind(&link.id)
+                    .bind(&link.tenant)
+                    .bind(&link.reference.0)
+                    .bind(&job.id)
+                    .bind(link.created_at)
+                    .execute(&mut *db)
+                    .await?;
             }
             sqlx::query(
                 "INSERT INTO jobs (id, tenant, app, channel, digest, request, request_hash, idempotency_key,
                      retry_of, consent, priority, publish_at, state, once, interrupted, once_begun, status, phase,
-                     bytes_sent, bytes_total, wake_at, attempts, deadline_at, cancel_requested, created_at,
-                     updated_at)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, 0, 0, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?)",
+                     bytes_sent, bytes_total, wake_at, attempts, deadline_at, cancel_requested, quotas, asked_at,
+                     created_at, updated_at)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, 0, 0, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?, ?, ?)",
             )
             .bind(&job.id)
             .bind(tenant.as_str())
@@ -167,126 +292,181 @@ impl JobStore for Sqlite {
             .bind(job.bytes_total)
             .bind(job.wake_at)
             .bind(job.deadline_at)
+            .bind(&job.quotas)
+            .bind(job.asked_at)
             .bind(job.created_at)
             .bind(job.updated_at)
             .execute(&mut *db)
             .await?;
-            Ok(None)
+            Ok(Found::Nothing)
         });
-        existing?.as_ref().map(job_row).transpose()
+        Ok(match found? {
+            Found::Nothing => InsertedJob::Stored,
+            Found::Row(row) => {
+                InsertedJob::Repeated(Box::new(row::read("jobs", &row, job_row).map_err(failure)?))
+            }
+            Found::Gone(upload) => InsertedJob::UploadGone(upload),
+        })
     }
 
     async fn job(&self, tenant: &TenantId, id: &str) -> Result<Option<JobRow>> {
         let row = sqlx::query(select!("WHERE j.tenant = ? AND j.id = ?"))
             .bind(tenant.as_str())
             .bind(id)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.reader(tenant).await?)
             .await
             .map_err(failure)?;
-        row.as_ref().map(job_row).transpose()
+        row::one("jobs", row, job_row)
     }
 
     async fn job_of_key(&self, tenant: &TenantId, idempotency_key: &str) -> Result<Option<JobRow>> {
         let row = sqlx::query(select!("WHERE j.tenant = ? AND j.idempotency_key = ?"))
             .bind(tenant.as_str())
             .bind(idempotency_key)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.reader(tenant).await?)
             .await
             .map_err(failure)?;
-        row.as_ref().map(job_row).transpose()
+        row::one("jobs", row, job_row)
     }
 
     async fn jobs(&self, tenant: &TenantId, filter: &JobFilter) -> Result<Vec<JobRow>> {
-        let rows = sqlx::query(select!(
-            "WHERE j.tenant = ?1 AND (?2 IS NULL OR j.channel = ?2) AND (?3 IS NULL OR j.status = ?3)
-             AND (?5 IS NULL OR EXISTS (SELECT 1 FROM jobs b WHERE b.tenant = ?1 AND b.id = ?5
-               AND (j.created_at < b.created_at OR (j.created_at = b.created_at AND j.id > b.id))))
-             ORDER BY j.created_at DESC, j.id LIMIT ?4"
-        ))
-        .bind(tenant.as_str())
-        .bind(&filter.channel)
-        .bind(filter.status.map(JobStatus::name))
-        .bind(filter.limit)
-        .bind(&filter.before)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failure)?;
-        rows.iter().map(job_row).collect()
+        // A page begins where the one before ended, by an index: what lies before it is not read again.
+        let scheduled = filter.group.and_then(JobGroup::scheduled);
+        let page = match (scheduled, &filter.before) {
+            (Some(true), None) => listed!("ORDER BY j.publish_at, j.id LIMIT ?4 OFFSET ?7"),
+            (Some(true), Some(_)) => listed!(
+                "AND (j.publish_at, j.id) > (SELECT publish_at, id FROM jobs WHERE tenant = ?1 AND id = ?5)
+                 ORDER BY j.publish_at, j.id LIMIT ?4 OFFSET ?7"
+            ),
+            (_, None) => listed!("ORDER BY j.created_at DESC, j.id LIMIT ?4 OFFSET ?7"),
+            (_, Some(_)) => listed!(
+                "AND j.created_at <= (SELECT created_at FROM jobs WHERE tenant = ?1 AND id = ?5)
+                 AND (j.created_at < (SELECT created_at FROM jobs WHERE tenant = ?1 AND id = ?5) OR j.id > ?5)
+                 ORDER BY j.created_at DESC, j.id LIMIT ?4 OFFSET ?7"
+            ),
+        };
+        let statuses: Option<Vec<&str>> = match (filter.group, filter.status) {
+            (Some(group), _) => Some(group.statuses().iter().map(|status| status.name()).collect()),
+            (None, status) => status.map(|status| vec![status.name()]),
+        };
+        let statuses = statuses.map(|names| serde_json::to_string(&names).unwrap_or_default());
+        let (mut jobs, mut offset) = (Vec::new(), 0);
+        loop {
+            let wanted = filter.limit.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
+            let rows = sqlx::query(page)
+                .bind(tenant.as_str())
+                .bind(&filter.channel)
+                .bind(&statuses)
+                .bind(wanted)
+                .bind(&filter.before)
+                .bind(scheduled)
+                .bind(offset)
+                .fetch_all(&mut *self.reader(tenant).await?)
+                .await
+                .map_err(failure)?;
+            let found = rows.len();
+            jobs.extend(row::all("jobs", &rows, job_row));
+            // A short page means that there are no more; so what damaged rows leave free is filled.
+            if found < wanted as usize || jobs.len() == filter.limit as usize {
+                return Ok(jobs);
+            }
+            offset += i64::try_from(found).unwrap_or(i64::MAX);
+        }
     }
 
-    async fn lease_job(&self, ask: &AskForJob<'_>) -> Result<Option<(TenantId, JobRow, Lease)>> {
-        // Looking takes no lock, for idle workers look often and choosing may take a while. What was chosen is
-        // looked at again under the lock.
-        let holders: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT lease_owner FROM jobs WHERE lease_owner IS NOT NULL AND lease_until > ?",
-        )
-        .bind(ask.lease_now)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failure)?;
-        let dead: Vec<&String> = holders.iter().filter(|holder| (ask.dead)(holder)).collect();
-        // An owner's name is used once, so who is dead stays dead.
-        let dead = serde_json::to_string(&dead).unwrap_or_else(|_| "[]".to_owned());
-        let (tenant, id) = ask.only.map(|(tenant, id)| (tenant.as_str(), id)).unzip();
-        let chosen: Vec<String> = sqlx::query_scalar(CHOOSE)
+    async fn job_times(&self, ids: &[String]) -> Result<Vec<(String, JobStatus, Option<i64>)>> {
+        let rows =
+            sqlx::query("SELECT id, status, wake_at FROM jobs WHERE id IN (SELECT value FROM json_each(?))")
+                .bind(serde_json::to_string(ids).unwrap_or_default())
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failure)?;
+        Ok(row::all("jobs", &rows, |row| {
+            Ok((row.try_get("id")?, row::word(row, "status")?, row.try_get("wake_at")?))
+        }))
+    }
+
+    async fn acquire_job(&self, ask: &AskForJob<'_>) -> Result<Option<(TenantId, JobRow, Lease)>> {
+        // The search takes no lock, because idle workers search often and it may take a while. The candidates
+        // are checked again under the lock.
+        let (lease_now, dead) = self.dead_holders().await?;
+        let only = ask.only.map(|ids| serde_json::to_string(ids).unwrap_or_default());
+        let without: Vec<&str> = ask.without.iter().map(TenantId::as_str).collect();
+        let chosen: Vec<i64> = sqlx::query_scalar(CHOOSE)
             .bind(ask.now)
-            .bind(ask.lease_now)
+            .bind(lease_now)
             .bind(&dead)
             .bind(PRIORITY_STEP)
-            .bind(tenant)
-            .bind(id)
+            .bind(only)
             .bind(CHOSEN)
+            .bind(serde_json::to_string(&without).unwrap_or_default())
             .fetch_all(&self.readers)
             .await
             .map_err(failure)?;
         if chosen.is_empty() {
             return Ok(None);
         }
-        let leased: Result<Option<(SqliteRow, i64)>> = write!(self, db => {
-            for id in &chosen {
-                let taken: Option<(i64, String, String)> = sqlx::query_as(TAKE)
+        write!(self, db => {
+            for id in chosen {
+                let row = sqlx::query(select!("WHERE j.rowid = ?")).bind(id).fetch_optional(&mut *db).await?;
+                let Some(row) = row else { continue };
+                let owned = |row: &SqliteRow| {
+                    let next = row.try_get::<Option<i64>, _>("fence")?.and_then(|fence| fence.checked_add(1));
+                    next.ok_or_else(|| row::malformed("fence", "no number comes after it"))?;
+                    Ok((row::parsed::<TenantId>(row, "tenant")?, job_row(row)?))
+                };
+                let (tenant, job) = match row::read("jobs", &row, owned) {
+                    Ok(owned) => owned,
+                    Err(error) => {
+                        row::skip(&error);
+                        // Not in the way of the others, and looked at again after the time of a lease.
+                        sqlx::query("UPDATE jobs SET wake_at = ? WHERE rowid = ? AND wake_at <= ?")
+                            .bind(ask.now.saturating_add(millis(ask.length)))
+                            .bind(id)
+                            .bind(ask.now)
+                            .execute(&mut *db)
+                            .await?;
+                        continue;
+                    }
+                };
+                let fence: Option<i64> = sqlx::query_scalar(TAKE)
                     .bind(ask.now)
-                    .bind(ask.lease_now)
+                    .bind(lease_now)
                     .bind(&dead)
-                    .bind(ask.owner)
-                    .bind(ask.lease_until)
+                    .bind(process::owner())
+                    .bind(self.lease_end(ask.length))
                     .bind(id)
                     .fetch_optional(&mut *db)
                     .await?;
-                let Some((fence, tenant, channel)) = taken else { continue };
+                let Some(fence) = fence else { continue };
                 sqlx::query(
-                    "INSERT INTO turns (tenant, channel, at) VALUES (?, ?, ?)
+                    "INSERT INTO channel_fairness (tenant, channel, at) VALUES (?, ?, ?)
                      ON CONFLICT (tenant, channel) DO UPDATE SET at = excluded.at",
                 )
-                .bind(tenant)
-                .bind(channel)
-                .bind(ask.now)
+                .bind(tenant.as_str())
+                .bind(&job.channel)
+                // Not the time that was asked for: a round of all that is due keeps that to its end.
+                .bind(self.clock.now_ms().max(ask.now))
                 .execute(&mut *db)
                 .await?;
-                let row = sqlx::query(select!("WHERE j.id = ?")).bind(id).fetch_one(&mut *db).await?;
-                return Ok(Some((row, fence)));
+                return Ok(Some((tenant, job, Lease { fence })));
             }
             Ok(None)
-        });
-        leased?
-            .map(|(row, fence)| {
-                Ok((row.get::<String, _>("tenant").parse()?, job_row(&row)?, Lease { fence }))
-            })
-            .transpose()
+        })
     }
 
-    async fn extend_job_lease(&self, id: &str, lease: &Lease, until: i64) -> Result<Option<JobSignals>> {
+    async fn extend_job(&self, id: &str, lease: &Lease, length: Duration) -> Result<Option<JobSignals>> {
         write!(self, db => {
-            let row = sqlx::query(
-                "UPDATE jobs SET lease_until = ? WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL
-                 RETURNING cancel_requested",
-            )
-            .bind(until)
+            let row = sqlx::query(concat!(
+                "UPDATE jobs SET lease_until = ? WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL RETURNING ",
+                signals!()
+            ))
+            .bind(self.lease_end(length))
             .bind(id)
             .bind(lease.fence)
             .fetch_optional(&mut *db)
             .await?;
-            Ok(row.map(|row| JobSignals { cancel_requested: row.get(0) }))
+            row.map(|row| row::read("jobs", &row, signals)).transpose()
         })
     }
 
@@ -298,10 +478,10 @@ impl JobStore for Sqlite {
         now: i64,
     ) -> Result<Option<JobSignals>> {
         write!(self, db => {
-            let held: Option<(String, bool)> = sqlx::query_as(
+            let held = sqlx::query(concat!(
                 "UPDATE jobs SET
                  digest = CASE WHEN ? AND digest = ? THEN coalesce(moved_from, digest) ELSE digest END,
-                 moved_from = CASE WHEN ? AND digest = ? THEN NULL ELSE moved_from END,
+                 moved_from = CASE WHEN ? AND digest = ? THEN NULL WHEN ? AND digest <> ? THEN ? ELSE moved_from END,
                  state = coalesce(?, state), once = ?, interrupted = ?,
                  once_begun = ?, sent_at = CASE WHEN ? THEN coalesce(sent_at, ?) END,
                  quotas = coalesce(?, quotas), asked_at = coalesce(?, asked_at), forced = 0, status = ?, phase = ?, bytes_sent = ?, bytes_total = ?, wake_at = ?,
@@ -309,18 +489,24 @@ impl JobStore for Sqlite {
                  ended_at = CASE WHEN ? THEN coalesce(ended_at, ?) END,
                  cancel_requested = cancel_requested AND NOT ?,
                  lease_owner = CASE WHEN ? THEN NULL ELSE lease_owner END
-                 WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL RETURNING app, cancel_requested",
-            )
+                 WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL RETURNING ",
+                signals!(),
+                ", app"
+            ))
             .bind(update.send_back)
             .bind(update.digest.as_str())
-            // A component that has written the state keeps it.
+            // The component that has written the state keeps the job.
             .bind(update.send_back || update.state.is_some())
             .bind(update.digest.as_str())
+            // A state written while the job was being moved belongs to the called component.
+            .bind(update.state.is_some())
+            .bind(update.digest.as_str())
+            .bind(update.digest.as_str())
             .bind(update.state.as_ref().map(|state| &state.0))
-            .bind(update.once)
+            .bind(update.non_idempotent)
             .bind(update.interrupted)
-            .bind(update.once_begun)
-            .bind(update.once_begun)
+            .bind(update.non_idempotent_begun)
+            .bind(update.non_idempotent_begun)
             .bind(now)
             .bind(&update.quotas)
             .bind(update.asked_at)
@@ -342,16 +528,21 @@ impl JobStore for Sqlite {
             .bind(lease.fence)
             .fetch_optional(&mut *db)
             .await?;
-            let Some((app, cancel_requested)) = held else { return Ok(None) };
+            let Some(held) = held else { return Ok(None) };
+            let app: String = held.try_get("app")?;
             if let Some(reference) = &update.reference {
-                sqlx::query("INSERT OR IGNORE INTO job_references (app, reference, job) VALUES (?, ?, ?)")
-                    .bind(&app)
-                    .bind(reference)
-                    .bind(id)
-                    .execute(&mut *db)
-                    .await?;
-                // A webhook may have been faster than the answer that told us this reference; and one that was
-                // taken to be this job's for want of a reference was not.
+                sqlx::query(
+                    "INSERT OR IGNORE INTO job_references (app, reference, job) SELECT ?1, ?2, ?3
+                     WHERE (SELECT count(*) FROM job_references WHERE job = ?3) < ?4",
+                )
+                .bind(&app)
+                .bind(reference)
+                .bind(id)
+                .bind(REFERENCES_PER_JOB)
+                .execute(&mut *db)
+                .await?;
+                // A webhook may have arrived before the response with this reference. And an event that was
+                // matched to this job without a reference may not belong to it.
                 sqlx::query(
                     "UPDATE events SET job = CASE WHEN reference = ?3 THEN ?1 END
                      WHERE app = ?2 AND taken = 0 AND (job = ?1 AND reference NOT IN
@@ -366,9 +557,10 @@ impl JobStore for Sqlite {
                 .execute(&mut *db)
                 .await?;
             }
-            if let Some(event) = update.event_taken {
-                sqlx::query("UPDATE events SET taken = 1, job = coalesce(job, ?) WHERE rowid = ?")
+            if let Some(event) = &update.event_taken {
+                sqlx::query("UPDATE events SET taken = 1, job = coalesce(job, ?) WHERE app = ? AND id = ?")
                     .bind(id)
+                    .bind(&app)
                     .bind(event)
                     .execute(&mut *db)
                     .await?;
@@ -399,12 +591,27 @@ impl JobStore for Sqlite {
                 .execute(&mut *db)
                 .await?;
             }
-            Ok(Some(JobSignals { cancel_requested }))
+            row::read("jobs", &held, signals).map(Some)
+        })
+    }
+
+    async fn put_off_job(&self, id: &str, lease: &Lease, until: i64) -> Result<()> {
+        write!(self, db => {
+            sqlx::query(
+                "UPDATE jobs SET wake_at = max(wake_at, ?), lease_owner = NULL
+                 WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL",
+            )
+            .bind(until)
+            .bind(id)
+            .bind(lease.fence)
+            .execute(&mut *db)
+            .await
+            .map(drop)
         })
     }
 
     async fn request_cancel(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool> {
-        write!(self, db => {
+        write!(self for tenant.as_str(), db => {
             let done = sqlx::query(
                 "UPDATE jobs SET cancel_requested = 1, wake_at = ?, status = 'active', updated_at = ?
                  WHERE tenant = ? AND id = ? AND ended_at IS NULL",
@@ -420,36 +627,18 @@ impl JobStore for Sqlite {
     }
 
     async fn wake_job(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool> {
-        write!(self, db => {
+        write!(self for tenant.as_str(), db => {
             let done = sqlx::query(
-                "UPDATE jobs SET wake_at = min(coalesce(wake_at, ?), ?), status = 'active', error = NULL,
-                 forced = 1, updated_at = ?
-                 WHERE tenant = ? AND id = ? AND ended_at IS NULL",
+                "UPDATE jobs SET wake_at = min(coalesce(wake_at, ?1), ?1), status = 'active', error = NULL,
+                 publish_at = CASE WHEN publish_at <= ?1 THEN publish_at END, forced = 1, updated_at = ?1
+                 WHERE tenant = ?2 AND id = ?3 AND ended_at IS NULL",
             )
-            .bind(now)
-            .bind(now)
             .bind(now)
             .bind(tenant.as_str())
             .bind(id)
             .execute(&mut *db)
             .await?;
             Ok(done.rows_affected() == 1)
-        })
-    }
-
-    async fn wake_paused_jobs(&self, tenant: &TenantId, channel: &str, now: i64) -> Result<()> {
-        write!(self, db => {
-            sqlx::query(
-                "UPDATE jobs SET wake_at = ?, status = 'active', error = NULL, updated_at = ?
-                 WHERE tenant = ? AND channel = ? AND status = 'paused'",
-            )
-            .bind(now)
-            .bind(now)
-            .bind(tenant.as_str())
-            .bind(channel)
-            .execute(&mut *db)
-            .await
-            .map(drop)
         })
     }
 
@@ -460,8 +649,8 @@ impl JobStore for Sqlite {
         resolved: &ResolvedJob,
         now: i64,
     ) -> Result<bool> {
-        write!(self, db => {
-            // Whoever looks at it just now (late evidence) is too late: the fence makes its answer worthless.
+        write!(self for tenant.as_str(), db => {
+            // A worker that is processing late evidence is too late: the fence rejects its result.
             let phase: Option<String> = sqlx::query_scalar(
                 "UPDATE jobs SET status = ?, post_id = coalesce(?, post_id), url = coalesce(?, url), error = ?,
                  resolution = ?, wake_at = NULL, updated_at = ?, fence = fence + 1, lease_owner = NULL
@@ -494,8 +683,8 @@ impl JobStore for Sqlite {
     }
 
     async fn change_job(&self, tenant: &TenantId, id: &str, change: &ChangedJob, now: i64) -> Result<bool> {
-        write!(self, db => {
-            // A call that is under way is repeatable, for no other was begun. The fence keeps its answer out.
+        write!(self for tenant.as_str(), db => {
+            // A running call is repeatable, since no `once` call was started. The fence rejects its result.
             let phase: Option<String> = sqlx::query_scalar(
                 "UPDATE jobs SET request = coalesce(?1, request),
                  state = CASE WHEN ?1 IS NULL THEN state END,
@@ -536,13 +725,13 @@ impl JobStore for Sqlite {
     }
 
     async fn move_job(&self, tenant: &TenantId, id: &str, to: &Digest, now: i64) -> Result<bool> {
-        write!(self, db => {
-            // Who works on it just now ends its turn with the component it has. Back to the component that wrote
-            // the state is no move.
+        write!(self for tenant.as_str(), db => {
+            // A worker that is running the job finishes its run with its component. Returning to the component
+            // that wrote the state is not a move.
             let moved: Option<(String, String)> = sqlx::query_as(
                 "UPDATE jobs SET digest = ?1,
                  moved_from = CASE WHEN state IS NOT NULL THEN nullif(coalesce(moved_from, digest), ?1) END,
-                 wake_at = CASE WHEN publish_at > ?2 THEN wake_at ELSE min(coalesce(wake_at, ?2), ?2) END,
+                 wake_at = max(?2, coalesce(publish_at, 0)),
                  status = 'active', error = NULL, attempts = 0, updated_at = ?2
                  WHERE tenant = ?3 AND id = ?4 AND ended_at IS NULL AND digest <> ?1 RETURNING phase, status",
             )
@@ -570,26 +759,15 @@ impl JobStore for Sqlite {
 
     async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>> {
         let rows = sqlx::query(
-            "SELECT h.at_ms, h.call, h.phase, h.result, h.message, h.code, h.trace_id FROM job_history h
+            "SELECT h.rowid, h.* FROM job_history h
              JOIN jobs j ON j.id = h.job WHERE j.tenant = ? AND j.id = ? ORDER BY h.rowid",
         )
         .bind(tenant.as_str())
         .bind(id)
-        .fetch_all(&self.readers)
+        .fetch_all(&mut *self.reader(tenant).await?)
         .await
         .map_err(failure)?;
-        Ok(rows
-            .iter()
-            .map(|row| HistoryRow {
-                at_ms: row.get(0),
-                call: row.get(1),
-                phase: row.get(2),
-                result: row.get(3),
-                message: row.get(4),
-                code: row.get(5),
-                trace_id: row.get(6),
-            })
-            .collect())
+        Ok(row::all("job_history", &rows, history_row))
     }
 
     async fn prune_history(&self, before: i64) -> Result<bool> {
@@ -602,6 +780,33 @@ impl JobStore for Sqlite {
             .execute(&mut *db)
             .await?;
             Ok(done.rows_affected() > 0)
+        })
+    }
+
+    async fn prune_jobs(&self, before: i64) -> Result<bool> {
+        write!(self, db => {
+            // A job that was retried stays as long as its retry: the guard against a second post looks through both.
+            let ended: Vec<i64> = sqlx::query_scalar(
+                "SELECT rowid FROM jobs WHERE ended_at < ?1 AND NOT EXISTS (SELECT 1 FROM jobs again
+                 WHERE again.tenant = jobs.tenant AND again.retry_of = jobs.id
+                 AND (again.ended_at IS NULL OR again.ended_at >= ?1)) ORDER BY ended_at LIMIT ?2",
+            )
+            .bind(before)
+            .bind(PRUNED)
+            .fetch_all(&mut *db)
+            .await?;
+            let ids = serde_json::to_string(&ended).unwrap_or_default();
+            sqlx::query("DELETE FROM upload_jobs WHERE job IN
+                 (SELECT id FROM jobs WHERE rowid IN (SELECT value FROM json_each(?)))")
+                .bind(&ids)
+                .execute(&mut *db)
+                .await?;
+            // References and attempts go along, by their foreign keys.
+            sqlx::query("DELETE FROM jobs WHERE rowid IN (SELECT value FROM json_each(?))")
+                .bind(&ids)
+                .execute(&mut *db)
+                .await?;
+            Ok(!ended.is_empty())
         })
     }
 }

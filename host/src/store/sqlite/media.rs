@@ -1,4 +1,4 @@
-//! Uploads, addresses of media, and files of the site.
+//! Uploads and media links. A job binds both when it is stored.
 
 use sqlx::sqlite::SqliteRow;
 
@@ -8,21 +8,30 @@ use super::*;
 const OPEN_JOB: &str = "EXISTS (SELECT 1 FROM upload_jobs uj JOIN jobs j ON j.id = uj.job
     WHERE uj.upload = u.id AND j.ended_at IS NULL)";
 
-fn upload(row: &SqliteRow) -> UploadRow {
-    UploadRow {
-        id: row.get(0),
-        tenant: row.get(1),
-        file_name: row.get(2),
-        content_type: row.get(3),
-        size: row.get(4),
-        created_at: row.get(5),
-    }
+fn upload(row: &SqliteRow) -> sqlx::Result<UploadRow> {
+    Ok(UploadRow {
+        id: row.try_get("id")?,
+        tenant: row.try_get("tenant")?,
+        file_name: row.try_get("file_name")?,
+        content_type: row.try_get("content_type")?,
+        size: row.try_get("size")?,
+        created_at: row.try_get("created_at")?,
+    })
+}
+
+fn media_link(row: &SqliteRow) -> sqlx::Result<MediaLinkRow> {
+    Ok(MediaLinkRow {
+        id: row.try_get("id")?,
+        tenant: row.try_get("tenant")?,
+        reference: Sealed(row.try_get("reference")?),
+        created_at: row.try_get("created_at")?,
+    })
 }
 
 #[async_trait]
 impl MediaStore for Sqlite {
     async fn insert_upload(&self, upload: &UploadRow, limit: Option<u64>) -> Result<bool> {
-        write!(self, db => {
+        write!(self for &upload.tenant, db => {
             if let Some(limit) = limit {
                 let kept: i64 = sqlx::query_scalar("SELECT coalesce(sum(size), 0) FROM uploads WHERE tenant = ?")
                     .bind(&upload.tenant)
@@ -55,10 +64,10 @@ impl MediaStore for Sqlite {
         )
         .bind(tenant.as_str())
         .bind(id)
-        .fetch_optional(&self.readers)
+        .fetch_optional(&mut *self.reader(tenant).await?)
         .await
         .map_err(failure)?;
-        Ok(row.as_ref().map(upload))
+        row::one("uploads", row, upload)
     }
 
     async fn uploads(&self, tenant: &TenantId) -> Result<Vec<UploadRow>> {
@@ -67,16 +76,16 @@ impl MediaStore for Sqlite {
              WHERE tenant = ? ORDER BY created_at DESC, id",
         )
         .bind(tenant.as_str())
-        .fetch_all(&self.readers)
+        .fetch_all(&mut *self.reader(tenant).await?)
         .await
         .map_err(failure)?;
-        Ok(rows.iter().map(upload).collect())
+        Ok(row::all("uploads", &rows, upload))
     }
 
     async fn delete_upload(&self, tenant: &TenantId, id: &str) -> Result<bool> {
-        // Two fixed texts, put together.
+        // Concatenates two fixed texts.
         let delete = format!("DELETE FROM uploads AS u WHERE u.tenant = ? AND u.id = ? AND NOT {OPEN_JOB}");
-        write!(self, db => {
+        write!(self for tenant.as_str(), db => {
             let done = sqlx::query(sqlx::AssertSqlSafe(delete))
                 .bind(tenant.as_str())
                 .bind(id)
@@ -86,21 +95,13 @@ impl MediaStore for Sqlite {
         })
     }
 
-    async fn bind_uploads(&self, tenant: &TenantId, uploads: &[String], job: &str) -> Result<()> {
-        write!(self, db => {
-            for upload in uploads {
-                sqlx::query(
-                    "INSERT OR IGNORE INTO upload_jobs (upload, job)
-                     SELECT id, ? FROM uploads WHERE tenant = ? AND id = ?",
-                )
-                .bind(job)
-                .bind(tenant.as_str())
-                .bind(upload)
-                .execute(&mut *db)
-                .await?;
-            }
-            Ok(())
-        })
+    async fn known_uploads(&self, ids: &[String]) -> Result<Vec<String>> {
+        let ids = serde_json::to_string(ids).unwrap_or_default();
+        sqlx::query_scalar("SELECT id FROM uploads WHERE id IN (SELECT value FROM json_each(?))")
+            .bind(ids)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failure)
     }
 
     async fn take_finished_uploads(&self, before: i64) -> Result<Vec<(TenantId, String)>> {
@@ -110,40 +111,12 @@ impl MediaStore for Sqlite {
                OR (EXISTS (SELECT 1 FROM upload_jobs uj WHERE uj.upload = u.id)
                    AND NOT EXISTS (SELECT 1 FROM upload_jobs uj JOIN jobs j ON j.id = uj.job
                      WHERE uj.upload = u.id AND j.status NOT IN ('published', 'cancelled'))))
-             RETURNING tenant, id"
+             RETURNING id, tenant"
         );
         let rows: Vec<SqliteRow> = write!(self, db => {
             sqlx::query(sqlx::AssertSqlSafe(delete)).bind(before).fetch_all(&mut *db).await
         })?;
-        rows.iter()
-            .map(|row| Ok((row.get::<String, _>(0).parse::<TenantId>()?, row.get::<String, _>(1))))
-            .collect()
-    }
-
-    async fn insert_media_link(&self, link: &MediaLinkRow) -> Result<()> {
-        write!(self, db => {
-            sqlx::query("INSERT INTO media_links (id, tenant, reference, created_at) VALUES (?, ?, ?, ?)")
-                .bind(&link.id)
-                .bind(&link.tenant)
-                .bind(&link.reference.0)
-                .bind(link.created_at)
-                .execute(&mut *db)
-                .await
-                .map(drop)
-        })
-    }
-
-    async fn bind_media_links(&self, links: &[String], job: &str) -> Result<()> {
-        write!(self, db => {
-            for link in links {
-                sqlx::query("UPDATE media_links SET job = ? WHERE id = ? AND job IS NULL")
-                    .bind(job)
-                    .bind(link)
-                    .execute(&mut *db)
-                    .await?;
-            }
-            Ok(())
-        })
+        Ok(row::all("uploads", &rows, |row| Ok((row::parsed(row, "tenant")?, row.try_get("id")?))))
     }
 
     async fn media_link(&self, id: &str) -> Result<Option<MediaLinkRow>> {
@@ -155,12 +128,7 @@ impl MediaStore for Sqlite {
         .fetch_optional(&self.readers)
         .await
         .map_err(failure)?;
-        Ok(row.map(|row| MediaLinkRow {
-            id: row.get(0),
-            tenant: row.get(1),
-            reference: Sealed(row.get(2)),
-            created_at: row.get(3),
-        }))
+        row::one("media_links", row, media_link)
     }
 
     async fn delete_finished_media_links(&self, before: i64) -> Result<()> {
@@ -173,68 +141,6 @@ impl MediaStore for Sqlite {
             .execute(&mut *db)
             .await
             .map(drop)
-        })
-    }
-
-    async fn put_site_file(&self, file: &SiteFileRow) -> Result<()> {
-        write!(self, db => {
-            sqlx::query(
-                "INSERT INTO site_files (path, content_type, bytes, added_at) VALUES (?, ?, ?, ?)
-                 ON CONFLICT (path) DO UPDATE SET content_type = excluded.content_type,
-                 bytes = excluded.bytes, added_at = excluded.added_at",
-            )
-            .bind(&file.path)
-            .bind(&file.content_type)
-            .bind(&file.bytes)
-            .bind(file.added_at)
-            .execute(&mut *db)
-            .await
-            .map(drop)
-        })
-    }
-
-    async fn site_file(&self, path: &str) -> Result<Option<SiteFileRow>> {
-        let row = sqlx::query(
-            "SELECT path, content_type, bytes, length(bytes), added_at FROM site_files WHERE path = ?",
-        )
-        .bind(path)
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(failure)?;
-        Ok(row.map(|row| SiteFileRow {
-            path: row.get(0),
-            content_type: row.get(1),
-            bytes: row.get(2),
-            size: row.get(3),
-            added_at: row.get(4),
-        }))
-    }
-
-    async fn site_files(&self) -> Result<Vec<SiteFileRow>> {
-        let rows =
-            sqlx::query("SELECT path, content_type, length(bytes), added_at FROM site_files ORDER BY path")
-                .fetch_all(&self.readers)
-                .await
-                .map_err(failure)?;
-        Ok(rows
-            .iter()
-            .map(|row| SiteFileRow {
-                path: row.get(0),
-                content_type: row.get(1),
-                bytes: Vec::new(),
-                size: row.get(2),
-                added_at: row.get(3),
-            })
-            .collect())
-    }
-
-    async fn delete_site_file(&self, path: &str) -> Result<bool> {
-        write!(self, db => {
-            let done = sqlx::query("DELETE FROM site_files WHERE path = ?")
-                .bind(path)
-                .execute(&mut *db)
-                .await?;
-            Ok(done.rows_affected() == 1)
         })
     }
 }

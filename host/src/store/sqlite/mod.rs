@@ -1,89 +1,133 @@
-//! The store in one SQLite file, shared by any number of processes of one machine.
+//! The store in one SQLite file, shared by any number of processes on one machine.
 //!
 //! WAL for readers beside a writer, `synchronous=FULL` because an intent must be on disk before its call,
-//! `BEGIN IMMEDIATE` for every write, so that nobody finds out late that somebody else was writing.
+//! `BEGIN IMMEDIATE` for every write, so that a transaction does not fail late because of another writer.
 
-/// Runs one write transaction: `write!(store, db => { … Ok(value) })`. The block must not wait for anything
-/// but the database. A macro, because the bound "an async closure whose future is `Send`" is not stable.
+/// Runs one write transaction: `write!(store for tenant, db => { … Ok(value) })`; without a tenant it is the host's own.
+/// The block must await only the database. A macro, because the bound "an async closure whose future is `Send`" is not
+/// stable.
 macro_rules! write {
-    ($store:expr, $db:ident => $work:block) => {
-        write_on!($store.writer.acquire().await.map_err(failure)?, $db => $work)
+    ($store:ident, $db:ident => $work:block) => {
+        write!($store for "", $db => $work)
     };
+    ($store:ident for $line:expr, $db:ident => $work:block) => {{
+        let _turn = $store.turn($line).await?;
+        write_on!($store.writer.acquire().await.map_err(failure)?, $db => $work)
+    }};
 }
 
-/// The same for what a power cut may take back: it is there for every process at once, whatever becomes of this
-/// one, and does not wait for the disk. Later durable writes take it along.
+/// The same for writes that a power failure may lose: they are visible to every process at once, also if this
+/// process dies, but do not wait for the disk. Later durable writes include them.
 macro_rules! write_relaxed {
-    ($store:expr, $db:ident => $work:block) => {{
-        let turn = $store.writer.acquire().await.map_err(failure)?;
-        match &$store.relaxed {
-            Some(relaxed) => write_on!(relaxed.acquire().await.map_err(failure)?, $db => $work),
-            None => write_on!(turn, $db => $work),
-        }
+    ($store:ident for $line:expr, $db:ident => $work:block) => {{
+        let _turn = $store.turn($line).await?;
+        let pool = $store.relaxed.as_ref().unwrap_or(&$store.writer);
+        write_on!(pool.acquire().await.map_err(failure)?, $db => $work)
     }};
 }
 
 macro_rules! write_on {
     ($connection:expr, $db:ident => $work:block) => {{
         let mut connection = $connection;
-        let mut transaction =
-            sqlx::Connection::begin_with(&mut *connection, "BEGIN IMMEDIATE").await.map_err(failure)?;
-        let value = {
-            let $db: &mut SqliteConnection = &mut transaction;
-            async { $work }.await.map_err(failure)?
-        };
-        transaction.commit().await.map_err(failure)?;
-        Ok(value)
+        let done = async {
+            let mut transaction = sqlx::Connection::begin_with(&mut *connection, "BEGIN IMMEDIATE").await?;
+            let value: sqlx::Result<_> = {
+                let $db: &mut SqliteConnection = &mut transaction;
+                async { $work }.await
+            };
+            let value = value?;
+            transaction.commit().await?;
+            sqlx::Result::Ok(value)
+        }
+        .await;
+        done.map_err(|error| {
+            if is_suspect(&error) {
+                connection.close_on_drop();
+            }
+            failure(error)
+        })
     }};
 }
 
-mod access;
 mod accounts;
 mod apps;
+#[cfg(test)]
+mod damage;
+mod disk;
+mod documents;
 mod events;
+mod failure;
 mod jobs;
+mod kv;
+mod lease_clock;
 mod media;
+mod process;
+mod row;
 mod samples;
-mod values;
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
 use sqlx::{Connection as _, Row as _};
 
+use social_channel_runtime::clock::{Clock, millis};
+use social_channel_runtime::error::{Error, ErrorKind};
+use social_channel_runtime::fair::{Bounds, Fair, Place};
+
+pub(crate) use self::disk::doubt;
+use self::failure::{failure, is_doubted, is_suspect};
+use self::lease_clock::LeaseClock;
 use super::*;
-use crate::error::{Error, ErrorKind};
 
 /// Applied in order; `PRAGMA user_version` counts them. sqlx's own migrator does not lock SQLite, and
 /// two processes may start at once.
-const SCHEMA: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const SCHEMA: [&str; 5] = [
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
+];
 
-/// How long one process waits for another's write. Transactions are small: longer means a disk in trouble.
+/// How long one process waits for another's write. Transactions are small, so a longer wait means a disk problem.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Readers of one process. Calls read a row or two each.
+/// Reads and writes of one tenant that may wait. Each takes a millisecond or a few, so that these are done in time.
+const WAITING: usize = 10_000;
+
+/// The number of reader connections per process. Each call reads only one or two rows.
 const READERS: u32 = 4;
 
-/// See the module.
+/// See the module documentation.
 pub(crate) struct Sqlite {
     readers: SqlitePool,
-    /// One connection: writers of a process queue here, fairly, instead of polling the file lock.
+    /// The readers, shared among tenants. What the host reads for itself waits for nobody's turn.
+    reading: Fair,
+    /// One connection.
     writer: SqlitePool,
-    /// One connection that leaves the moment of writing to the system, used by whoever holds the writer. None in
-    /// memory, where nothing is durable.
+    /// One connection with deferred disk writes, None in memory, where nothing is durable.
     relaxed: Option<SqlitePool>,
+    /// One of the two writes: writers of a process queue here fairly, instead of polling the file lock.
+    writing: Fair,
+    /// The clock for the expiry of values.
+    clock: Arc<dyn Clock>,
+    /// The clock of leases.
+    leases: LeaseClock,
 }
 
 impl Sqlite {
-    /// Opens or makes the database.
-    pub(crate) async fn open(path: &Path) -> Result<Self> {
-        refuse_network_file_system(path)?;
+    /// Opens or creates the database.
+    pub(crate) async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        disk::refuse_what_loses_data(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -91,29 +135,30 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let opening = |error: sqlx::Error| {
-            let error = failure(error);
-            Error {
-                message: format!("the database {} cannot be opened: {}", path.display(), error.message),
-                ..error
-            }
+        let opening = |error: Error| Error {
+            message: format!("the database {} cannot be opened: {}", path.display(), error.message),
+            ..error
         };
-        // A file's connection does not go stale; asking it before each use costs a switch of threads.
-        let pool = SqlitePoolOptions::new().test_before_acquire(false);
-        let writer = pool.clone().max_connections(1).connect_with(options.clone()).await.map_err(opening)?;
+        let connecting = |error| opening(failure(error));
+        // A connection to a file does not go stale, and testing it before each use costs a thread switch.
+        let pool = SqlitePoolOptions::new()
+            .test_before_acquire(false)
+            .before_acquire(|_, facts| Box::pin(async move { Ok(!is_doubted(facts.age)) }));
+        let writer =
+            pool.clone().max_connections(1).connect_with(options.clone()).await.map_err(connecting)?;
         restrict_to_owner(path)?;
         migrate(&writer).await.map_err(opening)?;
         let relaxed = options.clone().synchronous(SqliteSynchronous::Normal);
-        let relaxed = pool.clone().max_connections(1).connect_with(relaxed).await.map_err(opening)?;
+        let relaxed = pool.clone().max_connections(1).connect_with(relaxed).await.map_err(connecting)?;
         let readers =
-            pool.max_connections(READERS).connect_with(options.read_only(true)).await.map_err(opening)?;
-        Ok(Sqlite { readers, writer, relaxed: Some(relaxed) })
+            pool.max_connections(READERS).connect_with(options.read_only(true)).await.map_err(connecting)?;
+        Sqlite::new(readers, writer, Some(relaxed), clock).agreed().await
     }
 
     /// A database that ends with the process, for tests and trials.
-    pub(crate) async fn in_memory() -> Result<Self> {
+    pub(crate) async fn in_memory(clock: Arc<dyn Clock>) -> Result<Self> {
         let options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(failure)?.foreign_keys(true);
-        // One connection is the database; it must neither be doubled nor closed.
+        // The single connection is the database; it must be neither duplicated nor closed.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -121,89 +166,147 @@ impl Sqlite {
             .connect_with(options)
             .await
             .map_err(failure)?;
-        migrate(&pool).await.map_err(failure)?;
-        Ok(Sqlite { readers: pool.clone(), writer: pool, relaxed: None })
+        migrate(&pool).await?;
+        Sqlite::new(pool.clone(), pool, None, clock).agreed().await
+    }
+
+    fn new(
+        readers: SqlitePool,
+        writer: SqlitePool,
+        relaxed: Option<SqlitePool>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let places = usize::try_from(READERS).unwrap_or(1);
+        Sqlite {
+            readers,
+            reading: Fair::new(Bounds { what: "reads", places, waiting: WAITING, patience: BUSY_TIMEOUT }),
+            writer,
+            relaxed,
+            writing: Fair::new(Bounds {
+                what: "writes",
+                places: 1,
+                waiting: WAITING,
+                patience: BUSY_TIMEOUT,
+            }),
+            clock,
+            leases: LeaseClock::of_now(),
+        }
+    }
+
+    /// The turn of a tenant's write.
+    async fn turn(&self, line: &str) -> Result<Place> {
+        self.writing.enter(line).await.map_err(busy)
+    }
+
+    /// A connection for a tenant's read.
+    async fn reader(&self, tenant: &TenantId) -> Result<Reader> {
+        let place = self.reading.enter(tenant.as_str()).await.map_err(busy)?;
+        Ok(Reader { connection: self.readers.acquire().await.map_err(failure)?, _place: place })
+    }
+
+    /// Uses the lease clock that all processes share: the first process after the machine's start stores the offset
+    /// between ticks and system time. Leases from before that start have then ended, or end soon.
+    async fn agreed(self) -> Result<Self> {
+        let Some(name) = LeaseClock::name() else { return Ok(self) };
+        let stored = self.meta_or_insert(&name, &self.leases.to_bytes()).await?;
+        Ok(Sqlite { leases: LeaseClock::from_bytes(&stored)?, ..self })
+    }
+
+    /// The end of a lease of this length that starts now.
+    fn lease_end(&self, length: Duration) -> i64 {
+        self.leases.now_ms().saturating_add(millis(length))
     }
 }
 
-async fn migrate(pool: &SqlitePool) -> sqlx::Result<()> {
-    let mut connection = pool.acquire().await?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
-    let done = usize::try_from(version).unwrap_or(usize::MAX);
-    if done > SCHEMA.len() {
-        return Err(sqlx::Error::Configuration(
-            "a newer version of this program made it; use that version or a copy of the database".into(),
-        ));
+/// A connection for one read, and its place among the readers.
+struct Reader {
+    connection: PoolConnection<sqlx::Sqlite>,
+    _place: Place,
+}
+
+impl Deref for Reader {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
     }
+}
+
+impl DerefMut for Reader {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+/// The disk may be slow, so this is not the fault of who asks alone.
+fn busy(error: Error) -> Error {
+    Error {
+        kind: ErrorKind::Unavailable,
+        message: format!("the database is busy: {}", error.message),
+        ..error
+    }
+}
+
+/// Brings the database to the schema of this program.
+async fn migrate(pool: &SqlitePool) -> Result<()> {
+    let mut connection = pool.acquire().await.map_err(failure)?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
+    let version: i64 =
+        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failure)?;
+    let (done, known) = (usize::try_from(version).unwrap_or(usize::MAX), SCHEMA.len());
+    if done > known {
+        let message =
+            format!("its schema is version {version}, and this program knows versions up to {known}");
+        return Err(Error::new(ErrorKind::Unavailable, message)
+            .with_remedy("use the newer program that made it, or a copy of the database from before that"));
+    }
+    if done == known {
+        check_schema(&mut transaction, version).await?;
+    }
+    apply(&mut transaction, done).await.map_err(failure)?;
+    transaction.commit().await.map_err(failure)
+}
+
+/// Applies what is missing after version `done`.
+async fn apply(db: &mut SqliteConnection, done: usize) -> sqlx::Result<()> {
     for (index, schema) in SCHEMA.iter().enumerate().skip(done) {
-        sqlx::raw_sql(*schema).execute(&mut *transaction).await?;
-        // A pragma takes no parameters; the number is ours.
+        sqlx::raw_sql(*schema).execute(&mut *db).await?;
+        // A pragma takes no parameters; the number is a constant of this program.
         let pragma = format!("PRAGMA user_version = {}", index + 1);
-        sqlx::raw_sql(sqlx::AssertSqlSafe(pragma)).execute(&mut *transaction).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(pragma)).execute(&mut *db).await?;
     }
-    transaction.commit().await
+    Ok(())
 }
 
-/// One sentence for each way a database can fail, with what to do.
-fn failure(error: sqlx::Error) -> Error {
-    let (message, remedy) = match &error {
-        sqlx::Error::Database(inner) => match inner.code().as_deref() {
-            Some("5" | "261" | "517" | "6") => (
-                "the database is locked by another process".to_owned(),
-                "end programs that keep the database open for long, such as a backup, and try again",
-            ),
-            Some("13") => {
-                ("the disk is full".to_owned(), "make room; nothing was lost, the last write was not made")
-            }
-            Some("8" | "1032" | "264") => (
-                "the database cannot be written".to_owned(),
-                "make the file and its folder writable for this user",
-            ),
-            Some("14") => (
-                "the database file cannot be opened".to_owned(),
-                "check that its folder exists and is writable",
-            ),
-            Some("11" | "26") => (
-                "the file is no database, or it is damaged".to_owned(),
-                "name another file, or restore the last backup",
-            ),
-            _ => (format!("the database refused: {}", inner.message()), "see the log for the cause"),
-        },
-        sqlx::Error::Io(inner) => {
-            (format!("the database cannot be read: {inner}"), "check the disk and the rights of the file")
-        }
-        sqlx::Error::Configuration(inner) => (inner.to_string(), "use the version that made it"),
-        other => (format!("the database failed: {other}"), "see the log for the cause"),
+/// The version alone proves nothing: somebody may have changed the tables, or restored half of them. Such a database is
+/// refused when it is opened, and not by the first job that needs what is missing.
+async fn check_schema(db: &mut SqliteConnection, version: i64) -> Result<()> {
+    let missing = async {
+        let mut fresh = SqliteConnection::connect("sqlite::memory:").await?;
+        apply(&mut fresh, 0).await?;
+        let found = columns(db).await?;
+        Ok(columns(&mut fresh).await?.into_iter().filter(|column| !found.contains(column)).collect())
     };
-    Error::new(ErrorKind::Unavailable, message).with_remedy(remedy).with_source(error)
-}
-
-/// WAL needs shared memory between its processes, which no network file system gives.
-#[cfg(target_os = "linux")]
-fn refuse_network_file_system(path: &Path) -> Result<()> {
-    // linux/magic.h: NFS, SMB, SMB2, CIFS, AFS, Ceph.
-    const NETWORK: [i64; 6] = [0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x5346_414F, 0x00C3_6400];
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let Ok(facts) = rustix::fs::statfs(folder) {
-        #[allow(clippy::unnecessary_cast, reason = "the type differs between architectures")]
-        if NETWORK.contains(&(facts.f_type as i64)) {
-            return Err(Error::new(
-                ErrorKind::Misconfigured,
-                format!("{} lies on a network file system, where SQLite loses data", folder.display()),
-            )
-            .with_remedy("put the database on a local disk"));
-        }
+    let missing: Vec<String> = missing.await.map_err(failure)?;
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let message = format!("its schema is version {version}, but it lacks {}", missing.join(", "));
+    Err(Error::new(ErrorKind::Unavailable, message)
+        .with_remedy("restore the last backup; changes of the tables by hand are not supported"))
 }
 
-#[cfg(not(target_os = "linux"))]
-fn refuse_network_file_system(_path: &Path) -> Result<()> {
-    Ok(())
+/// Every column, as `table.column`.
+async fn columns(db: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "SELECT t.name || '.' || c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+         WHERE t.type = 'table' ORDER BY 1",
+    )
+    .fetch_all(db)
+    .await
 }
 
-/// What lies in it is encrypted, but names, captions' owners and times are nobody else's business either.
+/// Secrets in it are encrypted, but names and times should also be private.
 fn restrict_to_owner(path: &Path) -> Result<()> {
     #[cfg(unix)]
     {
@@ -241,27 +344,18 @@ impl MetaStore for Sqlite {
         })
     }
 
-    async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        sqlx::query_scalar("SELECT value FROM meta WHERE key = ?")
-            .bind(key)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(failure)
-    }
-
     async fn sealed_values(&self) -> Result<Vec<SealedValue>> {
         let mut found = Vec::new();
         for sealed in SEALED {
             let rows = sqlx::query(sealed.select).fetch_all(&self.readers).await.map_err(failure)?;
-            for row in rows {
-                found.push(SealedValue {
+            found.extend(row::all(sealed.table, &rows, |row| {
+                Ok(SealedValue {
                     table: sealed.table,
                     column: sealed.column,
-                    rowid: row.get(0),
-                    row: row.get(1),
-                    sealed: Sealed(row.get(2)),
-                });
-            }
+                    row: row.try_get(0)?,
+                    sealed: Sealed(row.try_get(1)?),
+                })
+            }));
         }
         Ok(found)
     }
@@ -274,17 +368,25 @@ impl MetaStore for Sqlite {
         write!(self, db => {
             let done = sqlx::query(sealed.update)
                 .bind(&with.0)
-                .bind(value.rowid)
                 .bind(&value.sealed.0)
+                .bind(value.row.split_once('/').map_or(value.row.as_str(), |(first, _)| first))
+                .bind(value.row.split_once('/').map(|(_, second)| second))
                 .execute(&mut *db)
                 .await?;
             Ok(done.rows_affected() == 1)
         })
     }
+
+    async fn close(&self) {
+        for pool in [Some(&self.readers), Some(&self.writer), self.relaxed.as_ref()].into_iter().flatten() {
+            pool.close().await;
+        }
+    }
 }
 
-/// A sealed column: how to read all of it (with the row's name in its [`crate::vault::Place`]), and how to
-/// replace one value.
+/// A sealed column: the query that reads all values (with the row's name in its [`crate::vault::Place`]), and the
+/// statement that replaces one: `?1` is the new value, `?2` the old value, `?3` and `?4` the two parts of the row's
+/// name around its first `/`.
 struct SealedColumn {
     table: &'static str,
     column: &'static str,
@@ -292,53 +394,109 @@ struct SealedColumn {
     update: &'static str,
 }
 
-const SEALED: [SealedColumn; 8] = [
+const SEALED: [SealedColumn; 9] = [
+    SealedColumn {
+        table: "meta",
+        column: "value",
+        select: "SELECT key, value FROM meta WHERE key = 'hash-key'",
+        update: "UPDATE meta SET value = ?1 WHERE value = ?2 AND key = ?3 AND ?4 IS NULL",
+    },
     SealedColumn {
         table: "events",
         column: "evidence",
-        select: "SELECT rowid, app || '/' || id, evidence FROM events",
-        update: "UPDATE events SET evidence = ? WHERE rowid = ? AND evidence = ?",
+        select: "SELECT app || '/' || id, evidence FROM events",
+        update: "UPDATE events SET evidence = ?1 WHERE evidence = ?2 AND app = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "apps",
         column: "settings",
-        select: "SELECT rowid, id, settings FROM apps",
-        update: "UPDATE apps SET settings = ? WHERE rowid = ? AND settings = ?",
+        select: "SELECT id, settings FROM apps",
+        update: "UPDATE apps SET settings = ?1 WHERE settings = ?2 AND id = ?3 AND ?4 IS NULL",
     },
     SealedColumn {
         table: "sessions",
         column: "payload",
-        select: "SELECT rowid, tenant || '/' || id, payload FROM sessions WHERE spent = 0",
-        update: "UPDATE sessions SET payload = ? WHERE rowid = ? AND payload = ?",
+        select: "SELECT tenant || '/' || id, payload FROM sessions WHERE spent = 0",
+        update: "UPDATE sessions SET payload = ?1 WHERE payload = ?2 AND tenant = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "accounts",
         column: "credentials",
-        select: "SELECT rowid, tenant || '/' || channel, credentials FROM accounts",
-        update: "UPDATE accounts SET credentials = ? WHERE rowid = ? AND credentials = ?",
+        select: "SELECT tenant || '/' || channel, credentials FROM accounts",
+        update: "UPDATE accounts SET credentials = ?1 WHERE credentials = ?2 AND tenant = ?3 AND channel = ?4",
     },
     SealedColumn {
         table: "jobs",
         column: "request",
-        select: "SELECT rowid, tenant || '/' || id, request FROM jobs",
-        update: "UPDATE jobs SET request = ? WHERE rowid = ? AND request = ?",
+        select: "SELECT tenant || '/' || id, request FROM jobs",
+        update: "UPDATE jobs SET request = ?1 WHERE request = ?2 AND tenant = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "jobs",
         column: "state",
-        select: "SELECT rowid, tenant || '/' || id, state FROM jobs WHERE state IS NOT NULL",
-        update: "UPDATE jobs SET state = ? WHERE rowid = ? AND state = ?",
+        select: "SELECT tenant || '/' || id, state FROM jobs WHERE state IS NOT NULL",
+        update: "UPDATE jobs SET state = ?1 WHERE state = ?2 AND tenant = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "provider_values",
         column: "value",
-        select: "SELECT rowid, app || '/' || key, value FROM provider_values",
-        update: "UPDATE provider_values SET value = ? WHERE rowid = ? AND value = ?",
+        select: "SELECT app || '/' || key, value FROM provider_values",
+        update: "UPDATE provider_values SET value = ?1 WHERE value = ?2 AND app = ?3 AND key = ?4",
     },
     SealedColumn {
         table: "media_links",
         column: "reference",
-        select: "SELECT rowid, id, reference FROM media_links",
-        update: "UPDATE media_links SET reference = ? WHERE rowid = ? AND reference = ?",
+        select: "SELECT id, reference FROM media_links",
+        update: "UPDATE media_links SET reference = ?1 WHERE reference = ?2 AND id = ?3 AND ?4 IS NULL",
     },
 ];
+
+/// A fresh database for the conformance suite.
+#[cfg(test)]
+pub(super) async fn for_conformance() -> super::conformance::Opened {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("database.sqlite");
+    let clock = Arc::new(social_channel_runtime::clock::MovedClock::default());
+    super::conformance::Opened {
+        one: Arc::new(Sqlite::open(&path, clock.clone()).await.unwrap()),
+        other: Arc::new(Sqlite::open(&path, clock.clone()).await.unwrap()),
+        clock,
+        _keep: Box::new(folder),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_that_found_no_room_leaves_nothing_behind_that_stops_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(social_channel_runtime::clock::SystemClock);
+        let store = Sqlite::open(&folder.path().join("database.sqlite"), clock).await.unwrap();
+        // The second one does not fit into the pages that the first one leaves free.
+        for (pool, size) in [(&store.writer, 1 << 20), (store.relaxed.as_ref().unwrap(), 4 << 20)] {
+            let large = vec![0; size];
+            // As many pages as there are: to SQLite the disk is full, and it rolls back by itself.
+            sqlx::raw_sql("PRAGMA max_page_count = 1").execute(pool).await.unwrap();
+            let fill = async || {
+                let turn = pool.acquire().await.map_err(failure)?;
+                write_on!(turn, db => {
+                    sqlx::query("INSERT INTO meta (key, value) VALUES ('large', ?)")
+                        .bind(&large)
+                        .execute(&mut *db)
+                        .await
+                        .map(drop)
+                })
+            };
+            for _ in 0..3 {
+                let full: Result<()> = fill().await;
+                assert_eq!(full.unwrap_err().message, "the disk is full");
+                sqlx::raw_sql("PRAGMA max_page_count = 1").execute(pool).await.unwrap();
+            }
+            sqlx::raw_sql("PRAGMA max_page_count = 1000000").execute(pool).await.unwrap();
+            fill().await.unwrap();
+            sqlx::raw_sql("DELETE FROM meta WHERE key = 'large'").execute(pool).await.unwrap();
+        }
+    }
+}

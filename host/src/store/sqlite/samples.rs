@@ -1,4 +1,4 @@
-//! Numbers over time.
+//! Statistics over time.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 impl SampleStore for Sqlite {
     async fn channels_to_sample(&self, since: i64) -> Result<Vec<(TenantId, String)>> {
         let rows = sqlx::query(
-            "SELECT a.tenant, a.channel FROM accounts a WHERE a.health <> 'needs_reconnect'
+            "SELECT a.channel, a.tenant FROM accounts a WHERE a.health <> 'needs_reconnect'
              AND NOT EXISTS (SELECT 1 FROM stats_samples s
                WHERE s.tenant = a.tenant AND s.channel = a.channel AND s.at > ?)
              ORDER BY a.channel",
@@ -15,21 +15,24 @@ impl SampleStore for Sqlite {
         .fetch_all(&self.readers)
         .await
         .map_err(failure)?;
-        rows.iter().map(|row| Ok((row.get::<String, _>(0).parse::<TenantId>()?, row.get(1)))).collect()
+        Ok(row::all("accounts", &rows, row::channel))
     }
 
     async fn newest_sample(&self, tenant: &TenantId, channel: &str) -> Result<Option<i64>> {
-        sqlx::query_scalar("SELECT max(at) FROM stats_samples WHERE tenant = ? AND channel = ?")
-            .bind(tenant.as_str())
-            .bind(channel)
-            .fetch_one(&self.readers)
-            .await
-            .map_err(failure)
+        sqlx::query_scalar(
+            "SELECT max(at) FROM stats_samples WHERE tenant = ? AND channel = ?
+             AND typeof(at) = 'integer'",
+        )
+        .bind(tenant.as_str())
+        .bind(channel)
+        .fetch_one(&mut *self.reader(tenant).await?)
+        .await
+        .map_err(failure)
     }
 
     async fn insert_sample(&self, tenant: &TenantId, channel: &str, at: i64, stats: &str) -> Result<()> {
-        write!(self, db => {
-            // The channel may have been disconnected while it was asked.
+        write!(self for tenant.as_str(), db => {
+            // The channel may have been disconnected while it was sampled.
             sqlx::query(
                 "INSERT OR IGNORE INTO stats_samples (tenant, channel, at, stats)
                  SELECT tenant, channel, ?, ? FROM accounts WHERE tenant = ? AND channel = ?",
@@ -51,10 +54,10 @@ impl SampleStore for Sqlite {
         .bind(tenant.as_str())
         .bind(channel)
         .bind(since)
-        .fetch_all(&self.readers)
+        .fetch_all(&mut *self.reader(tenant).await?)
         .await
         .map_err(failure)?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        Ok(row::all("stats_samples", &rows, |row| Ok((row.try_get("at")?, row.try_get("stats")?))))
     }
 
     async fn delete_samples(&self, before: i64) -> Result<()> {

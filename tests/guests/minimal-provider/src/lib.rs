@@ -1,4 +1,4 @@
-//! A provider without optional interfaces, and with the least of everything else.
+//! A provider without optional interfaces, and with minimal implementations otherwise.
 #![allow(unsafe_code, reason = "generated bindings")]
 
 mod bindings {

@@ -1,4 +1,4 @@
-//! The least HTTP client that shows a test every byte and every error code.
+//! A minimal HTTP client that exposes every byte and every error code to a test.
 
 use wit_bindgen::{StreamReader, StreamResult};
 
@@ -10,9 +10,9 @@ use crate::ended;
 pub(crate) enum Body {
     None,
     Bytes(Vec<u8>),
-    /// Handed on as it is.
+    /// Passed on unchanged.
     Stream(StreamReader<u8>),
-    /// Read into guest memory and written out again, as a provider does that frames it.
+    /// Read into guest memory and written again, like a provider that adds framing.
     Copied(StreamReader<u8>),
 }
 

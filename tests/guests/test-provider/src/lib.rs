@@ -1,8 +1,8 @@
-//! A provider that behaves as badly as a setting asks it to.
+//! A provider whose misbehaviour is selected by a setting.
 //!
-//! The setting `behaviour` names what the next call does; each host test chooses one. Requests go to the
-//! address in the setting `url`. Two marks in the data of the component can be patched by a test that wants
-//! another `describe`: the id `test-provider`, and `DESCRIBE=calm`.
+//! The setting `behaviour` selects what the next call does; each host test chooses one. Requests go to the URL
+//! in the setting `url`. A test that needs another `describe` can patch two marks in the component's data: the
+//! id `test-provider`, and `DESCRIBE=calm`.
 #![allow(unsafe_code, reason = "generated bindings, and one string that is no UTF-8 on purpose")]
 #![allow(
     clippy::unwrap_used,
@@ -89,7 +89,7 @@ fn eat_memory() -> ! {
     }
 }
 
-/// As the contract spells it.
+/// A kind by its name in the contract.
 fn named_kind(name: &str) -> ErrorKind {
     match name {
         "invalid-request" => ErrorKind::InvalidRequest,
@@ -109,7 +109,7 @@ fn named_kind(name: &str) -> ErrorKind {
     }
 }
 
-/// An error of which every member is set, to be found again behind every boundary.
+/// An error with every member set, to check that all members pass every boundary.
 fn whole_error(kind: &str) -> Error {
     Error {
         remedy: Some("do this now".to_owned()),
@@ -121,7 +121,7 @@ fn whole_error(kind: &str) -> Error {
     }
 }
 
-/// What a runtime could learn from the machine.
+/// What a guest can find out about the machine.
 fn look_around() -> String {
     let files = ["/", "/etc/passwd", "."].map(|path| std::fs::metadata(path).is_ok());
     let connect = std::net::TcpStream::connect("127.0.0.1:80").is_ok();
@@ -187,11 +187,16 @@ async fn misbehave(behaviour: &str) -> Result<Profile, Error> {
             }
             Ok(profile("done"))
         }
+        "links" => Ok(Profile {
+            url: Some("javascript:alert(1)".to_owned()),
+            avatar_url: setting("url"),
+            ..profile("links")
+        }),
         "long-text" => Ok(profile("x".repeat((64 << 10) + 1))),
         "text-that-fits" => Ok(profile("x".repeat(64 << 10))),
         "crossing" => Ok(profile("x".repeat(9 << 20))),
-        // SAFETY: undefined behaviour nowhere on the way: the text is only moved out of the guest, where
-        // the host must notice.
+        // SAFETY: there is no undefined behaviour in the guest: the text is only passed to the host, which
+        // must detect it.
         "no-utf-8" => Ok(profile(unsafe { String::from_utf8_unchecked(vec![0xff, 0xfe]) })),
         "long-error" => Err(Error {
             code: Some("a\u{1b}b\nc".to_owned()),
@@ -258,6 +263,21 @@ async fn misbehave(behaviour: &str) -> Result<Profile, Error> {
             let _ = http::get(&url()).await;
             Err(error(ErrorKind::OutcomeUnknown, "who knows"))
         }
+        "hoard" => {
+            // Until the host takes no more.
+            let mut kept = 0;
+            while kept < 2_000 {
+                let value = vec![7u8; 60 << 10];
+                if storage::set(format!("hoard-{kept}"), value, SetOptions { if_version: None, ttl: None })
+                    .await
+                    .is_err()
+                {
+                    break;
+                }
+                kept += 1;
+            }
+            Ok(profile(kept.to_string()))
+        }
         "count" => {
             static CALLS: AtomicUsize = AtomicUsize::new(0);
             Ok(profile((CALLS.fetch_add(1, Ordering::Relaxed) + 1).to_string()))
@@ -282,7 +302,7 @@ fn step(next: NextStep) -> PublishStep {
     }
 }
 
-/// Sends the first media item, whole or a range of it (setting `range`, `OFFSET+LENGTH`).
+/// Sends the first media item, completely or a range of it (setting `range`, `OFFSET+LENGTH`).
 async fn upload(behaviour: &str, item: &Item) -> Result<PublishStep, Error> {
     let url = setting("url").unwrap();
     let size = item.info().size;
@@ -355,7 +375,10 @@ impl Guest for TestProvider {
     async fn begin_connect(request: ConnectRequest) -> Result<ConnectStep, Error> {
         let session = format!("{} {}", request.state, request.redirect_uri).into_bytes();
         Ok(ConnectStep::Redirect(Redirect {
-            url: format!("https://api.example.com/authorize?choose={}", request.choose_account),
+            url: match behaviour().as_str() {
+                "lead-elsewhere" => setting("url").unwrap(),
+                _ => format!("https://api.example.com/authorize?choose={}", request.choose_account),
+            },
             session: if behaviour() == "large-state" { vec![0; (64 << 10) + 1] } else { session },
             expires_in: 600_000,
         }))
@@ -492,6 +515,9 @@ impl webhooks::Guest for TestProvider {
         if !request.headers.iter().any(|(name, value)| name == "x-signature" && value == "good") {
             return Err(error(ErrorKind::Forbidden, "not signed"));
         }
+        let header = |wanted: &str| {
+            request.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
+        };
         let events = [
             webhooks::Event::PublishChanged(webhooks::PublishChanged {
                 reference: request.method,
@@ -511,8 +537,8 @@ impl webhooks::Guest for TestProvider {
                 .map(|(id, event)| webhooks::Delivery { id: id.to_string(), event })
                 .collect(),
             response: Some(webhooks::Response {
-                content_type: "text/plain".to_owned(),
-                body: b"ok".to_vec(),
+                content_type: header("x-answer-type").unwrap_or_else(|| "text/plain".to_owned()),
+                body: header("x-answer").unwrap_or_else(|| "ok".to_owned()).into_bytes(),
             }),
         })
     }
@@ -532,7 +558,7 @@ impl diagnostics::Guest for TestProvider {
     }
 }
 
-/// No trailers, no further word: what every request and answer here ends with.
+/// No trailers: how every request and response ends here.
 fn ended<T: 'static>(default: fn() -> T) -> wit_bindgen::FutureReader<T>
 where
     T: bindings::wit_future::FuturePayload,

@@ -1,4 +1,4 @@
-//! A process of its own on a test's database, to be killed at will:
+//! A separate process on a test's database, which tests may kill:
 //! `library-process FOLDER ORIGIN work | publish CHANNEL SIZE | profile CHANNEL TIMES`.
 
 use std::path::PathBuf;

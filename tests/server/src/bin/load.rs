@@ -1,13 +1,17 @@
-//! How much the service carries: reads of a channel, event streams, uploads. The service runs in a process of
-//! its own (`served`, beside this program), so that its memory is its own.
+//! Load test of the service: reads of a channel, event streams, uploads. The service runs in a separate
+//! process (`served`, beside this program), so that its memory is its own.
 //!
-//! `cargo run --release -p server-tests --bin load` after `cargo build --release -p server-tests --bin served`.
+//! `cargo run --release -p server-tests --bin load` after `cargo build --release -p server-tests --bin served`. With the
+//! argument `flood` it measures instead what one tenant feels while another makes more slow calls than there are places.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use futures::future::try_join_all;
+use library_tests::{Stage, connect};
+use social_channel::Tenant;
+use tiktok_simulator::{Account, Action, Fault};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
@@ -17,8 +21,61 @@ const STREAMS: usize = 200;
 const UPLOADS: usize = 50;
 const UPLOAD: usize = 100 << 20;
 
+/// Slow calls of one tenant: more than there are places.
+const FLOOD: usize = 1_100;
+
+/// Another tenant's profile during a flood of calls to a platform that takes two seconds for each.
+async fn flood() -> Result<()> {
+    let mut world = library_tests::world();
+    for name in ["flooder", "beside", "quiet.one"] {
+        world.accounts.push(Account { username: name.to_owned(), ..Account::default() });
+    }
+    let stage = Stage::in_world(world, |builder| builder).await?;
+    let connected = async |tenant: &str, account: &str| {
+        stage.simulator.edit(|world| world.switches.auto_consent.account = Some(account.to_owned()));
+        let tenant = stage.host.tenant(tenant.parse()?);
+        let channel = connect(&tenant, None).await?.id;
+        anyhow::Ok((tenant, channel))
+    };
+    let (flood, flooder) = connected("flood", "flooder").await?;
+    let (_, beside) = connected("flood", "beside").await?;
+    let (quiet, channel) = connected("quiet", "quiet.one").await?;
+    let slow = Fault::new(Action::Delay { ms: 2_000 }).account("flooder").path("/v2/user/info/");
+    stage.simulator.faults().add(slow.times(0));
+    let measured = async |what: &str, tenant: &Tenant, channel: &str| {
+        let mut took = Vec::new();
+        for _ in 0..100 {
+            let begun = Instant::now();
+            tenant.profile(channel).await?;
+            took.push(begun.elapsed());
+        }
+        took.sort();
+        let at = |part: usize| took.get(took.len() * part / 100).copied().unwrap_or_default();
+        println!("profile {what}: p50 {:.1?}, p99 {:.1?}", at(50), at(99));
+        anyhow::Ok(())
+    };
+    measured("without a flood", &quiet, &channel).await?;
+    let mut calls = tokio::task::JoinSet::<()>::new();
+    for _ in 0..FLOOD {
+        let (flood, flooder) = (flood.clone(), flooder.clone());
+        calls.spawn(async move {
+            loop {
+                if flood.profile(&flooder).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    measured("beside 1,100 slow calls of another tenant", &quiet, &channel).await?;
+    measured("behind 1,100 slow calls of the same tenant", &flood, &beside).await
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("flood") {
+        return flood().await;
+    }
     let program = std::env::current_exe()?.with_file_name("served");
     let mut served = tokio::process::Command::new(program)
         .stdin(Stdio::piped())
@@ -211,11 +268,11 @@ fn cpu(pid: u64) -> Result<f64> {
     let rest = stat.rsplit(')').next().context("no figures")?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
-    // The kernel counts in hundredths for programs, whatever its own clock.
+    // The kernel reports hundredths of a second, independent of its own clock.
     Ok((ticks(11) + ticks(12)) / 100.0)
 }
 
-/// Reads one answer of known length.
+/// Reads one response of known length.
 async fn answer(connection: &mut BufReader<TcpStream>) -> Result<(u16, Vec<u8>)> {
     let mut status = 0;
     let mut length = 0;

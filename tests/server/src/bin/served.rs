@@ -1,6 +1,7 @@
-//! A service before a simulated platform, with one connected channel, one published job and one upload, for
-//! programs of other languages to test. Prints where it is as one line of JSON and ends with its input.
+//! A service with a simulator, one connected channel, one published job and one upload, for test programs in
+//! other languages. Prints its address as one line of JSON and ends with its input.
 
+use social_channel_server::Access;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -24,20 +25,22 @@ async fn main() -> Result<()> {
     let channel = stage.connect().await?;
     let job = stage.publish(&channel.id, stage.video(1_000_000)?).await?;
     let new = NewUpload { file_name: Some("one.mp4".to_owned()), limit: 1 << 20, ..NewUpload::default() };
-    let bytes = futures::stream::iter([Ok(bytes::Bytes::from_static(&[0; 4096]))]);
+    let bytes = futures::stream::iter([Ok(library_tests::video_bytes(4096)?.into())]);
     let upload = stage.tenant.keep_upload(new, bytes).await?;
-    // With a password set the service is closed to whoever brings no key.
-    stage.host.set_password(Some(social_channel::SecretText::new("correct horse"))).await?;
-    let key = stage.host.create_api_key("tests", None).await?.text;
+    // With a password set the service is closed to callers without a key.
+    Access::of(&stage.host).set_password(Some(social_channel::SecretText::new("correct horse"))).await?;
+    let key = Access::of(&stage.host).create_api_key("tests", None).await?.text;
+    let tenant = Default::default();
+    let tenant_key = Access::of(&stage.host).create_api_key("tests", Some(&tenant)).await?.text;
     println!(
         "{}",
         serde_json::json!({
-            "address": address, "key": key.expose(), "app": library_tests::APP, "channel": channel.id,
+            "address": address, "key": key.expose(), "tenant_key": tenant_key.expose(), "app": library_tests::APP, "channel": channel.id,
             "job": job.id, "upload": upload.id, "pid": std::process::id(),
         })
     );
     let ended = async {
-        // Nothing is ever sent; the end is what is waited for.
+        // Waits for the end of input; nothing is sent.
         let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
     };
     server.run(stage.host.clone(), ended).await?;

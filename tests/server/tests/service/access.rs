@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Tests of access control.
 
 use axum::Router;
 use axum::body::Body;
@@ -10,8 +10,10 @@ use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use server_tests::Service;
 use social_channel::SecretText;
+use social_channel_server::Access;
 use social_channel_server::auth::{Browser, Form, Operator};
 use social_channel_server::{Config, State};
+use sqlx::Connection as _;
 use tower::ServiceExt as _;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,6 +71,31 @@ async fn a_tenants_key_reaches_its_own_tenant_and_nothing_of_the_operators() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_opens_although_its_use_cannot_be_noted() {
+    let service = Service::new().await.unwrap();
+    let made = service.call(Method::POST, "/api/v1/keys", json!({"name": "one"})).await.unwrap();
+    let (id, text) = (made.json()["id"].clone(), made.json()["text"].as_str().unwrap().to_owned());
+    let used = async || {
+        let keys = service.call(Method::GET, "/api/v1/keys", Value::Null).await.unwrap().json();
+        keys.as_array().unwrap().iter().find(|key| key["id"] == id).unwrap()["used_at"].clone()
+    };
+    let opens = async || {
+        let answer = service.call_with(&text, Method::GET, "/api/v1/channels", Value::Null).await.unwrap();
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    };
+    let file = service.stage.folder.path().join("social-channel.sqlite");
+    let mut database =
+        sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON documents BEGIN SELECT RAISE(ABORT, 'full'); END";
+    sqlx::raw_sql(refuse).execute(&mut database).await.unwrap();
+    opens().await;
+    assert_eq!(used().await, Value::Null, "the database took no note");
+    sqlx::raw_sql("DROP TRIGGER refuse").execute(&mut database).await.unwrap();
+    opens().await;
+    assert!(used().await.is_number());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_operators_key_acts_for_the_tenant_it_names() {
     let service = Service::new().await.unwrap();
     crate::story::connect(&service).await;
@@ -116,14 +143,14 @@ async fn every_answer_carries_safe_headers_and_its_id() {
         assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{path}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("x-frame-options"), "DENY");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert_eq!(answer.header("referrer-policy"), "same-origin");
         assert_eq!(answer.header("x-request-id").len(), 36);
     }
     let request = Request::get("/healthz").header("x-request-id", "mine-1").body(Body::empty()).unwrap();
     assert_eq!(service.send(request).await.unwrap().header("x-request-id"), "mine-1");
 }
 
-/// Pages as small as can be, for what pages are given.
+/// Minimal pages, for testing what pages receive.
 fn pages(state: State) -> Router {
     async fn sign_in(Shared(state): Shared<State>, browser: Browser, password: String) -> Response {
         match browser.sign_in(&state, SecretText::new(password)).await {
@@ -182,10 +209,15 @@ async fn a_browser_signs_in_with_the_password_and_its_forms_prove_themselves() {
     let (status, ..) = ask(&pages, Method::POST, "/in", &planted, "correct horse").await;
     assert_eq!(status, StatusCode::FORBIDDEN, "there is no password yet");
     assert_eq!(
-        stage.host.set_password(Some(SecretText::new("short"))).await.unwrap_err().field.unwrap(),
+        Access::of(&stage.host)
+            .set_password(Some(SecretText::new("short")))
+            .await
+            .unwrap_err()
+            .field
+            .unwrap(),
         "password"
     );
-    stage.host.set_password(Some(SecretText::new("correct horse"))).await.unwrap();
+    Access::of(&stage.host).set_password(Some(SecretText::new("correct horse"))).await.unwrap();
 
     assert_eq!(ask(&pages, Method::GET, "/page", &planted, "").await.0, StatusCode::SEE_OTHER);
     let (status, set, _) = ask(&pages, Method::POST, "/in", &planted, "correct horse").await;
@@ -212,26 +244,56 @@ async fn a_browser_signs_in_with_the_password_and_its_forms_prove_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn passwords_are_not_tried_out_by_the_hundred() {
+async fn passwords_are_not_tried_out_by_the_hundred_and_the_right_one_still_opens() {
     let stage = library_tests::Stage::new().await.unwrap();
-    let config = Config { sign_in_attempts: 2, ..Config::default() };
+    let proxy: std::net::SocketAddr = "10.0.0.1:4711".parse().unwrap();
+    let config = Config {
+        sign_in_attempts: 2,
+        trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+        ..Config::default()
+    };
     let pages = pages(State::new(stage.host.clone(), config).unwrap());
-    stage.host.set_password(Some(SecretText::new("correct horse"))).await.unwrap();
-    let cookie = format!("social-channel={}", "x".repeat(43));
+    Access::of(&stage.host).set_password(Some(SecretText::new("correct horse"))).await.unwrap();
+    let attempt = |client: &str, password: &str| {
+        let mut request = Request::post("/in")
+            .header(COOKIE, format!("social-channel={}", "x".repeat(43)))
+            .header("x-forwarded-for", client)
+            .body(Body::from(password.to_owned()))
+            .unwrap();
+        request.extensions_mut().insert(axum::extract::ConnectInfo(proxy));
+        let answer = pages.clone().oneshot(request);
+        async move { answer.await.unwrap().status() }
+    };
     for _ in 0..2 {
-        assert_eq!(ask(&pages, Method::POST, "/in", &cookie, "wrong horse").await.0, StatusCode::FORBIDDEN);
+        assert_eq!(attempt("203.0.113.1", "wrong horse").await, StatusCode::FORBIDDEN);
     }
-    let (status, _, text) = ask(&pages, Method::POST, "/in", &cookie, "correct horse").await;
-    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{text}");
+    // From here on they wait for each other, and so many may.
+    let (flood, other, right) = tokio::join!(
+        futures::future::join_all((0..20).map(|_| attempt("203.0.113.1", "wrong horse"))),
+        attempt("203.0.113.2", "wrong horse"),
+        attempt("203.0.113.2", "correct horse"),
+    );
+    assert_eq!(
+        flood.iter().filter(|status| **status == StatusCode::TOO_MANY_REQUESTS).count(),
+        12,
+        "{flood:?}"
+    );
+    assert_eq!(
+        (other, right),
+        (StatusCode::FORBIDDEN, StatusCode::OK),
+        "another address, by the proxy's word"
+    );
+    let right = attempt("203.0.113.1", "correct horse").await;
+    assert_eq!(right, StatusCode::OK, "and the same address, more slowly");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_of_a_page_calls_the_api_with_cookie_and_token() {
     let service = Service::new().await.unwrap();
     let host = &service.stage.host;
-    host.set_password(Some(SecretText::new("correct horse"))).await.unwrap();
+    Access::of(host).set_password(Some(SecretText::new("correct horse"))).await.unwrap();
     let value = "y".repeat(43);
-    host.sign_in(&SecretText::new(value.clone())).await.unwrap();
+    Access::of(host).sign_in(&SecretText::new(value.clone())).await.unwrap();
     let config = Config::default();
     let pages = pages(State::new(host.clone(), config).unwrap());
     let cookie = format!("social-channel={value}");

@@ -1,5 +1,7 @@
-//! The checks of the setup guide that look from outside, and what workers do besides jobs.
+//! The setup guide's checks from outside, and the workers' maintenance.
 
+use social_channel_server::Access;
+use social_channel_server::Site;
 use std::time::Duration;
 
 use library_tests::Stage;
@@ -11,7 +13,7 @@ use tokio::sync::oneshot;
 
 const PUBLIC: &str = "https://social.northwind.app";
 
-/// An icon's first bytes; nothing reads further.
+/// An icon's first bytes; only these are read.
 fn icon(side: u32) -> Vec<u8> {
     let side = side.to_be_bytes();
     [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &side, &side, &[8, 6, 0, 0, 0, 0, 0, 0, 0]].concat()
@@ -20,7 +22,7 @@ fn icon(side: u32) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_right_and_what_is_wrong_is_seen_from_outside() {
     let stage = Stage::new().await.unwrap();
-    stage.host.set_password(Some(SecretText::new("correct horse"))).await.unwrap();
+    Access::of(&stage.host).set_password(Some(SecretText::new("correct horse"))).await.unwrap();
     let config = Config {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         public_address: Some(PUBLIC.to_owned()),
@@ -29,7 +31,7 @@ async fn what_is_right_and_what_is_wrong_is_seen_from_outside() {
     };
     let server = Server::bind(config).await.unwrap();
     let Listen::Tcp(address) = server.addresses().remove(0) else { panic!("a port was expected") };
-    // The world reaches the service at its public address: here by a mapping.
+    // The service is reachable at its public address: here through a mapping.
     let mut policy: Value =
         serde_json::to_value(library_tests::policy(&stage.simulator.origin()).unwrap()).unwrap();
     policy["connect_to"]
@@ -44,10 +46,10 @@ async fn what_is_right_and_what_is_wrong_is_seen_from_outside() {
     let running = tokio::spawn(server.run(host.clone(), async move { stopped.await.unwrap_or(()) }));
 
     let text = "We keep what is needed to publish for you. ".repeat(20).into_bytes();
-    host.put_site_file("proof.txt", None, b"site-verification=1".to_vec()).await.unwrap();
-    host.put_site_file("privacy.html", None, text).await.unwrap();
-    host.put_site_file("terms.html", None, b"soon".to_vec()).await.unwrap();
-    host.put_site_file("icon.png", None, icon(1024)).await.unwrap();
+    Site::of(&host).put("proof.txt", None, b"site-verification=1".to_vec()).await.unwrap();
+    Site::of(&host).put("privacy.html", None, text).await.unwrap();
+    Site::of(&host).put("terms.html", None, b"soon".to_vec()).await.unwrap();
+    Site::of(&host).put("icon.png", None, icon(1024)).await.unwrap();
     let listing = Listing {
         website_url: Some(format!("{PUBLIC}/nothing-here")),
         privacy_url: Some(format!("{PUBLIC}/privacy.html")),
@@ -62,7 +64,7 @@ async fn what_is_right_and_what_is_wrong_is_seen_from_outside() {
     };
     host.put_app(library_tests::APP, change).await.unwrap();
 
-    let findings = host.check_settings(library_tests::APP).await.unwrap();
+    let findings = Site::of(&host).check_settings(library_tests::APP).await.unwrap();
     let about = |subject: &str| -> Vec<Severity> {
         findings.iter().filter(|finding| finding.subject == subject).map(|finding| finding.severity).collect()
     };
@@ -76,8 +78,8 @@ async fn what_is_right_and_what_is_wrong_is_seen_from_outside() {
     assert_eq!(about("website-url"), [Severity::Error], "it is not there");
     assert!(findings.iter().filter(|it| it.severity == Severity::Error).all(|it| it.remedy.is_some()));
 
-    host.put_site_file("icon.png", None, icon(512)).await.unwrap();
-    let findings = host.check_settings(library_tests::APP).await.unwrap();
+    Site::of(&host).put("icon.png", None, icon(512)).await.unwrap();
+    let findings = Site::of(&host).check_settings(library_tests::APP).await.unwrap();
     let wrong = findings.iter().find(|finding| finding.subject == "icon-url").unwrap();
     assert_eq!(wrong.severity, Severity::Error);
     assert!(wrong.message.contains("512 x 512"), "{wrong:?}");
@@ -93,21 +95,20 @@ async fn workers_take_samples_and_remove_uploads_that_are_published() {
         Stage::in_world(library_tests::world(), |builder| builder.clock(clock)).await.unwrap()
     };
     let channel = stage.connect().await.unwrap();
-    stage.host.keep_house().await;
-    stage.host.keep_house().await;
+    stage.host.maintain().await;
+    stage.host.maintain().await;
     let history = stage.tenant.stats_history(&channel.id, None).await.unwrap();
     assert_eq!(history.len(), 1, "one sample in six hours");
     assert_eq!(history[0].stats.posts, Some(57));
     clock.advance(Duration::from_secs(7 * 3600));
-    stage.host.keep_house().await;
+    stage.host.maintain().await;
     let history = stage.tenant.stats_history(&channel.id, None).await.unwrap();
     assert_eq!(history.len(), 2);
     let later = stage.tenant.stats_history(&channel.id, Some(history[1].at)).await.unwrap();
     assert_eq!(later, history[1..]);
 
     let keep = |size: usize| {
-        let mut bytes = b"\0\0\0\x14ftypisom\0\0\x02\0isom".to_vec();
-        bytes.resize(size, 0);
+        let bytes = library_tests::video_bytes(size).unwrap();
         let new =
             NewUpload { content_type: Some("video/mp4".to_owned()), limit: 1 << 30, ..NewUpload::default() };
         let tenant = stage.host.tenant(TenantId::default());
@@ -116,11 +117,11 @@ async fn workers_take_samples_and_remove_uploads_that_are_published() {
     let (used, unused) = (keep(1_000_000).await, keep(1000).await);
     let job = stage.publish(&channel.id, Media::upload(&used.id)).await.unwrap();
     assert_eq!(job.status, JobStatus::Published, "{job:?}");
-    stage.host.keep_house().await;
+    stage.host.maintain().await;
     let left: Vec<String> =
         stage.tenant.uploads().await.unwrap().into_iter().map(|upload| upload.id).collect();
     assert_eq!(left, [unused.id], "what is published is not kept");
     clock.advance(Duration::from_secs(8 * 24 * 3600));
-    stage.host.keep_house().await;
-    assert_eq!(stage.tenant.uploads().await.unwrap(), [], "and nothing for ever");
+    stage.host.maintain().await;
+    assert_eq!(stage.tenant.uploads().await.unwrap(), [], "and nothing without end");
 }

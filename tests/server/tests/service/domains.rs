@@ -1,4 +1,4 @@
-//! Domains that are proved by DNS: what the name servers say, in the API and on the page.
+//! Domains verified by DNS: the name servers' records, in the API and on the page.
 
 use http::{Method, StatusCode};
 use library_tests::NameServer;
@@ -62,13 +62,13 @@ async fn a_record_is_found_missing_another_and_misplaced() {
         ("ok", "The TXT record of long.app is there."),
         ("error", "bare.app has no TXT record."),
         ("error", "other.app has a TXT record of this kind with another value: site-verification=xyz"),
-        ("error", "The TXT record lies at twice.app.twice.app, where nobody looks for it."),
-        ("error", "The TXT record lies at cdn.twice.app.twice.app, where nobody looks for it."),
+        ("error", "The TXT record is at twice.app.twice.app, where the platform does not look for it."),
+        ("error", "The TXT record is at cdn.twice.app.twice.app, where the platform does not look for it."),
         ("error", "There is no domain gone.app."),
     ];
     assert_eq!(found, expected.map(|(severity, message)| (severity.to_owned(), message.to_owned())));
 
-    // What was repaired is seen at once.
+    // A corrected record is seen at once.
     names.set("bare.app", &[value]);
     assert_eq!(findings(&service).await[2].0, "ok");
 
@@ -87,7 +87,7 @@ async fn name_servers_that_do_not_answer_are_no_proof_of_anything() {
     service.call(Method::PUT, APP, listing).await.unwrap();
     let found = findings(&service).await;
     assert_eq!(found[0].0, "warning", "{found:?}");
-    assert!(found[0].1.starts_with("The name servers could not be asked about a.app"), "{found:?}");
+    assert!(found[0].1.starts_with("The name servers could not be queried for a.app"), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +108,7 @@ async fn the_setup_guide_shows_the_record_to_copy_and_what_became_of_it() {
     let page = browser.open(guide).await.unwrap().text();
     assert!(page.contains("The TXT record of northwind.app is there."), "{page}");
 
-    // The form of the keys leaves it alone.
+    // The form for the keys does not change it.
     let form = "/settings/integration/tiktok";
     let saved = browser.submit(form, form, &[("mode", "live")]).await.unwrap();
     assert!(matches!(saved.status, StatusCode::SEE_OTHER | StatusCode::BAD_REQUEST), "{}", saved.text());

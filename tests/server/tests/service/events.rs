@@ -1,4 +1,4 @@
-//! Jobs as streams of events: many at once, and of jobs that another process drives.
+//! Jobs as event streams: many at once, and for jobs that another process runs.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use social_channel::TenantId;
 
 use crate::story::{connect, post, upload};
 
-/// A job that begins in two hours.
+/// A job that starts in two hours.
 async fn scheduled(service: &Service, channel: &str) -> String {
     let upload = upload(service, 1_000_000).await;
     let mut body = post("Later", json!({"upload": upload}));
@@ -21,7 +21,7 @@ async fn scheduled(service: &Service, channel: &str) -> String {
     made.json()["id"].as_str().unwrap_or_else(|| panic!("{}", made.text())).to_owned()
 }
 
-/// The jobs that a stream tells of, until it ends.
+/// The jobs in a stream, until it ends.
 async fn told(service: &Service, job: &str) -> Vec<Value> {
     let answer = service.get(&format!("/api/v1/jobs/{job}/events")).await.unwrap();
     assert_eq!(answer.status, StatusCode::OK);
@@ -55,7 +55,7 @@ async fn what_another_process_does_is_seen_too() {
     let job = scheduled(&service, &channel).await;
     let other = service.stage.second_host().await.unwrap();
     let acts = async {
-        // It opened the same database, and tells this one nothing.
+        // It opened the same database, and sends no notifications to this process.
         other.tenant(TenantId::default()).cancel_job(&job).await.unwrap();
     };
     let (told, ()) = tokio::join!(told(&service, &job), acts);

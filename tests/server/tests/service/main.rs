@@ -7,11 +7,16 @@
 mod access;
 mod checks;
 mod domains;
+mod edge;
 mod events;
+mod fairness;
+mod foreign;
 mod media;
 mod outside;
+mod pressing;
 mod providers;
 mod pulling;
+mod resumable;
 mod routes;
 mod sockets;
 mod story;

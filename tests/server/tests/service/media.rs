@@ -16,7 +16,7 @@ fn bring(key: &str, body: Body) -> Request<Body> {
     Request::post("/api/v1/uploads").header(AUTHORIZATION, format!("Bearer {key}")).body(body).unwrap()
 }
 
-/// Files in the uploads' folder, whatever tenant they belong to.
+/// Files in the uploads' folder, of all tenants.
 fn kept(service: &Service) -> usize {
     let folder = service.stage.folder.path().join("uploads");
     let Ok(tenants) = std::fs::read_dir(folder) else { return 0 };
@@ -72,7 +72,7 @@ async fn the_uploads_of_a_tenant_have_a_bound_and_those_of_another_their_own() {
     let first = bring_whole(&service.key, 1500).await.unwrap();
     assert_eq!(first.status, StatusCode::CREATED, "{}", first.text());
 
-    // Announced or not, alone or several at once.
+    // With or without an announced size, one or several at once.
     for answer in [
         bring_whole(&service.key, 1001).await.unwrap(),
         service.send(bring(&service.key, chunked(&[600, 401]))).await.unwrap(),
@@ -100,7 +100,7 @@ async fn the_uploads_of_a_tenant_have_a_bound_and_those_of_another_their_own() {
     let theirs = bring_whole(made["text"].as_str().unwrap(), 2500).await.unwrap();
     assert_eq!(theirs.status, StatusCode::CREATED, "{}", theirs.text());
 
-    // What is deleted makes room.
+    // Deleting frees space.
     let path = format!("/api/v1/uploads/{}", first.json()["id"].as_str().unwrap());
     service.call(Method::DELETE, &path, Value::Null).await.unwrap();
     assert_eq!(bring_whole(&service.key, 1500).await.unwrap().status, StatusCode::CREATED);
@@ -162,6 +162,11 @@ async fn media_is_served_by_ranges_while_its_job_is_open_and_not_after() {
     assert!(whole.bytes == video(size), "byte for byte");
     assert_eq!(whole.header("content-type"), "video/mp4");
     assert_eq!(whole.header("accept-ranges"), "bytes");
+    let policy = whole.header("content-security-policy");
+    assert!(
+        policy.contains("sandbox") && !policy.contains("script"),
+        "a tenant's file does nothing here: {policy}"
+    );
     let part = fetch(&[(RANGE, "bytes=4-7")]).await.unwrap();
     assert_eq!((part.status.as_u16(), part.bytes.as_slice()), (206, b"ftyp".as_slice()));
     assert_eq!(part.header("content-range"), format!("bytes 4-7/{size}"));

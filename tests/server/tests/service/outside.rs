@@ -1,13 +1,15 @@
-//! What others call: callbacks, webhooks, files, probes, metrics.
+//! Routes for others: callbacks, webhooks, files, probes, metrics.
 
 use axum::body::Body;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{Method, Request, StatusCode};
+use library_tests::until;
 use serde_json::{Value, json};
 use server_tests::Service;
 use sha2::Digest as _;
-use social_channel::WEBHOOK_BODY;
+use social_channel::{Routes, WEBHOOK_BODY};
 use social_channel_server::Config;
+use sqlx::Connection as _;
 
 fn get(path: &str, cookie: &str) -> Request<Body> {
     Request::get(path).header(COOKIE, cookie).body(Body::empty()).unwrap()
@@ -60,6 +62,20 @@ async fn a_callback_registered_for_any_port_comes_back_to_the_port_of_the_servic
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_addresses_that_the_library_makes_are_served() {
+    let service = Service::new().await.unwrap();
+    let Routes { callback, short_callback, webhooks, media, health } = Routes::default();
+    for route in [callback, short_callback, webhooks, format!("{media}name"), health] {
+        let path = route.replace("{app}", "tiktok-demo");
+        // Nobody deletes there; where nothing is served the answer is 404.
+        let request = Request::delete(&path).body(Body::empty()).unwrap();
+        assert_eq!(service.send(request).await.unwrap().status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+    let live = service.stage.host.callback_url("live");
+    assert_eq!(live.as_deref(), Some("https://social.example.com/callback/live"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn webhooks_are_bounded_before_a_provider_looks_at_them() {
     let service = Service::with(Config { webhook_rate: 3, ..Config::default() }).await.unwrap();
     let send = |app: &str, size: usize| {
@@ -96,10 +112,34 @@ async fn files_that_a_platform_looks_for_are_served_as_they_were_added() {
         assert!(seen.header("content-type").starts_with("text/plain"));
         assert!(seen.header("content-security-policy").contains("sandbox"), "it runs nothing in our name");
     }
+    // A page would hide them.
+    for path in ["settings", "channels/proof.txt", "jobs", "uploads"] {
+        let answer = put(path, "x").await.unwrap();
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(answer.text().contains("is used by the service itself"), "{}", answer.text());
+    }
     assert_eq!(service.get("/api/v1/files").await.unwrap().json().as_array().unwrap().len(), 2);
     let answer = service.call(Method::DELETE, "/api/v1/files?path=proof-123.txt", Value::Null).await.unwrap();
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     assert_eq!(service.get("/proof-123.txt").await.unwrap().status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_ready_while_its_database_takes_writes() {
+    let service = Service::new().await.unwrap();
+    let file = service.stage.folder.path().join("social-channel.sqlite");
+    let mut database =
+        sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let answers = async |status| {
+        until("the answer", async || (service.get("/readyz").await.unwrap().status == status).then_some(()))
+            .await;
+    };
+    answers(StatusCode::OK).await;
+    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON meta BEGIN SELECT RAISE(ABORT, 'full'); END";
+    sqlx::raw_sql(refuse).execute(&mut database).await.unwrap();
+    answers(StatusCode::SERVICE_UNAVAILABLE).await;
+    sqlx::raw_sql("DROP TRIGGER refuse").execute(&mut database).await.unwrap();
+    answers(StatusCode::OK).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! A newer component that wants to call more than the apps of its provider allow.
+//! A newer component that requests more origins than its apps grant.
 
 use axum::body::Body;
 use http::header::AUTHORIZATION;
@@ -6,7 +6,7 @@ use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use server_tests::Service;
 
-/// Another component of the same provider, which calls another family of hosts.
+/// Another component of the same provider, which requests another host pattern.
 fn newer(mark: char) -> Vec<u8> {
     let mut bytes = library_tests::component("plugin_tiktok").unwrap();
     let (from, to) = (b"https://*.tiktokapis.com", format!("https://*.tiktokapi{mark}.com"));
@@ -42,7 +42,7 @@ async fn an_app_moves_to_the_newer_component_once_its_origins_are_granted() {
     assert_eq!(loaded["waiting"], json!([{"app": "tiktok-demo", "missing_origins": wanted}]));
     assert_eq!(app(&service).await["digest"], before["digest"]);
 
-    // A grant of something else moves nothing, nor does another change.
+    // Granting another origin does not move the app, nor does another change.
     let origins =
         [before["origins"].as_array().unwrap().as_slice(), &[json!("https://other.example")]].concat();
     let put = |body: Value| service.call(Method::PUT, "/api/v1/apps/tiktok-demo", body);
@@ -70,12 +70,12 @@ async fn the_page_moves_the_app_to_what_was_agreed_to_and_to_nothing_else() {
     );
     assert!(page.contains("Allow this, and use the newer component"));
 
-    // Somebody installs a third one before the operator presses the button.
+    // A third component is installed before the operator presses the button.
     let second = install(&service, newer('y')).await;
     let (page, grant) = ("/settings/providers", "/settings/apps/tiktok-demo/grant");
     let stale = browser.submit(page, grant, &[("digest", &agreed)]).await.unwrap();
     assert_eq!(stale.status, StatusCode::BAD_REQUEST, "{}", stale.text());
-    assert!(stale.text().contains("Another component was installed since this page was drawn"));
+    assert!(stale.text().contains("Another component was installed since this page was loaded"));
     let same = app(&service).await;
     assert_eq!((&same["digest"], &same["origins"]), (&before["digest"], &before["origins"]));
 

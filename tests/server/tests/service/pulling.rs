@@ -1,6 +1,7 @@
-//! Photos, and videos that the platform fetches itself: from the service's own media addresses and from an address
-//! of the person's, before and after the domain is verified at the platform.
+//! Photos, and videos that the platform fetches itself: from the service's own media URLs and from a user's URL,
+//! before and after the domain is verified at the platform.
 
+use social_channel_server::Access;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -14,13 +15,13 @@ use tokio::sync::oneshot;
 
 use crate::story::video;
 
-/// With all below it.
+/// The domain, including its subdomains.
 const DOMAIN: &str = "northwind.app";
 const PUBLIC: &str = "https://social.northwind.app";
-/// Where the person keeps videos.
+/// The user's video storage.
 const STORAGE: &str = "https://cdn.northwind.app";
 
-/// A service at a public address. Platform and host find it there by their maps of origins.
+/// A service at a public address. Platform and host reach it through their mapped origins.
 struct Public {
     stage: Stage,
     storage: Storage,
@@ -53,7 +54,7 @@ impl Public {
         let policy: Policy = serde_json::from_value(policy).unwrap();
         let builder = library_tests::builder(stage.folder.path(), &stage.simulator.origin()).unwrap();
         let host = server.prepare(builder.policy(policy)).unwrap().open().await.unwrap();
-        let key = host.create_api_key("tests", None).await.unwrap().text.expose().to_owned();
+        let key = Access::of(&host).create_api_key("tests", None).await.unwrap().text.expose().to_owned();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(host.clone(), async move { stopped.await.unwrap_or(()) }));
         let (ours, theirs) = (address.clone(), storage.origin.clone());
@@ -112,7 +113,7 @@ impl Public {
         });
     }
 
-    /// SHA-256 of what the platform got, post by post.
+    /// SHA-256 of the media that the platform received, by post.
     fn got(&self) -> Vec<String> {
         let world = self.stage.simulator.world();
         let publishes = world.publishes.iter().filter(|publish| publish.sha256.is_some());
@@ -132,12 +133,12 @@ fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// The beginning and the end of a photo of 720 by 960 pixels, with a mark between.
+/// A photo of 720 by 960 pixels, with a mark between.
 fn photo(mark: u8) -> Vec<u8> {
     let frame = [0xff, 0xc0, 0, 17, 8, 3, 192, 2, 208, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
     let note = [0xff, 0xfe, 0, 3, mark];
-    [b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0".as_slice(), &note, &frame, b"\xff\xd9"]
-        .concat()
+    let scan = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 0x55, 0xff, 0xd9];
+    [b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0".as_slice(), &note, &frame, &scan].concat()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +154,7 @@ async fn photos_wait_for_the_domain_and_are_then_fetched_from_the_service() {
         "media": media,
     });
 
-    // The check says beforehand that nobody knows whether the address is verified; the platform says that it is not.
+    // The check warns that it is unknown whether the address is verified; the platform refuses it.
     let (_, findings) = public.post(&format!("/channels/{}/checks", public.channel), &body).await;
     let about = findings.as_array().unwrap().iter().find(|finding| finding["subject"] == "media").unwrap();
     assert_eq!(about["severity"], "warning", "{findings:#}");
@@ -164,7 +165,7 @@ async fn photos_wait_for_the_domain_and_are_then_fetched_from_the_service() {
         (&error["kind"], &error["code"]),
         (&json!("misconfigured"), &json!("url_ownership_unverified"))
     );
-    assert_eq!(error["message"], "TikTok does not know the address of the media as the app's own.");
+    assert_eq!(error["message"], "The address of the media is not verified for this app at TikTok.");
     assert!(error["remedy"].as_str().unwrap().contains("verify the domain or prefix"), "{error}");
     assert!(public.got().is_empty());
 
@@ -175,7 +176,7 @@ async fn photos_wait_for_the_domain_and_are_then_fetched_from_the_service() {
     assert_eq!(published["status"], "published", "{published:#}");
     assert_eq!(public.got(), [sha256(&photos.concat())], "byte for byte, in their order");
 
-    // The addresses end with the job.
+    // The URLs end with the job.
     let url = published["media"][0]["public_url"].as_str().unwrap_or_default();
     let path = paused["media"][0]["public_url"].as_str().unwrap_or(url).replace(PUBLIC, &public.address);
     let gone = public.client.get(path).send().await.unwrap();
@@ -211,7 +212,7 @@ async fn a_video_is_fetched_from_its_address_and_from_the_services_own() {
     let sent = public.stage.simulator.log().iter().filter(|exchange| exchange.method == "PUT").count();
     assert_eq!(sent, 0, "the platform fetched it; nothing was sent");
 
-    // Another address is not the app's own, and this is known before anything is sent.
+    // Another address is not verified for the app, which is detected before anything is sent.
     let elsewhere = AppConfig {
         settings: [("verified-urls".to_owned(), "media.example.com".into())].into_iter().collect(),
         ..AppConfig::default()

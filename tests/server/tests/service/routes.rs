@@ -1,4 +1,4 @@
-//! Every route: what it takes, and how it refuses.
+//! Every route: valid and invalid requests.
 
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use server_tests::{Answer, Service};
 use social_channel_server::Config;
 
-/// An operation of the description, with a value in each place of its path.
+/// The operations of the description, with values for their path parameters.
 fn operations(openapi: &Value) -> Vec<(Method, String)> {
     let mut found = Vec::new();
     for (path, item) in openapi["paths"].as_object().unwrap() {
@@ -199,7 +199,7 @@ async fn an_apps_secrets_are_never_shown_again() {
         let found = checks.as_array().unwrap().iter().find(|finding| finding["subject"] == subject);
         found.unwrap_or_else(|| panic!("nothing about {subject}: {checks:#}"))["severity"].clone()
     };
-    // An example's address is no address, and nobody answers there.
+    // The example's address is invalid, and no server responds there.
     assert_eq!(about("public-address"), "error");
     assert_eq!(about("privacy-url"), "error");
     assert_eq!(about("terms-url"), "info");
@@ -216,7 +216,7 @@ async fn the_reference_page_needs_no_other_host() {
         assert_eq!(answer.status, StatusCode::OK);
         assert!(!answer.text().contains("http://") && !answer.text().contains("https://"));
     }
-    // It is the operator's: a browser that has not signed in is sent to do so.
+    // It is for the operator: a browser that has not signed in is redirected to sign in.
     let answer = service.get("/api/v1/reference").await.unwrap();
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
     assert_eq!(answer.header("location"), "/sign-in?next=%2Fapi%2Fv1%2Freference");

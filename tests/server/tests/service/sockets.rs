@@ -1,5 +1,6 @@
-//! The service as a process runs it: ports, sockets, starting and stopping.
+//! The service as a process: ports, sockets, starting and stopping.
 
+use social_channel_server::Access;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -48,7 +49,7 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// Writes a request as it stands, and reads until the service closes.
+/// Writes a raw request, and reads until the service closes the connection.
 async fn raw(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -69,7 +70,7 @@ async fn on_loopback_it_is_open_until_a_password_is_set() {
     let answer = raw(stream, rebound).await;
     assert!(answer.starts_with("HTTP/1.1 403"), "a name that points here is not ours: {answer}");
 
-    // A browser is sent to the name that callbacks come back to, where its cookie is.
+    // A browser is redirected to the host name of callbacks, where its cookie is valid.
     let stream = tokio::net::TcpStream::connect(host).await.unwrap();
     let port = host.rsplit(':').next().unwrap();
     let named = format!(
@@ -81,9 +82,9 @@ async fn on_loopback_it_is_open_until_a_password_is_set() {
         "{answer}"
     );
 
-    stage.host.set_password(Some(SecretText::new("correct horse"))).await.unwrap();
+    Access::of(&stage.host).set_password(Some(SecretText::new("correct horse"))).await.unwrap();
     assert_eq!(client().get(&list).send().await.unwrap().status(), 401);
-    let key = stage.host.create_api_key("x", None).await.unwrap().text;
+    let key = Access::of(&stage.host).create_api_key("x", None).await.unwrap().text;
     let answer = client().get(&list).bearer_auth(key.expose()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     running.stop().await;
@@ -92,7 +93,7 @@ async fn on_loopback_it_is_open_until_a_password_is_set() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_unix_socket_is_this_users_own_and_needs_no_key() {
     let stage = Stage::new().await.unwrap();
-    stage.host.set_password(Some(SecretText::new("correct horse"))).await.unwrap();
+    Access::of(&stage.host).set_password(Some(SecretText::new("correct horse"))).await.unwrap();
     let path = stage.folder.path().join("api.sock");
     let running = start(&stage).await;
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -106,7 +107,7 @@ async fn a_unix_socket_is_this_users_own_and_needs_no_key() {
     running.stop().await;
     assert!(!path.exists(), "it goes with the service");
 
-    // One that a killed process left is taken over; anything else is left alone.
+    // A socket left by a killed process is replaced; any other file is not touched.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     start(&stage).await.stop().await;
     std::fs::write(&path, "mine").unwrap();
@@ -129,7 +130,7 @@ async fn beyond_this_machine_it_serves_only_with_a_password_or_a_key() {
         assert_eq!(error.kind, ErrorKind::Misconfigured);
         assert!(error.remedy.unwrap().contains("password"));
     }
-    stage.host.create_api_key("x", None).await.unwrap();
+    Access::of(&stage.host).create_api_key("x", None).await.unwrap();
     for config in [everywhere(), behind_a_proxy()] {
         let server = Server::bind(config).await.unwrap();
         let Listen::Tcp(address) = server.addresses().remove(0) else { panic!("a port was expected") };

@@ -1,4 +1,4 @@
-//! The main story, as a program in any language tells it.
+//! The main workflow, as for a program in any language.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use server_tests::{Answer, Service};
 
-/// Connects the account that consents by itself; returns its channel.
+/// Connects the account that consents automatically; returns its channel.
 pub(crate) async fn connect(service: &Service) -> String {
     let begin = json!({"owner": "user-1", "redirect_uri": library_tests::CALLBACK});
     let begun = service.call(Method::POST, "/api/v1/apps/tiktok-demo/connects", begin).await.unwrap();
@@ -21,12 +21,10 @@ pub(crate) async fn connect(service: &Service) -> String {
 
 /// The bytes of a video.
 pub(crate) fn video(size: usize) -> Vec<u8> {
-    let mut bytes = b"\0\0\0\x14ftypisom\0\0\x02\0isom".to_vec();
-    bytes.resize(size, 0);
-    bytes
+    library_tests::video_bytes(size).unwrap()
 }
 
-/// Brings a video; returns its id.
+/// Uploads a video; returns its id.
 pub(crate) async fn upload(service: &Service, size: usize) -> String {
     let request = Request::post("/api/v1/uploads?file_name=clips%2Fone.mp4")
         .header(AUTHORIZATION, format!("Bearer {}", service.key))

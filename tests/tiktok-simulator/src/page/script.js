@@ -1,6 +1,6 @@
 "use strict";
-// Fetches the page every two seconds and puts its live parts in place of the old ones, unless nothing changed.
-// What a person opened stays open, what they type stays typed: forms lie outside of the live parts.
+// Fetches the page every two seconds and replaces its live parts, if they changed.
+// Opened sections and form input are kept, because forms are outside the live parts.
 const filter = { kind: "all", text: "" };
 let paused = false;
 

@@ -38,6 +38,25 @@ async fn other_processes_steer_the_simulator() {
         assert_eq!(app.verified_urls, ["own.example.com"]);
     });
     assert_eq!(control(&origin, Method::PATCH, "/apps/nobody", json!({})).await.status, 404);
+    // Values that would be invalid in a file are refused with a sentence, and nothing is changed.
+    for (path, change, remedy) in [
+        ("/apps/simkey-desktop", json!({"kind": "ios"}), "\"desktop\""),
+        ("/apps/simkey-desktop", json!({"kind": "web"}), "add \"desktop\""),
+        ("/apps/simkey-desktop", json!({"kind": "web", "platforms": ["web"]}), "give one"),
+        ("/apps/simkey-desktop", json!({"scopes": ["all"]}), "video.upload"),
+        ("/accounts/walk.in", json!({"followers": u64::MAX}), "at most"),
+        ("/switches", json!({"upload_path": "/up"}), "/upload"),
+        ("/switches", json!({"auto_consent": {"account": "nobody"}}), "accounts"),
+    ] {
+        let answer = control(&origin, Method::PATCH, path, change).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(answer.json()["error"].as_str().unwrap().contains(remedy), "{answer:?}");
+    }
+    let both = json!({"kind": ["web", "desktop"]});
+    assert_eq!(control(&origin, Method::PATCH, "/apps/simkey-desktop", both).await.status, 200);
+    assert_eq!(simulator.settings().apps[0].platforms.len(), 2);
+    let far = post("/clock/advance", json!({"seconds": u64::MAX, "ms": u64::MAX})).await;
+    assert_eq!(far.status, 400, "{far:?}");
 
     let fault = json!({"match": {"path": "/v2/user/info/"}, "action": {"kind": "html", "status": 503}});
     assert_eq!(post("/faults", fault).await.status, 200);

@@ -1,4 +1,4 @@
-//! Faults by script: before and after the effect, on the answer and on the connection.
+//! Scripted faults: before and after the effect, on the response and on the connection.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ async fn a_chunk_can_be_struck_before_in_and_after() {
     assert_eq!(send().await.unwrap().status(), 502);
     assert_eq!(simulator.world().publish(&id).unwrap().bytes, 0);
 
-    // The ambiguous one (trap 27): the last chunk arrives, its answer does not.
+    // The ambiguous case (trap 27): the last chunk arrives, its response does not.
     simulator.faults().add(Fault::new(Action::Reset).path("/upload").after());
     send().await.unwrap_err();
     assert_eq!(simulator.world().publish(&id).unwrap().bytes, 1000);
@@ -161,7 +161,7 @@ async fn a_client_that_goes_away_is_in_the_log() {
     simulator.faults().add(Fault::new(Action::Delay { ms: 600_000 }).path("/v2/video/list/"));
     let body = json!({});
     let request = client.post("/v2/video/list/?fields=id", &body);
-    // The pause is long enough for the request to arrive and far too short for the answer.
+    // The pause is long enough for the request to arrive, but far too short for the response.
     let _ = tokio::time::timeout(Duration::from_millis(300), request).await.unwrap_err();
     for _ in 0..500 {
         if simulator.log().iter().any(|exchange| exchange.path == "/v2/video/list/") {

@@ -1,5 +1,5 @@
-//! Drives the simulator over HTTP: as a correct client, and as each kind of wrong one. Every refusal is
-//! checked together with the rule it names, so that a test cannot pass by another refusal than it means.
+//! Tests the simulator over HTTP: as a correct client, and as each kind of incorrect one. Every refusal is
+//! checked together with its rule, so that a test cannot pass because of another refusal.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +9,7 @@
 
 mod control;
 mod display;
+mod drafts;
 mod faults;
 mod oauth;
 mod over_time;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use tiktok_simulator::{AppKind, TokenProfile, World};
+use tiktok_simulator::{Platform, TokenProfile, World};
 
 use crate::support::*;
 
@@ -153,12 +153,81 @@ async fn a_scope_that_the_app_does_not_have_is_refused() {
 }
 
 #[tokio::test]
-async fn asking_for_video_upload_is_a_violation() {
+async fn all_documented_scopes_can_be_asked_for_and_granted() {
+    let simulator = demo().await;
+    let scopes = format!("{ALL_SCOPES},video.upload");
+    let client =
+        connect_app(&simulator, "demo.kitchen", "simkey-desktop", "simsecret-desktop-0001", &scopes).await;
+    let mut granted: Vec<&str> = client.grant["scope"].as_str().unwrap().split(',').collect();
+    granted.sort_unstable();
+    assert_eq!(granted.join(","), scopes);
+    simulator.edit(|world| world.switches.auto_consent.enabled = false);
+    let page = authorize(&simulator, &with(authorize_query(), "scope", Some(&scopes))).await;
+    assert!(page.text.contains("Send drafts to your inbox"), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_registration_without_video_upload_cannot_ask_for_it() {
+    let mut world = World::demo();
+    world.apps[0].scopes = ALL_SCOPES.split(',').map(ToString::to_string).collect();
+    let simulator = started(world).await;
+    consent_by(&simulator, "demo.kitchen");
+    let query = with(authorize_query(), "scope", Some("user.info.basic,video.upload"));
+    let answer = authorize(&simulator, &query).await;
+    answer.turned_away(400, "2");
+    assert!(answer.text.contains("error=invalid_scope&amp;error_type=scope"), "{answer:?}");
+    assert!(answer.reason().contains("has not been added to the app"), "{answer:?}");
+    simulator.edit(|world| world.switches.authorize_errors_redirect = true);
+    let back = callback(&authorize(&simulator, &query).await);
+    assert_eq!((back["error"].as_str(), back["error_type"].as_str()), ("invalid_scope", "scope"));
+}
+
+#[tokio::test]
+async fn video_upload_is_refused_where_it_must_never_be_asked_for() {
     let simulator = demo().await;
     consent_by(&simulator, "demo.kitchen");
+    simulator.edit(|world| world.switches.refuse_video_upload = true);
     let query = with(authorize_query(), "scope", Some("user.info.basic,video.upload"));
     authorize(&simulator, &query).await.turned_away(403, "19.13");
     assert_eq!(simulator.violations().len(), 1);
+}
+
+#[tokio::test]
+async fn an_app_of_two_platforms_takes_the_redirects_of_both() {
+    const WEB: &str = "https://app.example.com/callback/";
+    let mut world = World::demo();
+    world.apps[0].platforms.push(Platform::Web);
+    world.apps[0].redirect_uris.push(WEB.into());
+    let simulator = started(world).await;
+    consent_by(&simulator, "demo.kitchen");
+    let plain = || with(with(authorize_query(), "code_challenge", None), "code_challenge_method", None);
+    // Each redirect by the rules of its platform: PKCE is for desktop.
+    authorize(&simulator, &plain()).await.turned_away(400, "3.2");
+    connect(&simulator, "demo.kitchen").await;
+    let code =
+        callback(&authorize(&simulator, &with(plain(), "redirect_uri", Some(WEB))).await)["code"].clone();
+    let pairs = [
+        ("client_key", "simkey-desktop"),
+        ("client_secret", "simsecret-desktop-0001"),
+        ("code", code.as_str()),
+        ("grant_type", "authorization_code"),
+        ("redirect_uri", WEB),
+    ];
+    let answer = post_form(&format!("{}/v2/oauth/token/", simulator.origin()), &pairs).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn each_platform_has_ten_redirects() {
+    let mut world = World::demo();
+    let app = &mut world.apps[0];
+    app.platforms = vec![Platform::Web, Platform::Desktop];
+    app.redirect_uris = (0..10).map(|n| format!("http://127.0.0.1:*/{n}")).collect();
+    app.redirect_uris.extend((0..10).map(|n| format!("https://app.example.com/{n}")));
+    world.validate().unwrap();
+    world.apps[0].redirect_uris.push("https://app.example.com/10".into());
+    let error = format!("{:#}", world.validate().unwrap_err());
+    assert!(error.contains("simkey-desktop") && error.contains("11 web"), "{error}");
 }
 
 #[tokio::test]
@@ -214,7 +283,7 @@ async fn the_token_endpoint_names_what_is_wrong() {
         let body = answer.json();
         assert!(body["error_description"].is_string() && body["log_id"].is_string(), "{body}");
     }
-    // None of the refusals spent the code; a second use does.
+    // None of the refusals used up the code; a second use does.
     assert_eq!(post_form(&url, &good).await.status, 200);
     post_form(&url, &good).await.refused(400, "invalid_grant", "4");
     assert_eq!(simulator.world().tokens.codes_exchanged, 1);
@@ -325,7 +394,7 @@ async fn revoke_wants_a_live_access_token_of_its_own_app() {
 #[tokio::test]
 async fn a_world_that_the_portal_would_refuse_does_not_start() {
     let mut world = World::demo();
-    world.apps[0].kind = AppKind::Web;
+    world.apps[0].platforms = vec![Platform::Web];
     let error = tiktok_simulator::Simulator::start(world).await.unwrap_err();
     assert!(format!("{error:#}").contains("simkey-desktop"), "{error:#}");
 }

@@ -1,4 +1,4 @@
-//! What happens by itself: processing, moderation, pulls, webhooks (contract sections 11, 14, 17).
+//! Events over time: processing, moderation, pulls, webhooks (contract sections 11, 14, 17).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -107,7 +107,7 @@ async fn switches_play_the_odd_statuses() {
     assert_eq!(data["fail_reason"], "");
     simulator.edit(|world| world.switches.public_id_never = true);
     assert_eq!(client.status(&id).await.ok()["publicaly_available_post_id"], json!([]));
-    // Found by its caption all the same.
+    // It is found by its caption anyway.
     let listed = client.post("/v2/video/list/?fields=title", &json!({"max_count": 1})).await.ok();
     assert_eq!(listed["videos"][0]["title"], "Leek soup in 40 seconds #soup");
     simulator.edit(|world| world.switches.status_word = Some("PROCESSING_MAGIC".into()));
@@ -168,7 +168,7 @@ async fn removing_the_app_fails_posts_that_are_under_way() {
 const JPEG: [u8; 4] = [0xFF, 0xD8, 0xFF, 0xE0];
 const PNG: [u8; 4] = [0x89, b'P', b'N', b'G'];
 
-/// A media host: what is served under a name is in the name.
+/// A media host: the name determines the served content.
 async fn media() -> Small {
     small(|request| match request.path.as_str() {
         "/v.mp4" => (200, String::new(), b"\0\0\0\x18ftypisom and the rest".to_vec()),
@@ -274,7 +274,7 @@ async fn photos_are_fetched_and_looked_at() {
     };
     let good = publish(&["p.jpg", "p.jpg"]).await;
     assert_eq!((&good["status"], &good["downloaded_bytes"]), (&json!("PUBLISH_COMPLETE"), &json!(8)));
-    // PNG is not taken (trap 38).
+    // PNG is not accepted (trap 38).
     assert_eq!(publish(&["p.jpg", "p.png"]).await["fail_reason"], "file_format_check_failed");
     assert_eq!(publish(&["big.jpg"]).await["fail_reason"], "picture_size_check_failed");
     assert_eq!(publish(&["none.jpg"]).await["fail_reason"], "photo_pull_failed");

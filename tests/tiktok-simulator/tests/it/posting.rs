@@ -7,55 +7,7 @@ use tiktok_simulator::{ParamCode, World};
 
 use crate::support::*;
 
-const CONTENT: &str = "/v2/post/publish/content/init/";
 const PRIVATE: &str = "private.pottery";
-
-fn photos() -> Value {
-    json!({
-        "media_type": "PHOTO",
-        "post_mode": "DIRECT_POST",
-        "post_info": {
-            "title": "Three soups",
-            "description": "which one? #soup",
-            "privacy_level": "SELF_ONLY",
-            "disable_comment": false,
-            "auto_add_music": true,
-            "brand_content_toggle": false,
-            "brand_organic_toggle": false
-        },
-        "source_info": {
-            "source": "PULL_FROM_URL",
-            "photo_cover_index": 0,
-            "photo_images": ["https://media.example.com/p/1.jpg", "https://media.example.com/p/2.jpg"]
-        }
-    })
-}
-
-fn pulled(url: &str) -> Value {
-    let mut body = video(1, "SELF_ONLY");
-    body["source_info"] = json!({"source": "PULL_FROM_URL", "video_url": url});
-    body
-}
-
-fn set(mut body: Value, pointer: &str, value: Value) -> Value {
-    let (parent, key) = pointer.rsplit_once('/').unwrap();
-    body.pointer_mut(parent).unwrap()[key] = value;
-    body
-}
-
-fn without(mut body: Value, pointer: &str) -> Value {
-    let (parent, key) = pointer.rsplit_once('/').unwrap();
-    body.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key).unwrap();
-    body
-}
-
-/// Init takes 6 calls a minute; these tests need more.
-async fn unlimited() -> tiktok_simulator::Simulator {
-    let mut world = World::demo();
-    world.switches.rate_limit_divisor = 0;
-    world.accounts[0].daily_post_cap = 1000;
-    started(world).await
-}
 
 #[tokio::test]
 async fn creator_info_follows_the_account() {
@@ -96,7 +48,7 @@ async fn creator_info_refuses_with_status_200_and_init_with_403() {
     let first = connect(&simulator, "demo.kitchen").await;
     let second = connect(&simulator, "walk.in").await;
     first.begin(1000, "SELF_ONLY").await;
-    // Who has posted inside the window does not count again.
+    // An account that has already posted in the window does not count again.
     first.begin(1000, "SELF_ONLY").await;
     second.creator().await.refused(200, "reached_active_user_cap", "trap 41");
     second.init(&video(1000, "SELF_ONLY")).await.refused(403, "reached_active_user_cap", "trap 41");
@@ -114,7 +66,7 @@ async fn the_daily_cap_counts_all_apps_together() {
     let first = connect(&simulator, "demo.kitchen").await;
     let secret = "simsecret-web-0001";
     simulator.edit(|world| world.apps[1].redirect_uris.push("https://other.example.com/".into()));
-    simulator.edit(|world| world.apps[1].kind = tiktok_simulator::AppKind::Desktop);
+    simulator.edit(|world| world.apps[1].platforms.push(tiktok_simulator::Platform::Desktop));
     simulator.edit(|world| world.apps[1].redirect_uris.push(REDIRECT.into()));
     let second = connect_app(&simulator, "demo.kitchen", "simkey-web", secret, ALL_SCOPES).await;
     first.begin(1000, "SELF_ONLY").await;
@@ -242,7 +194,7 @@ async fn an_unaudited_app_posts_only_privately_and_only_to_private_accounts() {
 async fn refusals_of_init_come_in_the_order_of_section_19() {
     let mut world = World::demo();
     let wrong_plan = |level| set(video(20 * MB, level), "/source_info/total_chunk_count", json!(7));
-    // Everything is wrong at once; each repair shows the next refusal.
+    // Everything is wrong at once; each correction leads to the next refusal.
     let broken = set(wrong_plan("EVERYONE"), "/post_info/title", json!("a".repeat(2201)));
     world.accounts[0].banned = true;
     world.accounts[0].daily_post_cap = 0;
@@ -299,7 +251,7 @@ async fn posting_limits_count_per_token() {
         client.status(&id).await.ok();
     }
     client.status(&id).await.refused(429, "rate_limit_exceeded", "1.5");
-    // Per token: a new one starts afresh (and doing that on purpose would be abuse).
+    // Per token: a new token starts a new count (doing that on purpose would be abuse).
     client.renew().await;
     client.begin(1000, "SELF_ONLY").await;
     simulator.clock().advance(Duration::from_secs(60));
@@ -344,21 +296,6 @@ async fn photos_are_checked() {
     let body = set(photos(), "/post_info/disable_duet", json!(true));
     let answer = client.post(CONTENT, &body).await;
     assert!(answer.findings().contains("trap 37"), "{answer:?}");
-}
-
-#[tokio::test]
-async fn drafts_are_violations() {
-    let simulator = unlimited().await;
-    let client = connect(&simulator, "demo.kitchen").await;
-    let body = set(photos(), "/post_mode", json!("MEDIA_UPLOAD"));
-    client.post(CONTENT, &body).await.refused(401, "scope_not_authorized", "19.13");
-    client.post("/v2/post/publish/inbox/video/init/", &video(1000, "SELF_ONLY")).await.refused(
-        401,
-        "scope_not_authorized",
-        "19.13",
-    );
-    let texts: Vec<String> = simulator.violations().into_iter().map(|violation| violation.text).collect();
-    assert_eq!(texts, ["post_mode MEDIA_UPLOAD was sent", "the inbox endpoint was called"]);
 }
 
 #[tokio::test]

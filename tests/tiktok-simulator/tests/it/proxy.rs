@@ -1,4 +1,4 @@
-//! The HTTPS proxy, as a client uses it that knows nothing of the simulator.
+//! The HTTPS proxy, used by an unmodified client.
 
 use reqwest::{Certificate, Proxy, Url};
 use serde_json::json;

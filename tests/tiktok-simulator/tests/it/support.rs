@@ -1,5 +1,5 @@
-//! A correct client of TikTok's API, as small as it can be, written from the contract and sharing nothing
-//! with the simulator but its handle. Wrong clients are made by changing one thing.
+//! A minimal correct client of TikTok's API, written from the contract and sharing only the handle with the
+//! simulator. Incorrect clients are made by changing one property.
 
 use std::collections::HashMap;
 
@@ -14,6 +14,7 @@ pub(crate) const ALL_SCOPES: &str =
 pub(crate) const REDIRECT: &str = "http://127.0.0.1:45678/callback";
 pub(crate) const VERIFIER: &str = "Simulator-verifier_0123456789.abcdefghij~KLMNOPQRST";
 pub(crate) const MB: u64 = 1_000_000;
+pub(crate) const CONTENT: &str = "/v2/post/publish/content/init/";
 
 pub(crate) async fn demo() -> Simulator {
     started(World::demo()).await
@@ -24,7 +25,7 @@ pub(crate) async fn started(world: World) -> Simulator {
 }
 
 pub(crate) fn http() -> reqwest::Client {
-    // reqwest wants a TLS provider even for plain HTTP; a second install changes nothing.
+    // reqwest requires a TLS provider even for plain HTTP; a second install changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -34,7 +35,7 @@ pub(crate) fn http() -> reqwest::Client {
         .unwrap()
 }
 
-/// An answer with everything a test asks about.
+/// A response with everything that tests check.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -91,7 +92,7 @@ impl Answer {
         assert!(named.contains(rule), "expected rule {rule}: {self:?}");
     }
 
-    /// As [`Answer::refused`], for answers without a body.
+    /// Like [`Answer::refused`], for responses without a body.
     #[track_caller]
     pub(crate) fn turned_away(&self, status: u16, rule: &str) {
         assert_eq!(self.status, status, "{self:?}");
@@ -279,7 +280,7 @@ impl Client {
         self.post("/v2/post/publish/status/fetch/", &json!({ "publish_id": publish_id })).await
     }
 
-    /// A correct init of a file of this size; answers publish_id and upload URL on this machine.
+    /// A correct init of a file of this size; returns publish_id and upload URL on this machine.
     pub(crate) async fn begin(&self, size: u64, privacy: &str) -> (String, String) {
         let data = self.init(&video(size, privacy)).await.ok();
         let url = data["upload_url"].as_str().unwrap();
@@ -287,7 +288,7 @@ impl Client {
         (data["publish_id"].as_str().unwrap().to_string(), self.local(url))
     }
 
-    /// The upload URL with the simulator's origin in place of TikTok's, as an origin mapping does it.
+    /// The upload URL with the simulator's origin instead of TikTok's, like an origin mapping.
     pub(crate) fn local(&self, url: &str) -> String {
         let url = Url::parse(url).unwrap();
         assert!(url.host_str().unwrap().ends_with(".tiktokapis.com"));
@@ -340,6 +341,53 @@ pub(crate) fn video(size: u64, privacy: &str) -> Value {
     })
 }
 
+pub(crate) fn photos() -> Value {
+    json!({
+        "media_type": "PHOTO",
+        "post_mode": "DIRECT_POST",
+        "post_info": {
+            "title": "Three soups",
+            "description": "which one? #soup",
+            "privacy_level": "SELF_ONLY",
+            "disable_comment": false,
+            "auto_add_music": true,
+            "brand_content_toggle": false,
+            "brand_organic_toggle": false
+        },
+        "source_info": {
+            "source": "PULL_FROM_URL",
+            "photo_cover_index": 0,
+            "photo_images": ["https://media.example.com/p/1.jpg", "https://media.example.com/p/2.jpg"]
+        }
+    })
+}
+
+pub(crate) fn pulled(url: &str) -> Value {
+    let mut body = video(1, "SELF_ONLY");
+    body["source_info"] = json!({"source": "PULL_FROM_URL", "video_url": url});
+    body
+}
+
+pub(crate) fn set(mut body: Value, pointer: &str, value: Value) -> Value {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    body.pointer_mut(parent).unwrap()[key] = value;
+    body
+}
+
+pub(crate) fn without(mut body: Value, pointer: &str) -> Value {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    body.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key).unwrap();
+    body
+}
+
+/// Init takes 6 calls a minute; these tests need more.
+pub(crate) async fn unlimited() -> Simulator {
+    let mut world = World::demo();
+    world.switches.rate_limit_divisor = 0;
+    world.accounts[0].daily_post_cap = 1000;
+    started(world).await
+}
+
 /// Bytes `first..=last` of the test file: each byte tells its position.
 pub(crate) fn bytes(first: u64, last: u64) -> Vec<u8> {
     (first..=last).map(|at| (at % 251) as u8).collect()
@@ -360,7 +408,7 @@ pub(crate) fn last(simulator: &Simulator, path: &str) -> Exchange {
     log.into_iter().rfind(|exchange| exchange.path == path).expect("no such request in the log")
 }
 
-/// A request that the small server below has received.
+/// A request received by the small server below.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) path: String,
@@ -368,8 +416,8 @@ pub(crate) struct Received {
     pub(crate) body: Vec<u8>,
 }
 
-/// An HTTP server of a few lines, for media and webhooks: hands each request to the test and answers what
-/// the closure says (status, extra header lines, body).
+/// An HTTP server of a few lines, for media and webhooks: passes each request to the test and returns the
+/// closure's response (status, extra header lines, body).
 pub(crate) struct Small {
     pub(crate) origin: String,
     pub(crate) received: tokio::sync::mpsc::UnboundedReceiver<Received>,
@@ -431,7 +479,7 @@ pub(crate) async fn small(
     Small { origin, received, task }
 }
 
-/// Waits until something that another task does has come true.
+/// Waits until a condition that depends on another task is true.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..1500 {
         if holds() {

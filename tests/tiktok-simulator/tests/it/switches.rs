@@ -1,4 +1,4 @@
-//! Both sides of what sources disagree about (contract section 20), as far as no other test plays them.
+//! Both settings of switches for which sources disagree (contract section 20), unless another test covers them.
 
 use serde_json::json;
 use tiktok_simulator::FailureData;

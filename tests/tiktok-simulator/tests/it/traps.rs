@@ -1,11 +1,11 @@
-//! The traps of contract section 21 that a server can see and that no other test here drives.
+//! The traps of contract section 21 that a server can see and that no other test here covers.
 //!
-//! Where the others are driven: 2, 3, 27: `faults`. 6, 11, 13, 15, 50, 55: `oauth`. 7, 8: `support::connect`,
+//! Where the others are tested: 2, 3, 27: `faults`. 6, 11, 13, 15, 50, 55: `oauth`. 7, 8: `support::connect`,
 //! `Answer::ok`. 9, 31, 32, 33, 36, 37, 39, 40, 41: `posting`. 12, 48: `display`. 18, 20, 21, 38, 44, 45, 53:
 //! `over_time`. 22 to 26, 28, 29: `upload`.
 //!
 //! A server cannot see 4 (it can count: `tokens.refreshed`), 10, 34, 35, 42, 43, 46, 47, 51 and 54; for these the
-//! simulator only has to be able to play the situation, which the switches and faults do.
+//! simulator only has to be able to simulate the situation, with switches and faults.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ async fn trap_14_the_code_is_decoded_exactly_once() {
     let raw =
         answer.headers["location"].split("code=").nth(1).unwrap().split('&').next().unwrap().to_string();
     assert!(raw.contains('%'), "nothing in {raw} needs decoding");
-    // Sent as it stood in the URL, so that it is encoded twice.
+    // Sent as in the URL, so that it is encoded twice.
     let refused = exchange(&simulator, "simkey-desktop", "simsecret-desktop-0001", &raw).await;
     refused.refused(400, "invalid_grant", "trap 14");
 }

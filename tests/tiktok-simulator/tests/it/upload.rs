@@ -118,7 +118,7 @@ async fn order_and_lengths_are_enforced() {
     assert_eq!(again.headers["content-range"], "bytes 0-10000000/30000000");
     put(&url, 5 * MB, 15 * MB - 1, size).await.turned_away(416, "C7");
     assert_eq!(put(&url, 10 * MB, 20 * MB - 1, size).await.status, 206);
-    // Repeats of older chunks never fit.
+    // Repeats of older chunks are never accepted.
     put(&url, first.0, first.1, size).await.turned_away(416, "C7");
     // The tail is dropped (trap 24).
     put(&url, 20 * MB, 25 * MB - 1, size).await.turned_away(400, "trap 24");
@@ -150,7 +150,7 @@ async fn a_repeat_of_the_last_chunk_can_be_accepted() {
         assert_eq!(put(&url, 20 * MB, size - 1, size).await.status, 201);
     }
     let hash = hex::encode(Sha256::digest(bytes(0, size - 1)));
-    // Chunk bytes run on over chunk borders, so only the right order gives this hash.
+    // Byte positions continue over chunk boundaries, so only the correct order gives this hash.
     assert_eq!(simulator.world().publish(&id).unwrap().sha256.as_deref(), Some(hash.as_str()));
 }
 
@@ -221,7 +221,7 @@ async fn a_chunk_that_breaks_off_leaves_nothing_behind() {
     socket.write_all(&bytes(0, 499)).await.unwrap();
     socket.shutdown().await.unwrap();
     let mut rest = Vec::new();
-    // Whether an answer still comes is not the point; the connection ends.
+    // It does not matter whether a response still arrives; the connection ends.
     let _ = socket.read_to_end(&mut rest).await;
     assert_eq!(simulator.world().publish(&id).unwrap().bytes, 0);
     assert_eq!(put(&url, 0, 999, 1000).await.status, 201);
@@ -252,7 +252,7 @@ async fn a_hundred_chunks_of_a_gigabyte_are_counted_not_kept() {
     assert_eq!((publish.bytes, publish.chunks, &publish.sha256), (size, 100, &None));
 }
 
-/// Resident memory of this process; 0 where /proc is missing, which makes the check above vacuous there.
+/// Resident memory of this process; 0 if /proc is missing, which makes the check above meaningless there.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

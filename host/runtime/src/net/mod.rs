@@ -1,0 +1,19 @@
+//! Outbound network access: what the operator grants, which addresses are public, and the HTTP client.
+//!
+//! `policy` defines grants, `address` which addresses are public, `egress` the outbound requests of one app,
+//! `proxy` the operator's proxy, `http_client` sends requests, `fetch` fetches a page as an anonymous visitor. Nothing here depends on
+//! providers.
+
+pub(crate) mod address;
+pub(crate) mod egress;
+mod fetch;
+pub(crate) mod http_client;
+pub(crate) mod policy;
+mod proxy;
+
+pub use egress::{Clients, Egress};
+pub(crate) use fetch::{Failure, chunk, get};
+pub use fetch::{Fetched, fetch};
+pub use http_client::{HttpBody, HttpClient, HttpFailure};
+pub use policy::{ConnectTo, OriginPattern, Policy};
+pub use proxy::Proxy;

@@ -1,0 +1,31 @@
+//! The routes of all pages.
+
+use axum::Router;
+use axum::middleware::from_fn;
+
+use super::{
+    app, asset, channel, connect, guide, home, integration, job, jobs, key, picture, problem, provider,
+    publish, sign_in, upload,
+};
+use crate::State;
+
+/// All pages. The caller adds the layer of the session cookie; see `auth` for what handlers may ask for.
+pub(crate) fn router() -> Router<State> {
+    Router::new()
+        .merge(home::routes())
+        .merge(sign_in::routes())
+        .merge(integration::routes())
+        .merge(app::routes())
+        .merge(guide::routes())
+        .merge(provider::routes())
+        .merge(key::routes())
+        .merge(connect::routes())
+        .merge(channel::routes())
+        .merge(publish::routes())
+        .merge(jobs::routes())
+        .merge(job::routes())
+        .merge(upload::routes())
+        .layer(from_fn(problem::as_page))
+        .merge(picture::routes())
+        .merge(asset::routes())
+}

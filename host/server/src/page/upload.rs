@@ -1,0 +1,78 @@
+//! Uploads: files that lie at this service, with their sizes, and removing them.
+
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::{get, post};
+use http::StatusCode;
+use maud::html;
+use serde::Deserialize;
+use social_channel::{Error, ErrorKind};
+
+use super::layout::{Answer, Frame, Section};
+use super::part;
+use crate::State;
+use crate::auth::{Browser, Form, Operator};
+use crate::extract::Path;
+
+pub(super) fn routes() -> Router<State> {
+    Router::new().route("/uploads", get(show)).route("/uploads/{upload}/remove", post(remove))
+}
+
+#[derive(Deserialize)]
+struct Named {
+    upload: String,
+}
+
+async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
+    draw(&state, &browser, None).await
+}
+
+async fn draw(state: &State, browser: &Browser, refused: Option<&Error>) -> Answer {
+    let frame = Frame::new(state, browser).await?;
+    let uploads = state.tenant().uploads().await?;
+    let total = uploads.iter().map(|upload| upload.size).sum();
+    let body = html! {
+        nav.crumbs aria-label="Path" { a href="/jobs" { "Jobs" } " / Uploads" }
+        h1 { "Uploads" }
+        @if let Some(error) = refused { (part::failure(error)) }
+        @if uploads.is_empty() {
+            div.empty { p { "No uploads." } p { "Files lie here from when you choose them until their post is published." } }
+        } @else {
+            p { (uploads.len()) @if uploads.len() == 1 { " file, " } @else { " files, " } (part::bytes(total)) ". Each is removed once its post is published, or when its time is over." }
+            ul.rows.jobs {
+                @for upload in &uploads {
+                    @let name = upload.file_name.as_deref().unwrap_or("File without a name");
+                    li {
+                        div {
+                            strong { (name) }
+                            p.fine {
+                                (part::bytes(upload.size)) " · uploaded " (part::moment(upload.created_at))
+                                " · kept until " (part::instant(upload.expires_at)) ", and as long as an open job needs it"
+                            }
+                        }
+                        form method="post" action={"/uploads/" (part::encoded(&upload.id)) "/remove"} {
+                            (frame.token())
+                            button.danger type="submit" { "Remove" span.hidden { " " (name) } }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    let status = refused.map_or(StatusCode::OK, |_| StatusCode::CONFLICT);
+    Ok(frame.page_at(status, Section::Jobs, "Uploads", &[], &body))
+}
+
+async fn remove(
+    Shared(state): Shared<State>,
+    operator: Operator,
+    Path(Named { upload }): Path<Named>,
+    _: Form,
+) -> Answer {
+    match state.tenant().delete_upload(&upload).await {
+        // Pressed twice, or removed meanwhile: it is gone.
+        Err(error) if error.kind != ErrorKind::NotFound => draw(&state, &operator.0, Some(&error)).await,
+        _ => Ok(Redirect::to("/uploads").into_response()),
+    }
+}

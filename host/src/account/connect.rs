@@ -1,0 +1,467 @@
+//! Connecting accounts: the host generates the OAuth state, and only the owner who began a consent can complete it.
+//!
+//! Completing consumes the consent and the platform's code, so it runs in its own task and continues if the caller drops
+//! the call.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use social_channel_runtime::clock::millis;
+use social_channel_runtime::error::{Error, ErrorKind, Result};
+use social_channel_runtime::{
+    Account, CallError, ConnectRequest, ConnectStep, Connection, SecretBytes, SecretText,
+};
+use url::Url;
+
+use super::{Accounts, Channel, bytes};
+use crate::app::LiveApp;
+use crate::id;
+use crate::store::{ConsumedSession, SessionRow};
+use crate::tenant_id::TenantId;
+use crate::vault::{Place, open_json, row_key, seal_json};
+
+/// A consent that takes longer is considered abandoned; reloading the page after that starts a new one.
+const LONGEST_SESSION: Duration = Duration::from_secs(3600);
+/// How long the person may take to pick one of several accounts.
+const CHOICE_TIME: Duration = Duration::from_secs(900);
+
+/// How to begin a consent.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConnectOptions {
+    /// Who begins: a reference that must be given again to complete, such as a hash of the browser's session
+    /// cookie; never empty. Any other value is refused; otherwise a stranger's account could be added to the
+    /// wrong workspace.
+    pub owner: String,
+    /// Used instead of the app's own callback URL; required if that URL has the port `*`.
+    pub redirect_uri: Option<String>,
+    /// Let the person pick another account even if the browser is signed in to one.
+    pub choose_account: bool,
+    /// Values by the names of the provider's connect inputs.
+    pub inputs: BTreeMap<String, String>,
+    /// The channel to connect again. Any other account is then refused.
+    pub reconnect: Option<String>,
+}
+
+/// The query of a callback URL (with or without the part before `?`), each parameter decoded exactly once, as
+/// [`Tenant::complete_connect`](crate::Tenant::complete_connect) expects it.
+pub fn callback_query(address: &str) -> Vec<(String, String)> {
+    let query = address.split_once('?').map_or(address, |(_, query)| query);
+    let query = query.split_once('#').map_or(query, |(query, _)| query);
+    url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// The next step of a consent.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Connect {
+    /// Send the person's browser there.
+    Redirect {
+        /// The platform's consent page.
+        url: String,
+        /// Returned in the callback.
+        state: String,
+        /// Seconds since 1970.
+        expires_at: i64,
+    },
+    /// No browser was needed.
+    Done(Connected),
+}
+
+/// The result of a consent.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Connected {
+    /// One account, connected.
+    Channel(Channel),
+    /// Several accounts: the person picks one.
+    Choose {
+        /// Pass this back with the chosen account.
+        choice: String,
+        /// The accounts to choose from.
+        candidates: Vec<Candidate>,
+    },
+}
+
+/// One of several accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Candidate {
+    /// The platform's stable id.
+    pub account_id: String,
+    /// The name to display.
+    pub display_name: String,
+    /// May stop working after some hours.
+    pub avatar_url: Option<String>,
+}
+
+/// The data of a pending consent, stored sealed until the browser returns.
+#[derive(Serialize, Deserialize)]
+struct Pending {
+    /// None if the consent waits for the choice of an account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<Session>,
+    #[serde(default)]
+    connections: Vec<StoredConnection>,
+    reconnect: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Session(#[serde(with = "bytes")] SecretBytes);
+
+#[derive(Serialize, Deserialize)]
+struct StoredConnection {
+    id: String,
+    #[serde(with = "bytes")]
+    credentials: SecretBytes,
+    scopes: Vec<String>,
+    display_name: String,
+    avatar_url: Option<String>,
+    grant: Option<String>,
+    expires_at: Option<u64>,
+    refresh_expires_at: Option<u64>,
+    missing_scopes: Vec<String>,
+}
+
+/// An empty reference would let anyone complete the consent.
+fn check_owner(owner: &str) -> Result<()> {
+    if owner.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidRequest, "the consent has no owner")
+            .with_field("owner")
+            .with_remedy("give a reference to the person's session, such as a hash of its cookie"));
+    }
+    Ok(())
+}
+
+impl Accounts {
+    pub(crate) async fn begin_connect(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        app: &str,
+        options: ConnectOptions,
+    ) -> Result<Connect> {
+        let app = self.apps.live(tenant, app).await?;
+        check_owner(&options.owner)?;
+        if let Some(channel) = &options.reconnect {
+            self.row(tenant, channel).await?;
+        }
+        let redirect_uri = options.redirect_uri.or_else(|| app.redirect_uri.clone()).ok_or_else(|| {
+            Error::new(ErrorKind::Misconfigured, format!("the app {} has no callback URL", app.id))
+                .with_field("redirect-uri")
+                .with_remedy("set the callback URL that is registered at the platform")
+        })?;
+        let redirect_uri = self.address.with_own_port(&redirect_uri);
+        if redirect_uri.contains(":*") {
+            return Err(Error::new(ErrorKind::InvalidRequest, "the callback URL has no port yet")
+                .with_field("redirect-uri")
+                .with_remedy("give the address that listens for the callback, with its port"));
+        }
+        let descriptor = app.provider.descriptor();
+        for name in options.inputs.keys() {
+            if !descriptor.connect_inputs.iter().any(|input| input.name == *name) {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    format!("the provider {} has no input {name}", descriptor.id),
+                )
+                .with_field(name.clone()));
+            }
+        }
+        let state = id::secret()?;
+        let callback = Url::parse(&redirect_uri).ok();
+        let request = ConnectRequest {
+            state: SecretText::new(state.as_str()),
+            redirect_uri,
+            choose_account: options.choose_account,
+            inputs: options.inputs.into_iter().collect(),
+        };
+        let step = app
+            .provider
+            .begin_connect(app.context(tenant.as_str(), None, None), request)
+            .await
+            .map_err(never_expired)?;
+        match step {
+            ConnectStep::Connected(connections) => Ok(Connect::Done(
+                self.connected(tenant, &app, &options.owner, connections, options.reconnect).await?,
+            )),
+            ConnectStep::Redirect { url, session, expires_in } => {
+                let url = self.browser_url(&app, &url, callback.as_ref())?;
+                let pending = Pending {
+                    session: Some(Session(session)),
+                    connections: Vec::new(),
+                    reconnect: options.reconnect,
+                };
+                let life = expires_in.min(LONGEST_SESSION);
+                let expires_at = self.keep(tenant, &app.id, &options.owner, &state, &pending, life).await?;
+                Ok(Connect::Redirect { url, state, expires_at: expires_at / 1000 })
+            }
+        }
+    }
+
+    /// `callback`: the query of the callback URL, decoded once.
+    pub(crate) async fn complete_connect(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        owner: &str,
+        callback: Vec<(String, String)>,
+    ) -> Result<Connected> {
+        let (accounts, tenant, owner) = (self.clone(), tenant.clone(), owner.to_owned());
+        let task =
+            self.lifetime.spawn(async move { accounts.complete_alone(&tenant, &owner, callback).await });
+        task.await.map_err(|error| Error::internal("a consent broke off").with_source(error))?
+    }
+
+    async fn complete_alone(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        owner: &str,
+        callback: Vec<(String, String)>,
+    ) -> Result<Connected> {
+        let state = callback.iter().find(|(name, _)| name == "state").map(|(_, value)| value.as_str());
+        let state = state.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidRequest, "the callback came without its state")
+                .with_remedy("begin again with Connect; do not open the callback address by hand")
+        })?;
+        let (app, pending) = self.consume(tenant, owner, state).await?;
+        let session = pending.session.ok_or_else(unknown_session)?;
+        let connections = app
+            .provider
+            .complete_connect(app.context(tenant.as_str(), None, None), &session.0, callback)
+            .await
+            .map_err(never_expired)?;
+        self.connected(tenant, &app, owner, connections, pending.reconnect).await
+    }
+
+    /// Connects one of several accounts that a consent returned.
+    pub(crate) async fn choose_account(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        owner: &str,
+        choice: &str,
+        account_id: &str,
+    ) -> Result<Channel> {
+        let (accounts, tenant) = (self.clone(), tenant.clone());
+        let (owner, choice, account_id) = (owner.to_owned(), choice.to_owned(), account_id.to_owned());
+        let task = self
+            .lifetime
+            .spawn(async move { accounts.choose_alone(&tenant, &owner, &choice, &account_id).await });
+        task.await.map_err(|error| Error::internal("a choice broke off").with_source(error))?
+    }
+
+    async fn choose_alone(
+        &self,
+        tenant: &TenantId,
+        owner: &str,
+        choice: &str,
+        account_id: &str,
+    ) -> Result<Channel> {
+        let (app, pending) = self.consume(tenant, owner, choice).await?;
+        let mut connections = pending.connections.into_iter();
+        let chosen = connections.find(|connection| connection.id == account_id).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidRequest, "that account is not one of those offered")
+                .with_field("account_id")
+                .with_remedy("begin again with Connect and pick one from the list")
+        })?;
+        let connection = Connection {
+            account: Account { id: chosen.id, credentials: chosen.credentials, scopes: chosen.scopes },
+            display_name: chosen.display_name,
+            avatar_url: chosen.avatar_url,
+            grant: chosen.grant,
+            expires_at: chosen.expires_at,
+            refresh_expires_at: chosen.refresh_expires_at,
+            missing_scopes: chosen.missing_scopes,
+        };
+        self.store_connection(tenant, &app, connection, pending.reconnect).await
+    }
+
+    async fn connected(
+        &self,
+        tenant: &TenantId,
+        app: &LiveApp,
+        owner: &str,
+        mut connections: Vec<Connection>,
+        reconnect: Option<String>,
+    ) -> Result<Connected> {
+        if connections.len() <= 1 {
+            let connection = connections.pop().ok_or_else(|| {
+                Error::new(ErrorKind::AuthorizationDenied, "the consent brought no account")
+                    .with_remedy("connect again and choose an account")
+            })?;
+            return Ok(Connected::Channel(self.store_connection(tenant, app, connection, reconnect).await?));
+        }
+        let candidates = connections
+            .iter()
+            .map(|connection| Candidate {
+                account_id: connection.account.id.clone(),
+                display_name: connection.display_name.clone(),
+                avatar_url: connection.avatar_url.clone(),
+            })
+            .collect();
+        let pending = Pending {
+            session: None,
+            connections: connections
+                .into_iter()
+                .map(|connection| StoredConnection {
+                    id: connection.account.id,
+                    credentials: connection.account.credentials,
+                    scopes: connection.account.scopes,
+                    display_name: connection.display_name,
+                    avatar_url: connection.avatar_url,
+                    grant: connection.grant,
+                    expires_at: connection.expires_at,
+                    refresh_expires_at: connection.refresh_expires_at,
+                    missing_scopes: connection.missing_scopes,
+                })
+                .collect(),
+            reconnect,
+        };
+        let choice = id::secret()?;
+        self.keep(tenant, &app.id, owner, &choice, &pending, CHOICE_TIME).await?;
+        Ok(Connected::Choose { choice, candidates })
+    }
+
+    async fn store_connection(
+        &self,
+        tenant: &TenantId,
+        app: &LiveApp,
+        connection: Connection,
+        reconnect: Option<String>,
+    ) -> Result<Channel> {
+        if let Some(wanted) = reconnect {
+            let wanted = self.row(tenant, &wanted).await?;
+            if wanted.account != connection.account.id || wanted.app != app.id {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    format!(
+                        "the browser connected {} ({}), but this channel is {} ({}); nothing was changed",
+                        connection.display_name, connection.account.id, wanted.display_name, wanted.account
+                    ),
+                )
+                .with_remedy("sign in to the right account at the platform and connect again, or add the other one as a new channel"));
+            }
+        }
+        let new = self.new_account(&app.id, id::new("ch")?, &connection);
+        let credentials = connection.account.credentials;
+        let (vault, of) = (self.vault.clone(), tenant.clone());
+        let seal = move |channel: &str| {
+            let key = row_key(&of, channel);
+            vault.seal(Place { table: "accounts", row: &key, column: "credentials" }, credentials.expose())
+        };
+        let channel = self.store.connect_account(tenant, &new, &seal).await?;
+        self.wake.all();
+        tracing::info!(%tenant, app = app.id, channel, "connected");
+        self.channel(tenant, &channel).await
+    }
+
+    /// If a test or sandbox maps an origin to another address, the browser is sent there too.
+    fn browser_url(&self, app: &LiveApp, url: &str, callback: Option<&Url>) -> Result<String> {
+        let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https").ok_or_else(|| {
+            Error::new(
+                ErrorKind::ProviderFault,
+                "the provider sends the browser to an address that is not https",
+            )
+            .during(&app.provider.descriptor().id, "begin-connect")
+        })?;
+        let mapped = app.egress.map_url(&parsed);
+        // There the person is signed in: a link to the service, or to the program that takes the callback, would be
+        // pressed with the person's rights.
+        let mut own = self.address.origin().into_iter().chain(callback);
+        if own.any(|own| own.origin() == parsed.origin() || own.origin() == mapped.origin()) {
+            return Err(Error::new(
+                ErrorKind::ProviderFault,
+                "the provider sends the browser to this service itself instead of to its network",
+            )
+            .with_remedy("do not use this provider; tell its author")
+            .during(&app.provider.descriptor().id, "begin-connect"));
+        }
+        // Unchanged if nothing is mapped, because a URL parser may re-encode the query.
+        Ok(if mapped == parsed { url.to_owned() } else { mapped.into() })
+    }
+
+    async fn keep(
+        &self,
+        tenant: &TenantId,
+        app: &str,
+        owner: &str,
+        state: &str,
+        pending: &Pending,
+        life: Duration,
+    ) -> Result<i64> {
+        let now = self.clock.now_ms();
+        let id = id::hash(state);
+        let key = row_key(tenant, &id);
+        let place = Place { table: "sessions", row: &key, column: "payload" };
+        let expires_at = now.saturating_add(millis(life));
+        let row = SessionRow {
+            payload: seal_json(&self.vault, place, pending)?,
+            id,
+            tenant: tenant.as_str().to_owned(),
+            app: app.to_owned(),
+            owner: id::hash(owner),
+            expires_at,
+        };
+        self.store.insert_session(&row, now.saturating_sub(millis(LONGEST_SESSION))).await?;
+        Ok(expires_at)
+    }
+
+    async fn consume(&self, tenant: &TenantId, owner: &str, state: &str) -> Result<(Arc<LiveApp>, Pending)> {
+        let id = id::hash(state);
+        let again = "begin again with Connect";
+        let row = match self.store.consume_session(tenant, &id, &id::hash(owner)).await? {
+            ConsumedSession::Now(row) => row,
+            ConsumedSession::Before => {
+                return Err(Error::new(ErrorKind::InvalidRequest, "this consent was used already")
+                    .with_field("state")
+                    .with_remedy(
+                        "check whether the channel is connected; if it is not, begin again with Connect",
+                    ));
+            }
+            ConsumedSession::BegunByAnother => {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    "this consent was begun in another browser or by another user",
+                )
+                .with_field("state")
+                .with_remedy("begin again with Connect, and finish in the same browser"));
+            }
+            ConsumedSession::Missing => return Err(unknown_session()),
+        };
+        if row.expires_at <= self.clock.now_ms() {
+            return Err(Error::new(ErrorKind::InvalidRequest, "this consent has expired")
+                .with_field("state")
+                .with_remedy(again));
+        }
+        let key = row_key(tenant, &row.id);
+        let place = Place { table: "sessions", row: &key, column: "payload" };
+        let pending = open_json(&self.vault, place, &row.payload)?;
+        Ok((self.apps.live(tenant, &row.app).await?, pending))
+    }
+}
+
+fn unknown_session() -> Error {
+    Error::new(ErrorKind::InvalidRequest, "the callback's state is unknown here")
+        .with_field("state")
+        .with_remedy("begin again with Connect; the address may be old, or meant for another server")
+}
+
+/// Nothing was connected yet, so nothing can have expired: such a result violates the contract.
+fn never_expired(error: CallError) -> Error {
+    match error {
+        CallError::Failed(error) => error,
+        CallError::CredentialsExpired(error) => Error { kind: ErrorKind::ProviderFault, ..error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::callback_query;
+
+    #[test]
+    fn a_callback_is_decoded_once() {
+        let expected = vec![("code".to_owned(), "a%2Ab!".to_owned()), ("state".to_owned(), "x y".to_owned())];
+        assert_eq!(callback_query("code=a%252Ab%21&state=x+y"), expected);
+        assert_eq!(callback_query("http://127.0.0.1:1/callback?code=a%252Ab%21&state=x%20y#top"), expected);
+        assert_eq!(callback_query(""), Vec::new());
+    }
+}

@@ -1,0 +1,441 @@
+//! How a host is built: its options, and the assembly of its parts in order of dependency.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use social_channel_runtime::clock::{Clock, SystemClock};
+use social_channel_runtime::error::{Error, ErrorKind, Result};
+use social_channel_runtime::net::{Clients, HttpClient, Policy, Proxy};
+use social_channel_runtime::{Engine, EngineOptions, Limits, SecretBytes};
+
+use crate::account::{AccountParts, Accounts};
+use crate::address::{PublicAddress, Routes};
+use crate::app::{AppParts, Apps};
+use crate::blob::DISK_RESERVE;
+use crate::blob::Uploads;
+use crate::diagnosis::Diagnosis;
+use crate::event::Webhooks;
+use crate::host::{Host, Parts};
+use crate::id;
+use crate::kv::KeyValueStore;
+use crate::lifetime::Lifetime;
+use crate::maintenance::Maintenance;
+use crate::media::{MediaLibrary, MediaParts};
+use crate::publish::{PublishOptions, PublishParts, Publisher};
+use crate::store::{Sqlite, Store, doubt};
+use crate::vault::{HASH_KEY, KEY_CHECK, KEY_CHECK_VALUE, KeySource, Sealed, Vault, wrong_key};
+use crate::wake::Wake;
+
+/// A week, so that a failed publish can be retried.
+const KEEP_UPLOADS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Four points a day are enough for a chart; more would only use up the platform's rate limit.
+const SAMPLE_EVERY: Duration = Duration::from_secs(6 * 3600);
+
+/// The configuration of a host.
+pub struct HostBuilder {
+    database: Option<PathBuf>,
+    key: KeySource,
+    policy: Policy,
+    cache: Option<PathBuf>,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    kv: Option<Arc<dyn KeyValueStore>>,
+    http: Option<Arc<dyn HttpClient>>,
+    proxy: Option<Proxy>,
+    background: bool,
+    public_address: Option<String>,
+    routes: Routes,
+    media_folder: Option<PathBuf>,
+    upload_folder: Option<PathBuf>,
+    keep_uploads: Duration,
+    sample_every: Duration,
+    takeover: Duration,
+    history: Duration,
+    keep_jobs: Duration,
+    disk_reserve: u64,
+    dns_server: Option<SocketAddr>,
+    jobs_at_once: usize,
+}
+
+/// Uploads share the bandwidth, so more would only make each slower.
+const JOBS_AT_ONCE: usize = 16;
+/// Long enough for a slow disk and a busy machine. The lease of a process that is known to be dead is taken over at
+/// once.
+const TAKEOVER: Duration = Duration::from_secs(30);
+/// Questions about a post are asked within weeks.
+const HISTORY: Duration = Duration::from_secs(90 * 24 * 3600);
+/// People look back a year; and a request that is repeated after so long is a new one.
+const KEEP_JOBS: Duration = Duration::from_secs(400 * 24 * 3600);
+
+impl Default for HostBuilder {
+    fn default() -> Self {
+        HostBuilder {
+            database: None,
+            key: KeySource::Default,
+            policy: Policy::default(),
+            cache: None,
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            kv: None,
+            http: None,
+            proxy: None,
+            background: true,
+            public_address: None,
+            routes: Routes::default(),
+            media_folder: None,
+            upload_folder: None,
+            keep_uploads: KEEP_UPLOADS,
+            sample_every: SAMPLE_EVERY,
+            takeover: TAKEOVER,
+            history: HISTORY,
+            keep_jobs: KEEP_JOBS,
+            disk_reserve: DISK_RESERVE,
+            dns_server: None,
+            jobs_at_once: JOBS_AT_ONCE,
+        }
+    }
+}
+
+impl std::fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostBuilder")
+            .field("database", &self.database)
+            .field("policy", &self.policy)
+            .field("background", &self.background)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    /// Starts the configuration of a host.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+}
+
+impl HostBuilder {
+    /// The SQLite file. Without it, all data is lost when the process ends.
+    #[must_use]
+    pub fn database(mut self, path: impl Into<PathBuf>) -> Self {
+        self.database = Some(path.into());
+        self
+    }
+
+    /// Where the master key comes from.
+    #[must_use]
+    pub fn key(mut self, key: KeySource) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// What the operator allows all apps: private networks, mapped origins. Origins are granted by app.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// A folder for compiled components. Without it they are compiled at every start.
+    #[must_use]
+    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = Some(folder.into());
+        self
+    }
+
+    /// Limits of every call.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// A different clock, for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The program's own storage for providers, instead of the database. All other data stays in the database.
+    #[must_use]
+    pub fn storage(mut self, store: Arc<dyn KeyValueStore>) -> Self {
+        self.kv = Some(store);
+        self
+    }
+
+    /// The program's own HTTP client, instead of the library's. The policy still decides which requests may be
+    /// sent.
+    #[must_use]
+    pub fn http(mut self, sender: Arc<dyn HttpClient>) -> Self {
+        self.http = Some(sender);
+        self
+    }
+
+    /// The HTTP proxy through which all requests go, except those to mapped origins. Grants are still judged by name, but the
+    /// proxy resolves the names, so only the proxy can refuse private addresses behind them. The variable `HTTPS_PROXY`
+    /// is never used.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Whether publish jobs run in the background as soon as they are stored. Where processes may be killed
+    /// at any time (PHP under FPM), set it to false and run a worker ([`Host::work`]).
+    #[must_use]
+    pub fn background(mut self, background: bool) -> Self {
+        self.background = background;
+        self
+    }
+
+    /// The public address of the service in front of this host: scheme, host and port. The URLs of callbacks,
+    /// webhooks and media begin with it.
+    #[must_use]
+    pub fn public_address(mut self, address: impl Into<String>) -> Self {
+        self.public_address = Some(address.into());
+        self
+    }
+
+    /// The paths that the service in front of this host serves, if they differ from those of `social-channel serve`.
+    #[must_use]
+    pub fn routes(mut self, routes: Routes) -> Self {
+        self.routes = routes;
+        self
+    }
+
+    /// A folder from which callers may use files by name ([`social_channel_runtime::model::MediaSource::Name`]).
+    #[must_use]
+    pub fn media_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.media_folder = Some(folder.into());
+        self
+    }
+
+    /// Where uploads are stored. The default is `uploads` beside the database, or a temporary folder for a
+    /// database in memory.
+    #[must_use]
+    pub fn upload_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.upload_folder = Some(folder.into());
+        self
+    }
+
+    /// How long an upload without an open job is kept.
+    #[must_use]
+    pub fn keep_uploads(mut self, time: Duration) -> Self {
+        self.keep_uploads = time;
+        self
+    }
+
+    /// The time between two samples of a channel's statistics.
+    #[must_use]
+    pub fn sample_every(mut self, time: Duration) -> Self {
+        self.sample_every = time;
+        self
+    }
+
+    /// How long a worker may be silent before another takes over its job; 30 seconds by default, and at least
+    /// one. It must be the same for all processes on one database. The jobs of a worker on this machine that
+    /// has died are taken over at once.
+    #[must_use]
+    pub fn takeover(mut self, after: Duration) -> Self {
+        self.takeover = after.max(Duration::from_secs(1));
+        self
+    }
+
+    /// How long the attempts of jobs are kept; 90 days by default.
+    #[must_use]
+    pub fn history(mut self, keep: Duration) -> Self {
+        self.history = keep;
+        self
+    }
+
+    /// How long jobs are kept after their end; 400 days by default. A job's idempotency key is removed with the job.
+    #[must_use]
+    pub fn keep_jobs(mut self, keep: Duration) -> Self {
+        self.keep_jobs = keep;
+        self
+    }
+
+    /// Bytes of the disk that uploads leave free; 256 MiB by default. The database needs space to write, and often lies
+    /// on the same disk.
+    #[must_use]
+    pub fn disk_reserve(mut self, bytes: u64) -> Self {
+        self.disk_reserve = bytes;
+        self
+    }
+
+    /// The name server for checks of domains; by default the system's.
+    #[must_use]
+    pub fn dns_server(mut self, server: SocketAddr) -> Self {
+        self.dns_server = Some(server);
+        self
+    }
+
+    /// How many jobs [`Host::work`] runs at once, each for a different channel; 16 by default, and at least one. Tenants
+    /// share them: one alone runs three quarters of them, so that another one's job begins at once.
+    #[must_use]
+    pub fn jobs_at_once(mut self, jobs: usize) -> Self {
+        self.jobs_at_once = jobs.max(1);
+        self
+    }
+
+    /// Opens the host. If the future is dropped, nothing is opened; a key file or database that was already created
+    /// remains.
+    ///
+    /// # Errors
+    /// `Misconfigured` for a wrong or unreadable master key and for a database that must not be used,
+    /// `Unavailable` for one that cannot be.
+    pub async fn open(self) -> Result<Host> {
+        self.policy.check()?;
+        let clients = match (self.http, &self.proxy) {
+            (Some(_), Some(_)) => {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    "a proxy is set, and the program sends the requests itself",
+                )
+                .with_field("proxy")
+                .with_remedy("leave the proxy out, and use it in the program's own HTTP functions"));
+            }
+            (Some(program), None) => Clients::of_program(program),
+            (None, Some(proxy)) => Clients::through(proxy.clone()),
+            (None, None) => Clients::default(),
+        };
+        let address = Arc::new(PublicAddress::new(self.public_address.as_deref(), self.routes)?);
+        let vault = Arc::new(Vault::open(&self.key, self.database.as_deref())?);
+        let clock = self.clock;
+        let store: Arc<dyn Store> = match &self.database {
+            Some(path) => Arc::new(Sqlite::open(path, clock.clone()).await?),
+            None => Arc::new(Sqlite::in_memory(clock.clone()).await?),
+        };
+        check_key(&*store, &vault).await?;
+        let hash_key = hash_key(&*store, &vault).await?;
+        let disk_doubt = self.database.as_deref().and_then(doubt);
+        if let Some(doubt) = &disk_doubt {
+            tracing::warn!("{doubt}");
+        }
+        let upload_folder = match (self.upload_folder, &self.database) {
+            (Some(folder), _) => folder,
+            (None, Some(database)) => database.with_file_name("uploads"),
+            (None, None) => std::env::temp_dir().join(id::new("social-channel-uploads")?),
+        };
+        for mapping in &self.policy.connect_to {
+            // A mapping sends real tokens to another address, so it is always logged.
+            tracing::warn!(from = %mapping.from, to = %mapping.to, "an origin is mapped");
+        }
+        let engine = Engine::new(EngineOptions {
+            cache_dir: self.cache,
+            cache_key: Some(vault.derive("compiled-code cache")),
+            limits: self.limits,
+        })?;
+        let (lifetime, wake) = (Lifetime::default(), Wake::default());
+        let apps = Arc::new(Apps::new(AppParts {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            engine,
+            policy: self.policy,
+            clients,
+            own_kv: self.kv,
+            address: address.clone(),
+        }));
+        let accounts = Arc::new(Accounts::new(AccountParts {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            apps: apps.clone(),
+            address: address.clone(),
+            lifetime: lifetime.clone(),
+            wake: wake.clone(),
+            sample_every: self.sample_every,
+        }));
+        let uploads = Arc::new(Uploads::new(
+            store.clone(),
+            clock.clone(),
+            upload_folder,
+            self.keep_uploads,
+            self.disk_reserve,
+        ));
+        let media = Arc::new(MediaLibrary::new(MediaParts {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            apps: apps.clone(),
+            address: address.clone(),
+            uploads: uploads.clone(),
+            folder: self.media_folder,
+        }));
+        let publisher = Arc::new(Publisher::new(PublishParts {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            apps: apps.clone(),
+            accounts: accounts.clone(),
+            media: media.clone(),
+            lifetime: lifetime.clone(),
+            wake: wake.clone(),
+            hash_key,
+            options: PublishOptions {
+                takeover: self.takeover,
+                history: self.history,
+                keep_jobs: self.keep_jobs,
+                at_once: self.jobs_at_once,
+                background: self.background,
+            },
+        }));
+        let webhooks = Webhooks {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            apps: apps.clone(),
+            wake: wake.clone(),
+        };
+        let diagnosis = Diagnosis {
+            apps: apps.clone(),
+            address: address.clone(),
+            clock: clock.clone(),
+            dns_server: self.dns_server,
+            proxy: self.proxy,
+            disk_doubt,
+        };
+        let maintenance = Maintenance {
+            apps: apps.clone(),
+            accounts: accounts.clone(),
+            uploads: uploads.clone(),
+            media: media.clone(),
+            publisher: publisher.clone(),
+            lifetime: lifetime.clone(),
+        };
+        Ok(Host::new(Parts {
+            store,
+            vault,
+            clock,
+            address,
+            lifetime,
+            wake,
+            apps,
+            accounts,
+            uploads,
+            media,
+            publisher,
+            webhooks,
+            diagnosis,
+            maintenance,
+        }))
+    }
+}
+
+/// A wrong key must be detected before anything is encrypted with it.
+/// The database's key for hashes of requests. Unlike a key that is derived from the master key, it stays when that is
+/// replaced, so that a request is recognized for as long as its job is kept.
+async fn hash_key(store: &dyn Store, vault: &Vault) -> Result<SecretBytes> {
+    let stored = store.meta_or_insert(HASH_KEY.row, &vault.new_hash_key()?.0).await?;
+    vault.open_sealed(HASH_KEY, &Sealed(stored))
+}
+
+async fn check_key(store: &dyn Store, vault: &Vault) -> Result<()> {
+    let fresh = vault.seal(KEY_CHECK, KEY_CHECK_VALUE)?;
+    let stored = store.meta_or_insert(KEY_CHECK.row, &fresh.0).await?;
+    let opened = vault.open_sealed(KEY_CHECK, &Sealed(stored))?;
+    if opened.expose() == KEY_CHECK_VALUE { Ok(()) } else { Err(wrong_key()) }
+}

@@ -1,0 +1,1104 @@
+//! The test suite for every store, whatever its database. A database registers itself once ([`conformance`]). Each
+//! case opens a fresh database twice, as two processes would, and runs concurrent operations in parallel.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use social_channel_runtime::StorageError;
+use social_channel_runtime::clock::{Clock as _, MovedClock};
+use tokio::task::JoinSet;
+
+use super::*;
+
+/// A fresh database, opened as two processes would open it.
+pub(super) struct Opened {
+    pub(super) one: Arc<dyn Store>,
+    pub(super) other: Arc<dyn Store>,
+    pub(super) clock: Arc<MovedClock>,
+    /// Values that must outlive the test, such as a folder.
+    pub(super) _keep: Box<dyn Send + Sync>,
+}
+
+/// Runs the whole suite against a database: a module's name, and an async function that opens a fresh one.
+macro_rules! conformance {
+    ($name:ident, $open:path) => {
+        mod $name {
+            conformance!(@cases $open:
+                two_consents_for_one_new_account_make_one_channel_whose_credentials_are_its_own,
+                connecting_again_keeps_the_channel_and_wakes_its_paused_jobs,
+                a_disconnected_account_comes_back_as_its_channel_with_its_numbers,
+                what_was_under_way_for_an_ended_connection_counts_for_nothing_in_the_next,
+                name_and_picture_are_those_that_were_read_last,
+                a_refresh_that_was_overtaken_by_a_reconnect_stores_nothing,
+                one_of_many_refreshers_holds_an_account,
+                health_is_noted_for_the_credentials_it_was_found_with,
+                a_consent_is_consumed_once_and_by_the_one_who_began_it,
+                one_of_many_workers_gets_a_job,
+                jobs_of_one_channel_are_held_one_at_a_time,
+                a_tenant_with_many_jobs_does_not_hold_up_another,
+                a_step_is_stored_under_the_present_fence_only,
+                a_worker_sees_what_others_did_with_each_write,
+                the_same_request_sent_twice_at_once_is_one_job,
+                of_the_attempts_at_one_post_one_may_come_to_something,
+                a_job_and_its_media_are_stored_together,
+                an_upload_that_is_gone_stores_no_job,
+                a_webhook_meets_its_job_before_and_after_the_reference_is_known,
+                an_event_counts_once_and_is_used_up_by_the_step_that_took_it,
+                a_platform_ends_connections_once,
+                a_moved_job_goes_on_at_its_time,
+                a_state_written_while_a_job_was_moved_is_its_writers,
+                jobs_are_listed_by_pages_newest_first,
+                jobs_are_listed_by_what_there_is_to_do,
+                ended_jobs_are_forgotten_with_all_that_is_theirs,
+                times_of_jobs_are_told_for_those_that_exist,
+                an_installed_component_moves_apps_and_leaves_nothing_unused,
+                an_app_is_written_by_one_of_two_who_read_it,
+                values_are_compared_and_set_in_one_step,
+                values_end_with_their_time_and_list_by_bytes,
+                values_of_an_app_are_bounded_in_bytes,
+                references_of_a_job_are_bounded,
+                documents_change_together_and_end_with_their_time,
+                uploads_keep_within_a_bound_and_go_when_nobody_needs_them,
+                every_sealed_value_can_be_sealed_again_unless_somebody_wrote,
+                another_tenant_sees_nothing,
+            );
+        }
+    };
+    (@cases $open:path: $($case:ident,)+) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $case() {
+            super::$case(&$open().await).await;
+        })+
+    };
+}
+
+conformance!(sqlite, crate::store::sqlite::for_conformance);
+
+// ---- helpers of the cases ---------------------------------------------------------------------
+
+pub(super) const LONG: Duration = Duration::from_secs(300);
+
+pub(super) fn tenant() -> &'static TenantId {
+    static TENANT: LazyLock<TenantId> = LazyLock::new(TenantId::default);
+    &TENANT
+}
+
+pub(super) fn sealed(text: &str) -> Sealed {
+    Sealed(text.as_bytes().to_vec())
+}
+
+pub(super) fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+impl Opened {
+    pub(super) fn now(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// With a provider `demo` and its app `app`.
+    pub(super) async fn with_app(&self) -> &Self {
+        self.install("v1", &[]).await;
+        let row = AppRow {
+            id: "app".to_owned(),
+            tenant: None,
+            provider: "demo".to_owned(),
+            digest: digest("v1"),
+            settings: sealed("settings"),
+            grants: "[]".to_owned(),
+            redirect_uri: None,
+            listing: None,
+            created_at: self.now(),
+            updated_at: self.now(),
+            revision: 0,
+        };
+        assert!(self.one.put_app(&row).await.unwrap());
+        self
+    }
+
+    async fn install(&self, version: &str, apps: &[String]) {
+        let row = ComponentRow {
+            digest: digest(version),
+            provider: "demo".to_owned(),
+            version: version.to_owned(),
+            size: 2,
+            added_at: self.now(),
+            installed: true,
+        };
+        self.one.install_component(&row, version.as_bytes(), apps).await.unwrap();
+    }
+
+    pub(super) fn account(&self, channel: &str, account: &str) -> NewAccount {
+        NewAccount {
+            channel: channel.to_owned(),
+            app: "app".to_owned(),
+            account: account.to_owned(),
+            display_name: account.to_owned(),
+            avatar_url: None,
+            grant: None,
+            scopes: Vec::new(),
+            missing_scopes: Vec::new(),
+            expires_at_s: None,
+            refresh_expires_at_s: None,
+            refresh_due_at: None,
+            health: Health::Active,
+            health_detail: None,
+            now: self.now(),
+        }
+    }
+
+    /// Connects an account of the app as this channel; its credentials contain the channel's id.
+    async fn connect(&self, channel: &str, account: &str) -> String {
+        let new = self.account(channel, account);
+        self.one.connect_account(tenant(), &new, &|channel| Ok(sealed(channel))).await.unwrap()
+    }
+
+    pub(super) fn job(&self, id: &str, channel: &str) -> JobRow {
+        JobRow {
+            id: id.to_owned(),
+            app: "app".to_owned(),
+            channel: channel.to_owned(),
+            digest: digest("v1"),
+            moved_from: None,
+            request: sealed("request"),
+            request_hash: "hash".to_owned(),
+            idempotency_key: None,
+            retry_of: None,
+            consent: None,
+            priority: 0,
+            publish_at: None,
+            state: None,
+            non_idempotent: false,
+            interrupted: false,
+            non_idempotent_begun: false,
+            sent_at: None,
+            status: JobStatus::Active,
+            phase: "waiting".to_owned(),
+            bytes_sent: 0,
+            bytes_total: 1,
+            wake_at: Some(self.now()),
+            attempts: 0,
+            deadline_at: self.now() + 1_000_000,
+            cancel_requested: false,
+            post_id: None,
+            url: None,
+            error: None,
+            references: Vec::new(),
+            quotas: None,
+            asked_at: None,
+            forced: false,
+            resolution: None,
+            created_at: self.now(),
+            updated_at: self.now(),
+            ended_at: None,
+        }
+    }
+
+    pub(super) async fn store_job(&self, job: JobRow) {
+        let stored = self.one.insert_job(tenant(), &job, &JobMedia::default()).await.unwrap();
+        assert!(matches!(stored, InsertedJob::Stored), "{stored:?}");
+    }
+
+    pub(super) async fn acquire(&self, store: &Arc<dyn Store>, length: Duration) -> Option<(JobRow, Lease)> {
+        let ask = AskForJob { now: self.now(), length, only: None, without: &[] };
+        store.acquire_job(&ask).await.unwrap().map(|(_, row, lease)| (row, lease))
+    }
+
+    async fn job_now(&self, id: &str) -> JobRow {
+        self.one.job(tenant(), id).await.unwrap().unwrap()
+    }
+
+    pub(super) fn event(&self, id: &str, reference: &str) -> EventRow {
+        EventRow {
+            app: "app".to_owned(),
+            id: id.to_owned(),
+            reference: Some(reference.to_owned()),
+            account: Some("42".to_owned()),
+            evidence: sealed(id),
+            received_at: self.now(),
+        }
+    }
+}
+
+/// An update that gives the unchanged row back.
+pub(super) fn update(row: &JobRow) -> JobUpdate {
+    JobUpdate {
+        digest: row.digest.clone(),
+        send_back: false,
+        state: None,
+        reference: None,
+        non_idempotent: row.non_idempotent,
+        interrupted: row.interrupted,
+        non_idempotent_begun: row.non_idempotent_begun,
+        status: row.status,
+        phase: row.phase.clone(),
+        bytes_sent: row.bytes_sent,
+        bytes_total: row.bytes_total,
+        wake_at: row.wake_at,
+        attempts: row.attempts,
+        post_id: None,
+        url: None,
+        error: None,
+        event_taken: None,
+        cancel_answered: false,
+        release: true,
+        quotas: None,
+        asked_at: None,
+        history: None,
+    }
+}
+
+/// Runs the same operation on both connections concurrently, several times, and returns all results.
+async fn race<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    db: &Opened,
+    act: impl Fn(usize, Arc<dyn Store>) -> F,
+) -> Vec<T> {
+    let mut racers = JoinSet::new();
+    for number in 0..8 {
+        let store = if number % 2 == 0 { &db.one } else { &db.other };
+        racers.spawn(act(number, store.clone()));
+    }
+    racers.join_all().await
+}
+
+// ---- accounts ---------------------------------------------------------------------------------------
+
+async fn two_consents_for_one_new_account_make_one_channel_whose_credentials_are_its_own(db: &Opened) {
+    db.with_app().await;
+    let channels = race(db, |number, store| {
+        let new = db.account(&format!("ch_{number}"), "42");
+        async move { store.connect_account(tenant(), &new, &|channel| Ok(sealed(channel))).await.unwrap() }
+    })
+    .await;
+    assert!(channels.iter().all(|channel| *channel == channels[0]), "{channels:?}");
+    let accounts = db.other.accounts(tenant()).await.unwrap();
+    assert_eq!(accounts.len(), 1);
+    assert_eq!(accounts[0].channel, channels[0]);
+    assert_eq!(accounts[0].credentials, sealed(&channels[0]), "sealed for the channel they belong to");
+    assert_eq!(accounts[0].credentials_revision, 8);
+    // If sealing fails, nothing is stored.
+    let new = db.account("ch_x", "43");
+    let failing = |_: &str| Err(social_channel_runtime::Error::internal("no key"));
+    db.one.connect_account(tenant(), &new, &failing).await.unwrap_err();
+    assert_eq!(db.one.accounts(tenant()).await.unwrap().len(), 1);
+}
+
+async fn connecting_again_keeps_the_channel_and_wakes_its_paused_jobs(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    for (id, publish_at) in [("job_due", None), ("job_later", Some(db.now() + 60_000))] {
+        let paused = JobRow {
+            status: JobStatus::Paused,
+            wake_at: Some(db.now() + 900_000),
+            publish_at,
+            ..db.job(id, "ch")
+        };
+        db.store_job(paused).await;
+    }
+    assert_eq!(db.connect("ch_other", "42").await, "ch");
+    let due = db.job_now("job_due").await;
+    assert_eq!((due.status, due.wake_at), (JobStatus::Active, Some(due.updated_at)));
+    let later = db.job_now("job_later").await;
+    assert_eq!((later.status, later.wake_at), (JobStatus::Active, later.publish_at), "not before its time");
+}
+
+async fn a_disconnected_account_comes_back_as_its_channel_with_its_numbers(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.connect("ch_b", "43").await;
+    db.one.insert_sample(tenant(), "ch", 5, "{}").await.unwrap();
+    db.one.delete_account(tenant(), "ch").await.unwrap();
+    assert!(db.one.account(tenant(), "ch").await.unwrap().is_none());
+    let kept = db.one.sealed_values().await.unwrap();
+    assert!(!kept.iter().any(|value| value.sealed == sealed("ch")), "its credentials are gone");
+    // In another tenant, or another account, it is somebody else.
+    let other: TenantId = "other".parse().unwrap();
+    let new = db.account("ch_other", "42");
+    let made = db.one.connect_account(&other, &new, &|channel| Ok(sealed(channel))).await.unwrap();
+    assert_eq!(made, "ch_other");
+    assert_eq!(db.connect("ch_c", "44").await, "ch_c");
+    // Many consents at once, after a second disconnect too.
+    for _ in 0..2 {
+        let back = race(db, |number, store| {
+            let new = db.account(&format!("ch_new_{number}"), "42");
+            async move { store.connect_account(tenant(), &new, &|channel| Ok(sealed(channel))).await.unwrap() }
+        })
+        .await;
+        assert_eq!(back, ["ch"; 8]);
+        assert_eq!(db.one.account(tenant(), "ch").await.unwrap().unwrap().credentials, sealed("ch"));
+        assert_eq!(db.one.samples(tenant(), "ch", 0).await.unwrap(), [(5, "{}".to_owned())]);
+        db.one.delete_account(tenant(), "ch").await.unwrap();
+    }
+    // What was never connected leaves nothing.
+    db.one.delete_account(tenant(), "nobody").await.unwrap();
+    // With the app all of it goes.
+    for channel in ["ch_b", "ch_c"] {
+        db.one.delete_account(tenant(), channel).await.unwrap();
+    }
+    assert_eq!(db.one.delete_app("app").await.unwrap(), 1, "the other tenant's is still connected");
+    assert_eq!(db.one.samples(tenant(), "ch", 0).await.unwrap().len(), 1);
+    db.one.delete_account(&other, "ch_other").await.unwrap();
+    assert_eq!(db.one.delete_app("app").await.unwrap(), 0);
+    assert!(db.one.samples(tenant(), "ch", 0).await.unwrap().is_empty());
+    db.with_app().await;
+    assert_eq!(db.connect("ch_new", "42").await, "ch_new");
+}
+
+async fn what_was_under_way_for_an_ended_connection_counts_for_nothing_in_the_next(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let old = db.one.account(tenant(), "ch").await.unwrap().unwrap();
+    let lease = db.one.acquire_account(tenant(), "ch", LONG).await.unwrap().unwrap();
+    db.one.delete_account(tenant(), "ch").await.unwrap();
+    db.connect("ch_new", "42").await;
+    // A refresh of the old connection, also while somebody refreshes the new one.
+    let newer = db.other.acquire_account(tenant(), "ch", LONG).await.unwrap().unwrap();
+    assert_ne!(newer, lease);
+    let (fresh, late) = (db.account("ch", "42"), sealed("late"));
+    assert!(!db.one.store_credentials(tenant(), "ch", &fresh, &late, &lease).await.unwrap());
+    // A refusal of the old credentials.
+    let (health, revision) = (Health::NeedsReconnect, old.credentials_revision);
+    let noted = db.one.set_account_health(tenant(), "ch", health, None, revision, db.now());
+    assert!(!noted.await.unwrap());
+    let row = db.one.account(tenant(), "ch").await.unwrap().unwrap();
+    assert_eq!((row.health, row.credentials), (Health::Active, sealed("ch")));
+    assert!(db.other.store_credentials(tenant(), "ch", &fresh, &late, &newer).await.unwrap());
+}
+
+async fn name_and_picture_are_those_that_were_read_last(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let now = db.now();
+    assert!(db.one.accounts_to_look_at(now - 1_000).await.unwrap().is_empty(), "a consent tells them");
+    assert_eq!(db.one.accounts_to_look_at(db.now()).await.unwrap(), [(tenant().clone(), "ch".to_owned())]);
+    db.one.set_account_profile(tenant(), "ch", "New", Some("https://p/new"), now + 5_000).await.unwrap();
+    let other: TenantId = "other".parse().unwrap();
+    db.one.set_account_profile(&other, "ch", "Another's", None, now).await.unwrap();
+    let shown = async || {
+        let row = db.other.account(tenant(), "ch").await.unwrap().unwrap();
+        (row.display_name, row.avatar_url, row.looked_at)
+    };
+    let seen = ("New".to_owned(), Some("https://p/new".to_owned()), now + 5_000);
+    assert_eq!(shown().await, seen);
+    assert!(db.one.accounts_to_look_at(now + 4_999).await.unwrap().is_empty());
+    // A refresh brings the name of the day of the consent.
+    let lease = db.one.acquire_account(tenant(), "ch", LONG).await.unwrap().unwrap();
+    let old = db.account("ch", "42");
+    assert!(db.one.store_credentials(tenant(), "ch", &old, &sealed("x"), &lease).await.unwrap());
+    assert_eq!(shown().await, seen);
+    // A consent is newer again.
+    db.connect("ch", "42").await;
+    assert_eq!(shown().await.0, "42");
+    // Who must be connected again first is not asked.
+    let row = db.one.account(tenant(), "ch").await.unwrap().unwrap();
+    let (health, revision) = (Health::NeedsReconnect, row.credentials_revision);
+    assert!(db.one.set_account_health(tenant(), "ch", health, None, revision, now).await.unwrap());
+    assert!(db.one.accounts_to_look_at(i64::MAX).await.unwrap().is_empty());
+}
+
+async fn a_refresh_that_was_overtaken_by_a_reconnect_stores_nothing(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let lease = db.one.acquire_account(tenant(), "ch", LONG).await.unwrap().unwrap();
+    db.connect("ch", "42").await;
+    let (fresh, refreshed) = (db.account("ch", "42"), sealed("refreshed"));
+    let stored = db.one.store_credentials(tenant(), "ch", &fresh, &refreshed, &lease);
+    assert!(!stored.await.unwrap());
+    assert_eq!(db.one.account(tenant(), "ch").await.unwrap().unwrap().credentials, sealed("ch"));
+    let lease = db.other.acquire_account(tenant(), "ch", LONG).await.unwrap().unwrap();
+    let stored = db.other.store_credentials(tenant(), "ch", &fresh, &refreshed, &lease);
+    assert!(stored.await.unwrap());
+    let row = db.one.account(tenant(), "ch").await.unwrap().unwrap();
+    assert_eq!((row.credentials, row.credentials_revision), (refreshed.clone(), 3));
+    assert!(db.one.acquire_account(tenant(), "ch", LONG).await.unwrap().is_some(), "and it is free");
+}
+
+async fn one_of_many_refreshers_holds_an_account(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let held =
+        race(db, |_, store| async move { store.acquire_account(tenant(), "ch", LONG).await.unwrap() }).await;
+    let held: Vec<Lease> = held.into_iter().flatten().collect();
+    assert_eq!(held.len(), 1);
+    db.other.release_account(tenant(), "ch", &held[0]).await.unwrap();
+    // A lease of length zero has already ended.
+    assert!(db.one.acquire_account(tenant(), "ch", Duration::ZERO).await.unwrap().is_some());
+    assert!(db.other.acquire_account(tenant(), "ch", LONG).await.unwrap().is_some());
+    assert!(db.one.acquire_account(tenant(), "nosuch", LONG).await.unwrap().is_none());
+}
+
+async fn health_is_noted_for_the_credentials_it_was_found_with(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let note = |revision| {
+        db.one.set_account_health(tenant(), "ch", Health::NeedsReconnect, Some("no"), revision, db.now())
+    };
+    assert!(!note(7).await.unwrap());
+    assert!(note(1).await.unwrap());
+    let row = db.other.account(tenant(), "ch").await.unwrap().unwrap();
+    assert_eq!((row.health, row.health_detail.as_deref()), (Health::NeedsReconnect, Some("no")));
+    assert_eq!(db.one.accounts_to_refresh(i64::MAX).await.unwrap(), [], "a person must come first");
+}
+
+async fn a_consent_is_consumed_once_and_by_the_one_who_began_it(db: &Opened) {
+    let row = SessionRow {
+        id: "state".to_owned(),
+        tenant: tenant().as_str().to_owned(),
+        app: "app".to_owned(),
+        owner: "browser".to_owned(),
+        payload: sealed("session"),
+        expires_at: db.now() + 1_000,
+    };
+    db.one.insert_session(&row, db.now()).await.unwrap();
+    let by_another = db.one.consume_session(tenant(), "state", "stranger").await.unwrap();
+    assert!(matches!(by_another, ConsumedSession::BegunByAnother));
+    let consumed =
+        race(
+            db,
+            |_, store| async move { store.consume_session(tenant(), "state", "browser").await.unwrap() },
+        )
+        .await;
+    assert_eq!(consumed.iter().filter(|it| matches!(it, ConsumedSession::Now(_))).count(), 1);
+    assert_eq!(consumed.iter().filter(|it| matches!(it, ConsumedSession::Before)).count(), 7);
+    // The next consent removes expired ones.
+    db.one.insert_session(&SessionRow { id: "next".to_owned(), ..row }, db.now() + 1_000).await.unwrap();
+    let gone = db.other.consume_session(tenant(), "state", "browser").await.unwrap();
+    assert!(matches!(gone, ConsumedSession::Missing));
+}
+
+// ---- jobs -------------------------------------------------------------------------------------------
+
+async fn one_of_many_workers_gets_a_job(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.store_job(db.job("job", "ch")).await;
+    let now = db.now();
+    let taken = race(db, move |_, store| async move {
+        store.acquire_job(&AskForJob { now, length: LONG, only: None, without: &[] }).await.unwrap()
+    })
+    .await;
+    assert_eq!(taken.iter().flatten().count(), 1);
+    let ids = ["other".to_owned()];
+    let ask = AskForJob { now, length: LONG, only: Some(&ids), without: &[] };
+    assert!(db.one.acquire_job(&ask).await.unwrap().is_none());
+}
+
+async fn jobs_of_one_channel_are_held_one_at_a_time(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    for id in ["job_1", "job_2"] {
+        db.store_job(db.job(id, "ch")).await;
+    }
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    assert!(db.acquire(&db.other, LONG).await.is_none(), "the channel is busy");
+    let ended = JobUpdate { status: JobStatus::Published, wake_at: None, ..update(&row) };
+    db.one.store_step(&row.id, &lease, &ended, db.now()).await.unwrap().unwrap();
+    let (next, _) = db.acquire(&db.other, LONG).await.unwrap();
+    assert_ne!(next.id, row.id);
+}
+
+async fn a_tenant_with_many_jobs_does_not_hold_up_another(db: &Opened) {
+    db.with_app().await;
+    let quiet: TenantId = "quiet".parse().unwrap();
+    let urgent = |job: JobRow| JobRow { priority: 10, ..job };
+    // Each is for a channel of its own, so that all could run at once, and all are due before the other's.
+    for number in 0..40 {
+        db.store_job(urgent(db.job(&format!("flood_{number:02}"), &format!("ch_{number}")))).await;
+        db.clock.advance(Duration::from_secs(1));
+    }
+    for number in 0..2 {
+        let job = db.job(&format!("quiet_{number}"), &format!("own_{number}"));
+        db.one.insert_job(&quiet, &job, &JobMedia::default()).await.unwrap();
+    }
+    // A round of all that is due asks for one time to its end.
+    let now = db.now();
+    let mut order = Vec::new();
+    for _ in 0..5 {
+        db.clock.advance(Duration::from_secs(1));
+        let ask = AskForJob { now, length: LONG, only: None, without: &[] };
+        order.push(db.one.acquire_job(&ask).await.unwrap().unwrap().1.id);
+    }
+    assert_eq!(order, ["flood_00", "quiet_0", "flood_01", "quiet_1", "flood_02"]);
+    let without = [tenant().clone()];
+    let ask = AskForJob { now, length: LONG, only: None, without: &without };
+    assert!(db.other.acquire_job(&ask).await.unwrap().is_none(), "only jobs of that tenant are left");
+}
+
+async fn a_step_is_stored_under_the_present_fence_only(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.store_job(db.job("job", "ch")).await;
+    // The lease ends at once: another worker takes the job.
+    let (row, old) = db.acquire(&db.one, Duration::ZERO).await.unwrap();
+    let (_, new) = db.acquire(&db.other, LONG).await.unwrap();
+    assert!(new.fence > old.fence);
+    assert!(db.one.extend_job("job", &old, LONG).await.unwrap().is_none());
+    let step = JobUpdate { state: Some(sealed("late")), ..update(&row) };
+    assert!(db.one.store_step("job", &old, &step, db.now()).await.unwrap().is_none());
+    assert!(db.job_now("job").await.state.is_none());
+    assert!(db.other.extend_job("job", &new, LONG).await.unwrap().is_some());
+    let step = JobUpdate { state: Some(sealed("state")), ..update(&row) };
+    assert!(db.other.store_step("job", &new, &step, db.now()).await.unwrap().is_some());
+    assert_eq!(db.job_now("job").await.state, Some(sealed("state")));
+    // Given back: the same lease can no longer write.
+    assert!(db.other.store_step("job", &new, &step, db.now()).await.unwrap().is_none());
+}
+
+async fn a_worker_sees_what_others_did_with_each_write(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.store_job(db.job("job", "ch")).await;
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    let stays = JobUpdate { release: false, ..update(&row) };
+    let app = db.one.app("app").await.unwrap().unwrap();
+    let seen = db.one.store_step("job", &lease, &stays, db.now()).await.unwrap().unwrap();
+    assert_eq!((seen.credentials_revision, seen.app_revision), (Some(1), Some(app.revision)));
+    assert!(!seen.cancel_requested);
+    db.connect("ch", "42").await;
+    assert!(db.other.put_app(&app).await.unwrap());
+    assert!(db.other.request_cancel(tenant(), "job", db.now()).await.unwrap());
+    let seen = db.one.extend_job("job", &lease, LONG).await.unwrap().unwrap();
+    assert_eq!((seen.credentials_revision, seen.app_revision), (Some(2), Some(app.revision + 1)));
+    assert!(seen.cancel_requested);
+    db.other.delete_account(tenant(), "ch").await.unwrap();
+    let seen = db.one.store_step("job", &lease, &stays, db.now()).await.unwrap().unwrap();
+    assert_eq!((seen.credentials_revision, seen.app_revision), (None, None));
+}
+
+async fn the_same_request_sent_twice_at_once_is_one_job(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let stored = race(db, |number, store| {
+        let job =
+            JobRow { idempotency_key: Some("key".to_owned()), ..db.job(&format!("job_{number}"), "ch") };
+        async move { (job.id.clone(), store.insert_job(tenant(), &job, &JobMedia::default()).await.unwrap()) }
+    })
+    .await;
+    let kept: Vec<&String> =
+        stored.iter().filter(|(_, it)| matches!(it, InsertedJob::Stored)).map(|(id, _)| id).collect();
+    assert_eq!(kept.len(), 1);
+    for (_, outcome) in &stored {
+        if let InsertedJob::Repeated(first) = outcome {
+            assert_eq!(&first.id, kept[0]);
+        }
+    }
+    let first = db.other.job_of_key(tenant(), "key").await.unwrap().unwrap();
+    assert_eq!(&first.id, kept[0]);
+}
+
+async fn of_the_attempts_at_one_post_one_may_come_to_something(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let attempt = async |store: &Arc<dyn Store>, id: &str, of: &str| {
+        let job = JobRow { retry_of: Some(of.to_owned()), ..db.job(id, "ch") };
+        match store.insert_job(tenant(), &job, &JobMedia::default()).await.unwrap() {
+            InsertedJob::Stored => id.to_owned(),
+            InsertedJob::Repeated(other) => other.id,
+            InsertedJob::UploadGone(upload) => panic!("{upload}"),
+        }
+    };
+    let end = async |id: &str, status: JobStatus| {
+        let ask =
+            AskForJob { now: db.now() + 1_000, length: LONG, only: Some(&[id.to_owned()]), without: &[] };
+        let (_, row, lease) = db.one.acquire_job(&ask).await.unwrap().unwrap();
+        let ended = JobUpdate { status, ..update(&row) };
+        db.one.store_step(id, &lease, &ended, db.now()).await.unwrap().unwrap();
+    };
+    let failed = JobRow { status: JobStatus::Failed, wake_at: None, ..db.job("a", "ch") };
+    db.store_job(failed).await;
+    // Pressed eight times at once.
+    let made = race(db, |number, store| {
+        let job = JobRow { retry_of: Some("a".to_owned()), ..db.job(&format!("b{number}"), "ch") };
+        async move {
+            match store.insert_job(tenant(), &job, &JobMedia::default()).await.unwrap() {
+                InsertedJob::Stored => job.id,
+                InsertedJob::Repeated(other) => other.id,
+                InsertedJob::UploadGone(upload) => panic!("{upload}"),
+            }
+        }
+    })
+    .await;
+    let second = made[0].clone();
+    assert!(made.iter().all(|id| *id == second), "{made:?}");
+    // It failed as well: a third, from whichever of the two.
+    end(&second, JobStatus::Failed).await;
+    assert_eq!(attempt(&db.one, "c", "a").await, "c");
+    assert_eq!(attempt(&db.other, "d", &second).await, "c", "the other's attempt is under way");
+    end("c", JobStatus::Cancelled).await;
+    assert_eq!(attempt(&db.one, "e", "c").await, "e");
+    end("e", JobStatus::Unknown).await;
+    for old in ["a", second.as_str(), "c"] {
+        assert_eq!(attempt(&db.one, "f", old).await, "e", "a person must look first");
+    }
+    // The person has looked, and tries that one again.
+    assert_eq!(attempt(&db.one, "g", "e").await, "g");
+    end("g", JobStatus::Failed).await;
+    // It was out all the same.
+    let found = ResolvedJob {
+        status: JobStatus::Published,
+        post_id: None,
+        url: None,
+        error: None,
+        resolution: "{}".to_owned(),
+    };
+    assert!(db.one.resolve_job(tenant(), "e", &found, db.now()).await.unwrap());
+    for old in ["a", "c", "e", "g"] {
+        assert_eq!(attempt(&db.one, "h", old).await, "e", "of {old}");
+    }
+    // Another tenant's jobs are nobody's attempts.
+    let other: TenantId = "other".parse().unwrap();
+    let job = JobRow { retry_of: Some("a".to_owned()), ..db.job("i", "ch") };
+    let stored = db.one.insert_job(&other, &job, &JobMedia::default()).await.unwrap();
+    assert!(matches!(stored, InsertedJob::Stored), "{stored:?}");
+}
+
+async fn a_job_and_its_media_are_stored_together(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    upload(db, "up", 10).await;
+    let link = MediaLinkRow {
+        id: "link".to_owned(),
+        tenant: tenant().as_str().to_owned(),
+        reference: sealed("reference"),
+        created_at: db.now(),
+    };
+    // The same upload, used twice in one post.
+    let media = JobMedia { uploads: vec!["up".to_owned(), "up".to_owned()], links: vec![link] };
+    db.one.insert_job(tenant(), &db.job("job", "ch"), &media).await.unwrap();
+    assert!(!db.other.delete_upload(tenant(), "up").await.unwrap(), "an open job needs it");
+    assert!(db.other.media_link("link").await.unwrap().is_some());
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    let ended = JobUpdate { status: JobStatus::Published, wake_at: None, ..update(&row) };
+    db.one.store_step("job", &lease, &ended, db.now()).await.unwrap().unwrap();
+    assert!(db.other.media_link("link").await.unwrap().is_none(), "it ends with its job");
+    assert_eq!(db.one.take_finished_uploads(0).await.unwrap(), [(tenant().clone(), "up".to_owned())]);
+    db.one.delete_finished_media_links(0).await.unwrap();
+}
+
+async fn an_upload_that_is_gone_stores_no_job(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    upload(db, "up", 10).await;
+    let media = JobMedia { uploads: vec!["up".to_owned(), "gone".to_owned()], links: Vec::new() };
+    let stored = db.one.insert_job(tenant(), &db.job("job", "ch"), &media).await.unwrap();
+    assert!(matches!(stored, InsertedJob::UploadGone(id) if id == "gone"));
+    assert!(db.one.job(tenant(), "job").await.unwrap().is_none());
+    assert!(db.one.delete_upload(tenant(), "up").await.unwrap(), "nothing holds the other one");
+}
+
+async fn a_webhook_meets_its_job_before_and_after_the_reference_is_known(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    for round in 0..6 {
+        let (id, reference) = (format!("job_{round}"), format!("ref_{round}"));
+        db.store_job(db.job(&id, "ch")).await;
+        let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+        assert_eq!(row.id, id);
+        let step = JobUpdate {
+            reference: Some(reference.clone()),
+            state: Some(sealed("state")),
+            wake_at: Some(db.now() + 900_000),
+            ..update(&row)
+        };
+        let event = db.event(&format!("event_{round}"), &reference);
+        // Whichever is first, the event is kept for the job, and the job is due.
+        let (stored, fresh) =
+            tokio::join!(db.one.store_step(&id, &lease, &step, db.now()), db.other.insert_event(&event),);
+        assert!(stored.unwrap().is_some() && fresh.unwrap());
+        let waiting = db.one.waiting_event(&id).await.unwrap().unwrap();
+        assert_eq!((waiting.id, waiting.evidence), (event.id, event.evidence));
+        let row = db.job_now(&id).await;
+        assert!(row.wake_at.unwrap() <= db.now(), "round {round}: {row:?}");
+        assert_eq!(row.references, [reference]);
+        let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+        let ended = JobUpdate { status: JobStatus::Published, wake_at: None, ..update(&row) };
+        let ended = JobUpdate { event_taken: Some(format!("event_{round}")), ..ended };
+        db.one.store_step(&id, &lease, &ended, db.now()).await.unwrap().unwrap();
+    }
+}
+
+async fn an_event_counts_once_and_is_used_up_by_the_step_that_took_it(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.store_job(db.job("job", "ch")).await;
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    let step = JobUpdate { reference: Some("ref".to_owned()), ..update(&row) };
+    db.one.store_step("job", &lease, &step, db.now()).await.unwrap().unwrap();
+    let fresh = race(db, |_, store| {
+        let event = db.event("event", "ref");
+        async move { store.insert_event(&event).await.unwrap() }
+    })
+    .await;
+    assert_eq!(fresh.iter().filter(|fresh| **fresh).count(), 1);
+    let (row, lease) = db.acquire(&db.other, LONG).await.unwrap();
+    let step = JobUpdate { event_taken: Some("event".to_owned()), ..update(&row) };
+    db.other.store_step("job", &lease, &step, db.now()).await.unwrap().unwrap();
+    assert!(db.one.waiting_event("job").await.unwrap().is_none());
+}
+
+async fn a_platform_ends_connections_once(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let event = EventRow { reference: None, ..db.event("removed", "") };
+    assert_eq!(db.one.end_connections(&event, db.now(), "ended").await.unwrap(), (true, 1));
+    assert_eq!(db.other.end_connections(&event, db.now(), "ended").await.unwrap(), (false, 1));
+    let row = db.one.account(tenant(), "ch").await.unwrap().unwrap();
+    assert_eq!((row.health, row.health_detail.as_deref()), (Health::NeedsReconnect, Some("ended")));
+    // A connection that is newer than the event remains.
+    db.connect("ch", "42").await;
+    let late = EventRow { id: "late".to_owned(), ..event };
+    assert_eq!(db.one.end_connections(&late, db.now() - 10_000, "ended").await.unwrap(), (true, 0));
+    assert_eq!(db.one.account(tenant(), "ch").await.unwrap().unwrap().health, Health::Active);
+}
+
+async fn a_moved_job_goes_on_at_its_time(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.install("v2", &[]).await;
+    for (id, publish_at) in [("job_due", None), ("job_later", Some(db.now() + 60_000))] {
+        let paused = JobRow {
+            status: JobStatus::Paused,
+            state: None,
+            publish_at,
+            wake_at: Some(db.now() + 900_000),
+            ..db.job(id, "ch")
+        };
+        db.store_job(paused).await;
+        assert!(db.one.move_job(tenant(), id, &digest("v2"), db.now()).await.unwrap());
+        assert!(!db.one.move_job(tenant(), id, &digest("v2"), db.now()).await.unwrap());
+        let row = db.job_now(id).await;
+        assert_eq!((row.status, row.digest), (JobStatus::Active, digest("v2")));
+        assert_eq!(row.wake_at, Some(publish_at.unwrap_or(row.updated_at)), "{id} is not left behind");
+    }
+}
+
+async fn a_state_written_while_a_job_was_moved_is_its_writers(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.install("v2", &[]).await;
+    db.store_job(db.job("job", "ch")).await;
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    assert!(db.other.move_job(tenant(), "job", &digest("v2"), db.now()).await.unwrap());
+    let step = JobUpdate { state: Some(sealed("of v1")), ..update(&row) };
+    db.one.store_step("job", &lease, &step, db.now()).await.unwrap().unwrap();
+    let row = db.job_now("job").await;
+    assert_eq!((&row.digest, row.moved_from.as_ref()), (&digest("v2"), Some(&digest("v1"))));
+    // The new component cannot read the state: the job moves back.
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    let back = JobUpdate { send_back: true, ..update(&row) };
+    db.one.store_step("job", &lease, &back, db.now()).await.unwrap().unwrap();
+    let row = db.job_now("job").await;
+    assert_eq!((row.digest, row.moved_from), (digest("v1"), None));
+}
+
+async fn jobs_are_listed_by_pages_newest_first(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    for number in 0..5 {
+        let at = db.now() + number;
+        db.store_job(JobRow { created_at: at, ..db.job(&format!("job_{number}"), "ch") }).await;
+    }
+    let page = |before: Option<&str>| {
+        let filter = JobFilter { limit: 2, before: before.map(str::to_owned), ..JobFilter::default() };
+        let store = db.one.clone();
+        async move {
+            let rows = store.jobs(tenant(), &filter).await.unwrap();
+            rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(page(None).await, ["job_4", "job_3"]);
+    assert_eq!(page(Some("job_3")).await, ["job_2", "job_1"]);
+    assert_eq!(page(Some("job_1")).await, ["job_0"]);
+    assert_eq!(page(Some("nosuch")).await, [""; 0]);
+}
+
+async fn jobs_are_listed_by_what_there_is_to_do(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let now = db.now();
+    let scheduled = |id: &str, after: i64| JobRow {
+        publish_at: Some(now + after),
+        wake_at: Some(now + after),
+        created_at: now,
+        ..db.job(id, "ch")
+    };
+    db.store_job(scheduled("job_later", 90_000)).await;
+    db.store_job(scheduled("job_soon", 60_000)).await;
+    db.store_job(scheduled("job_between", 75_000)).await;
+    // It has begun, and waits for its next step.
+    db.store_job(JobRow { wake_at: Some(now + 95_000), ..scheduled("job_begun", 50_000) }).await;
+    db.store_job(scheduled("job_stopping", 40_000)).await;
+    assert!(db.one.request_cancel(tenant(), "job_stopping", now).await.unwrap());
+    for (id, status) in [
+        ("job_paused", JobStatus::Paused),
+        ("job_unknown", JobStatus::Unknown),
+        ("job_failed", JobStatus::Failed),
+    ] {
+        db.store_job(JobRow { status, ..scheduled(id, 60_000) }).await;
+    }
+    let listed = |group: JobGroup, before: Option<&str>| {
+        let before = before.map(str::to_owned);
+        let filter = JobFilter { group: Some(group), limit: 2, before, ..JobFilter::default() };
+        let store = db.one.clone();
+        async move {
+            let rows = store.jobs(tenant(), &filter).await.unwrap();
+            rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(listed(JobGroup::Scheduled, None).await, ["job_soon", "job_between"], "the next one first");
+    assert_eq!(listed(JobGroup::Scheduled, Some("job_between")).await, ["job_later"]);
+    assert_eq!(listed(JobGroup::InProgress, None).await, ["job_begun", "job_stopping"]);
+    assert_eq!(listed(JobGroup::Attention, None).await, ["job_paused", "job_unknown"]);
+    assert_eq!(listed(JobGroup::Failed, None).await, ["job_failed"]);
+    assert_eq!(listed(JobGroup::Published, None).await, [""; 0]);
+    assert_eq!(listed(JobGroup::Cancelled, None).await, [""; 0]);
+    // Continued by a person, it is scheduled no more.
+    assert!(db.one.wake_job(tenant(), "job_soon", now + 1).await.unwrap());
+    let row = db.job_now("job_soon").await;
+    assert_eq!((row.publish_at, row.wake_at), (None, Some(now + 1)));
+    assert_eq!(listed(JobGroup::Scheduled, None).await, ["job_between", "job_later"]);
+}
+
+async fn ended_jobs_are_forgotten_with_all_that_is_theirs(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let published = JobStatus::Published;
+    for (id, status) in [("old", published), ("retried", JobStatus::Failed), ("young", published)] {
+        db.store_job(JobRow { idempotency_key: Some(id.to_owned()), ..db.job(id, "ch") }).await;
+        let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+        assert_eq!(row.id, id);
+        let ended = JobUpdate { status, wake_at: None, ..update(&row) };
+        db.one.store_step(id, &lease, &ended, db.now()).await.unwrap().unwrap();
+        db.clock.advance(Duration::from_secs(60));
+    }
+    let retry_of = Some("retried".to_owned());
+    db.store_job(JobRow { retry_of, idempotency_key: Some("open".to_owned()), ..db.job("open", "ch") }).await;
+    let before = db.job_now("young").await.ended_at.unwrap();
+    while db.other.prune_jobs(before).await.unwrap() {}
+    // The retried one is as old, but its retry is open.
+    for (id, kept) in [("old", false), ("retried", true), ("young", true), ("open", true)] {
+        assert_eq!(db.one.job(tenant(), id).await.unwrap().is_some(), kept, "{id}");
+        assert_eq!(db.one.job_of_key(tenant(), id).await.unwrap().is_some(), kept, "{id}");
+    }
+    assert!(db.one.job_history(tenant(), "old").await.unwrap().is_empty());
+}
+
+async fn times_of_jobs_are_told_for_those_that_exist(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.store_job(JobRow { wake_at: Some(7), ..db.job("job", "ch") }).await;
+    let ids = ["job".to_owned(), "nosuch".to_owned()];
+    let told = db.other.job_times(&ids).await.unwrap();
+    assert_eq!(told, [("job".to_owned(), JobStatus::Active, Some(7))]);
+}
+
+// ---- apps and components ----------------------------------------------------------------------------
+
+async fn an_installed_component_moves_apps_and_leaves_nothing_unused(db: &Opened) {
+    db.with_app().await;
+    let before = db.one.app("app").await.unwrap().unwrap();
+    db.install("v2", &["app".to_owned()]).await;
+    let after = db.other.app("app").await.unwrap().unwrap();
+    assert_eq!((&after.digest, after.revision), (&digest("v2"), before.revision + 1));
+    assert_eq!(db.one.installed_component("demo").await.unwrap(), Some(digest("v2")));
+    let kept: Vec<Digest> = db.one.components().await.unwrap().into_iter().map(|it| it.digest).collect();
+    assert_eq!(kept, [digest("v2")], "nothing needs the old one");
+    assert_eq!(db.one.component_bytes(&digest("v1")).await.unwrap(), None);
+    assert_eq!(db.one.uninstall_provider("demo").await.unwrap(), ["app app"]);
+    assert_eq!(db.one.delete_app("app").await.unwrap(), 0);
+    assert_eq!(db.one.uninstall_provider("demo").await.unwrap(), [""; 0]);
+    assert!(db.one.components().await.unwrap().is_empty());
+}
+
+async fn an_app_is_written_by_one_of_two_who_read_it(db: &Opened) {
+    db.with_app().await;
+    let row = db.one.app("app").await.unwrap().unwrap();
+    let written = race(db, |_, store| {
+        let row = row.clone();
+        async move { store.put_app(&row).await.unwrap() }
+    })
+    .await;
+    assert_eq!(written.iter().filter(|written| **written).count(), 1);
+    // A new app with an old name differs from the old app.
+    assert_eq!(db.one.delete_app("app").await.unwrap(), 0);
+    assert!(db.one.put_app(&AppRow { revision: 0, ..row.clone() }).await.unwrap());
+    assert!(db.one.app("app").await.unwrap().unwrap().revision > row.revision + 1);
+}
+
+// ---- values and documents ---------------------------------------------------------------------------
+
+async fn values_are_compared_and_set_in_one_step(db: &Opened) {
+    let set = race(db, |number, store| async move {
+        store.set("app", "key", number.to_string().as_bytes(), Some(0), None).await
+    })
+    .await;
+    assert_eq!(set.iter().filter(|set| set.is_ok()).count(), 1, "{set:?}");
+    assert!(set.iter().all(|set| matches!(set, Ok(_) | Err(StorageError::Conflict))));
+    let first = db.one.get("app", "key").await.unwrap().unwrap();
+    db.one.delete("app", "key").await.unwrap();
+    let again = db.other.set("app", "key", b"again", Some(0), None).await.unwrap();
+    assert!(again > first.version, "a version never comes again");
+    assert_eq!(db.one.get("other", "key").await.unwrap(), None);
+}
+
+async fn values_end_with_their_time_and_list_by_bytes(db: &Opened) {
+    for key in ["a%", "a_", "aZ", "aa", "b"] {
+        db.one.set("app", key, b"x", None, None).await.unwrap();
+    }
+    db.one.set("app", "a-brief", b"x", None, Some(db.now() + 1_000)).await.unwrap();
+    let keys = db.other.list_keys("app", "a", None, 100).await.unwrap();
+    assert_eq!(keys, ["a%", "a-brief", "aZ", "a_", "aa"]);
+    assert_eq!(db.other.list_keys("app", "a_", None, 100).await.unwrap(), ["a_"]);
+    assert_eq!(db.other.list_keys("app", "a", Some("aZ"), 1).await.unwrap(), ["a_"]);
+    db.clock.advance(Duration::from_secs(2));
+    assert_eq!(db.one.get("app", "a-brief").await.unwrap(), None);
+    assert_eq!(db.one.list_keys("app", "a-", None, 100).await.unwrap(), [""; 0]);
+    db.one.set("app", "a-brief", b"y", Some(0), None).await.unwrap();
+}
+
+async fn values_of_an_app_are_bounded_in_bytes(db: &Opened) {
+    let large = vec![7; 64 << 10];
+    let mut stored = 0;
+    let full = loop {
+        match db.one.set("app", &format!("key-{stored}"), &large, None, None).await {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+        assert!(stored < 10_000, "nothing bounds the bytes");
+    };
+    assert!(matches!(full, StorageError::LimitExceeded), "{full:?}");
+    assert!(stored >= 100, "{stored}");
+    // A value can be replaced by one of the same size, and a deleted one makes room.
+    db.other.set("app", "key-0", &large, None, None).await.unwrap();
+    db.other.delete("app", "key-0").await.unwrap();
+    db.other.set("app", "another", &large, None, None).await.unwrap();
+    db.other.set("neighbour", "key", &large, None, None).await.unwrap();
+}
+
+async fn references_of_a_job_are_bounded(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.store_job(db.job("job", "ch")).await;
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    for number in 0..300 {
+        let reference = Some(format!("p.{number}"));
+        let named = JobUpdate { reference, release: false, ..update(&row) };
+        db.one.store_step("job", &lease, &named, db.now()).await.unwrap().unwrap();
+    }
+    let references = db.job_now("job").await.references;
+    assert_eq!(references.len(), 100);
+    assert!(references.contains(&"p.0".to_owned()));
+}
+
+async fn documents_change_together_and_end_with_their_time(db: &Opened) {
+    let document = |id: &str, expires_at| Document {
+        kind: "kind".to_owned(),
+        id: id.to_owned(),
+        facts: "{}".to_owned(),
+        body: Some(vec![1, 2]),
+        created_at: db.now(),
+        expires_at,
+    };
+    let (kind, brief) = ("kind".to_owned(), document("brief", Some(db.now() + 1_000)));
+    let puts = [DocumentChange::Put(document("b", None)), DocumentChange::Put(brief.clone())];
+    assert_eq!(db.one.change_documents(&puts).await.unwrap(), 2);
+    assert_eq!(db.other.document("kind", "brief").await.unwrap(), Some(brief));
+    let listed = db.other.documents("kind").await.unwrap();
+    assert_eq!(listed.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["b", "brief"]);
+    assert!(listed.iter().all(|it| it.body.is_none()));
+    db.clock.advance(Duration::from_secs(2));
+    assert_eq!(db.one.document("kind", "brief").await.unwrap(), None);
+    let facts =
+        DocumentChange::SetFacts { kind: kind.clone(), id: "nosuch".to_owned(), facts: "1".to_owned() };
+    assert_eq!(db.one.change_documents(&[facts]).await.unwrap(), 0);
+    let both = [
+        DocumentChange::RemoveAll { kind: kind.clone() },
+        DocumentChange::Put(document("a", None)),
+        DocumentChange::SetFacts { kind: kind.clone(), id: "a".to_owned(), facts: "7".to_owned() },
+    ];
+    assert_eq!(db.one.change_documents(&both).await.unwrap(), 3);
+    let left = db.other.documents("kind").await.unwrap();
+    assert_eq!(left.iter().map(|it| (it.id.as_str(), it.facts.as_str())).collect::<Vec<_>>(), [("a", "7")]);
+    assert_eq!(
+        db.one.change_documents(&[DocumentChange::Remove { kind, id: "a".to_owned() }]).await.unwrap(),
+        1
+    );
+}
+
+// ---- media and keys ---------------------------------------------------------------------------------
+
+async fn upload(db: &Opened, id: &str, size: i64) -> bool {
+    let row = UploadRow {
+        id: id.to_owned(),
+        tenant: tenant().as_str().to_owned(),
+        file_name: None,
+        content_type: None,
+        size,
+        created_at: db.now(),
+    };
+    db.one.insert_upload(&row, Some(100)).await.unwrap()
+}
+
+async fn uploads_keep_within_a_bound_and_go_when_nobody_needs_them(db: &Opened) {
+    assert!(upload(db, "a", 60).await);
+    assert!(!upload(db, "b", 41).await);
+    assert!(upload(db, "c", 40).await);
+    let ids = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+    let mut known = db.other.known_uploads(&ids).await.unwrap();
+    known.sort();
+    assert_eq!(known, ["a", "c"]);
+    assert_eq!(db.one.take_finished_uploads(0).await.unwrap(), []);
+    let mut gone = db.one.take_finished_uploads(db.now() + 1_000).await.unwrap();
+    gone.sort();
+    assert_eq!(gone, [(tenant().clone(), "a".to_owned()), (tenant().clone(), "c".to_owned())]);
+}
+
+async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.store_job(db.job("job", "ch")).await;
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    let step = JobUpdate { state: Some(sealed("state")), ..update(&row) };
+    db.one.store_step("job", &lease, &step, db.now()).await.unwrap().unwrap();
+    db.one.set("app", "a/key/with/slashes", b"value", None, None).await.unwrap();
+    db.one.insert_event(&db.event("an/event", "ref")).await.unwrap();
+    let session = SessionRow {
+        id: "state".to_owned(),
+        tenant: tenant().as_str().to_owned(),
+        app: "app".to_owned(),
+        owner: "browser".to_owned(),
+        payload: sealed("session"),
+        expires_at: db.now() + 1_000,
+    };
+    db.one.insert_session(&session, 0).await.unwrap();
+    upload(db, "up", 1).await;
+    let link = MediaLinkRow {
+        id: "link".to_owned(),
+        tenant: tenant().as_str().to_owned(),
+        reference: sealed("reference"),
+        created_at: db.now(),
+    };
+    let media = JobMedia { uploads: Vec::new(), links: vec![link] };
+    db.one.insert_job(tenant(), &db.job("job_2", "ch"), &media).await.unwrap();
+    db.one.set_meta("hash-key", b"key").await.unwrap();
+    let values = db.one.sealed_values().await.unwrap();
+    let mut places: Vec<String> = values.iter().map(|it| format!("{}.{}", it.table, it.column)).collect();
+    places.sort();
+    places.dedup();
+    assert_eq!(
+        places,
+        [
+            "accounts.credentials",
+            "apps.settings",
+            "events.evidence",
+            "jobs.request",
+            "jobs.state",
+            "media_links.reference",
+            "meta.value",
+            "provider_values.value",
+            "sessions.payload",
+        ]
+    );
+    for value in &values {
+        let again = Sealed([b"again ", value.sealed.0.as_slice()].concat());
+        assert!(db.other.reseal(value, &again).await.unwrap(), "{value:?}");
+        assert!(!db.one.reseal(value, &again).await.unwrap(), "it is not what was read any more");
+    }
+    let now = db.one.sealed_values().await.unwrap();
+    assert_eq!(now.len(), values.len());
+    assert!(now.iter().all(|value| value.sealed.0.starts_with(b"again ")), "{now:?}");
+}
+
+async fn another_tenant_sees_nothing(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.store_job(db.job("job", "ch")).await;
+    upload(db, "up", 1).await;
+    let other: TenantId = "other".parse().unwrap();
+    assert!(db.one.account(&other, "ch").await.unwrap().is_none());
+    assert!(db.one.accounts(&other).await.unwrap().is_empty());
+    assert!(db.one.job(&other, "job").await.unwrap().is_none());
+    assert!(db.one.jobs(&other, &JobFilter { limit: 9, ..JobFilter::default() }).await.unwrap().is_empty());
+    assert!(!db.one.request_cancel(&other, "job", db.now()).await.unwrap());
+    assert!(!db.one.wake_job(&other, "job", db.now()).await.unwrap());
+    assert!(!db.one.move_job(&other, "job", &digest("v2"), db.now()).await.unwrap());
+    assert!(db.one.job_history(&other, "job").await.unwrap().is_empty());
+    assert!(db.one.upload(&other, "up").await.unwrap().is_none());
+    assert!(!db.one.delete_upload(&other, "up").await.unwrap());
+    assert!(db.one.acquire_account(&other, "ch", LONG).await.unwrap().is_none());
+    db.one.delete_account(&other, "ch").await.unwrap();
+    assert_eq!(db.one.accounts(tenant()).await.unwrap().len(), 1);
+}

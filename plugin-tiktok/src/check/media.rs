@@ -1,0 +1,162 @@
+//! Checks the files: number, size, type and picture, and the URL from which TikTok fetches (D-MTG). Pure functions.
+
+use social_channel_provider::{Finding, MediaInfo};
+
+use crate::chunks::MAX_SIZE;
+use crate::creator::Creator;
+use crate::draft::{Draft, option};
+use crate::finding::{error, warning};
+use crate::settings::Settings;
+
+/// D-MTG.
+pub(crate) const MAX_PHOTOS: usize = 35;
+pub(crate) const MAX_PHOTO_SIZE: u64 = 20_000_000;
+pub(crate) const VIDEO_TYPES: [&str; 3] = ["video/mp4", "video/quicktime", "video/webm"];
+pub(crate) const PHOTO_TYPES: [&str; 2] = ["image/jpeg", "image/webp"];
+const SIDE_PIXELS: std::ops::RangeInclusive<u32> = 360..=4096;
+const FRAME_RATE: std::ops::RangeInclusive<f64> = 23.0..=60.0;
+
+pub(super) fn video(
+    settings: &Settings,
+    creator: &Creator,
+    draft: &Draft,
+    media: &[MediaInfo],
+    findings: &mut Vec<Finding>,
+) {
+    let [item] = media else {
+        findings.push(error("media", "A video post takes exactly one video.", "Choose one file."));
+        return;
+    };
+    if item.size == 0 {
+        findings.push(error("media", "The file is empty.", "Choose another file."));
+    }
+    if item.size > MAX_SIZE {
+        findings.push(error(
+            "media",
+            "The file is larger than the 4 GB that TikTok takes.",
+            "Use a file below 4 GB.",
+        ));
+    }
+    if !VIDEO_TYPES.contains(&media_type(item)) {
+        let message = format!("TikTok does not take files of the type `{}` as video.", item.content_type);
+        findings.push(error("media", message, "Use MP4, MOV or WebM."));
+    }
+    if let Some(codec) = &item.codec
+        && !known_codec(codec)
+    {
+        let message = format!("TikTok does not take video encoded as `{codec}`.");
+        findings.push(error("media", message, "Encode it as H.264, H.265, VP8 or VP9."));
+    }
+    if let (Some(duration), Some(maximum)) = (item.duration, creator.max_seconds)
+        && duration > maximum.saturating_mul(1000)
+    {
+        let message =
+            format!("The video lasts {} seconds; this account may post {maximum}.", duration.div_ceil(1000));
+        findings.push(error("media", message, "Cut it, or post it in the TikTok app."));
+    }
+    if let Some(rate) = item.frame_rate
+        // 59.94 and 23.976 are usual broadcast rates; only rates clearly outside the limits are refused.
+        && !FRAME_RATE.contains(&rate.round())
+    {
+        findings.push(error(
+            "media",
+            format!("The video has {rate:.2} frames a second; TikTok takes 23 to 60."),
+            "Encode it again with 30 frames a second.",
+        ));
+    }
+    for side in [item.width, item.height].into_iter().flatten() {
+        if !SIDE_PIXELS.contains(&side) {
+            findings.push(error(
+                "media",
+                format!("A side of the picture has {side} pixels; TikTok takes 360 to 4096."),
+                "Scale the video to 360 to 4096 pixels on each side.",
+            ));
+        }
+    }
+    if let (Some(cover), Some(duration)) = (draft.cover_timestamp_ms, item.duration)
+        && u64::try_from(cover).is_ok_and(|cover| cover > duration)
+    {
+        findings.push(warning(
+            option::COVER_TIME,
+            "The chosen time of the cover is after the end of the video, so TikTok uses the first picture.",
+            "Choose a time within the video.",
+        ));
+    }
+    if draft.pull {
+        pulled(settings, item, findings);
+    }
+}
+
+pub(super) fn photos(settings: &Settings, draft: &Draft, media: &[MediaInfo], findings: &mut Vec<Finding>) {
+    if media.is_empty() || media.len() > MAX_PHOTOS {
+        findings.push(error("media", "A photo post takes 1 to 35 photos.", "Choose 1 to 35 photos."));
+    }
+    if usize::try_from(draft.cover_index).is_ok_and(|index| index >= media.len()) {
+        findings.push(error(
+            option::COVER_INDEX,
+            "There is no photo with that number for the cover.",
+            "Choose a lower number; the first photo is 0.",
+        ));
+    }
+    for item in media {
+        if !PHOTO_TYPES.contains(&media_type(item)) {
+            let message = format!("TikTok does not take files of the type `{}` as photo.", item.content_type);
+            findings.push(error("media", message, "Use JPEG or WebP."));
+        }
+        if item.size == 0 || item.size > MAX_PHOTO_SIZE {
+            findings.push(error(
+                "media",
+                "A photo is empty or larger than the 20 MB that TikTok takes.",
+                "Use a photo below 20 MB.",
+            ));
+        }
+        let sides = item.width.zip(item.height);
+        if sides.is_some_and(|(width, height)| width.min(height) > 1080 || width.max(height) > 1920) {
+            findings.push(warning(
+                "media",
+                "A photo is larger than the 1080p that TikTok names as its limit, and may be refused later.",
+                "Scale it to 1080 x 1920 pixels or less.",
+            ));
+        }
+        pulled(settings, item, findings);
+    }
+}
+
+/// Checks the URL from which TikTok fetches.
+fn pulled(settings: &Settings, item: &MediaInfo, findings: &mut Vec<Finding>) {
+    let Some(url) = item.public_url.as_deref() else {
+        findings.push(error(
+            "media",
+            "TikTok must fetch this from a public address, and there is none.",
+            "Give a public https address, or ask the operator to set one for this host.",
+        ));
+        return;
+    };
+    if !url.starts_with("https://") {
+        findings.push(error("media", "TikTok fetches from https addresses only.", "Use https."));
+        return;
+    }
+    let remedy = "The operator must verify the domain or prefix under \"URL properties\" of the app and name it in the setting `verified-urls`.";
+    let message = "TikTok fetches only from addresses that were verified for the app.";
+    match settings.is_verified(url) {
+        Some(true) => {}
+        Some(false) => {
+            let mut finding = error("media", message, remedy);
+            finding.code = Some("url_ownership_unverified".to_owned());
+            findings.push(finding);
+        }
+        None => findings.push(warning("media", message, remedy)),
+    }
+}
+
+/// The media type without parameters such as `codecs`.
+pub(crate) fn media_type(item: &MediaInfo) -> &str {
+    item.content_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn known_codec(codec: &str) -> bool {
+    let codec = codec.to_ascii_lowercase();
+    ["h264", "h.264", "avc", "h265", "h.265", "hevc", "hvc", "hev1", "vp8", "vp08", "vp9", "vp09"]
+        .iter()
+        .any(|known| codec.starts_with(known))
+}

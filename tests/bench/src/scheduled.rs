@@ -1,0 +1,102 @@
+//! What posts for tomorrow cost today: storing one more, reading one, a list, an idle process; and what one job costs when
+//! all are due at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use library_tests::{Stage, request};
+use social_channel::{Clock as _, MovedClock, PublishRequest};
+
+use crate::{connect_all, fast_world_of, median, row};
+
+/// So many more are stored, read and published for a figure.
+const SAMPLE: usize = 100;
+/// Enough that no job of the sample waits for the provider's limit of six inits per minute and account.
+const ACCOUNTS: usize = 50;
+const IDLE: Duration = Duration::from_secs(10);
+const DAY: Duration = Duration::from_secs(86_400);
+
+pub(crate) async fn measure() -> Result<()> {
+    let clock = Arc::new(MovedClock::default());
+    let ours = clock.clone();
+    let stage =
+        Stage::in_world(fast_world_of(ACCOUNTS), |builder| builder.clock(ours).background(false)).await?;
+    let channels = connect_all(&stage, ACCOUNTS).await?;
+    let media = stage.video(4_096)?;
+    let mut stored = 0;
+    for count in [500, 5_000, 50_000] {
+        let mut posting = Vec::new();
+        let mut last = None;
+        while stored < count {
+            let channel = channels.get(stored % ACCOUNTS).context("no account")?;
+            let tomorrow = clock.now_ms() / 1_000 + 86_000;
+            let post = PublishRequest {
+                publish_at: Some(tomorrow),
+                ..request(&format!("post {stored}"), media.clone())
+            };
+            let begun = Instant::now();
+            last = Some(stage.tenant.publish(channel, post).await?.id);
+            posting.push(begun.elapsed());
+            stored += 1;
+        }
+        let last = last.context("nothing was stored")?;
+        let posting = median(posting.split_off(posting.len().saturating_sub(SAMPLE)));
+        let (mut reading, mut listing) = (Vec::new(), Vec::new());
+        for _ in 0..SAMPLE {
+            let begun = Instant::now();
+            stage.tenant.job(&last).await?;
+            reading.push(begun.elapsed());
+            let begun = Instant::now();
+            stage.tenant.jobs(None, None, 50).await?;
+            listing.push(begun.elapsed());
+        }
+        let idle = {
+            let host = stage.host.clone();
+            let working = tokio::spawn(async move { host.work(None).await });
+            let before = processor()?;
+            tokio::time::sleep(IDLE).await;
+            let used = processor()?.saturating_sub(before);
+            working.abort();
+            let _aborted = working.await;
+            100.0 * used.as_secs_f64() / IDLE.as_secs_f64()
+        };
+        let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+        row(
+            &format!("{count} scheduled posts: one more, read one, list"),
+            &format!("{}, {}, {}", ms(posting), ms(median(reading)), ms(median(listing))),
+            "-",
+            &format!("the same at each count; a process with workers uses {idle:.1} % while idle"),
+            idle < 5.0,
+        );
+    }
+    stage.advance(&clock, DAY);
+    let host = stage.host.clone();
+    let begun = Instant::now();
+    let working = tokio::spawn(async move { host.work(None).await });
+    while stage.simulator.world().published().len() < SAMPLE {
+        if working.is_finished() {
+            bail!("the worker ended: {:?}", working.await?.err());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let each = begun.elapsed() / u32::try_from(SAMPLE)?;
+    working.abort();
+    row(
+        &format!("{stored} due at once: one job"),
+        &format!("{:.1} ms", each.as_secs_f64() * 1e3),
+        "-",
+        "noted; compare `jobs`",
+        true,
+    );
+    Ok(())
+}
+
+/// How much processor time this process has used.
+fn processor() -> Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    // Fields 14 and 15 of proc(5), in hundredths of a second; the first two end with the parenthesis.
+    let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 10))
+}

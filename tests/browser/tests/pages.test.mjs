@@ -1,0 +1,123 @@
+// What the pages say: at once, once, and in words for people.
+
+import { strict as assert } from "node:assert";
+import { choose, connect, enterKeys, openBrowser, publishPage, scene } from "./support.mjs";
+
+openBrowser();
+
+const file = (name, mimeType) => ({ name, mimeType, buffer: Buffer.from("x") });
+
+scene("files that a video post does not take are named at once, and what was chosen before stays", [], async (at) => {
+  const { page, set } = at;
+  await publishPage(at);
+  await page.getByText("MP4, MOV, WebM · up to 4.0 GB").waitFor();
+  await choose(at);
+  await page.locator("#file").setInputFiles(file("notes.txt", "text/plain"));
+  await page.getByText("Left out: notes.txt. This post takes MP4, MOV, WebM.").waitFor();
+  await page.locator("#file").setInputFiles(file("photo.jpg", "image/jpeg"));
+  await page.getByText("Left out: photo.jpg.").waitFor();
+  assert.equal(await page.getByText("Left out: notes.txt.").count(), 0);
+  assert.equal((await set.get("/api/v1/uploads")).length, 1, "nothing more was uploaded");
+  assert.equal(await page.locator("#uploads li").count(), 1);
+});
+
+scene("of 37 photos those that do not fit are named at once", [], async (at) => {
+  const { page, set } = at;
+  await publishPage(at, { kind: "photos" });
+  const photos = Array.from({ length: 37 }, (_, index) => file(`photo-${index + 1}.jpg`, "image/jpeg"));
+  await page.locator("#file").setInputFiles([file("notes.txt", "text/plain"), ...photos]);
+  await page.getByText("Left out: photo-36.jpg, photo-37.jpg. At most 35 files can be posted together.").waitFor();
+  await page.getByText("Left out: notes.txt. This post takes JPEG, WebP.").waitFor();
+  await page.getByText("photo-35.jpg was uploaded.").waitFor();
+  assert.equal((await set.get("/api/v1/uploads")).length, 35);
+});
+
+scene("a link that leads nowhere has one verdict", [], async (at) => {
+  const { page } = at;
+  await publishPage(at);
+  await page.getByText("Use a link").click();
+  await page.getByLabel("Use a link").fill("https://nowhere.invalid/soup.mp4");
+  await page.getByLabel("Who can see this post").selectOption("SELF_ONLY");
+  await page.getByRole("button", { name: "Check without posting" }).click();
+  await page.locator("#answer .note.bad, #answer .finding.bad").first().waitFor();
+  assert.equal(await page.locator("#answer .good").count(), 0);
+});
+
+scene("after access was withdrawn the page says so once", [], async (at) => {
+  const { page, set } = at;
+  await enterKeys(at);
+  const channel = await connect(at);
+  const [account] = (await set.world()).grants;
+  const ended = await fetch(`${set.simulator}/_simulator/grants/remove`, {
+    method: "POST",
+    body: JSON.stringify({ client_key: account.client_key, account: account.account, reason: 1 }),
+  });
+  assert.equal(ended.status, 200, await ended.text());
+  await page.goto(`${set.origin}/channels/${channel}`);
+  await page.locator(".badge").getByText("Reconnect").waitFor();
+  assert.equal(await page.getByText("Connected", { exact: true }).filter({ has: page.locator(":scope.badge") }).count(), 0);
+  assert.equal(await page.locator(".note.bad").count(), 0, "the badge and its sentence say it");
+  assert.equal(await page.getByRole("link", { name: "Reconnect" }).first().isVisible(), true);
+});
+
+scene("permissions cannot all be taken away in silence", [], async (at) => {
+  const { page, set } = at;
+  await enterKeys(at);
+  const kept = (await set.get("/api/v1/apps/tiktok-live")).settings.find((setting) => setting.name === "scopes").value;
+  for (const box of await page.getByRole("group", { name: "Permissions to ask for" }).getByRole("checkbox").all()) await box.uncheck();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Nothing is chosen under “Permissions to ask for”.").first().waitFor();
+  await page.getByText("Choose at least one.").waitFor();
+  const now = (await set.get("/api/v1/apps/tiktok-live")).settings.find((setting) => setting.name === "scopes").value;
+  assert.equal(now, kept);
+});
+
+scene("the steps of the guide are numbered once and folded", [], async (at) => {
+  const { page, set } = at;
+  await enterKeys(at);
+  await page.goto(`${set.origin}/settings/apps/tiktok-live/guide`);
+  const steps = page.locator("ol.guide > li");
+  const all = await steps.count();
+  // What the list counts, lists inside of a step included.
+  const counted = await page.evaluate(() => [...document.querySelectorAll(".guide li")].filter((li) => getComputedStyle(li).counterIncrement.startsWith("step")).length);
+  assert.equal(counted, all);
+  assert.equal(await page.locator("ol.guide details[open]").count(), 0);
+  await page.getByText("Add products and scopes").click();
+  await page.locator("ol.guide details[open] code").first().waitFor();
+});
+
+scene("charts have their time from left to right and three ranges, and all numbers are a file", ["--filled"], async ({ page, set }) => {
+  const [channel] = await set.get("/api/v1/channels");
+  await page.goto(`${set.origin}/channels/${channel.id}`);
+  const days = async () => {
+    const times = await page.locator("#n-followers").locator("xpath=ancestor::figure").locator(".axis time").evaluateAll((all) => all.map((time) => Date.parse(time.dateTime)));
+    assert.equal(times.length, 2);
+    return (times[1] - times[0]) / 86_400_000;
+  };
+  const most = await days();
+  assert.ok(most > 26 && most <= 28, String(most));
+  await page.getByRole("navigation", { name: "Time" }).getByRole("link", { name: "7 days" }).click();
+  await page.waitForURL(/days=7/);
+  const week = await days();
+  assert.ok(week > 5 && week <= 7, String(week));
+  const numbers = await (await fetch(`${set.origin}/channels/${channel.id}/numbers.csv`)).text();
+  const [head, ...rows] = numbers.trim().split("\r\n");
+  assert.equal(head, "at,followers,likes,posts,following");
+  assert.ok(rows.length >= 30, numbers);
+  assert.match(rows[0], /^\d{4}-\d\d-\d\dT[\d:]+Z,\d+,\d+,\d+,\d+$/);
+  const jobs = await (await fetch(`${set.origin}/jobs.csv?show=published`)).text();
+  assert.match(jobs, /\r\njob_\w+,Demo Kitchen,video,Tomato soup in four minutes #soup,published,/);
+  assert.equal((await (await fetch(`${set.origin}/jobs.csv?show=failed`)).text()).trim().split("\r\n").length, 1);
+});
+
+scene("uploads are listed with their sizes and can be removed", [], async (at) => {
+  const { page, set } = at;
+  await publishPage(at);
+  await choose(at);
+  await page.goto(`${set.origin}/jobs`);
+  await page.getByRole("link", { name: "Uploads" }).click();
+  await page.getByText("1 file, 3.0 MB.").waitFor();
+  await page.getByRole("button", { name: "Remove soup.mp4" }).click();
+  await page.getByText("No uploads.").waitFor();
+  assert.deepEqual(await set.get("/api/v1/uploads"), []);
+});
