@@ -120,9 +120,10 @@ async fn main() -> Result<()> {
 async fn wait_for_browser(listener: &TcpListener) -> Result<Vec<(String, String)>> {
     loop {
         let (mut browser, _) = listener.accept().await?;
-        let mut line = String::new();
-        // Larger than any callback request.
-        BufReader::new((&mut browser).take(16 << 10)).read_line(&mut line).await?;
+        // Read to its end, or closing would discard the answer. The limit is larger than any callback request.
+        let mut lines = BufReader::new((&mut browser).take(16 << 10)).lines();
+        let line = lines.next_line().await?.unwrap_or_default();
+        while lines.next_line().await?.is_some_and(|header| !header.is_empty()) {}
         let target = line.split(' ').nth(1).unwrap_or_default();
         let found = target.strip_prefix("/callback?").map(str::to_owned);
         let answer =

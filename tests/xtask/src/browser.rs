@@ -40,7 +40,9 @@ fn get(address: &str) -> Result<(u16, Option<String>)> {
     let mut stream = TcpStream::connect(host).with_context(|| format!("nobody answers at {host}"))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let target = if target.is_empty() { "/" } else { target };
-    write!(stream, "GET {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
+    let request = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    // In one piece: a server may answer and close after the first line.
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     // If the server closes early, the relevant part has already arrived.
     let _ = stream.read_to_end(&mut answer);
