@@ -8,7 +8,7 @@ use std::time::Duration;
 use social_channel_runtime::clock::{Clock, SystemClock};
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::net::{Clients, HttpClient, Policy, Proxy};
-use social_channel_runtime::{Engine, EngineOptions, Limits, SecretBytes};
+use social_channel_runtime::{Compile, Engine, EngineOptions, Limits, SecretBytes};
 
 use crate::account::{AccountParts, Accounts};
 use crate::address::{PublicAddress, Routes};
@@ -39,6 +39,7 @@ pub struct HostBuilder {
     key: KeySource,
     policy: Policy,
     cache: Option<PathBuf>,
+    compile: Compile,
     limits: Limits,
     clock: Arc<dyn Clock>,
     kv: Option<Arc<dyn KeyValueStore>>,
@@ -76,6 +77,7 @@ impl Default for HostBuilder {
             key: KeySource::Default,
             policy: Policy::default(),
             cache: None,
+            compile: Compile::default(),
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             kv: None,
@@ -144,7 +146,14 @@ impl HostBuilder {
         self
     }
 
-    /// Limits of every call.
+    /// Where components are compiled; by default in this process.
+    #[must_use]
+    pub fn compile(mut self, compile: Compile) -> Self {
+        self.compile = compile;
+        self
+    }
+
+    /// Limits of every call, and of compiling.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -327,6 +336,7 @@ impl HostBuilder {
             cache_dir: self.cache,
             cache_key: Some(vault.derive("compiled-code cache")),
             limits: self.limits,
+            compile: self.compile,
         })?;
         let (lifetime, wake) = (Lifetime::default(), Wake::default());
         let apps = Arc::new(Apps::new(AppParts {

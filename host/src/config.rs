@@ -11,10 +11,9 @@ use serde::Deserialize;
 
 use crate::builder::HostBuilder;
 use crate::vault::KeySource;
-use social_channel_runtime::Limits;
-use social_channel_runtime::SecretText;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::net::{Policy, Proxy};
+use social_channel_runtime::{Compile, Limits, SecretText};
 
 /// The database in [`HostConfig::data`].
 const DATABASE: &str = "social-channel.sqlite";
@@ -59,6 +58,11 @@ pub struct HostConfig {
     /// The name server for checks of domains, as `ADDRESS:PORT`; by default the system's.
     #[schemars(with = "Option<String>")]
     pub dns_server: Option<SocketAddr>,
+    /// Where components are compiled: `in_process` (the default); the absolute path of a `social-channel` of the same
+    /// version, for a child process with limits of memory and time; or `cached`, if all were added by
+    /// `social-channel providers add` with the same `data`.
+    #[schemars(with = "Option<String>")]
+    pub compile: Compile,
     /// What one call may use.
     pub limits: LimitsConfig,
 }
@@ -75,6 +79,10 @@ pub struct LimitsConfig {
     pub total_ms: Option<u64>,
     /// The number of concurrent calls; further calls wait. 1,024 by default. One tenant runs three quarters of them at most.
     pub calls: Option<usize>,
+    /// Bytes of memory for compiling one component in a child process; 1 GiB by default.
+    pub compile_memory: Option<u64>,
+    /// The longest time for compiling one component in a child process; 5 minutes by default.
+    pub compile_ms: Option<u64>,
 }
 
 fn secret<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<SecretText>, D::Error> {
@@ -87,7 +95,8 @@ impl HostConfig {
     /// # Errors
     /// `InvalidRequest` if the document contradicts itself, `Misconfigured` if the folder cannot be created.
     pub fn builder(self) -> Result<HostBuilder> {
-        let mut builder = HostBuilder::default().policy(self.policy).limits(self.limits.limits()?);
+        let mut builder =
+            HostBuilder::default().policy(self.policy).compile(self.compile).limits(self.limits.limits()?);
         if let Some(data) = &self.data {
             make_folder(data)?;
         }
@@ -135,6 +144,8 @@ impl LimitsConfig {
             ("limits.idle_ms", self.idle_ms.map(|it| it == 0)),
             ("limits.total_ms", self.total_ms.map(|it| it == 0)),
             ("limits.calls", self.calls.map(|it| it == 0)),
+            ("limits.compile_memory", self.compile_memory.map(|it| it == 0)),
+            ("limits.compile_ms", self.compile_ms.map(|it| it == 0)),
         ];
         if let Some((name, _)) = given.into_iter().find(|(_, is_zero)| *is_zero == Some(true)) {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("{name} is 0: nothing could run"))
@@ -145,6 +156,8 @@ impl LimitsConfig {
         limits.idle = self.idle_ms.map_or(limits.idle, Duration::from_millis);
         limits.total = self.total_ms.map_or(limits.total, Duration::from_millis);
         limits.calls = self.calls.unwrap_or(limits.calls);
+        limits.compile_memory = self.compile_memory.unwrap_or(limits.compile_memory);
+        limits.compile_time = self.compile_ms.map_or(limits.compile_time, Duration::from_millis);
         Ok(limits)
     }
 }

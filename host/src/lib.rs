@@ -68,8 +68,8 @@ pub use social_channel_runtime::net::{
     ConnectTo, Fetched, HttpBody, HttpClient, HttpFailure, OriginPattern, Policy, Proxy,
 };
 pub use social_channel_runtime::{
-    Digest, EngineOptions, Error, ErrorKind, LOG_LIMITS, Limits, Outcome, Result, SecretBytes, SecretText,
-    StorageError, error, fair, form, model,
+    Compile, Digest, EngineOptions, Error, ErrorKind, LOG_LIMITS, Limits, Outcome, Result, SecretBytes,
+    SecretText, StorageError, compile_for_parent, error, fair, form, model,
 };
 
 pub use account::{

@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apps, channels, completions, connect, disconnect, doctor, form, jobs, keys, list, profile, providers,
-    publish, serve, settings, stats, work,
+    apps, channels, compile_component, completions, connect, disconnect, doctor, form, jobs, keys, list,
+    profile, providers, publish, serve, settings, stats, work,
 };
 use crate::global::Global;
 use crate::variable;
@@ -42,6 +42,7 @@ impl Cli {
             Command::Serve(flags) => serve::run(global, *flags).await,
             Command::Keys(command) => keys::run(global, command).await,
             Command::Completions(flags) => completions::run(global, flags, Cli::command()),
+            Command::CompileComponent(flags) => Ok(compile_component::run(&flags)),
         }
     }
 }
@@ -88,6 +89,9 @@ pub(crate) enum Command {
     Keys(keys::Command),
     /// Completions for a shell
     Completions(completions::Flags),
+    /// Compile a component for another process of this program
+    #[command(hide = true)]
+    CompileComponent(compile_component::Flags),
 }
 
 impl Command {

@@ -1,4 +1,4 @@
-//! Follows a job until it ends, pauses, or the user stops the program.
+//! Shows what takes long: a provider that is being compiled, and a job until it ends, pauses, or the user stops the program.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use social_channel::{Job, JobStatus};
 
 use crate::failure::Stopped;
-use crate::output::{instant, now, plain};
+use crate::output::{Output, instant, now, plain};
 use crate::session::Session;
 use crate::signal;
 
@@ -48,6 +48,16 @@ pub(crate) async fn follow(session: &Session, id: &str, longest: Option<Duration
         }
         bar.show(&job);
     }
+}
+
+/// Shows that a provider is being compiled, and for how long. Ctrl-C ends it with the program.
+pub(crate) async fn loading<T>(output: Output, work: impl Future<Output = T>) -> T {
+    let target = if output.moves() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(None, target).with_style(style(LOADING));
+    bar.enable_steady_tick(LOOK);
+    let done = work.await;
+    bar.finish_and_clear();
+    done
 }
 
 fn standing(job: &Job) -> String {
@@ -135,6 +145,7 @@ fn words(job: &Job) -> String {
 
 /// The width of the bar in columns.
 const WIDTH: usize = 30;
+const LOADING: &str = "{spinner:.cyan} checking and compiling {elapsed} (press Ctrl-C to stop)";
 const SPINNER: &str = "{spinner:.cyan} {wide_msg}";
 const UPLOAD: &str = "uploading {bar:30.cyan/dim} {percent:>3}%  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
 
@@ -157,7 +168,7 @@ mod tests {
 
     #[test]
     fn templates_are_well_formed() {
-        for template in [SPINNER, UPLOAD] {
+        for template in [LOADING, SPINNER, UPLOAD] {
             ProgressStyle::with_template(template).unwrap();
         }
         assert!(UPLOAD.contains(&format!("{{bar:{WIDTH}.")));

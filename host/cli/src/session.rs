@@ -6,7 +6,7 @@ use anyhow::Result;
 use etcetera::AppStrategy as _;
 use etcetera::app_strategy::{AppStrategyArgs, choose_native_strategy};
 use social_channel::{
-    AppConfig, Channel, Error, ErrorKind, Host, HostBuilder, KeySource, Policy, Proxy, Tenant,
+    AppConfig, Channel, Compile, Error, ErrorKind, Host, HostBuilder, KeySource, Policy, Proxy, Tenant,
     default_key_file,
 };
 
@@ -98,7 +98,7 @@ impl Place {
     pub(crate) fn builder(&self) -> HostBuilder {
         let key = self.key_file.clone().map_or(KeySource::Default, KeySource::File);
         let builder = Host::builder().database(self.database()).cache(self.cache()).key(key);
-        let builder = builder.policy(self.policy.clone());
+        let builder = builder.policy(self.policy.clone()).compile(Compile::Program(own_program()));
         match &self.proxy {
             Some(proxy) => builder.proxy(proxy.clone()),
             None => builder,
@@ -135,6 +135,15 @@ impl Place {
         ));
         Ok(())
     }
+}
+
+/// This program. Linux knows it also after a newer version was installed in its place.
+fn own_program() -> PathBuf {
+    const SELF: &str = "/proc/self/exe";
+    if Path::new(SELF).exists() {
+        return PathBuf::from(SELF);
+    }
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("social-channel"))
 }
 
 impl Session {

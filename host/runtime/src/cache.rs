@@ -28,7 +28,7 @@ const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 pub(crate) struct Cache {
     folder: PathBuf,
     key: Zeroizing<[u8; 32]>,
-    /// A hash of everything that affects compiled code.
+    /// Its [`fingerprint`].
     engine: [u8; 32],
 }
 
@@ -41,9 +41,7 @@ impl Cache {
             return None;
         }
         remove_left_behind(folder);
-        let mut hasher = Sha256Hasher(Sha256::new());
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        Some(Cache { folder: folder.to_owned(), key, engine: hasher.0.finalize().into() })
+        Some(Cache { folder: folder.to_owned(), key, engine: fingerprint(engine) })
     }
 
     /// The compiled code of a component, if it exists and is authentic.
@@ -111,6 +109,13 @@ impl Cache {
         mac.update(code);
         Some(mac)
     }
+}
+
+/// A hash of everything that affects the code that an engine compiles.
+pub(crate) fn fingerprint(engine: &wasmtime::Engine) -> [u8; 32] {
+    let mut hasher = Sha256Hasher(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.0.finalize().into()
 }
 
 struct Sha256Hasher(Sha256);

@@ -105,12 +105,12 @@ fn names(bytes: &[u8]) -> Result<Interfaces> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    interfaces.imports.push(import.map_err(broken)?.name.0.to_owned());
+                    interfaces.imports.push(import.map_err(broken)?.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
-                    interfaces.exports.push(export.map_err(broken)?.name.0.to_owned());
+                    interfaces.exports.push(export.map_err(broken)?.name.name.to_owned());
                 }
             }
             _ => {}

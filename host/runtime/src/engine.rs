@@ -10,31 +10,25 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use wasmtime::Store;
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use zeroize::Zeroizing;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, fingerprint};
 use crate::call::{Call, CallContext};
 use crate::capability::{self, State, Stderr};
+use crate::compile::{Compile, Request, by_program, not_cached, unusable};
 use crate::component::{Interfaces, inspect, lacking};
+use crate::configuration::{Room, config};
 use crate::digest::Digest;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::fair::{Bounds, Fair, Place};
+use crate::fault::no_room_for_code;
 use crate::limits::Limits;
+use crate::structure;
 
 /// How long a guest computes before it yields to other tasks.
 const TICK: Duration = Duration::from_millis(10);
-/// Instances of one component: the program, and the shims of its adapter.
-const INSTANCES_PER_CALL: u32 = 8;
-/// Stacks of one call: one for starting the instance, one for each of its tasks that waits.
-const STACKS_PER_CALL: u32 = 3;
-/// Memories and tables of one call.
-const MEMORIES_PER_CALL: u32 = 2;
-/// Bytes of a used memory that are zeroed and kept instead of returned to the kernel; a Rust provider
-/// touches about this much in a call.
-const KEPT_MEMORY: usize = 256 << 10;
-const KEPT_STACK: usize = 64 << 10;
 
 /// The options of an [`Engine`].
 #[derive(Debug, Default)]
@@ -45,6 +39,8 @@ pub struct EngineOptions {
     pub cache_key: Option<[u8; 32]>,
     /// What one call may use.
     pub limits: Limits,
+    /// Where components are compiled.
+    pub compile: Compile,
 }
 
 /// Compiles and runs components. Cheap to clone.
@@ -56,6 +52,8 @@ struct Inner {
     linker: Linker<State>,
     limits: Arc<Limits>,
     cache: Option<Cache>,
+    compile: Compile,
+    room: Room,
     /// The places of concurrent calls.
     calls: Fair,
     ticker: Ticker,
@@ -79,13 +77,15 @@ impl Engine {
         };
         let limits = options.limits;
         // Reserving address space for all calls at once makes instances cheap. If address space is limited
-        // (containers with a limit on virtual memory), each call reserves its own.
-        let wasmtime = wasmtime::Engine::new(&config(&limits, true))
-            .or_else(|error| {
+        // (`ulimit -v`, containers), each call allocates what it needs.
+        let (wasmtime, room) = match wasmtime::Engine::new(&config(&limits, Room::Pool, true)) {
+            Ok(engine) => (engine, Room::Pool),
+            Err(error) => {
                 tracing::debug!(%error, "no address space for a pool of instances");
-                wasmtime::Engine::new(&config(&limits, false))
-            })
-            .map_err(broken)?;
+                let narrow = wasmtime::Engine::new(&config(&limits, Room::Narrow, false)).map_err(broken)?;
+                (narrow, Room::Narrow)
+            }
+        };
         let mut linker = Linker::new(&wasmtime);
         capability::link(&mut linker).map_err(broken)?;
         let cache = match (options.cache_dir, options.cache_key.map(Zeroizing::new)) {
@@ -100,56 +100,87 @@ impl Engine {
             // By then one of the calls that hold the places has ended.
             patience: limits.total,
         });
-        Ok(Engine(Arc::new(Inner { wasmtime, linker, limits: Arc::new(limits), cache, calls, ticker })))
+        let (limits, compile) = (Arc::new(limits), options.compile);
+        Ok(Engine(Arc::new(Inner { wasmtime, linker, limits, cache, compile, room, calls, ticker })))
     }
 
-    /// Checks a component's bytes, and compiles them or loads the compiled code. Compiling runs on the blocking
-    /// pool.
+    /// Checks a component's bytes, and loads its compiled code, which is compiled first if the cache does not have it.
     pub(crate) async fn compile(&self, bytes: &[u8]) -> Result<Compiled> {
-        let engine = self.clone();
-        let bytes = bytes.to_vec();
-        let task = tokio::task::spawn_blocking(move || {
-            let interfaces = inspect(&bytes)?;
-            let digest = Digest::of(&bytes);
-            let component = engine.compiled(&digest, &bytes)?;
-            let pre = engine.0.linker.instantiate_pre(&component).map_err(|error| {
-                lacking(&missing(&error.to_string())).with_source(error.into_boxed_dyn_error())
-            })?;
-            Ok(Compiled { digest, interfaces, pre })
-        });
-        task.await.map_err(|error| Error::internal("loading was interrupted").with_source(error))?
+        let (engine, bytes) = (self.clone(), Arc::<[u8]>::from(bytes));
+        let (interfaces, digest, cached) = {
+            let (engine, bytes) = (engine.clone(), bytes.clone());
+            blocking(move || {
+                let interfaces = inspect(&bytes)?;
+                let digest = Digest::of(&bytes);
+                let cached = engine.cached(&digest)?;
+                if cached.is_none() {
+                    structure::check(&bytes)?;
+                }
+                Ok((interfaces, digest, cached))
+            })
+            .await?
+        };
+        let component = match cached {
+            Some(component) => component,
+            None => engine.compiled(&digest, bytes).await?,
+        };
+        let pre = engine.0.linker.instantiate_pre(&component).map_err(|error| {
+            lacking(&missing(&error.to_string())).with_source(error.into_boxed_dyn_error())
+        })?;
+        Ok(Compiled { digest, interfaces, pre })
     }
 
-    fn compiled(&self, digest: &Digest, bytes: &[u8]) -> Result<Component> {
-        if let Some(code) = self.0.cache.as_ref().and_then(|cache| cache.get(digest)) {
-            match self.deserialized(&code) {
-                Ok(component) => return Ok(component),
-                Err(error) => {
-                    tracing::warn!(%digest, %error, "compiled code cannot be used; compiling again")
+    /// The component by its code in the cache. Code that cannot be used is compiled again.
+    fn cached(&self, digest: &Digest) -> Result<Option<Component>> {
+        let Some(code) = self.0.cache.as_ref().and_then(|cache| cache.get(digest)) else { return Ok(None) };
+        match self.deserialized(&code) {
+            Ok(component) => Ok(Some(component)),
+            Err(error) => match no_room_for_code(&*error) {
+                Some(why) => Err(why),
+                None => {
+                    tracing::warn!(%digest, %error, "compiled code cannot be used; compiling again");
+                    Ok(None)
                 }
-            }
+            },
         }
-        let component = Component::from_binary(&self.0.wasmtime, bytes).map_err(|error| {
-            Error::new(ErrorKind::LoadFailed, "the component cannot be compiled")
-                .with_remedy("Build the provider again with current tools, or copy the file again.")
-                .with_source(error.into_boxed_dyn_error())
-        })?;
-        if let Some(cache) = &self.0.cache {
-            match component.serialize() {
-                Ok(code) => cache.put(digest, &code),
-                Err(error) => tracing::warn!(%digest, %error, "compiled code cannot be cached"),
+    }
+
+    async fn compiled(&self, digest: &Digest, bytes: Arc<[u8]>) -> Result<Component> {
+        let code = match &self.0.compile {
+            Compile::Cached => return Err(not_cached()),
+            Compile::Program(program) => {
+                let request = Request {
+                    engine: hex::encode(fingerprint(&self.0.wasmtime)),
+                    room: self.0.room,
+                    memory: self.0.limits.compile_memory,
+                };
+                by_program(program, &request, &self.0.limits, &bytes).await?
             }
-        }
-        Ok(component)
+            Compile::InProcess => {
+                let engine = self.0.wasmtime.clone();
+                blocking(move || engine.precompile_component(&bytes).map_err(unusable)).await?
+            }
+        };
+        let (engine, digest) = (self.clone(), digest.clone());
+        blocking(move || {
+            let component = engine
+                .deserialized(&code)
+                .map_err(|error| no_room_for_code(&*error).unwrap_or_else(|| unusable(error)))?;
+            if let Some(cache) = &engine.0.cache {
+                cache.put(&digest, &code);
+            }
+            Ok(component)
+        })
+        .await
     }
 
     #[expect(unsafe_code, reason = "running compiled code that was kept on disk")]
     fn deserialized(&self, code: &[u8]) -> wasmtime::Result<Component> {
-        // SAFETY: `Component::deserialize` requires bytes that `Component::serialize` of a compatible engine
-        // has made. These bytes come from `Cache::get`, which has verified them, in this memory and not in the
-        // file, against an authentication code over content, component and engine. Only holders of the master
-        // key can make this code; `compiled` above is the only place that does, over the bytes that
-        // `serialize` returned.
+        // SAFETY: `Component::deserialize` requires bytes that a compatible engine has compiled. These bytes come from
+        // this engine, or over a pipe from the program that the operator named for compiling, which has checked
+        // that its engine is the same; or from `Cache::get`, which has verified them, in this memory and not in the file,
+        // against an authentication code over content, component and engine. Only holders of the master key can make
+        // this code; `compiled` above is the only place that does, over bytes of the first two kinds.
         unsafe { Component::deserialize(&self.0.wasmtime, code) }
     }
 
@@ -190,35 +221,16 @@ fn missing(message: &str) -> String {
     message.split('`').nth(1).unwrap_or(message).to_owned()
 }
 
+/// Runs work that computes on the blocking pool.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::internal("loading was interrupted").with_source(error))?
+}
+
 /// The place of a running call.
 pub(crate) struct Admission<'a> {
     _place: Place,
     _ticking: Ticking<'a>,
-}
-
-fn config(limits: &Limits, pooled: bool) -> Config {
-    let mut config = Config::new();
-    config.wasm_component_model(true);
-    config.wasm_component_model_async(true);
-    config.epoch_interruption(true);
-    config.parallel_compilation(!crate::fork::has_forked());
-    // Compiled code without it is a third smaller, and traps still name functions.
-    config.generate_address_map(false);
-    if pooled {
-        let calls = u32::try_from(limits.calls).unwrap_or(u32::MAX);
-        let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(calls)
-            .total_core_instances(calls.saturating_mul(INSTANCES_PER_CALL))
-            .total_memories(calls.saturating_mul(MEMORIES_PER_CALL))
-            .total_tables(calls.saturating_mul(MEMORIES_PER_CALL))
-            .total_stacks(calls.saturating_mul(STACKS_PER_CALL))
-            .max_memory_size(limits.memory)
-            .table_elements(limits.table_elements)
-            .linear_memory_keep_resident(KEPT_MEMORY)
-            .async_stack_keep_resident(KEPT_STACK);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    }
-    config
 }
 
 /// Advances the engine's epoch while calls run, and sleeps otherwise.

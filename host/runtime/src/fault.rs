@@ -1,5 +1,8 @@
 //! Why a call returned no result (a limit, a trap, a refusal by the policy), and what is known about its effect.
 
+use std::io;
+
+use rustix::io::Errno;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::call::{Call, Limit};
@@ -65,6 +68,9 @@ pub(crate) fn broken(error: wasmtime::Error, call: &Call, last_words: Option<Str
             .with_remedy("Try again in a moment.")
             .with_outcome(Outcome::NotDone);
     }
+    if let Some(why) = no_address_space(&*error) {
+        return why.with_outcome(outcome(call));
+    }
     let text = format!("{error:#}");
     // wasmtime does not export these two error types; tests check the wording.
     if text.contains("fuel allocated for hostcalls has been exhausted") {
@@ -85,4 +91,32 @@ pub(crate) fn broken(error: wasmtime::Error, call: &Call, last_words: Option<Str
         .with_remedy("See the log for its last output; replace it with a repaired version.")
         .with_outcome(outcome(call))
         .with_source(error.into_boxed_dyn_error())
+}
+
+/// The error if the system refused address space, for which no provider is to blame.
+pub(crate) fn no_address_space(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    let refused = Error::new(ErrorKind::Misconfigured, "this process may not reserve more address space")
+        .with_remedy("Raise its limit: `ulimit -v`, or `LimitAS=` in its systemd unit.");
+    (refusal(error) == Some(Errno::NOMEM)).then_some(refused)
+}
+
+/// The error if the system refused memory for compiled code.
+pub(crate) fn no_room_for_code(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    let message = "this process may not make memory executable, which compiled providers need";
+    let refused = Error::new(ErrorKind::Misconfigured, message)
+        .with_remedy("Allow it: `MemoryDenyWriteExecute=no` in its systemd unit, or `execmem` in SELinux.");
+    match refusal(error)? {
+        Errno::ACCESS | Errno::PERM => Some(refused),
+        _ => no_address_space(error),
+    }
+}
+
+/// The system's error below an error.
+fn refusal(error: &(dyn std::error::Error + 'static)) -> Option<Errno> {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let codes = chain.filter_map(|cause| {
+        let io = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        io.or_else(|| cause.downcast_ref::<Errno>().map(|code| code.raw_os_error()))
+    });
+    codes.last().map(Errno::from_raw_os_error)
 }

@@ -30,7 +30,9 @@ mod cache;
 mod call;
 mod capability;
 pub mod clock;
+mod compile;
 mod component;
+mod configuration;
 mod descriptor;
 mod digest;
 mod engine;
@@ -45,12 +47,14 @@ pub mod model;
 pub mod net;
 mod provider;
 mod secret;
+mod structure;
 
 pub use abi::{
     Account, Addresses, CallError, ConnectRequest, ConnectStep, Connection, Delivery, Effect, Event,
     NextStep, PublishStep, Receipt, Resume, WebhookRequest, WebhookResponse,
 };
 pub use call::{CallContext, Entry, Gate, ProviderStorage, SetOptions, StorageError};
+pub use compile::{Compile, compile_for_parent};
 pub use digest::Digest;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorKind, Outcome, Result};

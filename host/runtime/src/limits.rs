@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-/// What one call of a provider may use.
+/// What one call of a provider may use, and compiling one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -37,6 +37,11 @@ pub struct Limits {
     pub request_headers: usize,
     /// Bytes of standard error that are kept for one call.
     pub stderr: usize,
+    /// Bytes of memory for compiling one component in a child process. A provider with all of Python needs 400 MB.
+    pub compile_memory: u64,
+    /// The longest time for compiling one component in a child process. A provider with all of Python needs half a minute
+    /// on a busy machine.
+    pub compile_time: Duration,
 }
 
 impl Default for Limits {
@@ -54,6 +59,8 @@ impl Default for Limits {
             response_headers: 64 << 10,
             request_headers: 64 << 10,
             stderr: 8 << 10,
+            compile_memory: 1 << 30,
+            compile_time: Duration::from_secs(5 * 60),
         }
     }
 }

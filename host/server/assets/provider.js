@@ -11,12 +11,14 @@ form.addEventListener("submit", async (event) => {
   const component = document.getElementById("component").files[0];
   if (!component) return;
   button.disabled = true;
-  answer.textContent = "It is being compiled; this can take some seconds.";
+  const asking = new AbortController();
+  const clock = progress(() => asking.abort());
   try {
     const response = await fetch(form.dataset.upload, {
       method: "POST",
       body: component,
       headers: { "X-CSRF-Token": csrf(), "Content-Type": "application/wasm" },
+      signal: asking.signal,
     });
     if (response.ok) {
       location.reload();
@@ -25,7 +27,24 @@ form.addEventListener("submit", async (event) => {
     const said = await response.json().catch(() => ({ message: inFront(response.status, component.size) }));
     answer.replaceChildren(failure(said));
   } catch (error) {
-    answer.replaceChildren(failure({ message: sentence(String(error.message)) }));
+    if (asking.signal.aborted) answer.textContent = "Stopped. Nothing was installed.";
+    else answer.replaceChildren(failure({ message: sentence(String(error.message)) }));
+  } finally {
+    clearInterval(clock);
+    button.disabled = false;
   }
-  button.disabled = false;
 });
+
+/** Says how long it has taken, with a button to stop: the service then ends the compiler. */
+function progress(stop) {
+  const passed = document.createElement("span");
+  // It would be read out every second.
+  passed.setAttribute("aria-hidden", "true");
+  const cancel = document.createElement("button");
+  cancel.type = "button";
+  cancel.textContent = "Stop";
+  cancel.addEventListener("click", stop);
+  answer.replaceChildren("It is being checked and compiled; a large one takes up to a minute. ", passed, " ", cancel);
+  const begun = Date.now();
+  return setInterval(() => { passed.textContent = `${Math.round((Date.now() - begun) / 1000)} s`; }, 1000);
+}

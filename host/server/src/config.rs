@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
-use social_channel::{Error, ErrorKind, HostBuilder, Proxy, Result, TenantId};
+use social_channel::{Error, ErrorKind, HostBuilder, Limits, Proxy, Result, TenantId};
 
 /// The configuration of the service. Unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -54,6 +54,10 @@ pub struct Config {
     pub webhook_rate: u32,
     /// Hours between two samples of a channel's statistics.
     pub stats_hours: u32,
+    /// Bytes of memory for compiling one provider.
+    pub compile_memory: u64,
+    /// Seconds that compiling one provider may take.
+    pub compile_seconds: u64,
     /// The name server for checks of domains; by default the system's.
     pub dns_server: Option<SocketAddr>,
     /// The HTTP proxy through which all requests go.
@@ -90,6 +94,8 @@ impl Default for Config {
             idle_seconds: 75,
             webhook_rate: 600,
             stats_hours: 6,
+            compile_memory: Limits::default().compile_memory,
+            compile_seconds: Limits::default().compile_time.as_secs(),
             dns_server: None,
             proxy: None,
             public_metrics: false,
@@ -217,7 +223,11 @@ impl Config {
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         }
+        let mut limits = Limits::default();
+        limits.compile_memory = self.compile_memory;
+        limits.compile_time = Duration::from_secs(self.compile_seconds);
         builder
+            .limits(limits)
             .keep_uploads(Duration::from_secs(u64::from(self.upload_days) * 24 * 3600))
             .disk_reserve(self.disk_reserve)
             .keep_jobs(Duration::from_secs(u64::from(self.job_days) * 24 * 3600))
@@ -280,6 +290,8 @@ mod tests {
             idle_seconds,
             webhook_rate,
             stats_hours,
+            compile_memory,
+            compile_seconds,
             dns_server,
             proxy,
             public_metrics

@@ -135,14 +135,19 @@ impl Raw {
     /// All of it, however long it takes: files come over slow lines. The connection bounds how long nothing comes.
     pub(crate) async fn file(self, limit: usize) -> Result<Vec<u8>, Problem> {
         use http_body_util::BodyExt as _;
-        let limited = http_body_util::Limited::new(self.0, limit);
-        match limited.collect().await {
-            Ok(collected) => Ok(collected.to_bytes().to_vec()),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                Err(Problem::too_large(limit as u64))
+        let mut limited = http_body_util::Limited::new(self.0, limit);
+        // Into one piece from the start: a component has many megabytes.
+        let mut whole = Vec::new();
+        while let Some(frame) = limited.frame().await {
+            match frame {
+                Ok(frame) => whole.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
+                Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+                    return Err(Problem::too_large(limit as u64));
+                }
+                Err(_) => return Err(Problem::malformed("the body broke off")),
             }
-            Err(_) => Err(Problem::malformed("the body broke off")),
         }
+        Ok(whole)
     }
 }
 

@@ -14,6 +14,10 @@ use tokio::process::{Child, Command};
 
 use crate::stage::{Template, policy};
 
+/// What a compiler may have, and for how long: less than by default, so that a stop comes soon.
+pub(crate) const COMPILE_MEMORY: u64 = 256 << 20;
+const COMPILE_SECONDS: u64 = 10;
+
 /// See the module documentation.
 pub(crate) struct Victim {
     /// Host and port.
@@ -48,6 +52,9 @@ impl Victim {
         let data = template.copy_to(folder.path())?;
         let policy_file = folder.path().join("policy.json");
         std::fs::write(&policy_file, policy(&template.simulator.origin(), media)?)?;
+        let config_file = folder.path().join("config.toml");
+        let config = format!("compile_memory = {COMPILE_MEMORY}\ncompile_seconds = {COMPILE_SECONDS}\n");
+        std::fs::write(&config_file, config)?;
         let log = folder.path().join("log");
         // A write beyond the file size limit is then an error, as on a full disk, and does not end the process.
         let mut child = Command::new("sh")
@@ -58,7 +65,8 @@ impl Victim {
             .arg(&data)
             .arg("--policy")
             .arg(&policy_file)
-            .args(["--format", "json", "serve", "--listen", "127.0.0.1:0"])
+            .args(["--format", "json", "serve", "--listen", "127.0.0.1:0", "--config"])
+            .arg(&config_file)
             .env_remove("SOCIAL_CHANNEL_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -107,15 +115,26 @@ impl Victim {
 
     /// Its own memory, in bytes: pages that are in use and are no file's.
     pub(crate) fn memory(&self) -> Result<u64> {
-        self.status("RssAnon")
+        Self::memory_of(self.pid).with_context(|| format!("it has ended: {}", tail(&self.log)))
     }
 
-    fn status(&self, name: &str) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid.as_raw_nonzero()))
-            .with_context(|| format!("it has ended: {}", tail(&self.log)))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    /// The same of any process.
+    pub(crate) fn memory_of(process: Pid) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
         let kilobytes = line.and_then(|it| it.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        Ok(kilobytes.with_context(|| format!("{name} is missing"))? << 10)
+        Ok(kilobytes.context("no memory")? << 10)
+    }
+
+    /// Its child processes.
+    pub(crate) fn children(&self) -> Result<Vec<Pid>> {
+        let mut children = Vec::new();
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_nonzero()))? {
+            // A thread may end meanwhile.
+            let listed = std::fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+            children.extend(listed.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?)));
+        }
+        Ok(children)
     }
 
     /// How many files and connections it has open.

@@ -4,6 +4,7 @@
 //! requests to the simulator.
 
 mod dns;
+pub mod hostile;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -46,8 +46,11 @@ pub const CRATES: &[Crate] = &[
             layer("media", &["media"]),
             layer("call", &["abi", "call"]),
             layer("capability", &["capability"]),
-            layer("engine", &["cache", "component", "engine"]),
-            layer("runtime", &["descriptor", "fault", "provider", "lib"]),
+            layer(
+                "engine",
+                &["cache", "compile", "component", "configuration", "engine", "fault", "structure"],
+            ),
+            layer("runtime", &["descriptor", "provider", "lib"]),
         ],
     },
     Crate {

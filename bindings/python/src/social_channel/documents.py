@@ -558,6 +558,11 @@ class HostConfig:
     cache: str | None = None
     """The folder for compiled components, if it is not in `data`."""
 
+    compile: str | None = None
+    """Where components are compiled: `in_process` (the default); the absolute path of a `social-channel` of the
+    same version, for a child process with limits of memory and time; or `cached`, if all were added by
+    `social-channel providers add` with the same `data`."""
+
     data: str | None = None
     """The folder for all lasting data: `social-channel.sqlite`, the key file `master.key` and `cache/`. Created
     if missing, readable by its owner only. Without it (and without `database`), all data is lost when the
@@ -767,6 +772,12 @@ class LimitsConfig:
     calls: int | None = None
     """The number of concurrent calls; further calls wait. 1,024 by default. One tenant runs three quarters of
     them at most."""
+
+    compile_memory: int | None = None
+    """Bytes of memory for compiling one component in a child process; 1 GiB by default."""
+
+    compile_ms: int | None = None
+    """The longest time for compiling one component in a child process; 5 minutes by default."""
 
     idle_ms: int | None = None
     """The longest time without progress; a minute by default."""

@@ -2,6 +2,7 @@
 
 pub(crate) mod apps;
 pub(crate) mod channels;
+pub(crate) mod compile_component;
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod disconnect;

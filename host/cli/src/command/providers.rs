@@ -9,6 +9,7 @@ use indicatif::DecimalBytes;
 use crate::global::Global;
 use crate::input;
 use crate::output::{Column, provider, table};
+use crate::progress;
 use crate::session::Session;
 
 /// Commands below `providers`.
@@ -76,11 +77,12 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
             }
         }
         Command::Inspect { file } => {
-            let info = session.host.inspect_provider(&input::bytes(&file)?).await?;
+            let info =
+                progress::loading(output, session.host.inspect_provider(&input::bytes(&file)?)).await?;
             output.answer(&info, provider)?;
         }
         Command::Add { file } => {
-            let loaded = session.host.load_provider(&input::bytes(&file)?).await?;
+            let loaded = progress::loading(output, session.host.load_provider(&input::bytes(&file)?)).await?;
             output.answer(&loaded, |loaded| provider(&loaded.provider))?;
             for waiting in &loaded.waiting {
                 output.warn(&format!(

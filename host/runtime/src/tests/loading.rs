@@ -96,7 +96,7 @@ async fn compiled_code_is_kept_and_a_bad_one_replaced() {
         let options = EngineOptions {
             cache_dir: Some(folder.clone()),
             cache_key: Some([7; 32]),
-            limits: Limits::default(),
+            ..EngineOptions::default()
         };
         Provider::load(&Engine::new(options).unwrap(), &bytes).await.unwrap()
     };

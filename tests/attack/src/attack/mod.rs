@@ -1,5 +1,6 @@
 //! The attacks, and what all have in common: memory and the other tenant's answers before, during and after.
 
+mod compile;
 mod disk;
 mod flood;
 mod provider;
@@ -20,7 +21,7 @@ use crate::stage::Template;
 use crate::victim::Victim;
 
 /// Their names.
-pub(crate) const ALL: [&str; 5] = ["stranger", "slow", "provider", "flood", "disk"];
+pub(crate) const ALL: [&str; 6] = ["stranger", "slow", "provider", "compile", "flood", "disk"];
 
 /// More than the allocator keeps, and less than anything that is kept for each request, name or tenant.
 const KEPT: u64 = 64 << 20;
@@ -95,6 +96,7 @@ pub(crate) async fn run(name: &str, template: &Template) -> Result<Figures> {
         "stranger" => stranger::attack(&scene).await,
         "slow" => slow::attack(&scene).await,
         "provider" => provider::attack(&scene).await,
+        "compile" => compile::attack(&scene).await,
         "flood" => flood::attack(&scene).await,
         _ => disk::attack(&scene).await,
     };
