@@ -40,14 +40,18 @@ impl Default for Routes {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PublicAddress {
     origin: Option<Url>,
+    /// Where media are fetched, if not at `origin`.
+    media: Option<Url>,
     routes: Routes,
 }
 
 impl PublicAddress {
     /// # Errors
-    /// `Misconfigured` if `origin` is more than scheme, host and port.
-    pub(crate) fn new(origin: Option<&str>, routes: Routes) -> Result<Self> {
-        Ok(PublicAddress { origin: origin.map(parse_origin).transpose()?, routes })
+    /// `Misconfigured` if one of the addresses is more than scheme, host and port.
+    pub(crate) fn new(origin: Option<&str>, media: Option<&str>, routes: Routes) -> Result<Self> {
+        let read = |field, text: Option<&str>| text.map(|text| parse_origin(field, text)).transpose();
+        let (origin, media) = (read("public-address", origin)?, read("media-address", media)?);
+        Ok(PublicAddress { origin, media, routes })
     }
 
     pub(crate) fn origin(&self) -> Option<&Url> {
@@ -61,8 +65,7 @@ impl PublicAddress {
 
     /// A URL of the service.
     pub(crate) fn at(&self, path: &str) -> Option<String> {
-        let base = self.origin.as_ref()?;
-        Some(format!("{}{path}", base.as_str().trim_end_matches('/')))
+        self.origin.as_ref().map(|base| below(base, path))
     }
 
     /// Where a platform sends browsers back to, unless the app has its own callback.
@@ -82,7 +85,7 @@ impl PublicAddress {
 
     /// The URL prefix of media of open jobs.
     pub(crate) fn media_prefix(&self) -> Option<String> {
-        self.at(&self.routes.media)
+        self.media.as_ref().or(self.origin.as_ref()).map(|base| below(base, &self.routes.media))
     }
 
     pub(crate) fn health_url(&self) -> Option<String> {
@@ -114,6 +117,10 @@ impl PublicAddress {
     }
 }
 
+fn below(base: &Url, path: &str) -> String {
+    format!("{}{path}", base.as_str().trim_end_matches('/'))
+}
+
 /// Whether only this machine can reach it.
 fn is_local(url: &Url) -> bool {
     match url.host() {
@@ -124,17 +131,18 @@ fn is_local(url: &Url) -> bool {
     }
 }
 
-/// An origin without path or query.
-fn parse_origin(text: &str) -> Result<Url> {
+/// An origin without path or query; `field` names it in the error.
+fn parse_origin(field: &str, text: &str) -> Result<Url> {
+    let what = field.replace('-', " ");
     let wrong = |message: String| {
         Error::new(ErrorKind::Misconfigured, message)
-            .with_field("public-address")
+            .with_field(field)
             .with_remedy("write only scheme and host, for example https://social.example.com")
     };
-    let url = Url::parse(text).map_err(|_| wrong(format!("the public address {text} is not a URL")))?;
+    let url = Url::parse(text).map_err(|_| wrong(format!("the {what} {text} is not a URL")))?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !matches!(url.scheme(), "http" | "https") || !bare || !url.username().is_empty() || !url.has_host() {
-        return Err(wrong(format!("the public address {text} is more than scheme, host and port")));
+        return Err(wrong(format!("the {what} {text} is more than scheme, host and port")));
     }
     Ok(url)
 }
@@ -158,9 +166,16 @@ mod tests {
     #[test]
     fn addresses_follow_the_routes_of_the_service() {
         let routes = Routes { callback: "/cb/{app}/".to_owned(), ..Routes::default() };
-        let address = PublicAddress::new(Some("https://a.example/"), routes).unwrap();
+        let address = PublicAddress::new(Some("https://a.example/"), None, routes).unwrap();
         assert_eq!(address.callback_url("live").as_deref(), Some("https://a.example/cb/live/"));
         assert_eq!(address.webhook_url("live").as_deref(), Some("https://a.example/webhooks/live"));
         assert_eq!(PublicAddress::default().media_prefix(), None);
+        let media = Some("https://media.example:444");
+        let address = PublicAddress::new(Some("https://a.example"), media, Routes::default()).unwrap();
+        assert_eq!(address.media_prefix().as_deref(), Some("https://media.example:444/media/"));
+        assert_eq!(address.health_url().as_deref(), Some("https://a.example/healthz"));
+        let error = PublicAddress::new(None, Some("media.example"), Routes::default()).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("media-address"));
+        assert!(error.message.contains("media address media.example"), "{error}");
     }
 }

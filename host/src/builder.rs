@@ -47,6 +47,7 @@ pub struct HostBuilder {
     proxy: Option<Proxy>,
     background: bool,
     public_address: Option<String>,
+    media_address: Option<String>,
     routes: Routes,
     media_folder: Option<PathBuf>,
     upload_folder: Option<PathBuf>,
@@ -85,6 +86,7 @@ impl Default for HostBuilder {
             proxy: None,
             background: true,
             public_address: None,
+            media_address: None,
             routes: Routes::default(),
             media_folder: None,
             upload_folder: None,
@@ -207,6 +209,14 @@ impl HostBuilder {
         self
     }
 
+    /// The address at which platforms fetch media of open jobs, if it is not the public address: scheme, host and port of
+    /// another name of the same service, such as a domain of its own for media.
+    #[must_use]
+    pub fn media_address(mut self, address: impl Into<String>) -> Self {
+        self.media_address = Some(address.into());
+        self
+    }
+
     /// The paths that the service in front of this host serves, if they differ from those of `social-channel serve`.
     #[must_use]
     pub fn routes(mut self, routes: Routes) -> Self {
@@ -310,7 +320,8 @@ impl HostBuilder {
             (None, Some(proxy)) => Clients::through(proxy.clone()),
             (None, None) => Clients::default(),
         };
-        let address = Arc::new(PublicAddress::new(self.public_address.as_deref(), self.routes)?);
+        let (public, media) = (self.public_address.as_deref(), self.media_address.as_deref());
+        let address = Arc::new(PublicAddress::new(public, media, self.routes)?);
         let vault = Arc::new(Vault::open(&self.key, self.database.as_deref())?);
         let clock = self.clock;
         let store: Arc<dyn Store> = match &self.database {

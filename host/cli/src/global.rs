@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
-use social_channel::TenantId;
+use social_channel::{Error, Proxy, TenantId};
 
 use crate::output::{Format, Output};
 use crate::variable;
@@ -43,6 +43,11 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// Not read by clap, whose message would repeat the password.
+    pub(crate) fn proxy(&self) -> Result<Option<Proxy>, Error> {
+        self.proxy.as_deref().map(str::parse).transpose()
+    }
+
     pub(crate) fn output(&self) -> Output {
         Output { format: self.format, quiet: self.quiet }
     }

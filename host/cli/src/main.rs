@@ -14,6 +14,7 @@ mod output;
 mod progress;
 mod report;
 mod session;
+mod shipped;
 mod signal;
 mod simulator;
 mod trace;

@@ -13,7 +13,8 @@ use social_channel::{
 use crate::failure::{unreadable, wrong};
 use crate::global::Global;
 use crate::output::Output;
-use crate::simulator::{self, Simulator};
+use crate::shipped;
+use crate::simulator::Simulator;
 
 const DATABASE: &str = "social-channel.sqlite";
 const CACHE: &str = "cache";
@@ -43,12 +44,17 @@ pub(crate) struct Session {
 impl Place {
     /// Resolves the configuration, and starts the simulator if requested.
     pub(crate) async fn find(global: &Global) -> Result<Self> {
+        Self::find_with_media(global, None).await
+    }
+
+    /// The same; a simulator fetches media from the service at `media`, as a platform does from a public address.
+    pub(crate) async fn find_with_media(global: &Global, media: Option<&str>) -> Result<Self> {
         let mut policy = match &global.policy {
             Some(path) => read_policy(path)?,
             None => Policy::default(),
         };
         let simulator = match &global.simulator {
-            Some(provider) => Some(Simulator::start(provider.as_deref()).await?),
+            Some(provider) => Some(Simulator::start(provider.as_deref(), media).await?),
             None => None,
         };
         if let Some(simulator) = &simulator {
@@ -67,13 +73,17 @@ impl Place {
         Ok(Place {
             folder,
             policy,
-            // Not read by clap, whose message would repeat the password.
-            proxy: global.proxy.as_deref().map(str::parse).transpose()?,
+            proxy: global.proxy()?,
             key_file: global.key_file.clone(),
             output: global.output(),
             simulator,
             _throw_away: throw_away,
         })
+    }
+
+    /// The address at which the simulator fetches media from here.
+    pub(crate) fn media_address(&self) -> Option<String> {
+        self.simulator.as_ref()?.description.media_origin.clone()
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -112,7 +122,7 @@ impl Place {
         let Some(id) = &wanted.provider else { return Ok(()) };
         let installed = host.providers().await?.into_iter().any(|p| p.installed && p.descriptor.id == *id);
         if !installed {
-            let path = simulator::component(id).ok_or_else(|| {
+            let path = shipped::component(id).ok_or_else(|| {
                 wrong(
                     format!("the component of the provider {id} was not found beside this program"),
                     "add it yourself: `social-channel providers add FILE`",

@@ -23,6 +23,9 @@ pub(crate) struct Description {
     pub(crate) origin: String,
     pub(crate) connect_to: Vec<ConnectTo>,
     pub(crate) app: AppConfig,
+    /// Where it fetches media from the service that it was given.
+    #[serde(default)]
+    pub(crate) media_origin: Option<String>,
 }
 
 /// A running simulator. It ends when this value is dropped, and with this process at the latest.
@@ -33,8 +36,8 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts the simulator of a provider; without a provider, the only simulator.
-    pub(crate) async fn start(provider: Option<&str>) -> Result<Self> {
+    /// Starts the simulator of a provider; without a provider, the only simulator. It fetches media from `media`.
+    pub(crate) async fn start(provider: Option<&str>, media: Option<&str>) -> Result<Self> {
         let program = find(provider)?;
         let failed = |why: String| {
             Error::new(ErrorKind::Misconfigured, format!("{} {why}", program.display()))
@@ -42,6 +45,7 @@ impl Simulator {
         };
         let mut child = Command::new(&program)
             .args(["--port", "0", "--auto-consent", "--describe", "--until-eof"])
+            .args(media.into_iter().flat_map(|media| ["--media-at", media]))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -96,15 +100,4 @@ fn find(provider: Option<&str>) -> Result<PathBuf, Error> {
             ))
         }
     }
-}
-
-/// The component of a provider, in the usual places: beside this program, or in the build folder of guests.
-pub(crate) fn component(provider: &str) -> Option<PathBuf> {
-    let name = format!("plugin_{}.wasm", provider.replace('-', "_"));
-    let exe = std::env::current_exe().ok()?;
-    let places =
-        exe.ancestors().skip(1).take(3).flat_map(|folder| {
-            [folder.to_owned(), folder.join("providers"), folder.join("wasm32-wasip2/guest")]
-        });
-    places.map(|folder| folder.join(&name)).find(|path| path.is_file())
 }

@@ -136,6 +136,9 @@ mod tests {
 
     use super::*;
 
+    /// Makes a component that has so many of something.
+    type Made<'a> = dyn Fn(u64) -> Vec<u8> + 'a;
+
     /// A component with one module of equal functions.
     fn component(functions: u64, function: &Function) -> Vec<u8> {
         let (mut types, mut declared, mut code) =
@@ -181,7 +184,7 @@ mod tests {
         let in_loop = || Instruction::Loop(BlockType::Empty);
         // The function's count of locals, and its end, take five bytes; nothing else does.
         let long = |bytes| component(1, &function(0, &[(bytes - 4, Instruction::Nop)]));
-        let rows: [(&str, u64, &dyn Fn(u64) -> Vec<u8>); 6] = [
+        let rows: [(&str, u64, &Made); 6] = [
             ("functions", FUNCTIONS, &|count| component(count, &function(0, &[]))),
             ("bytes in one function", FUNCTION, &long),
             ("blocks inside each other", DEPTH, &|depth| component(1, &nested(depth, block()))),

@@ -18,12 +18,16 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// The public address of the service: scheme, host and port.
     pub public_address: Option<String>,
+    /// The address at which platforms fetch media, if it is not the public address.
+    pub media_address: Option<String>,
     /// Run publish jobs in this process.
     pub workers: bool,
     /// The tenant that the pages show.
     pub tenant: String,
     /// A file with the operator's password.
     pub password_file: Option<PathBuf>,
+    /// The folder with components that Settings → Providers offers to install.
+    pub component_folder: Option<PathBuf>,
     /// The folder from which jobs may use files by name.
     pub media_folder: Option<PathBuf>,
     /// Where uploads are stored; by default beside the database.
@@ -71,9 +75,11 @@ impl Default for Config {
         Config {
             listen: vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))],
             public_address: None,
+            media_address: None,
             workers: true,
             tenant: TenantId::default().to_string(),
             password_file: None,
+            component_folder: None,
             media_folder: None,
             upload_folder: None,
             // The largest video that a known platform accepts.
@@ -211,6 +217,9 @@ impl Config {
         if let Some(address) = address {
             builder = builder.public_address(address);
         }
+        if let Some(address) = &self.media_address {
+            builder = builder.media_address(address);
+        }
         if let Some(folder) = &self.media_folder {
             builder = builder.media_folder(folder);
         }
@@ -272,9 +281,11 @@ mod tests {
         differs!(
             listen,
             public_address,
+            media_address,
             workers,
             tenant,
             password_file,
+            component_folder,
             media_folder,
             upload_folder,
             max_upload,

@@ -96,6 +96,11 @@ impl Server {
         })
     }
 
+    /// Sets the address at which platforms fetch media. It may depend on the bound port.
+    pub fn set_media_address(&mut self, address: String) {
+        self.config.media_address = Some(address);
+    }
+
     /// Applies the configuration to a host: its public address, folders and background work.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use cli_tests::{Stage, browser, finish, interrupt};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_answers_with_a_simulator_and_ends_at_ctrl_c() {
@@ -131,4 +132,71 @@ async fn every_command_that_a_text_names_exists() {
         let help = stage.say(&format!("{words} --help")).await.unwrap();
         assert_eq!(help.code, 0, "`social-channel {words}` in {}: {help:?}", file.display());
     }
+}
+
+/// TikTok fetches photos from https addresses alone; the simulator takes them from this service under such a name.
+#[tokio::test(flavor = "multi_thread")]
+async fn photos_are_published_by_a_service_with_its_simulator() {
+    let stage = Stage::empty().await.unwrap();
+    // Its own simulator, not the stage's.
+    let policy = stage.path("no-policy.json");
+    std::fs::write(&policy, "{}").unwrap();
+    let words =
+        ["serve", "--listen", "127.0.0.1:0", "--simulator=tiktok", "--policy", policy.to_str().unwrap()];
+    let (child, first, _out) = stage.begin(words).await.unwrap();
+    let api = format!("{}/api/v1", first.strip_prefix("listening on ").unwrap());
+    let client = browser(true).unwrap();
+    let ask = async |request: reqwest::RequestBuilder| -> serde_json::Value {
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{status} {text}");
+        serde_json::from_str(&text).unwrap()
+    };
+    let send = |path: &str, body: serde_json::Value| {
+        client.post(format!("{api}{path}")).header("content-type", "application/json").body(body.to_string())
+    };
+    let consent = ask(send("/apps/tiktok/connects", json!({"owner": "me"}))).await;
+    let page = client.get(consent["redirect"]["url"].as_str().unwrap()).send().await.unwrap();
+    let back = page.headers()["location"].to_str().unwrap().split_once('?').unwrap().1.to_owned();
+    let connected = ask(send("/connects/complete", json!({"owner": "me", "callback": back}))).await;
+    let channel = connected["channel"]["id"].as_str().unwrap().to_owned();
+    let photo = include_bytes!("../../../host/runtime/fixtures/media/photo.jpg");
+    let upload = client.post(format!("{api}/uploads")).header("content-type", "image/jpeg").body(&photo[..]);
+    let upload = ask(upload).await;
+    let post = json!({
+        "post": {"kind": "photos", "text": "A photo", "visibility": "PUBLIC_TO_EVERYONE"},
+        "media": [{"upload": upload["id"]}],
+    });
+    let job = ask(send(&format!("/channels/{channel}/jobs"), post).header("idempotency-key", "one")).await;
+    let ended = library_tests::until("the job ends", async || {
+        let job = ask(client.get(format!("{api}/jobs/{}", job["id"].as_str().unwrap()))).await;
+        (job["status"] != "active").then_some(job)
+    })
+    .await;
+    assert_eq!(ended["status"], "published", "{ended}");
+    assert!(
+        ended["media"][0]["public_url"].as_str().unwrap().starts_with("https://media.example.com/media/")
+    );
+    // At that name nothing else is answered, whoever points it here.
+    let origin = api.trim_end_matches("/api/v1");
+    for (path, host, status) in [
+        ("/media/none.jpg", "media.example.com", 404),
+        ("/media/none.jpg", "other.example.com", 403),
+        ("/", "media.example.com", 403),
+        ("/api/v1/apps", "media.example.com", 403),
+    ] {
+        let answer = client.get(format!("{origin}{path}")).header("host", host).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{host}{path}");
+    }
+    interrupt(&child).await.unwrap();
+    finish(child).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_comes_with_the_program_is_installed_by_its_name() {
+    let stage = Stage::empty().await.unwrap();
+    let added = stage.say("providers add tiktok --format json").await.unwrap().done().json();
+    assert_eq!(added["provider"]["descriptor"]["id"], "tiktok");
+    let missing = stage.say("providers add nosuch --format json").await.unwrap();
+    assert_eq!(missing.code, 1, "{missing:?}");
 }

@@ -16,6 +16,9 @@ pub struct Description {
     pub connect_to: Vec<Mapping>,
     /// An app of this world, in the host's format.
     pub app: DescribedApp,
+    /// Where this simulator fetches media from the host, if it was told to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_origin: Option<String>,
 }
 
 /// An origin, or a pattern of origins, and its target.
@@ -43,15 +46,7 @@ impl Description {
     /// desktop redirect, which can return to this machine. None: no app has a redirect
     /// URI.
     pub fn of(world: &World, origin: &str) -> Option<Self> {
-        let mut usable: Vec<(&App, &String, Platform)> = world
-            .apps
-            .iter()
-            .flat_map(|app| app.redirect_uris.iter().map(move |uri| (app, uri, Platform::of(uri))))
-            .collect();
-        // A stable sort, so that among equals the first in the file is chosen.
-        usable
-            .sort_by_key(|(app, _, platform)| (*platform != Platform::Desktop, app.stage != Stage::Audited));
-        let (app, redirect_uri, platform) = usable.first()?;
+        let (app, redirect_uri, platform) = described(world)?;
         let mut settings = Map::new();
         settings.insert("client-key".to_owned(), json!(app.client_key));
         settings.insert("client-secret".to_owned(), json!(app.client_secret.0));
@@ -81,11 +76,27 @@ impl Description {
                 mapping("https://*.tiktokapis.com"),
                 mapping("https://*.tiktokcdn.com"),
             ],
-            app: DescribedApp {
-                provider: "tiktok".to_owned(),
-                redirect_uri: (*redirect_uri).clone(),
-                settings,
-            },
+            app: DescribedApp { provider: "tiktok".to_owned(), redirect_uri: redirect_uri.clone(), settings },
+            media_origin: Self::media_origin(world).filter(|origin| world.connect_to.contains_key(origin)),
         })
     }
+
+    /// The origin of the first domain that the described app has verified.
+    pub fn media_origin(world: &World) -> Option<String> {
+        let verified = described(world)?.0.verified_urls.first()?;
+        let url = if verified.contains("://") { verified.clone() } else { format!("https://{verified}") };
+        Some(url::Url::parse(&url).ok()?.origin().ascii_serialization())
+    }
+}
+
+/// The app that allows the most, one of its redirect URIs, and that one's platform.
+fn described(world: &World) -> Option<(&App, &String, Platform)> {
+    let mut usable: Vec<_> = world
+        .apps
+        .iter()
+        .flat_map(|app| app.redirect_uris.iter().map(move |uri| (app, uri, Platform::of(uri))))
+        .collect();
+    // A stable sort, so that among equals the first in the file is chosen.
+    usable.sort_by_key(|(app, _, platform)| (*platform != Platform::Desktop, app.stage != Stage::Audited));
+    usable.into_iter().next()
 }

@@ -41,6 +41,10 @@ struct Flags {
     /// Maps an origin for pulls and webhooks: https://media.example.com=http://127.0.0.1:8000. May be repeated.
     #[arg(long, value_name = "FROM=TO")]
     connect_to: Vec<String>,
+    /// Fetches what lies below the described app's first verified domain from this address instead, such as
+    /// http://127.0.0.1:8080, and names that domain in the description.
+    #[arg(long, value_name = "URL", requires = "describe")]
+    media_at: Option<String>,
     /// Writes the certificate that a client must trust to use the printed origin as its HTTPS proxy.
     #[cfg(feature = "proxy")]
     #[arg(long, value_name = "FILE")]
@@ -85,7 +89,12 @@ fn address(text: &str) -> Result<IpAddr, String> {
 }
 
 fn run(flags: &Flags) -> anyhow::Result<()> {
-    let world = world(flags)?;
+    let mut world = world(flags)?;
+    if let Some(target) = &flags.media_at {
+        let origin = Description::media_origin(&world).context("--media-at: no app has a verified domain")?;
+        world.connect_to.insert(origin, target.clone());
+        world.validate()?;
+    }
     if flags.print_world {
         return say(&serde_json::to_string_pretty(&world)?);
     }

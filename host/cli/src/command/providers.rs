@@ -1,16 +1,18 @@
 //! `providers`: installed components, by their own provider ids.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
 use indicatif::DecimalBytes;
+use social_channel::Error;
 
 use crate::global::Global;
 use crate::input;
 use crate::output::{Column, provider, table};
 use crate::progress;
 use crate::session::Session;
+use crate::shipped;
 
 /// Commands below `providers`.
 #[derive(Debug, Subcommand)]
@@ -19,13 +21,13 @@ pub(crate) enum Command {
     List,
     /// Show a component without installing it: interfaces, contract, abilities, origins, permissions
     Inspect {
-        /// The component; `-` reads standard input
+        /// The component, or the name of one that comes with this program, such as `tiktok`; `-` reads standard input
         file: PathBuf,
     },
     /// Install a component, or replace the installed one of the same provider
     #[command(visible_aliases = ["replace", "load"])]
     Add {
-        /// The component; `-` reads standard input
+        /// The component, or the name of one that comes with this program, such as `tiktok`; `-` reads standard input
         file: PathBuf,
     },
     /// Delete a provider that no app and no open job needs
@@ -33,6 +35,12 @@ pub(crate) enum Command {
         /// Its id
         id: String,
     },
+}
+
+/// A file, or a component that comes with this program, by the provider's name.
+fn component(file: &Path) -> Result<Vec<u8>, Error> {
+    let shipped = file.to_str().filter(|_| !file.exists()).and_then(shipped::component);
+    input::bytes(shipped.as_deref().unwrap_or(file))
 }
 
 pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
@@ -43,7 +51,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
             let providers = session.host.providers().await?;
             output.answer(&providers, |providers| {
                 if providers.is_empty() {
-                    return "no provider is installed; add one with `social-channel providers add FILE`"
+                    return "no provider is installed; add one with `social-channel providers add FILE`, or TikTok's with `social-channel providers add tiktok`"
                         .to_owned();
                 }
                 let rows = providers.iter().map(|info| {
@@ -77,12 +85,11 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
             }
         }
         Command::Inspect { file } => {
-            let info =
-                progress::loading(output, session.host.inspect_provider(&input::bytes(&file)?)).await?;
+            let info = progress::loading(output, session.host.inspect_provider(&component(&file)?)).await?;
             output.answer(&info, provider)?;
         }
         Command::Add { file } => {
-            let loaded = progress::loading(output, session.host.load_provider(&input::bytes(&file)?)).await?;
+            let loaded = progress::loading(output, session.host.load_provider(&component(&file)?)).await?;
             output.answer(&loaded, |loaded| provider(&loaded.provider))?;
             for waiting in &loaded.waiting {
                 output.warn(&format!(

@@ -9,7 +9,7 @@ use social_channel_server::{Config, Listen, Server};
 
 use crate::global::Global;
 use crate::session::{Place, warn_of_mappings};
-use crate::{signal, variable};
+use crate::{shipped, signal, variable};
 
 /// Flags of `serve`. Flags take precedence over the configuration file.
 #[derive(Args, Debug)]
@@ -53,13 +53,18 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     config.media_folder = flags.media_folder.or(config.media_folder);
     config.upload_folder = flags.upload_folder.or(config.upload_folder);
     config.dns_server = flags.dns_server.or(config.dns_server);
+    config.component_folder = config.component_folder.or_else(shipped::folder);
     config.workers &= !flags.no_workers;
     global.tenant.as_str().clone_into(&mut config.tenant);
 
-    let place = Place::find(global).await?;
-    config.proxy = place.proxy.clone().or(config.proxy);
+    config.proxy = global.proxy()?.or(config.proxy);
+    let is_public = config.media_address.is_some() || config.public_address.is_some();
+    let mut server = Server::bind(config).await?;
+    let place = Place::find_with_media(global, server.address().filter(|_| !is_public).as_deref()).await?;
     warn_of_mappings(&place);
-    let server = Server::bind(config).await?;
+    if let Some(address) = place.media_address() {
+        server.set_media_address(address);
+    }
     let host = server.prepare(place.builder())?.open().await?;
     place.prepare(&host).await?;
     // Before the address is announced.

@@ -34,7 +34,8 @@ pub(crate) async fn guard(
     // With a name that an attacker points at 127.0.0.1, the browser takes this service for the attacker's site (DNS
     // rebinding).
     let loopback = matches!(request.extensions().get::<Arrival>(), Some(Arrival::Loopback));
-    if loopback && !host.as_deref().is_some_and(|host| is_ours(host, &state)) {
+    let named = |host: &str| is_ours(host, &state) || is_for_media(host, request.uri().path(), &state);
+    if loopback && !host.as_deref().is_some_and(named) {
         return Problem::not_allowed(
             "this service does not answer to that host name",
             "open it by its address (127.0.0.1), or set `public_address`",
@@ -104,13 +105,17 @@ fn host(headers: &HeaderMap, uri: &Uri) -> Option<String> {
 
 fn is_ours(host: &str, state: &State) -> bool {
     let Ok(url) = Url::parse(&format!("http://{host}")) else { return false };
-    is_loopback(&url)
-        || state
-            .config()
-            .public_address
-            .as_deref()
-            .and_then(|ours| Url::parse(ours).ok())
-            .is_some_and(|ours| ours.host() == url.host())
+    is_loopback(&url) || is_host_of(state.config().public_address.as_deref(), &url)
+}
+
+/// Media may have a name of their own, at which nothing else is served.
+fn is_for_media(host: &str, path: &str, state: &State) -> bool {
+    let Ok(url) = Url::parse(&format!("http://{host}")) else { return false };
+    path.starts_with("/media/") && is_host_of(state.config().media_address.as_deref(), &url)
+}
+
+fn is_host_of(address: Option<&str>, url: &Url) -> bool {
+    address.and_then(|ours| Url::parse(ours).ok()).is_some_and(|ours| ours.host() == url.host())
 }
 
 /// Whether the browser's headers name another site as the origin.

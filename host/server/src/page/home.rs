@@ -48,7 +48,7 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
     let steps = [
         (
             "Install a provider",
-            "A provider is the component for one social network.",
+            "A provider is the component for one social network; those that come with this service are offered there.",
             "/settings/providers",
             providers.iter().any(|provider| provider.installed),
         ),

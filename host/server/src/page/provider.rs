@@ -5,7 +5,7 @@ use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use maud::{Markup, html};
-use social_channel::{App, AppConfig, Error, ErrorKind, Policy, ProviderInfo};
+use social_channel::{App, AppConfig, Digest, Error, ErrorKind, Policy, ProviderInfo};
 
 use super::layout::{Answer, Frame, Section, settings_tabs};
 use super::part;
@@ -16,6 +16,7 @@ use crate::extract::Path;
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/settings/providers", get(show))
+        .route("/settings/providers/shipped", post(install_shipped))
         .route("/settings/providers/{provider}/remove", post(remove))
         .route("/settings/apps/{app}/grant", post(grant))
 }
@@ -34,11 +35,27 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
     let frame = Frame::new(&state, &browser).await?;
     let providers = state.host().providers().await?;
     let apps = state.host().apps().await?;
+    let shipped = shipped(&state, &providers).await;
     let body = html! {
         h1 { "Settings" }
         (settings_tabs("/settings/providers"))
         h2 { "Providers" }
         p { "A provider is a WebAssembly component for one social network. It can reach only the origins that you grant, and nothing else on this machine." }
+        @if !shipped.is_empty() {
+            section.card aria-labelledby="shipped" {
+                h3 id="shipped" { "Comes with this service" }
+                @for component in &shipped {
+                    form.headline method="post" action="/settings/providers/shipped" {
+                        (frame.token())
+                        input type="hidden" name="file" value=(component.file);
+                        span { (component.name) }
+                        button.main[providers.is_empty()] type="submit" {
+                            @if component.replaces { "Replace" } @else { "Install" } span.hidden { " " (component.name) }
+                        }
+                    }
+                }
+            }
+        }
         section.card aria-labelledby="install" {
             h3 id="install" { "Install or replace" }
             form id="install-form" data-upload="/api/v1/providers" {
@@ -56,6 +73,53 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
         @for provider in &providers { (card(&frame, provider, &providers, &apps)) }
     };
     Ok(frame.page(Section::Settings, "Providers", &["provider.js"], &body))
+}
+
+/// A component in the folder of the configuration that is not installed as it is.
+struct Shipped {
+    file: String,
+    name: String,
+    replaces: bool,
+}
+
+/// A folder that cannot be read offers nothing.
+async fn shipped(state: &State, installed: &[ProviderInfo]) -> Vec<Shipped> {
+    let Some(folder) = &state.config().component_folder else { return Vec::new() };
+    let Ok(mut files) = tokio::fs::read_dir(folder).await else { return Vec::new() };
+    let mut found = Vec::new();
+    while let Ok(Some(file)) = files.next_entry().await {
+        let file = file.file_name().to_string_lossy().into_owned();
+        let Some(id) = shipped_provider(&file) else { continue };
+        let Ok(bytes) = tokio::fs::read(folder.join(&file)).await else { continue };
+        let digest = Digest::of(&bytes);
+        let current = installed.iter().find(|provider| provider.installed && provider.descriptor.id == id);
+        if current.is_none_or(|provider| provider.digest != digest) {
+            let name = current.map_or_else(|| id.clone(), |provider| provider.descriptor.name.clone());
+            found.push(Shipped { file, name: part::words(&name), replaces: current.is_some() });
+        }
+    }
+    found.sort_by(|one, other| one.file.cmp(&other.file));
+    found
+}
+
+/// The provider's id in `plugin_ID.wasm`.
+fn shipped_provider(file: &str) -> Option<String> {
+    Some(file.strip_prefix("plugin_")?.strip_suffix(".wasm")?.replace('_', "-"))
+}
+
+async fn install_shipped(Shared(state): Shared<State>, _: Operator, form: Form) -> Answer {
+    let named = form.get("file").unwrap_or_default();
+    let folder = state.config().component_folder.as_ref();
+    // A name, so that nothing else of this machine can be read.
+    let is_name = shipped_provider(named).is_some() && !named.contains(['/', '\\']);
+    let file = folder.filter(|_| is_name).map(|folder| folder.join(named));
+    let missing = || {
+        Error::new(ErrorKind::NotFound, "no such component comes with this service")
+            .with_remedy("go back to Settings, Providers, and choose one that is listed")
+    };
+    let bytes = tokio::fs::read(file.ok_or_else(missing)?).await.map_err(|_| missing())?;
+    state.host().load_provider(&bytes).await?;
+    Ok(Redirect::to("/settings/providers").into_response())
 }
 
 fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[App]) -> Markup {

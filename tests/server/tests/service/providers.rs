@@ -5,6 +5,7 @@ use http::header::AUTHORIZATION;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use server_tests::Service;
+use social_channel_server::Config;
 
 /// Another component of the same provider, which requests another host pattern.
 fn newer(mark: char) -> Vec<u8> {
@@ -86,4 +87,26 @@ async fn the_page_moves_the_app_to_what_was_agreed_to_and_to_nothing_else() {
     assert_eq!(moved["digest"], agreed);
     let origins = moved["origins"].to_string();
     assert!(origins.contains("tiktokapiy") && !origins.contains("tiktokapix"), "{origins}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_with_the_service_is_offered_installed_and_nothing_else_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("plugin_tiktok.wasm"), newer('z')).unwrap();
+    std::fs::write(folder.path().join("secret.txt"), "no component").unwrap();
+    let config = Config { component_folder: Some(folder.path().join(".")), ..Config::default() };
+    let service = Service::with(config).await.unwrap();
+    let browser = service.browser().await.unwrap();
+    let (page, install) = ("/settings/providers", "/settings/providers/shipped");
+    let shown = browser.open(page).await.unwrap().text();
+    assert!(shown.contains("Comes with this service") && shown.contains("plugin_tiktok.wasm"), "{shown}");
+    assert!(!shown.contains("secret.txt"));
+    for name in ["secret.txt", "../plugin_x.wasm", "plugin_../../secret.wasm", "plugin_missing.wasm", ""] {
+        let refused = browser.submit(page, install, &[("file", name)]).await.unwrap();
+        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{name}: {}", refused.text());
+    }
+    let done = browser.submit(page, install, &[("file", "plugin_tiktok.wasm")]).await.unwrap();
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let shown = browser.open(page).await.unwrap().text();
+    assert!(shown.contains("tiktokapiz") && !shown.contains("Comes with this service"), "{shown}");
 }
