@@ -58,7 +58,9 @@ macro_rules! conformance {
                 values_of_an_app_are_bounded_in_bytes,
                 references_of_a_job_are_bounded,
                 documents_change_together_and_end_with_their_time,
+                drafts_are_replaced_and_end_with_their_time,
                 uploads_keep_within_a_bound_and_go_when_nobody_needs_them,
+                a_held_upload_outlives_its_jobs_until_it_is_let_go,
                 every_sealed_value_can_be_sealed_again_unless_somebody_wrote,
                 another_tenant_sees_nothing,
             );
@@ -1009,6 +1011,7 @@ async fn upload(db: &Opened, id: &str, size: i64) -> bool {
         file_name: None,
         content_type: None,
         size,
+        held: false,
         created_at: db.now(),
     };
     db.one.insert_upload(&row, Some(100)).await.unwrap()
@@ -1026,6 +1029,53 @@ async fn uploads_keep_within_a_bound_and_go_when_nobody_needs_them(db: &Opened) 
     let mut gone = db.one.take_finished_uploads(db.now() + 1_000).await.unwrap();
     gone.sort();
     assert_eq!(gone, [(tenant().clone(), "a".to_owned()), (tenant().clone(), "c".to_owned())]);
+}
+
+async fn a_held_upload_outlives_its_jobs_until_it_is_let_go(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    upload(db, "up", 10).await;
+    assert!(db.one.hold_upload(tenant(), "up", true).await.unwrap());
+    assert!(!db.one.hold_upload(tenant(), "nosuch", true).await.unwrap());
+    for job in ["first", "second"] {
+        let media = JobMedia { uploads: vec!["up".to_owned()], links: Vec::new() };
+        db.one.insert_job(tenant(), &db.job(job, "ch"), &media).await.unwrap();
+        let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+        let ended = JobUpdate { status: JobStatus::Published, wake_at: None, ..update(&row) };
+        db.one.store_step(job, &lease, &ended, db.now()).await.unwrap().unwrap();
+        assert_eq!(db.one.take_finished_uploads(0).await.unwrap(), [], "{job} has published, and more come");
+    }
+    assert!(db.other.upload(tenant(), "up").await.unwrap().unwrap().held);
+    assert!(db.other.hold_upload(tenant(), "up", false).await.unwrap());
+    let gone = [(tenant().clone(), "up".to_owned())];
+    assert_eq!(db.one.take_finished_uploads(0).await.unwrap(), gone);
+    // Nobody comes back for it: it goes with its age.
+    upload(db, "up", 10).await;
+    assert!(db.one.hold_upload(tenant(), "up", true).await.unwrap());
+    assert_eq!(db.one.take_finished_uploads(db.now() + 1_000).await.unwrap(), gone);
+}
+
+async fn drafts_are_replaced_and_end_with_their_time(db: &Opened) {
+    let draft = |id: &str, content: &str, expires_at| DraftRow {
+        id: id.to_owned(),
+        content: sealed(content),
+        created_at: db.now(),
+        expires_at,
+    };
+    let brief = draft("brief", "soup", db.now() + 1_000);
+    db.one.put_draft(tenant(), &brief).await.unwrap();
+    assert_eq!(db.other.draft(tenant(), "brief").await.unwrap(), Some(brief));
+    db.one.put_draft(tenant(), &draft("long", "bread", i64::MAX)).await.unwrap();
+    let first = db.other.draft(tenant(), "long").await.unwrap().unwrap();
+    db.clock.advance(Duration::from_secs(2));
+    assert_eq!(db.one.draft(tenant(), "brief").await.unwrap(), None, "its time is over");
+    db.one.put_draft(tenant(), &draft("long", "cake", i64::MAX)).await.unwrap();
+    let listed = db.other.drafts(tenant()).await.unwrap();
+    assert_eq!(listed, [DraftRow { content: sealed("cake"), ..first }], "it keeps when it was made");
+    let other: TenantId = "other".parse().unwrap();
+    assert_eq!(db.one.draft(&other, "long").await.unwrap(), None);
+    assert!(!db.one.delete_draft(&other, "long").await.unwrap());
+    assert!(db.one.delete_draft(tenant(), "long").await.unwrap());
+    assert!(!db.other.delete_draft(tenant(), "long").await.unwrap());
 }
 
 async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opened) {
@@ -1054,6 +1104,13 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
     };
     let media = JobMedia { uploads: Vec::new(), links: vec![link] };
     db.one.insert_job(tenant(), &db.job("job_2", "ch"), &media).await.unwrap();
+    let draft = DraftRow {
+        id: "draft".to_owned(),
+        content: sealed("draft"),
+        created_at: db.now(),
+        expires_at: i64::MAX,
+    };
+    db.one.put_draft(tenant(), &draft).await.unwrap();
     db.one.set_meta("hash-key", b"key").await.unwrap();
     let values = db.one.sealed_values().await.unwrap();
     let mut places: Vec<String> = values.iter().map(|it| format!("{}.{}", it.table, it.column)).collect();
@@ -1064,6 +1121,7 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
         [
             "accounts.credentials",
             "apps.settings",
+            "drafts.content",
             "events.evidence",
             "jobs.request",
             "jobs.state",

@@ -56,7 +56,7 @@ pub const CRATES: &[Crate] = &[
         layers: &[
             layer("vocabulary", &["address", "id", "lease", "lifetime", "tenant_id", "wake"]),
             layer("vault", &["kv", "vault"]),
-            layer("store", &["blob", "document", "store"]),
+            layer("store", &["blob", "document", "draft", "store"]),
             layer("app", &["app", "diagnosis", "media"]),
             layer("account", &["account"]),
             layer("publish", &["publish"]),
@@ -90,6 +90,7 @@ pub const CRATES: &[Crate] = &[
                     "limit",
                     "metrics",
                     "problem",
+                    "served",
                     "site",
                     "strict",
                     "wording",

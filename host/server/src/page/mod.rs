@@ -15,6 +15,7 @@
 //! | `connect` | Channels, *Add channel*, and the return from a platform |
 //! | `channel`, `chart` | a channel's profile, statistics and posts |
 //! | `publish`, `draft` | the publish page |
+//! | `crosspost` | one post on several channels |
 //! | `jobs`, `job` | lists of jobs, and one of them |
 //! | `upload` | files that lie at this service |
 //! | `csv` | tables to download |
@@ -25,6 +26,7 @@ mod asset;
 mod channel;
 mod chart;
 mod connect;
+mod crosspost;
 mod csv;
 mod draft;
 mod guide;

@@ -64,6 +64,7 @@ async fn fill(db: &Opened) {
             file_name: None,
             content_type: None,
             size: 1,
+            held: false,
             created_at: db.now(),
         };
         assert!(db.one.insert_upload(&upload, None).await.unwrap());
@@ -116,6 +117,13 @@ async fn fill(db: &Opened) {
             expires_at: None,
         };
         db.one.change_documents(&[DocumentChange::Put(document)]).await.unwrap();
+        let draft = DraftRow {
+            id: name.to_owned(),
+            content: sealed(name),
+            created_at: db.now(),
+            expires_at: i64::MAX,
+        };
+        db.one.put_draft(tenant(), &draft).await.unwrap();
     }
 }
 
@@ -135,6 +143,7 @@ async fn look(db: &Opened, case: &str) {
     good("look", of_all(store.accounts_to_look_at(i64::MAX).await.unwrap()));
     good("sample", of_all(store.channels_to_sample(6).await.unwrap()));
     good("uploads", store.uploads(tenant()).await.unwrap().into_iter().map(|it| it.id).collect());
+    good("drafts", store.drafts(tenant()).await.unwrap().into_iter().map(|it| it.id).collect());
     good("documents", store.documents("kind").await.unwrap().into_iter().map(|it| it.id).collect());
     good("keys", store.list_keys("app", "", None, 9).await.unwrap());
     let filter = |limit| JobFilter { limit, ..JobFilter::default() };
@@ -171,6 +180,7 @@ async fn look(db: &Opened, case: &str) {
             ("event", store.waiting_event(name).await.map(|it| it.is_some())),
             ("upload", store.upload(tenant(), name).await.map(|it| it.is_some())),
             ("link", store.media_link(name).await.map(|it| it.is_some())),
+            ("draft", store.draft(tenant(), name).await.map(|it| it.is_some())),
             ("document", store.document("kind", name).await.map(|it| it.is_some())),
             (
                 "value",

@@ -6,6 +6,7 @@
 
 mod access;
 mod checks;
+mod crossposting;
 mod domains;
 mod edge;
 mod events;
