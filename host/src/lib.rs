@@ -74,7 +74,8 @@ pub use social_channel_runtime::{
 };
 
 pub use account::{
-    Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, StatsSample, callback_query,
+    Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, StatsSample,
+    callback_query,
 };
 pub use address::Routes;
 pub use app::{

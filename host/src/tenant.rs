@@ -15,7 +15,7 @@ use social_channel_runtime::model::{
 };
 use social_channel_runtime::{CallContext, Provider};
 
-use crate::account::{Channel, Connect, ConnectOptions, Connected, Disconnected, StatsSample};
+use crate::account::{Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, StatsSample};
 use crate::blob::{NewUpload, PartialUpload, Upload};
 use crate::draft::Draft;
 use crate::host::{Host, Parts};
@@ -91,13 +91,10 @@ impl Tenant {
         self.parts.accounts.profile(&self.id, channel).await
     }
 
-    /// One page of the account's posts, newest first.
+    /// One page of the account's posts, newest first. The numbers of the first page are also stored for
+    /// [`Tenant::post_stats_history`].
     pub async fn list_posts(&self, channel: &str, query: &ListQuery) -> Result<PostPage> {
-        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
-            let query = query.clone();
-            Box::pin(async move { provider.list_posts(context, &account, &query).await })
-        };
-        self.parts.accounts.call(&self.id, channel, &call).await
+        self.parts.accounts.list_posts(&self.id, channel, query).await
     }
 
     /// Posts by id, with current statistics and covers. Posts that are deleted, private or of another account are
@@ -121,6 +118,21 @@ impl Tenant {
     /// `NotFound`.
     pub async fn stats_history(&self, channel: &str, since: Option<i64>) -> Result<Vec<StatsSample>> {
         self.parts.accounts.stats_history(&self.id, channel, since).await
+    }
+
+    /// A post's statistics over time, oldest first, by the platform's id ([`Job::post_id`]); `since` in seconds since 1970.
+    /// Workers read those of a channel's twenty newest posts as often as the channel's own, and they are kept as long.
+    /// Of equal ones in a row the first and the last are kept. Empty for other posts.
+    ///
+    /// # Errors
+    /// `NotFound` for the channel.
+    pub async fn post_stats_history(
+        &self,
+        channel: &str,
+        post: &str,
+        since: Option<i64>,
+    ) -> Result<Vec<PostSample>> {
+        self.parts.accounts.post_stats_history(&self.id, channel, post, since).await
     }
 
     /// A picture of an account or a post, by the address that the app's provider gave: a JPEG, PNG, WebP or GIF file of

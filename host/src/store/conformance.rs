@@ -27,6 +27,7 @@ macro_rules! conformance {
                 two_consents_for_one_new_account_make_one_channel_whose_credentials_are_its_own,
                 connecting_again_keeps_the_channel_and_wakes_its_paused_jobs,
                 a_disconnected_account_comes_back_as_its_channel_with_its_numbers,
+                numbers_of_posts_are_asked_for_once_and_kept_where_they_move,
                 what_was_under_way_for_an_ended_connection_counts_for_nothing_in_the_next,
                 name_and_picture_are_those_that_were_read_last,
                 a_refresh_that_was_overtaken_by_a_reconnect_stores_nothing,
@@ -342,6 +343,46 @@ async fn a_disconnected_account_comes_back_as_its_channel_with_its_numbers(db: &
     assert!(db.one.samples(tenant(), "ch", 0).await.unwrap().is_empty());
     db.with_app().await;
     assert_eq!(db.connect("ch_new", "42").await, "ch_new");
+}
+
+async fn numbers_of_posts_are_asked_for_once_and_kept_where_they_move(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let due = async |since| db.other.channels_to_sample_posts(since).await.unwrap();
+    assert_eq!(due(0).await, [(tenant().clone(), "ch".to_owned())], "it was never asked for");
+    // Of many only one asks.
+    let began =
+        race(db, |_, store| async move { store.begin_post_samples(tenant(), "ch", 5, 10).await.unwrap() })
+            .await;
+    assert_eq!(began.iter().filter(|began| **began).count(), 1, "{began:?}");
+    assert_eq!(db.one.posts_sampled_at(tenant(), "ch").await.unwrap(), Some(10));
+    assert_eq!(db.one.posts_sampled_at(tenant(), "nosuch").await.unwrap(), None);
+    assert_eq!(due(9).await, []);
+    assert_eq!(due(10).await.len(), 1);
+    let put = async |at, posts: &[(&str, &str)]| {
+        let posts: Vec<_> =
+            posts.iter().map(|(post, stats)| ((*post).to_owned(), (*stats).to_owned())).collect();
+        db.one.insert_post_samples(tenant(), "ch", at, &posts).await.unwrap();
+    };
+    let of = async |post: &str, since| db.other.post_samples(tenant(), "ch", post, since).await.unwrap();
+    let sample = |at: i64, stats: &str| (at, stats.to_owned());
+    put(10, &[("a", "1"), ("b", "7")]).await;
+    put(20, &[("a", "1"), ("b", "7")]).await;
+    put(30, &[("a", "1"), ("b", "8")]).await;
+    put(40, &[("a", "1")]).await;
+    put(50, &[("a", "2")]).await;
+    assert_eq!(of("a", 0).await, [sample(10, "1"), sample(40, "1"), sample(50, "2")], "ends of a flat line");
+    assert_eq!(of("b", 15).await, [sample(20, "7"), sample(30, "8")]);
+    assert!(of("c", 0).await.is_empty());
+    let other: TenantId = "other".parse().unwrap();
+    assert!(db.one.post_samples(&other, "ch", "a", 0).await.unwrap().is_empty());
+    db.one.delete_samples(20).await.unwrap();
+    assert_eq!(of("a", 0).await.len(), 2);
+    // They outlive the connection, nothing is added without one, and they go with the app.
+    db.one.delete_account(tenant(), "ch").await.unwrap();
+    put(60, &[("a", "3")]).await;
+    assert_eq!(of("a", 0).await.len(), 2);
+    assert_eq!(db.one.delete_app("app").await.unwrap(), 0);
+    assert!(of("a", 0).await.is_empty() && of("b", 0).await.is_empty());
 }
 
 async fn what_was_under_way_for_an_ended_connection_counts_for_nothing_in_the_next(db: &Opened) {

@@ -278,5 +278,35 @@ pub(crate) trait SampleStore: Send + Sync {
     async fn insert_sample(&self, tenant: &TenantId, channel: &str, at: i64, stats: &str) -> Result<()>;
     /// Oldest first.
     async fn samples(&self, tenant: &TenantId, channel: &str, since: i64) -> Result<Vec<(i64, String)>>;
+    /// Those of posts too.
     async fn delete_samples(&self, before: i64) -> Result<()>;
+
+    /// Channels of all tenants whose posts were not asked for since `since`, except those that must be reconnected.
+    async fn channels_to_sample_posts(&self, since: i64) -> Result<Vec<(TenantId, String)>>;
+    /// When a channel's posts were last asked for; None: there is no such channel.
+    async fn posts_sampled_at(&self, tenant: &TenantId, channel: &str) -> Result<Option<i64>>;
+    /// Notes that a channel's posts are asked for now. False: somebody did after `since`.
+    async fn begin_post_samples(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        since: i64,
+        now: i64,
+    ) -> Result<bool>;
+    /// Stores the numbers of posts at an instant. Of equal ones in a row only the first and the last are kept.
+    async fn insert_post_samples(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        at: i64,
+        posts: &[(String, String)],
+    ) -> Result<()>;
+    /// Oldest first.
+    async fn post_samples(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        post: &str,
+        since: i64,
+    ) -> Result<Vec<(i64, String)>>;
 }

@@ -312,7 +312,7 @@ pub(super) fn choice(others: &[Channel], chosen: &[String]) -> Markup {
                     }
                 }
                 p.help { "File, texts and time are taken over. Each channel then has its own form: who can see the post, what is allowed and what you agree to are chosen for each, and each is published by its own button." }
-                button type="submit" name="action" value="together" formnovalidate { "Continue with these channels" }
+                div.actions { button type="submit" name="action" value="together" formnovalidate { "Continue with these channels" } }
             }
         }
     }
