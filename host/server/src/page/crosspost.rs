@@ -1,8 +1,9 @@
 //! One post on several channels. File and texts are taken over into each channel's own form, which is filled in, agreed
 //! to and sent by itself; this page says how each channel stands. What was chosen is stored under the first form's key.
 //!
-//! A channel's job has a key made of the form's key and the channel, whatever its form says: the post is sent to each
-//! channel once at most, however often a button is pressed, and whatever was lost in between.
+//! A channel's job has one key for good, whatever its form says: the post is sent to each channel once at most, however
+//! often a button is pressed, and whatever was lost in between. The first channel's is the one that its form would have had
+//! without the others: it may be under way already when they are chosen.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -49,7 +50,7 @@ struct Content {
     channels: Vec<String>,
     /// The forms that were sent and refused.
     refused: BTreeMap<String, Refused>,
-    /// The channel and the job that the first form had become already when more channels were chosen.
+    /// The channel whose form came first, and the key of its job.
     first: Option<(String, String)>,
     /// Every channel has its job.
     done: bool,
@@ -101,13 +102,13 @@ impl Crosspost {
     }
 
     /// Takes what a form was filled in with, for its channel and the others that were chosen. Once a channel has its job,
-    /// file and texts stay as they are for the rest. `first`: the job that this form has become already.
+    /// file and texts stay as they are for the rest. `own_key`: the key of this form's job without the others.
     pub(super) async fn begin(
         state: &State,
         channel: &str,
         kind: &str,
         draft: &Draft,
-        first: Option<Job>,
+        own_key: &str,
     ) -> Result<Self, Problem> {
         let tenant = state.tenant();
         let now = now();
@@ -123,6 +124,7 @@ impl Crosspost {
             Some(known) => known.jobs(state).await?.into_keys().collect(),
             None => Vec::new(),
         };
+        let first = known.as_ref().and_then(|known| known.content.first.clone());
         let mut content = match known {
             Some(known) if !sent.is_empty() => known.content,
             _ => Content {
@@ -139,7 +141,7 @@ impl Crosspost {
                 ..Content::default()
             },
         };
-        content.first = content.first.or_else(|| Some((channel.to_owned(), first?.id)));
+        content.first = first.or_else(|| Some((channel.to_owned(), own_key.to_owned())));
         let own = std::iter::once(channel.to_owned());
         let others = tenant.channels().await?.into_iter().map(|one| one.id);
         let others = others.filter(|one| draft.also.contains(one));
@@ -207,12 +209,17 @@ impl Crosspost {
         }
     }
 
+    /// The idempotency key of a channel's job.
+    pub(super) fn key(&self, channel: &str) -> String {
+        match &self.content.first {
+            Some((first, key)) if first == channel => key.clone(),
+            _ => key(&self.id, channel),
+        }
+    }
+
     /// The job of a channel.
     pub(super) async fn job(&self, state: &State, channel: &str) -> Result<Option<Job>, Problem> {
-        if let Some((_, job)) = self.content.first.as_ref().filter(|(first, _)| first == channel) {
-            return Ok(Some(state.tenant().job(job).await?));
-        }
-        Ok(state.tenant().job_of_key(&key(&self.id, channel)).await?)
+        Ok(state.tenant().job_of_key(&self.key(channel)).await?)
     }
 
     async fn jobs(&self, state: &State) -> Result<BTreeMap<String, Job>, Problem> {
@@ -247,6 +254,10 @@ impl Crosspost {
     /// Notes that a channel has its job. With the last one the uploads are let go of.
     pub(super) async fn sent(&mut self, state: &State, channel: &str) -> Result<(), Problem> {
         self.content.refused.remove(channel);
+        self.settle(state).await
+    }
+
+    async fn settle(&mut self, state: &State) -> Result<(), Problem> {
         self.content.done = self.jobs(state).await?.len() == self.content.channels.len();
         self.store(state).await?;
         if self.content.done {
@@ -276,7 +287,7 @@ impl Crosspost {
     }
 }
 
-/// The idempotency key of a channel's job.
+/// The idempotency key of a channel's job, unless its form came first.
 pub(super) fn key(id: &str, channel: &str) -> String {
     format!("{id}-{channel}")
 }
@@ -324,10 +335,14 @@ async fn show(
     Path(Named { id }): Path<Named>,
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let it = Crosspost::named(&state, &id).await?;
+    let mut it = Crosspost::named(&state, &id).await?;
     let channels = state.tenant().channels().await?;
     let jobs = it.jobs(&state).await?;
     let open = it.content.channels.len() - jobs.len();
+    if open == 0 && !it.content.done {
+        // The last job was stored, and the process ended before it was noted here.
+        it.settle(&state).await?;
+    }
     let next = it
         .content
         .channels
@@ -401,9 +416,17 @@ async fn discard(
     _: Form,
 ) -> Result<Response, Problem> {
     // Pressed twice: it is gone.
-    if let Some(it) = Crosspost::load(&state, &id).await? {
+    if let Some(mut it) = Crosspost::load(&state, &id).await? {
+        let sent = it.jobs(&state).await?;
+        if sent.is_empty() {
+            state.tenant().delete_draft(&id).await?;
+        } else {
+            // What was sent stays known: its form may still be open in another window.
+            it.content.channels.retain(|channel| sent.contains_key(channel));
+            it.content.done = true;
+            it.store(&state).await?;
+        }
         it.let_go(&state).await;
-        state.tenant().delete_draft(&id).await?;
     }
     Ok(Redirect::to("/jobs").into_response())
 }

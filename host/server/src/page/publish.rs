@@ -162,8 +162,7 @@ async fn send(
     let mut crosspost = Crosspost::load(&state, &draft.key).await?.filter(|it| it.has(&channel.id));
     let goes_on = action == "together" && !draft.also.is_empty() && !request.media.is_empty();
     if !keyless && (goes_on || (action == "publish" && !draft.also.is_empty())) {
-        let first = tenant.job_of_key(&own_key).await?;
-        crosspost = Some(Crosspost::begin(&state, &channel.id, &kind.name, &draft, first).await?);
+        crosspost = Some(Crosspost::begin(&state, &channel.id, &kind.name, &draft, &own_key).await?);
     }
     if let Some(sent) = already_sent(&state, crosspost.as_ref(), &draft.key, &channel.id).await? {
         return Ok(sent);
@@ -211,8 +210,7 @@ async fn send(
     }
     let mut wrong = failure.is_some() || findings.iter().any(|finding| finding.severity == Severity::Error);
     if action == "publish" && !wrong {
-        request.idempotency_key =
-            Some(crosspost.as_ref().map_or(own_key, |it| crosspost::key(&it.id, &channel.id)));
+        request.idempotency_key = Some(crosspost.as_ref().map_or(own_key, |it| it.key(&channel.id)));
         match tenant.publish(&channel.id, request).await {
             Ok(job) => return accepted(&state, crosspost, &channel.id, &job).await,
             Err(error) => failure = Some(error),
