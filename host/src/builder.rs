@@ -16,6 +16,7 @@ use crate::app::{AppParts, Apps};
 use crate::blob::DISK_RESERVE;
 use crate::blob::Uploads;
 use crate::diagnosis::Diagnosis;
+use crate::draft::Drafts;
 use crate::event::Webhooks;
 use crate::host::{Host, Parts};
 use crate::id;
@@ -419,6 +420,7 @@ impl HostBuilder {
             proxy: self.proxy,
             disk_doubt,
         };
+        let drafts = Drafts { store: store.clone(), vault: vault.clone(), clock: clock.clone() };
         let maintenance = Maintenance {
             apps: apps.clone(),
             accounts: accounts.clone(),
@@ -437,6 +439,7 @@ impl HostBuilder {
             apps,
             accounts,
             uploads,
+            drafts,
             media,
             publisher,
             webhooks,

@@ -20,6 +20,7 @@ use crate::app::{App, AppConfig, Apps, Loaded, ProviderInfo};
 use crate::blob::Uploads;
 use crate::diagnosis::Diagnosis;
 use crate::document::{self, Document, DocumentChanges};
+use crate::draft::Drafts;
 use crate::event::{Webhook, WebhookAnswer, Webhooks};
 use crate::lifetime::Lifetime;
 use crate::maintenance::Maintenance;
@@ -54,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) apps: Arc<Apps>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) uploads: Arc<Uploads>,
+    pub(crate) drafts: Drafts,
     pub(crate) media: Arc<MediaLibrary>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) webhooks: Webhooks,

@@ -47,6 +47,7 @@ mod builder;
 mod config;
 mod diagnosis;
 mod document;
+mod draft;
 mod event;
 mod host;
 mod id;
@@ -73,7 +74,8 @@ pub use social_channel_runtime::{
 };
 
 pub use account::{
-    Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, StatsSample, callback_query,
+    Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, StatsSample,
+    callback_query,
 };
 pub use address::Routes;
 pub use app::{
@@ -84,6 +86,7 @@ pub use builder::HostBuilder;
 pub use config::{HostConfig, LimitsConfig};
 pub use diagnosis::DOMAIN_RECORD;
 pub use document::{Document, DocumentChanges};
+pub use draft::Draft;
 pub use event::{WEBHOOK_BODY, Webhook, WebhookAnswer};
 pub use host::{Host, Worked};
 pub use kv::{KeyValueStore, STORED_VALUE, StoredValue};

@@ -79,6 +79,7 @@ impl Maintenance {
     pub(crate) async fn clean(&self) {
         noted("no channel's name and picture was looked at", self.accounts.look_at_all().await);
         noted("no samples of numbers were taken", self.accounts.sample_all().await);
+        noted("no samples of the numbers of posts were taken", self.accounts.sample_all_posts().await);
         noted("old uploads were not removed", self.uploads.sweep().await);
         noted("old addresses of media were not removed", self.media.sweep_links().await);
         noted("old attempts were not removed", self.publisher.maintain().await);

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use social_channel_runtime::error::{Error, Result};
 use social_channel_runtime::media::{MediaItem, Picture};
 use social_channel_runtime::model::{
@@ -13,9 +15,11 @@ use social_channel_runtime::model::{
 };
 use social_channel_runtime::{CallContext, Provider};
 
-use crate::account::{Channel, Connect, ConnectOptions, Connected, Disconnected, StatsSample};
+use crate::account::{Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, StatsSample};
 use crate::blob::{NewUpload, PartialUpload, Upload};
+use crate::draft::Draft;
 use crate::host::{Host, Parts};
+use crate::media::ServedMedia;
 use crate::publish::{Job, JobChange, JobWatch, JobsWatch, PublishRequest, Resolution, check_said};
 use crate::store::{HistoryRow, JobGroup, JobStatus};
 use crate::tenant_id::TenantId;
@@ -87,13 +91,10 @@ impl Tenant {
         self.parts.accounts.profile(&self.id, channel).await
     }
 
-    /// One page of the account's posts, newest first.
+    /// One page of the account's posts, newest first. The numbers of the first page are also stored for
+    /// [`Tenant::post_stats_history`].
     pub async fn list_posts(&self, channel: &str, query: &ListQuery) -> Result<PostPage> {
-        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
-            let query = query.clone();
-            Box::pin(async move { provider.list_posts(context, &account, &query).await })
-        };
-        self.parts.accounts.call(&self.id, channel, &call).await
+        self.parts.accounts.list_posts(&self.id, channel, query).await
     }
 
     /// Posts by id, with current statistics and covers. Posts that are deleted, private or of another account are
@@ -117,6 +118,21 @@ impl Tenant {
     /// `NotFound`.
     pub async fn stats_history(&self, channel: &str, since: Option<i64>) -> Result<Vec<StatsSample>> {
         self.parts.accounts.stats_history(&self.id, channel, since).await
+    }
+
+    /// A post's statistics over time, oldest first, by the platform's id ([`Job::post_id`]); `since` in seconds since 1970.
+    /// Workers read those of a channel's twenty newest posts as often as the channel's own, and they are kept as long.
+    /// Of equal ones in a row the first and the last are kept. Empty for other posts.
+    ///
+    /// # Errors
+    /// `NotFound` for the channel.
+    pub async fn post_stats_history(
+        &self,
+        channel: &str,
+        post: &str,
+        since: Option<i64>,
+    ) -> Result<Vec<PostSample>> {
+        self.parts.accounts.post_stats_history(&self.id, channel, post, since).await
     }
 
     /// A picture of an account or a post, by the address that the app's provider gave: a JPEG, PNG, WebP or GIF file of
@@ -207,6 +223,54 @@ impl Tenant {
         self.parts.uploads.delete(&self.id, id).await
     }
 
+    /// Holds an upload until its time is over, also when its jobs have published, because more of them come; or lets go
+    /// of it. If the future is dropped, it is held or not.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn hold_upload(&self, id: &str, held: bool) -> Result<Upload> {
+        self.parts.uploads.hold(&self.id, id, held).await
+    }
+
+    /// The bytes of an upload, as a job of this app would find them: for a preview. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` for the app or the upload.
+    pub async fn upload_content(&self, app: &str, id: &str) -> Result<ServedMedia> {
+        self.parts.media.upload_content(&self.id, app, id).await
+    }
+
+    // ---- drafts -------------------------------------------------------------------------------------
+
+    /// A draft that [`Tenant::put_draft`] stored. None if it does not exist or has expired. Dropping the future changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Failures of the database, and `Internal` if its content cannot be read as `T`.
+    pub async fn draft<T: DeserializeOwned>(&self, id: &str) -> Result<Option<Draft<T>>> {
+        self.parts.drafts.get(&self.id, id).await
+    }
+
+    /// All drafts, newest first. Those that cannot be read as `T` are logged and left out. Dropping the future changes
+    /// nothing.
+    pub async fn drafts<T: DeserializeOwned>(&self) -> Result<Vec<Draft<T>>> {
+        self.parts.drafts.list(&self.id).await
+    }
+
+    /// Stores what a front door has of a post that is not published yet, encrypted, or replaces it; until `expires_at`,
+    /// seconds since 1970. If the future is dropped, it is stored or not.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for an invalid id, and for more than 1 MiB.
+    pub async fn put_draft<T: Serialize + Sync>(&self, id: &str, content: &T, expires_at: i64) -> Result<()> {
+        self.parts.drafts.put(&self.id, id, content, expires_at).await
+    }
+
+    /// Removes a draft; it does not matter if there is none. If the future is dropped, it is removed or not.
+    pub async fn delete_draft(&self, id: &str) -> Result<()> {
+        self.parts.drafts.delete(&self.id, id).await
+    }
+
     // ---- publish ------------------------------------------------------------------------------------
 
     /// What the account may post now. Call this again for every form that is shown.
@@ -249,6 +313,12 @@ impl Tenant {
     /// out.
     pub async fn publish(&self, channel: &str, request: PublishRequest) -> Result<Job> {
         self.parts.publisher.publish(&self.id, channel, request).await
+    }
+
+    /// The job of a [`PublishRequest::idempotency_key`]. None: no publish with it was stored. Dropping the future changes
+    /// nothing.
+    pub async fn job_of_key(&self, idempotency_key: &str) -> Result<Option<Job>> {
+        self.parts.publisher.get_by_key(&self.id, idempotency_key).await
     }
 
     /// Jobs, newest first. Dropping the future changes nothing.

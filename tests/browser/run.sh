@@ -2,7 +2,7 @@
 # The pages in headless Chromium: installs what is missing, builds the stage, runs the suites.
 #
 #     tests/browser/run.sh            all suites
-#     tests/browser/run.sh audit      one of them: access, audit, failures, operator, pages, pressing, pulling, rules, uploads
+#     tests/browser/run.sh audit      one of them: access, audit, crossposting, failures, operator, pages, pressing, pulling, rules, uploads
 set -eu
 cd "$(dirname "$0")"
 if [ -z "${CHROMIUM:-}" ] && [ ! -x /usr/bin/chromium ]; then
@@ -28,7 +28,7 @@ fi
 # From the root, where all crates are selected: the same features as everywhere, so nothing is built twice.
 (cd ../.. && cargo build --quiet)
 suites=()
-for name in "${@:-access audit failures operator pages pressing pulling rules uploads}"; do
+for name in "${@:-access audit crossposting failures operator pages pressing pulling rules uploads}"; do
     for one in $name; do suites+=("tests/$one.test.mjs"); done
 done
 exec "$node" --test --test-concurrency=2 "${suites[@]}"

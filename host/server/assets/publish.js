@@ -9,6 +9,7 @@ const page = document.getElementById("publish");
 const form = JSON.parse(page.dataset.form);
 const kind = page.dataset.kind;
 const button = page.querySelector("button[value=publish]");
+const together = page.querySelector("button[value=together]");
 const links = new Map();
 let running = 0;
 
@@ -121,6 +122,8 @@ function update() {
   count();
   const why = reason(drawn);
   button.disabled = why !== "";
+  // What is not here yet cannot be taken over.
+  if (together) together.disabled = running > 0;
   document.getElementById("press").title = why;
   const line = document.getElementById("press-why");
   if (line.textContent !== why) line.textContent = why;
@@ -205,6 +208,9 @@ function piece(type, url) {
   } else it.alt = "Preview of the photo";
   return it;
 }
+
+// Files that lie at the service already: of a form that was sent, or of a post that goes to several channels.
+for (const row of list?.querySelectorAll("[data-preview]") ?? []) row.picture = shown.querySelector(`[src="${CSS.escape(row.dataset.preview)}"]`);
 
 function clock(ms) {
   const seconds = Math.floor(ms / 1000);

@@ -23,6 +23,7 @@
 //! | `auth` | who asks: keys, cookies, CSRF tokens, the limit on guesses |
 //! | `api` | `/api/v1`, and its description |
 //! | `public` | routes for others: callbacks, webhooks, media, probes, metrics |
+//! | `served` | bytes of media as an answer |
 //! | `site` | files that platforms request |
 //! | `page` | the web pages |
 //! | `problem`, `wording` | failures as RFC 9457 documents, in words for who sent the request |
@@ -41,6 +42,7 @@ mod problem;
 mod public;
 mod router;
 mod serve;
+mod served;
 mod site;
 mod state;
 mod strict;

@@ -1,10 +1,11 @@
 //! Connected accounts: how they are shown, and provider calls on their behalf.
 //!
 //! A *channel* is one connected account in one tenant. `connect` adds accounts, `refresh` renews their credentials,
-//! `profile` stores their names and pictures, `sample` their statistics; this file reads accounts and makes calls with
+//! `profile` stores their names and pictures, `sample` their statistics, `post_sample` those of their posts; this file reads accounts and makes calls with
 //! their credentials.
 
 mod connect;
+mod post_sample;
 mod profile;
 mod refresh;
 mod sample;
@@ -23,6 +24,7 @@ use social_channel_runtime::{Account, CallContext, CallError, Connection, Gate, 
 use tokio::sync::Mutex as AsyncMutex;
 
 pub use connect::{Candidate, Connect, ConnectOptions, Connected, callback_query};
+pub use post_sample::PostSample;
 pub use sample::StatsSample;
 
 use crate::address::PublicAddress;

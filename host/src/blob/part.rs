@@ -201,6 +201,7 @@ impl Uploads {
             file_name: begun.file_name,
             content_type: begun.content_type,
             size: i64::try_from(begun.size).unwrap_or(i64::MAX),
+            held: false,
             created_at: self.clock.now_ms(),
         };
         if !self.store.insert_upload(&row, begun.tenant_limit).await? {

@@ -43,6 +43,9 @@ pub struct Upload {
     pub created_at: i64,
     /// When it is removed unless an open job needs it; seconds since 1970.
     pub expires_at: i64,
+    /// Whether it stays until then also when its jobs have published, because more of them come.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// What is known about an upload before its bytes arrive.
@@ -102,6 +105,14 @@ impl Uploads {
         Ok(self.show(self.row(tenant, id).await?))
     }
 
+    /// Holds an upload beyond the end of its jobs, or lets go of it.
+    pub(crate) async fn hold(&self, tenant: &TenantId, id: &str, held: bool) -> Result<Upload> {
+        if !self.store.hold_upload(tenant, id, held).await? {
+            return Err(gone(id));
+        }
+        self.get(tenant, id).await
+    }
+
     pub(super) fn show(&self, row: UploadRow) -> Upload {
         Upload {
             id: row.id,
@@ -110,6 +121,7 @@ impl Uploads {
             size: row.size.cast_unsigned(),
             created_at: row.created_at / 1000,
             expires_at: row.created_at.saturating_add(millis(self.keep)) / 1000,
+            held: row.held,
         }
     }
 
@@ -131,6 +143,7 @@ impl Uploads {
             file_name: new.file_name.as_deref().and_then(plain_name),
             content_type: new.content_type.filter(|it| plain_type(it)),
             size: i64::try_from(size).unwrap_or(i64::MAX),
+            held: false,
             created_at: self.clock.now_ms(),
         };
         // The final check of the tenant's limit, because other uploads may have been stored meanwhile, also by

@@ -195,6 +195,18 @@ impl MediaLibrary {
         }
     }
 
+    /// The bytes of an upload.
+    pub(crate) async fn upload_content(&self, tenant: &TenantId, app: &str, id: &str) -> Result<ServedMedia> {
+        let app = self.apps.live(tenant, app).await?;
+        let media = Media {
+            source: MediaSource::Upload(id.to_owned()),
+            alt_text: None,
+            public_url: None,
+            content_type: None,
+        };
+        Ok(ServedMedia { item: Arc::new(self.open(tenant, &media, &app).await?) })
+    }
+
     /// Opens media that a job names.
     pub(crate) async fn reopen(
         &self,

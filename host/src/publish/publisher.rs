@@ -127,6 +127,14 @@ impl Publisher {
         Ok(job)
     }
 
+    /// The job of an idempotency key.
+    pub(crate) async fn get_by_key(&self, tenant: &TenantId, idempotency_key: &str) -> Result<Option<Job>> {
+        match self.store.job_of_key(tenant, idempotency_key).await? {
+            Some(row) => self.get(tenant, &row.id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     pub(super) fn running(&self, id: &str) -> Option<Arc<Running>> {
         self.running.lock().ok().and_then(|jobs| jobs.get(id).cloned())
     }

@@ -27,6 +27,7 @@ macro_rules! conformance {
                 two_consents_for_one_new_account_make_one_channel_whose_credentials_are_its_own,
                 connecting_again_keeps_the_channel_and_wakes_its_paused_jobs,
                 a_disconnected_account_comes_back_as_its_channel_with_its_numbers,
+                numbers_of_posts_are_asked_for_once_and_kept_where_they_move,
                 what_was_under_way_for_an_ended_connection_counts_for_nothing_in_the_next,
                 name_and_picture_are_those_that_were_read_last,
                 a_refresh_that_was_overtaken_by_a_reconnect_stores_nothing,
@@ -58,7 +59,9 @@ macro_rules! conformance {
                 values_of_an_app_are_bounded_in_bytes,
                 references_of_a_job_are_bounded,
                 documents_change_together_and_end_with_their_time,
+                drafts_are_replaced_and_end_with_their_time,
                 uploads_keep_within_a_bound_and_go_when_nobody_needs_them,
+                a_held_upload_outlives_its_jobs_until_it_is_let_go,
                 every_sealed_value_can_be_sealed_again_unless_somebody_wrote,
                 another_tenant_sees_nothing,
             );
@@ -340,6 +343,46 @@ async fn a_disconnected_account_comes_back_as_its_channel_with_its_numbers(db: &
     assert!(db.one.samples(tenant(), "ch", 0).await.unwrap().is_empty());
     db.with_app().await;
     assert_eq!(db.connect("ch_new", "42").await, "ch_new");
+}
+
+async fn numbers_of_posts_are_asked_for_once_and_kept_where_they_move(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let due = async |since| db.other.channels_to_sample_posts(since).await.unwrap();
+    assert_eq!(due(0).await, [(tenant().clone(), "ch".to_owned())], "it was never asked for");
+    // Of many only one asks.
+    let began =
+        race(db, |_, store| async move { store.begin_post_samples(tenant(), "ch", 5, 10).await.unwrap() })
+            .await;
+    assert_eq!(began.iter().filter(|began| **began).count(), 1, "{began:?}");
+    assert_eq!(db.one.posts_sampled_at(tenant(), "ch").await.unwrap(), Some(10));
+    assert_eq!(db.one.posts_sampled_at(tenant(), "nosuch").await.unwrap(), None);
+    assert_eq!(due(9).await, []);
+    assert_eq!(due(10).await.len(), 1);
+    let put = async |at, posts: &[(&str, &str)]| {
+        let posts: Vec<_> =
+            posts.iter().map(|(post, stats)| ((*post).to_owned(), (*stats).to_owned())).collect();
+        db.one.insert_post_samples(tenant(), "ch", at, &posts).await.unwrap();
+    };
+    let of = async |post: &str, since| db.other.post_samples(tenant(), "ch", post, since).await.unwrap();
+    let sample = |at: i64, stats: &str| (at, stats.to_owned());
+    put(10, &[("a", "1"), ("b", "7")]).await;
+    put(20, &[("a", "1"), ("b", "7")]).await;
+    put(30, &[("a", "1"), ("b", "8")]).await;
+    put(40, &[("a", "1")]).await;
+    put(50, &[("a", "2")]).await;
+    assert_eq!(of("a", 0).await, [sample(10, "1"), sample(40, "1"), sample(50, "2")], "ends of a flat line");
+    assert_eq!(of("b", 15).await, [sample(20, "7"), sample(30, "8")]);
+    assert!(of("c", 0).await.is_empty());
+    let other: TenantId = "other".parse().unwrap();
+    assert!(db.one.post_samples(&other, "ch", "a", 0).await.unwrap().is_empty());
+    db.one.delete_samples(20).await.unwrap();
+    assert_eq!(of("a", 0).await.len(), 2);
+    // They outlive the connection, nothing is added without one, and they go with the app.
+    db.one.delete_account(tenant(), "ch").await.unwrap();
+    put(60, &[("a", "3")]).await;
+    assert_eq!(of("a", 0).await.len(), 2);
+    assert_eq!(db.one.delete_app("app").await.unwrap(), 0);
+    assert!(of("a", 0).await.is_empty() && of("b", 0).await.is_empty());
 }
 
 async fn what_was_under_way_for_an_ended_connection_counts_for_nothing_in_the_next(db: &Opened) {
@@ -1009,6 +1052,7 @@ async fn upload(db: &Opened, id: &str, size: i64) -> bool {
         file_name: None,
         content_type: None,
         size,
+        held: false,
         created_at: db.now(),
     };
     db.one.insert_upload(&row, Some(100)).await.unwrap()
@@ -1026,6 +1070,53 @@ async fn uploads_keep_within_a_bound_and_go_when_nobody_needs_them(db: &Opened) 
     let mut gone = db.one.take_finished_uploads(db.now() + 1_000).await.unwrap();
     gone.sort();
     assert_eq!(gone, [(tenant().clone(), "a".to_owned()), (tenant().clone(), "c".to_owned())]);
+}
+
+async fn a_held_upload_outlives_its_jobs_until_it_is_let_go(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    upload(db, "up", 10).await;
+    assert!(db.one.hold_upload(tenant(), "up", true).await.unwrap());
+    assert!(!db.one.hold_upload(tenant(), "nosuch", true).await.unwrap());
+    for job in ["first", "second"] {
+        let media = JobMedia { uploads: vec!["up".to_owned()], links: Vec::new() };
+        db.one.insert_job(tenant(), &db.job(job, "ch"), &media).await.unwrap();
+        let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+        let ended = JobUpdate { status: JobStatus::Published, wake_at: None, ..update(&row) };
+        db.one.store_step(job, &lease, &ended, db.now()).await.unwrap().unwrap();
+        assert_eq!(db.one.take_finished_uploads(0).await.unwrap(), [], "{job} has published, and more come");
+    }
+    assert!(db.other.upload(tenant(), "up").await.unwrap().unwrap().held);
+    assert!(db.other.hold_upload(tenant(), "up", false).await.unwrap());
+    let gone = [(tenant().clone(), "up".to_owned())];
+    assert_eq!(db.one.take_finished_uploads(0).await.unwrap(), gone);
+    // Nobody comes back for it: it goes with its age.
+    upload(db, "up", 10).await;
+    assert!(db.one.hold_upload(tenant(), "up", true).await.unwrap());
+    assert_eq!(db.one.take_finished_uploads(db.now() + 1_000).await.unwrap(), gone);
+}
+
+async fn drafts_are_replaced_and_end_with_their_time(db: &Opened) {
+    let draft = |id: &str, content: &str, expires_at| DraftRow {
+        id: id.to_owned(),
+        content: sealed(content),
+        created_at: db.now(),
+        expires_at,
+    };
+    let brief = draft("brief", "soup", db.now() + 1_000);
+    db.one.put_draft(tenant(), &brief).await.unwrap();
+    assert_eq!(db.other.draft(tenant(), "brief").await.unwrap(), Some(brief));
+    db.one.put_draft(tenant(), &draft("long", "bread", i64::MAX)).await.unwrap();
+    let first = db.other.draft(tenant(), "long").await.unwrap().unwrap();
+    db.clock.advance(Duration::from_secs(2));
+    assert_eq!(db.one.draft(tenant(), "brief").await.unwrap(), None, "its time is over");
+    db.one.put_draft(tenant(), &draft("long", "cake", i64::MAX)).await.unwrap();
+    let listed = db.other.drafts(tenant()).await.unwrap();
+    assert_eq!(listed, [DraftRow { content: sealed("cake"), ..first }], "it keeps when it was made");
+    let other: TenantId = "other".parse().unwrap();
+    assert_eq!(db.one.draft(&other, "long").await.unwrap(), None);
+    assert!(!db.one.delete_draft(&other, "long").await.unwrap());
+    assert!(db.one.delete_draft(tenant(), "long").await.unwrap());
+    assert!(!db.other.delete_draft(tenant(), "long").await.unwrap());
 }
 
 async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opened) {
@@ -1054,6 +1145,13 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
     };
     let media = JobMedia { uploads: Vec::new(), links: vec![link] };
     db.one.insert_job(tenant(), &db.job("job_2", "ch"), &media).await.unwrap();
+    let draft = DraftRow {
+        id: "draft".to_owned(),
+        content: sealed("draft"),
+        created_at: db.now(),
+        expires_at: i64::MAX,
+    };
+    db.one.put_draft(tenant(), &draft).await.unwrap();
     db.one.set_meta("hash-key", b"key").await.unwrap();
     let values = db.one.sealed_values().await.unwrap();
     let mut places: Vec<String> = values.iter().map(|it| format!("{}.{}", it.table, it.column)).collect();
@@ -1064,6 +1162,7 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
         [
             "accounts.credentials",
             "apps.settings",
+            "drafts.content",
             "events.evidence",
             "jobs.request",
             "jobs.state",

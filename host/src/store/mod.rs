@@ -36,6 +36,7 @@ pub(crate) trait Store:
     + EventStore
     + KeyValueStore
     + DocumentStore
+    + DraftStore
     + MediaStore
     + SampleStore
 {
@@ -49,6 +50,7 @@ impl<T> Store for T where
         + EventStore
         + KeyValueStore
         + DocumentStore
+        + DraftStore
         + MediaStore
         + SampleStore
 {
@@ -231,6 +233,19 @@ pub(crate) trait DocumentStore: Send + Sync {
     async fn change_documents(&self, changes: &[DocumentChange]) -> Result<u64>;
 }
 
+/// What a front door has of posts that are not published yet.
+#[async_trait]
+pub(crate) trait DraftStore: Send + Sync {
+    /// None also if its time is over.
+    async fn draft(&self, tenant: &TenantId, id: &str) -> Result<Option<DraftRow>>;
+    /// Newest first.
+    async fn drafts(&self, tenant: &TenantId) -> Result<Vec<DraftRow>>;
+    /// Inserts a draft, or replaces its content and its end. Drafts whose time is over are deleted.
+    async fn put_draft(&self, tenant: &TenantId, draft: &DraftRow) -> Result<()>;
+    /// False: there is none.
+    async fn delete_draft(&self, tenant: &TenantId, id: &str) -> Result<bool>;
+}
+
 /// Media that the host stores or serves.
 #[async_trait]
 pub(crate) trait MediaStore: Send + Sync {
@@ -242,8 +257,10 @@ pub(crate) trait MediaStore: Send + Sync {
     async fn known_uploads(&self, ids: &[String]) -> Result<Vec<String>>;
     /// Deletes an upload. False: it does not exist, or an open job still needs it.
     async fn delete_upload(&self, tenant: &TenantId, id: &str) -> Result<bool>;
-    /// Deletes uploads whose jobs have all published or been cancelled, and those without an open job that
-    /// are older than `before`. Returns them, so that their files can be deleted.
+    /// Holds an upload beyond the end of its jobs, or lets go of it. False: it does not exist.
+    async fn hold_upload(&self, tenant: &TenantId, id: &str, held: bool) -> Result<bool>;
+    /// Deletes uploads whose jobs have all published or been cancelled and that are not held, and those without an open
+    /// job that are older than `before`. Returns them, so that their files can be deleted.
     async fn take_finished_uploads(&self, before: i64) -> Result<Vec<(TenantId, String)>>;
 
     /// A media link, if its job has not ended.
@@ -261,5 +278,35 @@ pub(crate) trait SampleStore: Send + Sync {
     async fn insert_sample(&self, tenant: &TenantId, channel: &str, at: i64, stats: &str) -> Result<()>;
     /// Oldest first.
     async fn samples(&self, tenant: &TenantId, channel: &str, since: i64) -> Result<Vec<(i64, String)>>;
+    /// Those of posts too.
     async fn delete_samples(&self, before: i64) -> Result<()>;
+
+    /// Channels of all tenants whose posts were not asked for since `since`, except those that must be reconnected.
+    async fn channels_to_sample_posts(&self, since: i64) -> Result<Vec<(TenantId, String)>>;
+    /// When a channel's posts were last asked for; None: there is no such channel.
+    async fn posts_sampled_at(&self, tenant: &TenantId, channel: &str) -> Result<Option<i64>>;
+    /// Notes that a channel's posts are asked for now. False: somebody did after `since`.
+    async fn begin_post_samples(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        since: i64,
+        now: i64,
+    ) -> Result<bool>;
+    /// Stores the numbers of posts at an instant. Of equal ones in a row only the first and the last are kept.
+    async fn insert_post_samples(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        at: i64,
+        posts: &[(String, String)],
+    ) -> Result<()>;
+    /// Oldest first.
+    async fn post_samples(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        post: &str,
+        since: i64,
+    ) -> Result<Vec<(i64, String)>>;
 }

@@ -471,7 +471,19 @@ pub(crate) struct UploadRow {
     pub(crate) file_name: Option<String>,
     pub(crate) content_type: Option<String>,
     pub(crate) size: i64,
+    /// It stays when its jobs have published, because more of them come.
+    pub(crate) held: bool,
     pub(crate) created_at: i64,
+}
+
+/// What a front door has of a post that is not published yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DraftRow {
+    pub(crate) id: String,
+    pub(crate) content: Sealed,
+    pub(crate) created_at: i64,
+    /// After this time it no longer exists.
+    pub(crate) expires_at: i64,
 }
 
 /// A link from which a platform fetches media.

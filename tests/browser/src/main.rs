@@ -13,7 +13,7 @@ use clap::Parser;
 use library_tests::{CALLBACK, NameServer, builder, component, request};
 use serde_json::json;
 use server_tests::Storage;
-use social_channel::model::Media;
+use social_channel::model::{ListQuery, Media};
 use social_channel::{
     AppConfig, Channel, Connect, ConnectOptions, Connected, DomainRecord, Host, Listing, MovedClock,
     SecretText, Tenant, TenantId,
@@ -222,6 +222,21 @@ async fn fill(
     // The file is given by its path, as by an embedding program.
     let job = tenant.publish(&channel.id, request("Tomato soup in four minutes #soup", video)).await?;
     tenant.wait_for_job(&job.id, library_tests::PATIENCE).await?;
+    let moved = |by| {
+        clock.advance(by);
+        simulator.clock().advance(by);
+    };
+    library_tests::until("the id of the post", async || {
+        moved(Duration::from_secs(60));
+        tenant.job(&job.id).await.ok()?.post_id
+    })
+    .await;
+    for _ in 0..12 {
+        // By the way the numbers of channel and posts are stored.
+        tenant.stats(&channel.id).await?;
+        tenant.list_posts(&channel.id, &ListQuery { limit: 20, cursor: None }).await?;
+        moved(DAY);
+    }
     simulator.edit(|world| world.switches.auto_consent.enabled = false);
     Ok(())
 }

@@ -110,6 +110,22 @@ scene("charts have their time from left to right and three ranges, and all numbe
   assert.equal((await (await fetch(`${set.origin}/jobs.csv?show=failed`)).text()).trim().split("\r\n").length, 1);
 });
 
+scene("the numbers of a post are with the job that made it", ["--filled"], async ({ page, set }) => {
+  const [job] = await set.get("/api/v1/jobs");
+  await page.goto(`${set.origin}/jobs/${job.id}`);
+  const numbers = page.getByRole("region", { name: "Numbers", exact: true });
+  for (const name of ["Views", "Likes", "Comments", "Shares"]) await numbers.getByRole("figure", { name }).locator("svg").waitFor();
+  await numbers.getByRole("navigation", { name: "Time" }).getByRole("link", { name: "7 days" }).click();
+  await page.waitForURL(/days=7/);
+  const history = await set.get(`/api/v1/channels/${job.channel}/posts/${job.post_id}/stats/history`);
+  const views = history.map((sample) => sample.stats.views);
+  assert.ok(views.length >= 10 && views.at(-1) > views[0], JSON.stringify(views));
+  const file = await (await fetch(`${set.origin}/jobs/${job.id}/numbers.csv`)).text();
+  const [head, ...rows] = file.trim().split("\r\n");
+  assert.equal(head, "at,views,likes,comments,shares");
+  assert.equal(rows.length, history.length);
+});
+
 scene("uploads are listed with their sizes and can be removed", [], async (at) => {
   const { page, set } = at;
   await publishPage(at);

@@ -8,7 +8,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use social_channel::model::{Finding, ListQuery, Media, Post, PostPage, Profile, PublishForm, Stats};
-use social_channel::{Channel, Disconnected, Job, PublishRequest, StatsSample};
+use social_channel::{Channel, Disconnected, Job, PostSample, PublishRequest, StatsSample};
 
 use super::document::asks_provider;
 use super::page::{MOST, Page, limit};
@@ -21,6 +21,14 @@ use crate::problem::Problem;
 struct Named {
     /// The channel's id.
     channel: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct NamedPost {
+    /// The channel's id.
+    channel: String,
+    /// The platform's id of the post.
+    post: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -109,6 +117,15 @@ pub(super) fn routes() -> ApiRouter<State> {
             }),
         )
         .api_route(
+            "/channels/{channel}/posts/{post}/stats/history",
+            get_with(post_history, |op| {
+                op.id("get_post_stats_history")
+                    .tag("channels")
+                    .summary("A post's statistics over time, oldest first")
+                    .description("By the platform's id of the post, which a job has in `post_id`. The twenty newest posts of a channel are read as often as its own statistics. Of equal numbers in a row the first and the last are kept. Other posts have an empty list.")
+            }),
+        )
+        .api_route(
             "/channels/{channel}/publish-form",
             get_with(form, |op| {
                 asks_provider(op.id("get_publish_form").tag("channels").summary("What the account may post now"))
@@ -189,6 +206,15 @@ async fn history(
     Query(Since { since }): Query<Since>,
 ) -> Result<Json<Vec<StatsSample>>, Problem> {
     Ok(Json(caller.tenant(&state).stats_history(&channel, since).await?))
+}
+
+async fn post_history(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(NamedPost { channel, post }): Path<NamedPost>,
+    Query(Since { since }): Query<Since>,
+) -> Result<Json<Vec<PostSample>>, Problem> {
+    Ok(Json(caller.tenant(&state).post_stats_history(&channel, &post, since).await?))
 }
 
 async fn posts(

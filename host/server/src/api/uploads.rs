@@ -14,7 +14,7 @@ use social_channel::{Error, ErrorKind, NewUpload, Upload};
 
 use crate::State;
 use crate::auth::Caller;
-use crate::extract::{Path, Query, Raw};
+use crate::extract::{Body, Path, Query, Raw};
 use crate::problem::Problem;
 
 #[derive(Deserialize, JsonSchema)]
@@ -30,6 +30,14 @@ struct FileName {
     file_name: Option<String>,
 }
 
+/// What can be changed of an upload.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct UploadChange {
+    /// Whether it stays until `expires_at` also when its jobs have published.
+    held: bool,
+}
+
 pub(super) fn routes() -> ApiRouter<State> {
     ApiRouter::new()
         .api_route(
@@ -38,16 +46,22 @@ pub(super) fn routes() -> ApiRouter<State> {
                 op.id("upload")
                     .tag("uploads")
                     .summary("Bring media")
-                    .description("The body is the file, `Content-Type` its type. A `media` item of a job gives the returned id in `upload`. It is removed when its jobs have published, or after some days. Status 413 with the code `upload_room` means that the tenant's uploads have reached their size limit.")
+                    .description("The body is the file, `Content-Type` its type. A `media` item of a job gives the returned id in `upload`. It may be the media of several jobs. It is removed when its jobs have published, unless it is held, or after some days. Status 413 with the code `upload_room` means that the tenant's uploads have reached their size limit.")
                     .response::<201, Json<Upload>>()
             }),
         )
         .api_route(
             "/uploads/{upload}",
-            get_with(show, |op| op.id("get_upload").tag("uploads").summary("One upload")).delete_with(
-                delete,
-                |op| op.id("delete_upload").tag("uploads").summary("Remove an upload that no open job needs"),
-            ),
+            get_with(show, |op| op.id("get_upload").tag("uploads").summary("One upload"))
+                .patch_with(change, |op| {
+                    op.id("hold_upload")
+                        .tag("uploads")
+                        .summary("Hold an upload for more jobs")
+                        .description("An upload may be the media of several jobs, on several channels. Jobs that are stored while another one is open share it without this. For jobs that come later, hold it first, and let go of it after the last one.")
+                })
+                .delete_with(delete, |op| {
+                    op.id("delete_upload").tag("uploads").summary("Remove an upload that no open job needs")
+                }),
         )
 }
 
@@ -61,6 +75,15 @@ async fn show(
     Path(Named { upload }): Path<Named>,
 ) -> Result<Json<Upload>, Problem> {
     Ok(Json(caller.tenant(&state).upload(&upload).await?))
+}
+
+async fn change(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(Named { upload }): Path<Named>,
+    Body(UploadChange { held }): Body<UploadChange>,
+) -> Result<Json<Upload>, Problem> {
+    Ok(Json(caller.tenant(&state).hold_upload(&upload, held).await?))
 }
 
 async fn create(

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use social_channel::model::{ListQuery, Metric, PostPage, PostStats, PostSummary, Profile, Stats};
 use social_channel::{Channel, Error, ErrorKind, Health, StatsSample};
 
-use super::csv::Csv;
 use super::jobs::List;
 use super::layout::{Answer, Frame, Section};
+use super::numbers::{self, Number, Numbers};
 use super::{chart, connect, part};
 use crate::State;
 use crate::auth::{Form, Operator};
@@ -38,10 +38,6 @@ struct Page {
     days: Option<i64>,
 }
 
-/// Days that charts can show.
-const RANGES: [i64; 3] = [7, 28, 90];
-const DAY: i64 = 24 * 3600;
-
 async fn show(
     Shared(state): Shared<State>,
     Operator(browser): Operator,
@@ -60,11 +56,7 @@ async fn show(
     );
     // As the profile just told it.
     let channel = tenant.channel(&channel.id).await?;
-    let days = days.filter(|days| RANGES.contains(days)).unwrap_or(28);
-    // From the newest sample on, so that a service that stood still shows what it has.
-    let mut history = tenant.stats_history(&channel.id, None).await?;
-    let newest = history.last().map_or(0, |sample| sample.at);
-    history.retain(|sample| sample.at >= newest - days * DAY);
+    let history = history(state.tenant().stats_history(&channel.id, None).await?);
     let jobs = List::few(None, Some(&channel.id)).live(&state).await?;
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " (channel.display_name) }
@@ -140,51 +132,37 @@ fn trouble(what: &str, error: &Error) -> Markup {
     }
 }
 
-type Take = fn(&Stats) -> Option<u64>;
-const NUMBERS: [(&str, &str, Take); 4] = [
+const NUMBERS: [Number<Stats>; 4] = [
     ("followers", "Followers", |stats| stats.followers),
     ("likes", "Likes", |stats| stats.likes),
     ("posts", "Videos", |stats| stats.posts),
     ("following", "Following", |stats| stats.following),
 ];
 
-fn numbers(channel: &Channel, stats: Result<&Stats, &Error>, history: &[StatsSample], days: i64) -> Markup {
-    let kinds = NUMBERS;
+fn history(samples: Vec<StatsSample>) -> Vec<(i64, Stats)> {
+    samples.into_iter().map(|sample| (sample.at, sample.stats)).collect()
+}
+
+fn numbers(
+    channel: &Channel,
+    stats: Result<&Stats, &Error>,
+    history: &[(i64, Stats)],
+    days: Option<i64>,
+) -> Markup {
     let now = stats.ok();
     let here = format!("/channels/{}", channel.id);
+    let numbers = Numbers { here: &here, kinds: &NUMBERS, history, now, days };
     html! {
         section aria-labelledby="numbers" {
-            div.headline {
-                h2 id="numbers" { "Numbers" }
-                nav.ranges aria-label="Time" {
-                    @for range in RANGES { a href={(here) "?days=" (range) "#numbers"} aria-current=[(range == days).then_some("true")] { (range) " days" } }
-                }
-            }
+            (numbers.heading())
             @if let Err(error) = stats { (trouble("numbers", error)) }
             div.stats {
-                @for (id, title, take) in kinds {
-                    @let points: Vec<_> = history.iter().filter_map(|sample| Some((sample.at, take(&sample.stats)?))).collect();
-                    @if now.and_then(take).is_some() || !points.is_empty() { (chart::chart(&format!("n-{id}"), title, now.and_then(take), &points)) }
-                }
+                (numbers.charts())
                 @for Metric { name, value } in now.iter().flat_map(|stats| &stats.other) {
                     (chart::chart(&format!("n-{name}"), &part::words(name), Some(*value), &[]))
                 }
             }
-            @if history.len() > 1 {
-                details {
-                    summary { "As a table" }
-                    div.scroll tabindex="0" role="region" aria-label="Numbers over time" {
-                        table {
-                            thead { tr { th scope="col" { "When" } @for (_, title, _) in kinds { th.num scope="col" { (title) } } } }
-                            tbody {
-                                @for sample in history.iter().rev().take(100) {
-                                    tr { td { (part::instant(sample.at)) } @for (.., take) in kinds { td.num { @match take(&sample.stats) { Some(value) => (part::number(value)), None => "–" } } } }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            (numbers.table())
             p.fine.quiet { "Updated every few hours while the service runs." @if history.is_empty() { " There is no history yet." } @else { " " a href={(here) "/numbers.csv"} { "All numbers as CSV" } } }
         }
     }
@@ -250,18 +228,8 @@ fn post_numbers(stats: &PostStats) -> Markup {
 
 /// All numbers of a channel as CSV.
 async fn export(Shared(state): Shared<State>, _: Operator, Path(Named { channel }): Path<Named>) -> Answer {
-    let history = state.tenant().stats_history(&channel, None).await?;
-    let mut file = Csv::new(&["at", "followers", "likes", "posts", "following"]);
-    for sample in &history {
-        let mut cells = vec![part::instant_text(sample.at).0];
-        cells.extend(
-            NUMBERS
-                .iter()
-                .map(|(.., take)| take(&sample.stats).map_or_else(String::new, |value| value.to_string())),
-        );
-        file.row(&cells);
-    }
-    Ok(file.answer("numbers.csv"))
+    let history = history(state.tenant().stats_history(&channel, None).await?);
+    Ok(numbers::csv(&NUMBERS, &history).answer("numbers.csv"))
 }
 
 async fn disconnect(

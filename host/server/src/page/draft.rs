@@ -39,6 +39,8 @@ pub(super) struct Draft {
     pub(super) words: String,
     /// The form's own, from its first showing on.
     pub(super) key: String,
+    /// More channels that were chosen for the same post.
+    pub(super) also: Vec<String>,
 }
 
 impl Draft {
@@ -76,6 +78,7 @@ impl Draft {
             at_text: field("at").to_owned(),
             words: field("words").replace("\r\n", "\n"),
             key: field("key").to_owned(),
+            also: posted.all("also").map(str::to_owned).collect(),
         }
     }
 

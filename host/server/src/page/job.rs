@@ -7,14 +7,16 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
-use social_channel::model::{OptionValue, Quota};
+use social_channel::model::{OptionValue, PostStats, Quota};
 use social_channel::{Error, ErrorKind, HistoryRow, Job, JobChange, JobStatus, Resolution};
 
 use super::layout::{Answer, Frame, Section};
+use super::numbers::{self, Number, Numbers};
 use super::part;
 use crate::State;
 use crate::auth::{Browser, Form, Operator};
-use crate::extract::Path;
+use crate::extract::{Path, Query};
+use crate::problem::Problem;
 
 /// Attempts shown; the API has all.
 const HISTORY: usize = 200;
@@ -22,6 +24,7 @@ const HISTORY: usize = 200;
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/jobs/{job}", get(show))
+        .route("/jobs/{job}/numbers.csv", get(export))
         .route("/jobs/{job}/cancel", post(cancel))
         .route("/jobs/{job}/resume", post(resume))
         .route("/jobs/{job}/time", post(reschedule))
@@ -32,6 +35,11 @@ pub(super) fn routes() -> Router<State> {
 #[derive(Deserialize)]
 struct Named {
     job: String,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    days: Option<i64>,
 }
 
 /// The title of a job on the pages.
@@ -94,12 +102,19 @@ async fn show(
     Shared(state): Shared<State>,
     Operator(browser): Operator,
     Path(Named { job }): Path<Named>,
+    Query(Asked { days }): Query<Asked>,
 ) -> Answer {
-    draw(&state, &browser, &job, None).await
+    draw(&state, &browser, &job, days, None).await
 }
 
 /// The page; with what was refused, if something was.
-async fn draw(state: &State, browser: &Browser, job: &str, refused: Option<&Error>) -> Answer {
+async fn draw(
+    state: &State,
+    browser: &Browser,
+    job: &str,
+    days: Option<i64>,
+    refused: Option<&Error>,
+) -> Answer {
     let frame = Frame::new(state, browser).await?;
     let tenant = state.tenant();
     let job = tenant.job(job).await?;
@@ -117,6 +132,7 @@ async fn draw(state: &State, browser: &Browser, job: &str, refused: Option<&Erro
             @if let Some(error) = refused { (part::failure(error)) }
             @if job.is_scheduled() { (schedule(&frame, &job)) }
             (actions(&frame, &job))
+            (numbers(&job, &post_history(state, &job).await?, days))
             (facts(&job))
             (past(&history))
         }
@@ -190,6 +206,49 @@ fn actions(frame: &Frame, job: &Job) -> Markup {
             }
         }
     }
+}
+
+const NUMBERS: [Number<PostStats>; 4] = [
+    ("views", "Views", |stats| stats.views),
+    ("likes", "Likes", |stats| stats.likes),
+    ("comments", "Comments", |stats| stats.comments),
+    ("shares", "Shares", |stats| stats.shares),
+];
+
+/// The numbers of a job's post over time; none where the post is not known, or its channel is not connected.
+async fn post_history(state: &State, job: &Job) -> Result<Vec<(i64, PostStats)>, Problem> {
+    let Some(post) = &job.post_id else { return Ok(Vec::new()) };
+    match state.tenant().post_stats_history(&job.channel, post, None).await {
+        Ok(samples) => Ok(samples.into_iter().map(|sample| (sample.at, sample.stats)).collect()),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn numbers(job: &Job, history: &[(i64, PostStats)], days: Option<i64>) -> Markup {
+    let here = format!("/jobs/{}", job.id);
+    let numbers = Numbers { here: &here, kinds: &NUMBERS, history, now: None, days };
+    html! {
+        @if job.status == JobStatus::Published && job.post_id.is_some() {
+            section aria-labelledby="numbers" {
+                @if history.is_empty() {
+                    h2 id="numbers" { "Numbers" }
+                    p.quiet { "There are no numbers yet. Those of a channel's newest posts are read every few hours while the service runs." }
+                } @else {
+                    (numbers.heading())
+                    div.stats { (numbers.charts()) }
+                    (numbers.table())
+                    p.fine.quiet { "Updated every few hours, as long as the post is among the newest of its channel. " a href={(here) "/numbers.csv"} { "All numbers as CSV" } }
+                }
+            }
+        }
+    }
+}
+
+/// All numbers of a job's post as CSV.
+async fn export(Shared(state): Shared<State>, _: Operator, Path(Named { job }): Path<Named>) -> Answer {
+    let job = state.tenant().job(&job).await?;
+    Ok(numbers::csv(&NUMBERS, &post_history(&state, &job).await?).answer("numbers.csv"))
 }
 
 /// Another time for a scheduled job, or now.
@@ -334,7 +393,7 @@ async fn reschedule(
     match changed {
         Ok(job) => Ok(to(&job.id)),
         Err(error) if error.kind == ErrorKind::InvalidRequest => {
-            draw(&state, &operator.0, &job, Some(&error)).await
+            draw(&state, &operator.0, &job, None, Some(&error)).await
         }
         Err(error) => Err(error.into()),
     }

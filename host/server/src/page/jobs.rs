@@ -159,11 +159,14 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator, Query(l
     let frame = Frame::new(&state, &browser).await?;
     let (jobs, more) = list.read(&state).await?;
     let channels = state.tenant().channels().await?;
+    let is_first = list.show.is_none() && list.before.is_none();
+    let unfinished = if is_first { Some(super::crosspost::unfinished(&state).await?) } else { None };
     let first = List { before: None, ..list.clone() };
     let next = jobs.last().filter(|_| more).map(|job| List { before: Some(job.id.clone()), ..list.clone() });
     let soonest = list.show == Some(JobGroup::Scheduled);
     let body = html! {
         div.headline { h1 { "Jobs" } p.fine { a href="/uploads" { "Uploads" } " · " a href=(List { before: None, ..list.clone() }.url("/jobs.csv")) { "As CSV" } } }
+        @if let Some(unfinished) = unfinished { (unfinished) }
         nav.tabs aria-label="Show" {
             @for (label, group) in TABS {
                 a href=(List { show: group, ..List::default() }.url("/jobs")) aria-current=[(group == list.show).then_some("page")] { (label) }

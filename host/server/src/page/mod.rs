@@ -13,8 +13,10 @@
 //! | `guide` | Setup guide, checks, review kit |
 //! | `provider`, `key` | Settings: components, API keys |
 //! | `connect` | Channels, *Add channel*, and the return from a platform |
-//! | `channel`, `chart` | a channel's profile, statistics and posts |
+//! | `channel` | a channel's profile, statistics and posts |
+//! | `numbers`, `chart` | numbers over time |
 //! | `publish`, `draft` | the publish page |
+//! | `crosspost` | one post on several channels |
 //! | `jobs`, `job` | lists of jobs, and one of them |
 //! | `upload` | files that lie at this service |
 //! | `csv` | tables to download |
@@ -25,6 +27,7 @@ mod asset;
 mod channel;
 mod chart;
 mod connect;
+mod crosspost;
 mod csv;
 mod draft;
 mod guide;
@@ -34,6 +37,7 @@ mod job;
 mod jobs;
 mod key;
 mod layout;
+mod numbers;
 mod ownership;
 mod part;
 mod picture;

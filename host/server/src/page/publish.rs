@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::State as Shared;
-use axum::response::{IntoResponse, Redirect};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,9 +19,10 @@ use social_channel::model::{Finding, FormField, Post, PostKind, PublishForm, Quo
 use social_channel::{Channel, Digest, Error, ErrorKind, Job, JobChange, PublishRequest};
 
 use super::channel::Named;
+use super::crosspost::{self, Crosspost};
 use super::draft::{Draft, FIELD, measured};
 use super::layout::{Answer, Frame, Section};
-use super::part;
+use super::{part, upload};
 use crate::State;
 use crate::auth::{Browser, Form, Operator};
 use crate::extract::{Path, Query};
@@ -36,6 +37,8 @@ pub(super) fn routes() -> Router<State> {
 #[derive(Deserialize)]
 struct Asked {
     kind: Option<String>,
+    /// The post on several channels that this form is one of.
+    crosspost: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +55,10 @@ struct Page<'a> {
     drawn: &'a Drawn,
     /// The job whose post is being changed.
     job: Option<&'a Job>,
+    /// The post on several channels that this form is one of.
+    crosspost: Option<&'a Crosspost>,
+    /// The channels that the same post may go to.
+    others: &'a [Channel],
     /// The findings of the check; None: it did not run.
     findings: Option<&'a [Finding]>,
     error: Option<&'a Error>,
@@ -95,9 +102,22 @@ async fn show(
     Query(asked): Query<Asked>,
 ) -> Answer {
     let channel = state.tenant().channel(&channel).await?;
+    let crosspost = match &asked.crosspost {
+        Some(id) => Some(Crosspost::named(&state, id).await?),
+        None => None,
+    };
+    if let Some(it) = &crosspost
+        && (!it.has(&channel.id) || it.job(&state, &channel.id).await?.is_some())
+    {
+        return Ok(Redirect::to(&it.address()).into_response());
+    }
     let form = state.tenant().publish_form(&channel.id).await?;
-    let kind = kind(&form, asked.kind.as_deref())?;
-    let draft = Draft { key: new_key()?, ..Draft::new(&form, &kind.name) };
+    let wanted = asked.kind.as_deref().or_else(|| Some(crosspost.as_ref()?.kind(&channel.id)));
+    let kind = kind(&form, wanted)?;
+    let draft = match &crosspost {
+        Some(it) => it.draft(&channel.id, &form, &kind.name),
+        None => Draft { key: new_key()?, ..Draft::new(&form, &kind.name) },
+    };
     let drawn = form::draw(&form, &kind.name, &draft.values);
     let page = Page {
         channel: &channel,
@@ -106,6 +126,8 @@ async fn show(
         draft: &draft,
         drawn: &drawn,
         job: None,
+        crosspost: crosspost.as_ref(),
+        others: &others(&state, &channel).await?,
         findings: None,
         error: None,
     };
@@ -129,6 +151,26 @@ async fn send(
     }
     let drawn = form::draw(&form, &kind.name, &draft.values);
     let action = posted.get("action").unwrap_or("publish");
+    let post = Draft::post(&form, &kind.name, &drawn.values);
+    let media = draft.media();
+    let mut request = PublishRequest {
+        publish_at: draft.at.filter(|_| draft.later),
+        consent: Some(consent(&form, &drawn)),
+        ..PublishRequest::new(post, media)
+    };
+    let own_key = idempotency_key(&draft, &channel.id, &request)?;
+    let mut crosspost = Crosspost::load(&state, &draft.key).await?.filter(|it| it.has(&channel.id));
+    let goes_on = action == "together" && !draft.also.is_empty() && !request.media.is_empty();
+    if !keyless && (goes_on || (action == "publish" && !draft.also.is_empty())) {
+        crosspost = Some(Crosspost::begin(&state, &channel.id, &kind.name, &draft, &own_key).await?);
+    }
+    if let Some(sent) = already_sent(&state, crosspost.as_ref(), &draft.key, &channel.id).await? {
+        return Ok(sent);
+    }
+    if let Some(it) = crosspost.as_ref().filter(|_| goes_on) {
+        return Ok(Redirect::to(&it.address()).into_response());
+    }
+    let others = others(&state, &channel).await?;
     let mut page = Page {
         channel: &channel,
         form: &form,
@@ -136,14 +178,23 @@ async fn send(
         draft: &draft,
         drawn: &drawn,
         job: None,
+        crosspost: crosspost.as_ref(),
+        others: &others,
         findings: None,
         error: None,
     };
     if action == "update" {
         return draw(&state, &operator.0, StatusCode::OK, &page).await;
     }
-    let post = Draft::post(&form, &kind.name, &drawn.values);
-    let media = draft.media();
+    if action == "together" {
+        let lacking = [wrong(
+            "channels",
+            "a file or a link, and at least one more channel, are needed to go on".to_owned(),
+            "choose them, then go on",
+        )];
+        page.findings = Some(&lacking);
+        return draw(&state, &operator.0, StatusCode::UNPROCESSABLE_ENTITY, &page).await;
+    }
     let mut findings = missing(&page);
     if keyless {
         let message =
@@ -152,31 +203,72 @@ async fn send(
     }
     let mut failure = None;
     if findings.is_empty() {
-        match tenant.check_post(&channel.id, &post, &media).await {
+        match tenant.check_post(&channel.id, &request.post, &request.media).await {
             Ok(found) => findings = found,
             Err(error) => failure = Some(error),
         }
     }
-    let wrong = failure.is_some() || findings.iter().any(|finding| finding.severity == Severity::Error);
-    if action == "check" || wrong {
-        page.findings = Some(&findings);
-        page.error = failure.as_ref();
-        let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-        return draw(&state, &operator.0, status, &page).await;
-    }
-    let mut request = PublishRequest {
-        publish_at: draft.at.filter(|_| draft.later),
-        consent: Some(consent(&form, &drawn)),
-        ..PublishRequest::new(post, media)
-    };
-    request.idempotency_key = Some(idempotency_key(&draft, &channel.id, &request)?);
-    match tenant.publish(&channel.id, request).await {
-        Ok(job) => Ok(Redirect::to(&format!("/jobs/{}", job.id)).into_response()),
-        Err(error) => {
-            page.error = Some(&error);
-            draw(&state, &operator.0, StatusCode::UNPROCESSABLE_ENTITY, &page).await
+    let mut wrong = failure.is_some() || findings.iter().any(|finding| finding.severity == Severity::Error);
+    if action == "publish" && !wrong {
+        request.idempotency_key = Some(crosspost.as_ref().map_or(own_key, |it| it.key(&channel.id)));
+        match tenant.publish(&channel.id, request).await {
+            Ok(job) => return accepted(&state, crosspost, &channel.id, &job).await,
+            Err(error) => failure = Some(error),
         }
+        wrong = true;
+        findings.clear();
     }
+    if let Some(it) = crosspost.as_mut().filter(|_| action == "publish") {
+        let reason = crosspost::reason(&findings, failure.as_ref());
+        it.refused(&state, &channel.id, &kind.name, &draft, &reason).await?;
+    }
+    let page = Page {
+        channel: &channel,
+        form: &form,
+        kind,
+        draft: &draft,
+        drawn: &drawn,
+        job: None,
+        crosspost: crosspost.as_ref(),
+        others: &others,
+        findings: Some(&findings),
+        error: failure.as_ref(),
+    };
+    let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    draw(&state, &operator.0, status, &page).await
+}
+
+/// The other channels of the tenant.
+async fn others(state: &State, channel: &Channel) -> Result<Vec<Channel>, Problem> {
+    let mut channels = state.tenant().channels().await?;
+    channels.retain(|other| other.id != channel.id);
+    Ok(channels)
+}
+
+/// Where to, if this form has its job already as one of several channels: the form may have been left open in another
+/// window, or come back with the browser's Back.
+async fn already_sent(
+    state: &State,
+    crosspost: Option<&Crosspost>,
+    key: &str,
+    channel: &str,
+) -> Result<Option<Response>, Problem> {
+    let (job, place) = match crosspost {
+        Some(it) => (it.job(state, channel).await?, Some(it.address())),
+        // What was stored of it may be over; its job is not.
+        None => (state.tenant().job_of_key(&crosspost::key(key, channel)).await?, None),
+    };
+    let to = job.map(|job| place.unwrap_or_else(|| format!("/jobs/{}", job.id)));
+    Ok(to.map(|to| Redirect::to(&to).into_response()))
+}
+
+/// The job is stored: on to it, or to how the other channels stand.
+async fn accepted(state: &State, crosspost: Option<Crosspost>, channel: &str, job: &Job) -> Answer {
+    let Some(mut crosspost) = crosspost else {
+        return Ok(Redirect::to(&format!("/jobs/{}", job.id)).into_response());
+    };
+    crosspost.sent(state, channel).await?;
+    Ok(Redirect::to(&crosspost.address()).into_response())
 }
 
 /// The consent: who agreed, when, and to which words.
@@ -281,6 +373,8 @@ async fn show_change(
         draft: &draft,
         drawn: &drawn,
         job: Some(&job),
+        crosspost: None,
+        others: &[],
         findings: None,
         error: job.error.as_ref(),
     };
@@ -307,6 +401,8 @@ async fn change(
         draft: &draft,
         drawn: &drawn,
         job: Some(&job),
+        crosspost: None,
+        others: &[],
         findings: None,
         error: None,
     };
@@ -346,6 +442,7 @@ fn view(frame: &Frame, page: &Page<'_>) -> Markup {
     html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " a href={"/channels/" (channel.id)} { (channel.display_name) } " / Publish" }
         h1 { @if job.is_some() { "Edit post" } @else { "Publish" } }
+        @if let Some(it) = page.crosspost { p { "Channel " (it.position(&channel.id)) ". " a href=(it.address()) { "All channels of this post" } } }
         section.author.card aria-label="Author" {
             (part::avatar(frame.picture(&page.channel.app, form.account_avatar_url.as_deref()), &form.account_name))
             p { "Posting as " strong.author-name { (form.account_name) } }
@@ -359,7 +456,7 @@ fn view(frame: &Frame, page: &Page<'_>) -> Markup {
         }
         @if job.is_none() && form.kinds.len() > 1 {
             nav.tabs aria-label="Kind of post" {
-                @for one in &form.kinds { a href={(here) "?kind=" (part::encoded(&one.name))} aria-current=[(one.name == kind.name).then_some("page")] { (one.label) } }
+                @for one in &form.kinds { a href={(here) "?kind=" (part::encoded(&one.name)) @if let Some(it) = page.crosspost { "&crosspost=" (part::encoded(&it.id)) }} aria-current=[(one.name == kind.name).then_some("page")] { (one.label) } }
             }
         }
         form id="publish" method="post" action=(action) data-kind=(kind.name) data-app=(channel.app) data-form=(serde_json::to_string(form).unwrap_or_default()) {
@@ -373,13 +470,15 @@ fn view(frame: &Frame, page: &Page<'_>) -> Markup {
                     @else if findings.is_empty() { div.note.good { p { strong { "Checked: no problems found." } } } }
                     @else { (part::findings(findings)) }
                 }
+                @if let Some(it) = page.crosspost.filter(|_| page.findings.is_some() || page.error.is_some()) { p { "This is about this channel only. " a href=(it.address()) { "Go on with the other channels" } } }
             }
             div.publish {
-                @if job.is_none() { (media(page)) }
+                @if page.crosspost.is_some() { (same_media(page)) } @else if job.is_none() { (media(page)) }
                 (preview(frame, page))
                 div.compose {
                     @for field in form::fields(form, &kind.name) { (self::field(page, field)) }
                     @if job.is_none() { (when(page)) }
+                    @if job.is_none() && page.crosspost.is_none() { (crosspost::choice(page.others, &page.draft.also)) }
                 }
                 (closing(page))
             }
@@ -416,20 +515,39 @@ fn media(page: &Page<'_>) -> Markup {
                         data-formats=(part::formats(&kind.content_types)) data-max-size=[kind.max_size] data-max-duration=[kind.max_duration] data-max-files=(kind.max_media);
                     }
                 }
-                ul id="uploads" aria-label="Uploaded files" {
-                    @for uploaded in &draft.uploads {
-                        li.upload {
-                            input type="hidden" name="media" value=(serde_json::to_string(uploaded).unwrap_or_default());
-                            span { (uploaded.name) " · " (part::bytes(uploaded.size)) " · uploaded" }
-                        }
-                    }
-                }
+                (uploads(page))
                 div id="left-out" role="alert" {}
                 div id="upload-status" role="status" {}
                 noscript { p.note.info { "Without scripts files cannot be uploaded from here; use a link." } }
                 label for="urls" { @if many { "Use links, one a line" } @else { "Use a link" } }
                 @if many { textarea id="urls" name="urls" rows="2" spellcheck="false" placeholder="https://" { (draft.urls) } }
                 @else { input id="urls" name="urls" type="url" value=(draft.urls) placeholder="https://" spellcheck="false"; }
+            }
+        }
+    }
+}
+
+/// The files and links that all channels of a post share.
+fn same_media(page: &Page<'_>) -> Markup {
+    html! {
+        section.field id="field-media" aria-labelledby="same-media" {
+            h2 id="same-media" { "Files" }
+            p.help { "The same for all channels of this post." }
+            (uploads(page))
+            input type="hidden" id="urls" name="urls" value=(page.draft.urls);
+            @for url in page.draft.urls.lines() { p { (url) } }
+        }
+    }
+}
+
+fn uploads(page: &Page<'_>) -> Markup {
+    html! {
+        ul id="uploads" aria-label="Uploaded files" {
+            @for uploaded in &page.draft.uploads {
+                li.upload data-preview=(upload::content_address(&uploaded.upload, &page.channel.app)) {
+                    input type="hidden" name="media" value=(serde_json::to_string(uploaded).unwrap_or_default());
+                    span { (uploaded.name) " · " (part::bytes(uploaded.size)) " · uploaded" }
+                }
             }
         }
     }
@@ -532,7 +650,12 @@ fn preview(frame: &Frame, page: &Page<'_>) -> Markup {
                 @let media = draft.media().len();
                 @if let Some(job) = page.job { p.quiet { @for medium in &job.media { (medium.file_name.as_deref().unwrap_or("A file")) " · " (part::bytes(medium.size)) br; } } }
                 @else if media == 0 { p.quiet { "Choose a file to see it here as it will be posted." } }
-                @else { p.quiet { (media) @if media == 1 { " file" } @else { " files" } } }
+                @else if draft.uploads.is_empty() { p.quiet { (media) @if media == 1 { " file" } @else { " files" } } }
+                @for uploaded in &draft.uploads {
+                    @let address = upload::content_address(&uploaded.upload, &page.channel.app);
+                    @if is_film(page.kind) { video src=(address) controls preload="metadata" aria-label="Preview of the video" {} }
+                    @else { img src=(address) alt="Preview of the photo"; }
+                }
             }
             p.by { (part::avatar(frame.picture(&page.channel.app, form.account_avatar_url.as_deref()), &form.account_name)) strong { (form.account_name) } }
             p.title data-preview="title" { (text("title")) }
@@ -540,6 +663,11 @@ fn preview(frame: &Frame, page: &Page<'_>) -> Markup {
             p.fine.quiet { "Nothing is added to it: no watermark, no logo, no text." }
         }
     }
+}
+
+/// Whether its files are videos.
+fn is_film(kind: &PostKind) -> bool {
+    kind.content_types.first().is_none_or(|first| first.starts_with("video/"))
 }
 
 /// The words to which the person agrees, next to the button.

@@ -4,8 +4,8 @@ use axum::Router;
 use axum::middleware::from_fn;
 
 use super::{
-    app, asset, channel, connect, guide, home, integration, job, jobs, key, picture, problem, provider,
-    publish, sign_in, upload,
+    app, asset, channel, connect, crosspost, guide, home, integration, job, jobs, key, picture, problem,
+    provider, publish, sign_in, upload,
 };
 use crate::State;
 
@@ -22,6 +22,7 @@ pub(crate) fn router() -> Router<State> {
         .merge(connect::routes())
         .merge(channel::routes())
         .merge(publish::routes())
+        .merge(crosspost::routes())
         .merge(jobs::routes())
         .merge(job::routes())
         .merge(upload::routes())

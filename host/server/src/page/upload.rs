@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
-use http::StatusCode;
+use http::{HeaderMap, Method, StatusCode};
 use maud::html;
 use serde::Deserialize;
 use social_channel::{Error, ErrorKind};
@@ -13,15 +13,42 @@ use super::layout::{Answer, Frame, Section};
 use super::part;
 use crate::State;
 use crate::auth::{Browser, Form, Operator};
-use crate::extract::Path;
+use crate::extract::{Path, Query};
+use crate::served;
 
 pub(super) fn routes() -> Router<State> {
-    Router::new().route("/uploads", get(show)).route("/uploads/{upload}/remove", post(remove))
+    Router::new()
+        .route("/uploads", get(show))
+        .route("/uploads/{upload}/content", get(content))
+        .route("/uploads/{upload}/remove", post(remove))
 }
 
 #[derive(Deserialize)]
 struct Named {
     upload: String,
+}
+
+/// The app that its job will be of.
+#[derive(Deserialize)]
+struct OfApp {
+    app: String,
+}
+
+/// The address of an upload's bytes, for a preview.
+pub(super) fn content_address(upload: &str, app: &str) -> String {
+    format!("/uploads/{}/content?app={}", part::encoded(upload), part::encoded(app))
+}
+
+async fn content(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { upload }): Path<Named>,
+    Query(OfApp { app }): Query<OfApp>,
+    method: Method,
+    headers: HeaderMap,
+) -> Answer {
+    let media = state.tenant().upload_content(&app, &upload).await?;
+    Ok(served::answer(&media, &method, &headers)?)
 }
 
 async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
@@ -49,6 +76,7 @@ async fn draw(state: &State, browser: &Browser, refused: Option<&Error>) -> Answ
                             p.fine {
                                 (part::bytes(upload.size)) " · uploaded " (part::moment(upload.created_at))
                                 " · kept until " (part::instant(upload.expires_at)) ", and as long as an open job needs it"
+                                @if upload.held { "; held for a post on several channels" }
                             }
                         }
                         form method="post" action={"/uploads/" (part::encoded(&upload.id)) "/remove"} {

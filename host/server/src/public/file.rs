@@ -5,9 +5,9 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, Method, Uri};
 
-use super::FOREIGN_POLICY;
 use crate::State;
 use crate::problem::Problem;
+use crate::served::FOREIGN_POLICY;
 use crate::site::{Site, served_type};
 
 /// Paths without a route: a file that the operator added, or not found.

@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use social_channel::{ErrorKind, WEBHOOK_BODY, Webhook};
 
-use super::FOREIGN_POLICY;
 use crate::State;
 use crate::extract::{Path, Raw};
 use crate::problem::Problem;
+use crate::served::FOREIGN_POLICY;
 
 #[derive(Deserialize)]
 pub(super) struct Named {

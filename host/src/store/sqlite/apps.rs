@@ -210,13 +210,14 @@ impl AppStore for Sqlite {
             if accounts == 0 {
                 sqlx::query("DELETE FROM sessions WHERE app = ?").bind(id).execute(&mut *db).await?;
                 sqlx::query("DELETE FROM provider_values WHERE app = ?").bind(id).execute(&mut *db).await?;
-                sqlx::query(
+                for delete in [
                     "DELETE FROM stats_samples WHERE (tenant, channel) IN
                      (SELECT tenant, channel FROM former_channels WHERE app = ?)",
-                )
-                .bind(id)
-                .execute(&mut *db)
-                .await?;
+                    "DELETE FROM post_samples WHERE (tenant, channel) IN
+                     (SELECT tenant, channel FROM former_channels WHERE app = ?)",
+                ] {
+                    sqlx::query(delete).bind(id).execute(&mut *db).await?;
+                }
                 sqlx::query("DELETE FROM former_channels WHERE app = ?").bind(id).execute(&mut *db).await?;
                 // Other processes identify apps by name and revision, so a new app must not repeat an old revision.
                 sqlx::query(

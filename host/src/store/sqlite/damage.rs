@@ -58,12 +58,15 @@ async fn fill(db: &Opened) {
             NewAccount { grant: Some(name.to_owned()), refresh_due_at: Some(0), ..db.account(name, name) };
         db.one.connect_account(tenant(), &account, &|_| Ok(sealed("credentials"))).await.unwrap();
         db.one.insert_sample(tenant(), name, 5, "{}").await.unwrap();
+        let numbers = [(name.to_owned(), "{}".to_owned())];
+        db.one.insert_post_samples(tenant(), name, 5, &numbers).await.unwrap();
         let upload = UploadRow {
             id: name.to_owned(),
             tenant: tenant().as_str().to_owned(),
             file_name: None,
             content_type: None,
             size: 1,
+            held: false,
             created_at: db.now(),
         };
         assert!(db.one.insert_upload(&upload, None).await.unwrap());
@@ -116,6 +119,13 @@ async fn fill(db: &Opened) {
             expires_at: None,
         };
         db.one.change_documents(&[DocumentChange::Put(document)]).await.unwrap();
+        let draft = DraftRow {
+            id: name.to_owned(),
+            content: sealed(name),
+            created_at: db.now(),
+            expires_at: i64::MAX,
+        };
+        db.one.put_draft(tenant(), &draft).await.unwrap();
     }
 }
 
@@ -134,7 +144,9 @@ async fn look(db: &Opened, case: &str) {
     good("refresh", of_all(store.accounts_to_refresh(i64::MAX).await.unwrap()));
     good("look", of_all(store.accounts_to_look_at(i64::MAX).await.unwrap()));
     good("sample", of_all(store.channels_to_sample(6).await.unwrap()));
+    good("sample posts", of_all(store.channels_to_sample_posts(i64::MAX).await.unwrap()));
     good("uploads", store.uploads(tenant()).await.unwrap().into_iter().map(|it| it.id).collect());
+    good("drafts", store.drafts(tenant()).await.unwrap().into_iter().map(|it| it.id).collect());
     good("documents", store.documents("kind").await.unwrap().into_iter().map(|it| it.id).collect());
     good("keys", store.list_keys("app", "", None, 9).await.unwrap());
     let filter = |limit| JobFilter { limit, ..JobFilter::default() };
@@ -165,12 +177,15 @@ async fn look(db: &Opened, case: &str) {
             ("grant", store.accounts_of_grant("app", Some(name), "").await.map(|it| !it.is_empty())),
             ("samples", store.samples(tenant(), name, 0).await.map(|it| !it.is_empty())),
             ("newest sample", store.newest_sample(tenant(), name).await.map(|it| it.is_some())),
+            ("post samples", store.post_samples(tenant(), name, name, 0).await.map(|it| !it.is_empty())),
+            ("posts sampled", store.posts_sampled_at(tenant(), name).await.map(|it| it.is_some())),
             ("job", store.job(tenant(), name).await.map(|it| it.is_some())),
             ("job of key", store.job_of_key(tenant(), name).await.map(|it| it.is_some())),
             ("history", store.job_history(tenant(), name).await.map(|it| !it.is_empty())),
             ("event", store.waiting_event(name).await.map(|it| it.is_some())),
             ("upload", store.upload(tenant(), name).await.map(|it| it.is_some())),
             ("link", store.media_link(name).await.map(|it| it.is_some())),
+            ("draft", store.draft(tenant(), name).await.map(|it| it.is_some())),
             ("document", store.document("kind", name).await.map(|it| it.is_some())),
             (
                 "value",
@@ -213,6 +228,9 @@ async fn look(db: &Opened, case: &str) {
     store.prune_history(i64::MAX).await.unwrap();
     store.prune_jobs(i64::MAX).await.unwrap();
     store.take_finished_uploads(0).await.unwrap();
+    let numbers = BOTH.map(|name| (name.to_owned(), "{}".to_owned()));
+    store.insert_post_samples(tenant(), "good", 7, &numbers).await.unwrap();
+    assert!(store.begin_post_samples(tenant(), "good", 8, 8).await.unwrap(), "{case}");
     store.delete_finished_media_links(0).await.unwrap();
     db.store_job(JobRow { idempotency_key: Some("new".to_owned()), ..db.job("new", "good") }).await;
 }

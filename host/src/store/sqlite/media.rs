@@ -15,6 +15,7 @@ fn upload(row: &SqliteRow) -> sqlx::Result<UploadRow> {
         file_name: row.try_get("file_name")?,
         content_type: row.try_get("content_type")?,
         size: row.try_get("size")?,
+        held: row.try_get("held")?,
         created_at: row.try_get("created_at")?,
     })
 }
@@ -42,14 +43,15 @@ impl MediaStore for Sqlite {
                 }
             }
             sqlx::query(
-                "INSERT INTO uploads (id, tenant, file_name, content_type, size, created_at)
-                 VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO uploads (id, tenant, file_name, content_type, size, held, created_at)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(&upload.id)
             .bind(&upload.tenant)
             .bind(&upload.file_name)
             .bind(&upload.content_type)
             .bind(upload.size)
+            .bind(upload.held)
             .bind(upload.created_at)
             .execute(&mut *db)
             .await
@@ -59,7 +61,7 @@ impl MediaStore for Sqlite {
 
     async fn upload(&self, tenant: &TenantId, id: &str) -> Result<Option<UploadRow>> {
         let row = sqlx::query(
-            "SELECT id, tenant, file_name, content_type, size, created_at FROM uploads
+            "SELECT id, tenant, file_name, content_type, size, held, created_at FROM uploads
              WHERE tenant = ? AND id = ?",
         )
         .bind(tenant.as_str())
@@ -72,7 +74,7 @@ impl MediaStore for Sqlite {
 
     async fn uploads(&self, tenant: &TenantId) -> Result<Vec<UploadRow>> {
         let rows = sqlx::query(
-            "SELECT id, tenant, file_name, content_type, size, created_at FROM uploads
+            "SELECT id, tenant, file_name, content_type, size, held, created_at FROM uploads
              WHERE tenant = ? ORDER BY created_at DESC, id",
         )
         .bind(tenant.as_str())
@@ -95,6 +97,18 @@ impl MediaStore for Sqlite {
         })
     }
 
+    async fn hold_upload(&self, tenant: &TenantId, id: &str, held: bool) -> Result<bool> {
+        write!(self for tenant.as_str(), db => {
+            let done = sqlx::query("UPDATE uploads SET held = ? WHERE tenant = ? AND id = ?")
+                .bind(held)
+                .bind(tenant.as_str())
+                .bind(id)
+                .execute(&mut *db)
+                .await?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
     async fn known_uploads(&self, ids: &[String]) -> Result<Vec<String>> {
         let ids = serde_json::to_string(ids).unwrap_or_default();
         sqlx::query_scalar("SELECT id FROM uploads WHERE id IN (SELECT value FROM json_each(?))")
@@ -108,7 +122,7 @@ impl MediaStore for Sqlite {
         let delete = format!(
             "DELETE FROM uploads AS u WHERE NOT {OPEN_JOB} AND (
                u.created_at < ?
-               OR (EXISTS (SELECT 1 FROM upload_jobs uj WHERE uj.upload = u.id)
+               OR (u.held = 0 AND EXISTS (SELECT 1 FROM upload_jobs uj WHERE uj.upload = u.id)
                    AND NOT EXISTS (SELECT 1 FROM upload_jobs uj JOIN jobs j ON j.id = uj.job
                      WHERE uj.upload = u.id AND j.status NOT IN ('published', 'cancelled'))))
              RETURNING id, tenant"

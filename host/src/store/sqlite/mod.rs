@@ -55,6 +55,7 @@ mod apps;
 mod damage;
 mod disk;
 mod documents;
+mod drafts;
 mod events;
 mod failure;
 mod jobs;
@@ -90,12 +91,13 @@ use super::*;
 
 /// Applied in order; `PRAGMA user_version` counts them. sqlx's own migrator does not lock SQLite, and
 /// two processes may start at once.
-const SCHEMA: [&str; 5] = [
+const SCHEMA: [&str; 6] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 
 /// How long one process waits for another's write. Transactions are small, so a longer wait means a disk problem.
@@ -394,7 +396,7 @@ struct SealedColumn {
     update: &'static str,
 }
 
-const SEALED: [SealedColumn; 9] = [
+const SEALED: [SealedColumn; 10] = [
     SealedColumn {
         table: "meta",
         column: "value",
@@ -436,6 +438,12 @@ const SEALED: [SealedColumn; 9] = [
         column: "state",
         select: "SELECT tenant || '/' || id, state FROM jobs WHERE state IS NOT NULL",
         update: "UPDATE jobs SET state = ?1 WHERE state = ?2 AND tenant = ?3 AND id = ?4",
+    },
+    SealedColumn {
+        table: "drafts",
+        column: "content",
+        select: "SELECT tenant || '/' || id, content FROM drafts",
+        update: "UPDATE drafts SET content = ?1 WHERE content = ?2 AND tenant = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "provider_values",

@@ -10,7 +10,7 @@ use social_channel_server::Config;
 use crate::story::connect;
 
 /// A service with the provider of the tests beside TikTok's, as the app `test`.
-async fn with_a_provider(config: Config) -> Service {
+pub(crate) async fn with_a_provider(config: Config) -> Service {
     let service = Service::with(config).await.unwrap();
     let component = library_tests::component("test_provider").unwrap();
     let install = Request::post("/api/v1/providers")
@@ -21,6 +21,17 @@ async fn with_a_provider(config: Config) -> Service {
     let made = set(&service, json!({})).await;
     assert!(made.status.is_success(), "{}", made.text());
     service
+}
+
+/// Connects an account of that provider; returns its channel.
+pub(crate) async fn connect_there(service: &Service) -> String {
+    set(service, json!({"behaviour": "lead-elsewhere", "url": "https://network.example/authorize"})).await;
+    let begin = json!({"owner": "x", "redirect_uri": "https://social.example.com/callback/test"});
+    let begun = service.call(Method::POST, "/api/v1/apps/test/connects", begin).await.unwrap();
+    let state = begun.json()["redirect"]["state"].as_str().unwrap().to_owned();
+    let complete = json!({"owner": "x", "callback": format!("code=1&state={state}")});
+    let done = service.call(Method::POST, "/api/v1/connects/complete", complete).await.unwrap();
+    done.json()["channel"]["id"].as_str().unwrap_or_else(|| panic!("{}", done.text())).to_owned()
 }
 
 async fn set(service: &Service, settings: Value) -> Answer {
@@ -84,12 +95,7 @@ async fn no_link_of_a_provider_leads_to_ourselves_or_runs_anything() {
     let theirs = json!({"owner": "x", "redirect_uri": "https://shop.example.com/callback"});
     let answer = service.call(Method::POST, "/api/v1/apps/test/connects", theirs).await.unwrap();
     assert_eq!(answer.json()["kind"], "provider_fault", "{}", answer.text());
-    set(&service, json!({"behaviour": "lead-elsewhere", "url": "https://network.example/authorize"})).await;
-    let state = begun().await.json()["redirect"]["state"].as_str().unwrap().to_owned();
-    let complete = json!({"owner": "x", "callback": format!("code=1&state={state}")});
-    let done = service.call(Method::POST, "/api/v1/connects/complete", complete).await.unwrap();
-    let channel =
-        done.json()["channel"]["id"].as_str().unwrap_or_else(|| panic!("{}", done.text())).to_owned();
+    let channel = connect_there(&service).await;
     for (avatar, kept) in [("data:text/html,x", false), ("https://cdn.example/a.png", true)] {
         set(&service, json!({"behaviour": "links", "url": avatar})).await;
         let profile = service.get(&format!("/api/v1/channels/{channel}/profile")).await.unwrap();

@@ -6,12 +6,14 @@
 
 mod access;
 mod checks;
+mod crossposting;
 mod domains;
 mod edge;
 mod events;
 mod fairness;
 mod foreign;
 mod media;
+mod numbers;
 mod outside;
 mod pressing;
 mod providers;

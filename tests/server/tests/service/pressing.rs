@@ -7,13 +7,13 @@ use server_tests::{Answer, Browser, Service};
 use crate::story::{connect, upload};
 
 /// The form's own key, as the page carries it.
-fn key(page: &str) -> String {
+pub(crate) fn key(page: &str) -> String {
     let (_, rest) = page.split_once(r#"name="key" value=""#).unwrap_or_else(|| panic!("no key in {page}"));
     rest.split_once('"').unwrap().0.to_owned()
 }
 
 /// The words beside the button, which the person agrees to.
-fn words(page: &str) -> String {
+pub(crate) fn words(page: &str) -> String {
     let (_, rest) = page.split_once(r#"id="words" value=""#).unwrap();
     rest.split_once('"').unwrap().0.replace("&amp;", "&").replace("&quot;", "\"")
 }

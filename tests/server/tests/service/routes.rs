@@ -65,6 +65,7 @@ async fn what_is_not_there_is_not_found() {
         "/api/v1/channels/nobody/stats",
         "/api/v1/channels/nobody/stats/history",
         "/api/v1/channels/nobody/posts",
+        "/api/v1/channels/nobody/posts/1/stats/history",
         "/api/v1/channels/nobody/posts?ids=1,2",
         "/api/v1/channels/nobody/publish-form",
         "/api/v1/jobs/nobody",
