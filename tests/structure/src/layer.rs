@@ -73,7 +73,7 @@ pub const CRATES: &[Crate] = &[
         folder: "host/cli",
         root: "host/cli/src/main.rs",
         layers: &[
-            layer("machine", &["browser", "failure", "loopback", "signal", "trace", "variable"]),
+            layer("machine", &["browser", "failure", "loopback", "shipped", "signal", "trace", "variable"]),
             layer("words", &["input", "output", "report"]),
             layer("session", &["global", "progress", "session", "simulator"]),
             layer("command", &["command"]),
