@@ -338,6 +338,14 @@ impl Host {
         Ok(document::list(self.parts.store.documents(kind).await?))
     }
 
+    /// Whether there are documents of a kind, also such as cannot be read. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn has_documents(&self, kind: &str) -> Result<bool> {
+        self.parts.store.has_documents(kind).await
+    }
+
     /// Makes all of these changes or none, also if the future is dropped. Returns how many documents were written or
     /// removed.
     ///

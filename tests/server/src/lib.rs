@@ -144,6 +144,21 @@ impl Service {
     }
 }
 
+impl Service {
+    /// What the sign-in page answers, and the browser that it answers.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub async fn sign_in(&self, name: Option<&str>, password: &str) -> Result<(Answer, Browser<'_>)> {
+        let stranger = Browser { service: self, cookie: format!("social-channel={}", "x".repeat(43)) };
+        let fields: Vec<_> =
+            name.map(|name| ("name", name)).into_iter().chain([("password", password)]).collect();
+        let answer = stranger.submit("/sign-in", "/sign-in", &fields).await?;
+        let cookie = answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned();
+        Ok((answer, Browser { service: self, cookie }))
+    }
+}
+
 impl Browser<'_> {
     /// Opens a page.
     ///

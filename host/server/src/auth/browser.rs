@@ -1,7 +1,7 @@
 //! Browsers: each gets one cookie of 256 random bits. Signing in creates a new one, so that a previously
 //! planted cookie becomes useless. CSRF tokens are derived from it.
 
-use crate::access::Access;
+use crate::access::{Access, SignedIn};
 use std::convert::Infallible;
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
-use social_channel::{Error, SecretText};
+use social_channel::{Error, SecretText, Tenant};
 use subtle::ConstantTimeEq as _;
 
 use super::client::client;
@@ -40,6 +40,8 @@ pub struct Browser {
     cookie: SecretText,
     csrf: String,
     address: Option<IpAddr>,
+    /// The person who signed in, once that is known.
+    person: Option<String>,
     /// Whether it sent the cookie; otherwise the cookie is new.
     known: bool,
 }
@@ -47,7 +49,7 @@ pub struct Browser {
 impl Browser {
     fn new(cookie: SecretText, known: bool, state: &State, address: Option<IpAddr>) -> Self {
         let csrf = csrf(&cookie, state);
-        Browser { cookie, csrf, address, known }
+        Browser { cookie, csrf, address, person: None, known }
     }
 
     /// The token that every form of a page sends in the field [`CSRF_FIELD`].
@@ -60,14 +62,30 @@ impl Browser {
         format!("browser-{}", hex::encode(Sha256::digest(self.cookie.expose().as_bytes())))
     }
 
-    /// Whether it has signed in, or does not need to.
-    pub(crate) async fn is_operator(
-        &self,
+    /// The person who signed in; None: without a name, or nobody has to sign in.
+    pub fn person(&self) -> Option<&str> {
+        self.person.as_deref()
+    }
+
+    /// The calls of the pages' tenant, made by this browser's person.
+    pub(crate) fn tenant(&self, state: &State) -> Tenant {
+        state.calls_by(state.0.tenant.clone(), self.person())
+    }
+
+    /// The browser of somebody who has signed in, or does not need to.
+    pub(crate) async fn as_operator(
+        self,
         state: &State,
         arrival: Option<&Arrival>,
-    ) -> social_channel::Result<bool> {
-        Ok(is_open(state, arrival).await?
-            || (self.known && Access::of(state.host()).is_signed_in(&self.cookie).await?))
+    ) -> social_channel::Result<Option<Self>> {
+        let signed_in = match self.known {
+            true => Access::of(state.host()).signed_in(&self.cookie).await?,
+            false => None,
+        };
+        match signed_in {
+            Some(SignedIn { person }) => Ok(Some(Browser { person, ..self })),
+            None => Ok(is_open(state, arrival).await?.then_some(self)),
+        }
     }
 
     /// Whether a form or a script of this service sent this.
@@ -75,11 +93,17 @@ impl Browser {
         self.known && bool::from(token.as_bytes().ct_eq(self.csrf.as_bytes()))
     }
 
-    /// Signs in with the password. The response must include the returned cookie.
+    /// Signs in with the password of this name, or with the one that has no name. The response must include the returned
+    /// cookie.
     ///
     /// # Errors
-    /// A problem for the person: a wrong password, or too many attempts.
-    pub async fn sign_in(&self, state: &State, password: SecretText) -> Result<SignIn, Problem> {
+    /// A problem for the person: a wrong name or password (the problem does not say which), or too many attempts.
+    pub async fn sign_in(
+        &self,
+        state: &State,
+        person: Option<&str>,
+        password: SecretText,
+    ) -> Result<SignIn, Problem> {
         if !Access::of(state.host()).has_password().await? {
             return Err(Problem::not_allowed(
                 "no password is set, so sign-in is not possible",
@@ -91,14 +115,13 @@ impl Browser {
         let _turn = turn.map_err(|wait| {
             Problem::too_many("too many wrong passwords came from this address, and others wait", wait)
         })?;
-        if !Access::of(state.host()).check_password(password).await? {
-            tracing::warn!(address = name, "a wrong password");
-            return Err(Problem::not_allowed("this is not the password", "try again; it is case-sensitive"));
-        }
-        state.0.door.opened(&name);
         let cookie = new_cookie()?;
-        Access::of(state.host()).sign_in(&cookie).await?;
-        tracing::info!(address = name, "signed in");
+        let Some(who) = Access::of(state.host()).sign_in_as(&cookie, person, password).await? else {
+            tracing::warn!(address = name, "a wrong password");
+            return Err(wrong_password(state).await?);
+        };
+        state.0.door.opened(&name);
+        tracing::info!(address = name, person = who.person, "signed in");
         Ok(SignIn(set_cookie(&cookie, state.config())))
     }
 
@@ -110,6 +133,17 @@ impl Browser {
         Access::of(state.host()).sign_out(&self.cookie).await?;
         Ok(SignIn(set_cookie(&new_cookie()?, state.config())))
     }
+}
+
+/// The same whether the name is wrong or the password: who has not signed in learns no names.
+async fn wrong_password(state: &State) -> social_channel::Result<Problem> {
+    Ok(match Access::of(state.host()).people().await?.is_empty() {
+        true => Problem::not_allowed("this is not the password", "try again; it is case-sensitive"),
+        false => Problem::not_allowed(
+            "name and password do not belong together",
+            "try again; the password is case-sensitive, and the password without a name needs the name left empty",
+        ),
+    })
 }
 
 /// The header that gives a browser its new cookie: `(sign_in, Redirect::to("/"))`.
@@ -156,8 +190,8 @@ impl FromRequestParts<State> for Operator {
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
         let browser = Browser::from_request_parts(parts, state).await.map_err(Problem::into_response)?;
         let arrival = parts.extensions.get::<Arrival>().cloned();
-        let operator = browser.is_operator(state, arrival.as_ref()).await;
-        if operator.map_err(|error| Problem::from(error).into_response())? {
+        let operator = browser.as_operator(state, arrival.as_ref()).await;
+        if let Some(browser) = operator.map_err(|error| Problem::from(error).into_response())? {
             Seat::proves(&parts.extensions);
             return Ok(Operator(browser));
         }

@@ -49,7 +49,7 @@ async fn show(
     Query(Page { cursor, days }): Query<Page>,
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let tenant = state.tenant();
+    let tenant = browser.tenant(&state);
     let channel = tenant.channel(&channel).await?;
     let query = ListQuery { limit: POSTS, cursor: cursor.clone() };
     // A missing permission must not hide the other parts.
@@ -65,7 +65,7 @@ async fn show(
     let mut history = tenant.stats_history(&channel.id, None).await?;
     let newest = history.last().map_or(0, |sample| sample.at);
     history.retain(|sample| sample.at >= newest - days * DAY);
-    let jobs = List::few(None, Some(&channel.id)).live(&state).await?;
+    let jobs = List::few(None, Some(&channel.id)).live(&tenant).await?;
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " (channel.display_name) }
         (head(&frame, &channel, profile.as_ref()))
@@ -249,8 +249,12 @@ fn post_numbers(stats: &PostStats) -> Markup {
 }
 
 /// All numbers of a channel as CSV.
-async fn export(Shared(state): Shared<State>, _: Operator, Path(Named { channel }): Path<Named>) -> Answer {
-    let history = state.tenant().stats_history(&channel, None).await?;
+async fn export(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Path(Named { channel }): Path<Named>,
+) -> Answer {
+    let history = browser.tenant(&state).stats_history(&channel, None).await?;
     let mut file = Csv::new(&["at", "followers", "likes", "posts", "following"]);
     for sample in &history {
         let mut cells = vec![part::instant_text(sample.at).0];
@@ -266,11 +270,11 @@ async fn export(Shared(state): Shared<State>, _: Operator, Path(Named { channel 
 
 async fn disconnect(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { channel }): Path<Named>,
     _: Form,
 ) -> Answer {
-    let gone = state.tenant().disconnect(&channel).await?;
+    let gone = browser.tenant(&state).disconnect(&channel).await?;
     let told = if gone.revoked { "yes" } else { "here" };
     Ok(Redirect::to(&format!("/channels?gone={told}")).into_response())
 }

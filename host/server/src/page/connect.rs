@@ -49,7 +49,7 @@ async fn list(
     Query(asked): Query<Asked>,
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let channels = state.tenant().channels().await?;
+    let channels = browser.tenant(&state).channels().await?;
     let (apps, providers) = (state.host().apps().await?, state.host().providers().await?);
     let new = asked.connected.and_then(|id| channels.iter().find(|channel| channel.id == id));
     let body = html! {
@@ -176,7 +176,7 @@ async fn draw_add(
 ) -> Answer {
     let frame = Frame::new(state, browser).await?;
     let again = match reconnect {
-        Some(channel) => Some(state.tenant().channel(channel).await?),
+        Some(channel) => Some(browser.tenant(state).channel(channel).await?),
         None => None,
     };
     let elsewhere = elsewhere(app.redirect_uri.as_deref(), headers);
@@ -296,7 +296,7 @@ async fn begin(
         reconnect: reconnect.clone(),
         ..ConnectOptions::default()
     };
-    match state.tenant().begin_connect(&app.id, options).await {
+    match operator.0.tenant(&state).begin_connect(&app.id, options).await {
         Ok(Connect::Redirect { url, .. }) => {
             // Not a redirect, because browsers apply the form policy to redirects after a form.
             let frame = Frame::new(&state, &operator.0).await?;
@@ -365,7 +365,7 @@ async fn pick(
 async fn choose(Shared(state): Shared<State>, operator: Operator, form: Form) -> Answer {
     let field = |name| form.get(name).unwrap_or_default();
     let owner = operator.0.owner();
-    match state.tenant().choose_account(&owner, field("choice"), field("account")).await {
+    match operator.0.tenant(&state).choose_account(&owner, field("choice"), field("account")).await {
         Ok(channel) => Ok(Redirect::to(&format!("/channels?connected={}", channel.id)).into_response()),
         Err(error) => Ok(failed(&state, &operator.0, field("app"), &error).await),
     }

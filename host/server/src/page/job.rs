@@ -101,7 +101,7 @@ async fn show(
 /// The page; with what was refused, if something was.
 async fn draw(state: &State, browser: &Browser, job: &str, refused: Option<&Error>) -> Answer {
     let frame = Frame::new(state, browser).await?;
-    let tenant = state.tenant();
+    let tenant = browser.tenant(state);
     let job = tenant.job(job).await?;
     let history = tenant.job_history(&job.id).await?;
     let channel = tenant.channel(&job.channel).await.ok();
@@ -230,6 +230,7 @@ fn facts(job: &Job) -> Markup {
                 @for medium in &job.media { div { dt { "File" } dd { (medium.file_name.as_deref().unwrap_or("")) " · " (part::format(&medium.content_type)) " · " (part::bytes(medium.size)) @if let Some(ms) = medium.duration { " · " (part::length(ms)) } } } }
                 @if let Some(at) = job.publish_at { div { dt { "Scheduled for" } dd { (part::instant(at)) } } }
                 @if !job.has_ended() { div { dt { "Stops trying" } dd { (part::instant(job.deadline_at)) } } }
+                @if let Some(by) = &job.submitted_by { div { dt { "Submitted by" } dd { (by) } } }
                 @if let Some(old) = &job.retry_of { div { dt { "Retry of" } dd { a href={"/jobs/" (old)} { (old) } } } }
                 @for reference in &job.references { div { dt { "The network's id" } dd { code.long { (reference) } } } }
             }
@@ -252,9 +253,7 @@ fn facts(job: &Job) -> Markup {
 fn past(history: &[HistoryRow]) -> Markup {
     let mut lines: Vec<(&HistoryRow, usize)> = Vec::new();
     for row in history.iter().rev().take(HISTORY) {
-        let same = |last: &HistoryRow| {
-            (&last.phase, &last.result, &last.message) == (&row.phase, &row.result, &row.message)
-        };
+        let same = |last: &HistoryRow| (attempt(last), &last.message) == (attempt(row), &row.message);
         match lines.last_mut() {
             Some((last, times)) if same(last) => *times += 1,
             _ => lines.push((row, 1)),
@@ -283,10 +282,15 @@ fn past(history: &[HistoryRow]) -> Markup {
 /// What an attempt came to, in words.
 fn attempt(row: &HistoryRow) -> String {
     let phase = part::words(&row.phase);
+    let who = row.by.as_deref().unwrap_or("a person");
     match (row.call.as_str(), row.result.as_str()) {
-        ("change", _) => "Changed by a person".to_owned(),
-        ("move", _) => "Moved to another component".to_owned(),
-        ("resolve", result) => format!("A person looked: {result}"),
+        ("cancel", _) => format!("Cancelled by {who}"),
+        ("change", _) => format!("Changed by {who}"),
+        ("move", _) => format!("Moved to another component by {who}"),
+        ("resolve", result) => {
+            format!("{}: {result}", part::sentence(&format!("{who} looked")).trim_end_matches('.'))
+        }
+        ("resume", _) => format!("Resumed by {who}"),
         (_, "active") => phase,
         (_, result) if result.eq_ignore_ascii_case(&row.phase) => phase,
         (_, result) => format!("{phase}: {}", part::words(result).to_lowercase()),
@@ -299,20 +303,20 @@ fn to(job: &str) -> axum::response::Response {
 
 async fn cancel(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { job }): Path<Named>,
     _: Form,
 ) -> Answer {
-    Ok(to(&state.tenant().cancel_job(&job).await?.id))
+    Ok(to(&browser.tenant(&state).cancel_job(&job).await?.id))
 }
 
 async fn resume(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { job }): Path<Named>,
     _: Form,
 ) -> Answer {
-    Ok(to(&state.tenant().resume_job(&job).await?.id))
+    Ok(to(&browser.tenant(&state).resume_job(&job).await?.id))
 }
 
 async fn reschedule(
@@ -328,7 +332,9 @@ async fn reschedule(
             .with_remedy("choose day and time, or press “Post now”")
     };
     let changed = match publish_at {
-        Some(_) => state.tenant().change_job(&job, JobChange { publish_at, ..JobChange::default() }).await,
+        Some(_) => {
+            operator.0.tenant(&state).change_job(&job, JobChange { publish_at, ..JobChange::default() }).await
+        }
         None => Err(missing()),
     };
     match changed {
@@ -342,20 +348,20 @@ async fn reschedule(
 
 async fn retry(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { job }): Path<Named>,
     _: Form,
 ) -> Answer {
-    Ok(to(&state.tenant().retry_job(&job, false).await?.id))
+    Ok(to(&browser.tenant(&state).retry_job(&job, false).await?.id))
 }
 
 async fn resolve(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { job }): Path<Named>,
     form: Form,
 ) -> Answer {
     let url = form.get("url").map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned);
     let found = Resolution { posted: form.get("posted") == Some("true"), post_id: None, url };
-    Ok(to(&state.tenant().resolve_job(&job, found).await?.id))
+    Ok(to(&browser.tenant(&state).resolve_job(&job, found).await?.id))
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 use serde::Deserialize;
-use social_channel::{Channel, Job, JobGroup, JobStatus};
+use social_channel::{Channel, Job, JobGroup, JobStatus, Tenant};
 
 use super::csv::Csv;
 use super::job::title;
@@ -79,8 +79,8 @@ impl List {
     }
 
     /// The jobs, and whether there are more.
-    async fn read(&self, state: &State) -> Result<(Vec<Job>, bool), Problem> {
-        let (tenant, channel, before) = (state.tenant(), self.channel.as_deref(), self.before.as_deref());
+    async fn read(&self, tenant: &Tenant) -> Result<(Vec<Job>, bool), Problem> {
+        let (channel, before) = (self.channel.as_deref(), self.before.as_deref());
         let most = if self.few { FEW } else { PAGE };
         let mut jobs = match self.show {
             Some(group) => tenant.jobs_in(channel, group, most + 1, before).await?,
@@ -92,9 +92,9 @@ impl List {
     }
 
     /// The list, which follows its jobs. None: there are no such jobs.
-    pub(super) async fn live(&self, state: &State) -> Result<Option<Markup>, Problem> {
-        let (jobs, _) = self.read(state).await?;
-        let channels = state.tenant().channels().await?;
+    pub(super) async fn live(&self, tenant: &Tenant) -> Result<Option<Markup>, Problem> {
+        let (jobs, _) = self.read(tenant).await?;
+        let channels = tenant.channels().await?;
         Ok((!jobs.is_empty()).then(|| self.follow(&self.rows(&jobs, &channels))))
     }
 
@@ -157,8 +157,9 @@ fn when(job: &Job) -> Markup {
 
 async fn show(Shared(state): Shared<State>, Operator(browser): Operator, Query(list): Query<List>) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let (jobs, more) = list.read(&state).await?;
-    let channels = state.tenant().channels().await?;
+    let tenant = browser.tenant(&state);
+    let (jobs, more) = list.read(&tenant).await?;
+    let channels = tenant.channels().await?;
     let first = List { before: None, ..list.clone() };
     let next = jobs.last().filter(|_| more).map(|job| List { before: Some(job.id.clone()), ..list.clone() });
     let soonest = list.show == Some(JobGroup::Scheduled);
@@ -182,8 +183,12 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator, Query(l
 const EXPORTED: u32 = 10_000;
 
 /// All jobs of a list as CSV, as they stand.
-async fn export(Shared(state): Shared<State>, _: Operator, Query(list): Query<List>) -> Answer {
-    let tenant = state.tenant();
+async fn export(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Query(list): Query<List>,
+) -> Answer {
+    let tenant = browser.tenant(&state);
     let channel = list.channel.as_deref();
     let jobs = match list.show {
         Some(group) => tenant.jobs_in(channel, group, EXPORTED, None).await?,
@@ -225,27 +230,29 @@ async fn export(Shared(state): Shared<State>, _: Operator, Query(list): Query<Li
 /// The rows of a list at once, and again whenever they changed.
 async fn events(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Query(list): Query<List>,
 ) -> Result<Response, Problem> {
-    let watch = state.tenant().watch_jobs();
+    let tenant = browser.tenant(&state);
+    let watch = tenant.watch_jobs();
+    let stop = state.0.stop.clone();
     let events = futures::stream::unfold(
-        (state, list, watch, None),
-        |(state, list, mut watch, mut shown)| async move {
+        (tenant, stop, list, watch, None),
+        |(tenant, stop, list, mut watch, mut shown)| async move {
             loop {
                 if shown.is_some() {
                     tokio::select! {
                         () = watch.changed() => tokio::time::sleep(PAUSE).await,
-                        () = state.0.stop.cancelled() => return None,
+                        () = stop.cancelled() => return None,
                     }
                 }
-                let (jobs, _) = list.read(&state).await.ok()?;
-                let channels = state.tenant().channels().await.ok()?;
+                let (jobs, _) = list.read(&tenant).await.ok()?;
+                let channels = tenant.channels().await.ok()?;
                 let rows = list.rows(&jobs, &channels).into_string();
                 if shown.as_ref() != Some(&rows) {
                     let event = Event::default().event("rows").data(&rows);
                     shown = Some(rows);
-                    return Some((Ok::<_, Infallible>(event), (state, list, watch, shown)));
+                    return Some((Ok::<_, Infallible>(event), (tenant, stop, list, watch, shown)));
                 }
             }
         },

@@ -30,6 +30,8 @@ pub(super) struct Frame {
     state: State,
     /// Whether signing out is possible.
     has_door: bool,
+    /// Who signed in.
+    person: Option<String>,
     /// Origins that are mapped to other addresses.
     mapped: Vec<(String, String)>,
 }
@@ -41,6 +43,7 @@ impl Frame {
             csrf: browser.csrf().to_owned(),
             state: state.clone(),
             has_door: Access::of(state.host()).has_password().await?,
+            person: browser.person().map(str::to_owned),
             mapped: mapped.map(|mapping| (mapping.from.to_string(), mapping.to.to_string())).collect(),
         })
     }
@@ -114,7 +117,7 @@ pub(super) fn document(
                         @if let Some(frame) = frame.filter(|frame| frame.has_door) {
                             form.out method="post" action="/sign-out" {
                                 (frame.token())
-                                button.plain type="submit" { "Sign out" }
+                                button.plain type="submit" { "Sign out" @if let Some(person) = &frame.person { " " (person) } }
                             }
                         }
                     }
@@ -142,7 +145,7 @@ pub(super) fn document(
 pub(super) fn settings_tabs(current: &str) -> Markup {
     html! {
         nav.tabs aria-label="Settings" {
-            @for (name, url) in [("API integration", "/settings"), ("Providers", "/settings/providers"), ("API keys", "/settings/keys")] {
+            @for (name, url) in [("API integration", "/settings"), ("Providers", "/settings/providers"), ("API keys", "/settings/keys"), ("People", "/settings/people")] {
                 a href=(url) aria-current=[(url == current).then_some("page")] { (name) }
             }
         }

@@ -11,7 +11,7 @@
 //! | `home` | what to do next |
 //! | `integration`, `app` | Settings: providers, and an app's keys |
 //! | `guide` | Setup guide, checks, review kit |
-//! | `provider`, `key` | Settings: components, API keys |
+//! | `provider`, `key`, `person` | Settings: components, API keys, who may sign in |
 //! | `connect` | Channels, *Add channel*, and the return from a platform |
 //! | `channel`, `chart` | a channel's profile, statistics and posts |
 //! | `publish`, `draft` | the publish page |
@@ -36,6 +36,7 @@ mod key;
 mod layout;
 mod ownership;
 mod part;
+mod person;
 mod picture;
 mod problem;
 mod provider;

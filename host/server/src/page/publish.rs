@@ -94,8 +94,9 @@ async fn show(
     Path(Named { channel }): Path<Named>,
     Query(asked): Query<Asked>,
 ) -> Answer {
-    let channel = state.tenant().channel(&channel).await?;
-    let form = state.tenant().publish_form(&channel.id).await?;
+    let tenant = browser.tenant(&state);
+    let channel = tenant.channel(&channel).await?;
+    let form = tenant.publish_form(&channel.id).await?;
     let kind = kind(&form, asked.kind.as_deref())?;
     let draft = Draft { key: new_key()?, ..Draft::new(&form, &kind.name) };
     let drawn = form::draw(&form, &kind.name, &draft.values);
@@ -118,7 +119,7 @@ async fn send(
     Path(Named { channel }): Path<Named>,
     posted: Form,
 ) -> Answer {
-    let tenant = state.tenant();
+    let tenant = operator.0.tenant(&state);
     let channel = tenant.channel(&channel).await?;
     let form = tenant.publish_form(&channel.id).await?;
     let kind = kind(&form, posted.get("kind"))?;
@@ -166,7 +167,7 @@ async fn send(
     }
     let mut request = PublishRequest {
         publish_at: draft.at.filter(|_| draft.later),
-        consent: Some(consent(&form, &drawn)),
+        consent: Some(consent(&operator.0, &form, &drawn)),
         ..PublishRequest::new(post, media)
     };
     request.idempotency_key = Some(idempotency_key(&draft, &channel.id, &request)?);
@@ -180,12 +181,13 @@ async fn send(
 }
 
 /// The consent: who agreed, when, and to which words.
-fn consent(form: &PublishForm, drawn: &Drawn) -> BTreeMap<String, String> {
+fn consent(browser: &Browser, form: &PublishForm, drawn: &Drawn) -> BTreeMap<String, String> {
     let audience = form.fields.iter().find(|field| field.name == "visibility").and_then(|field| {
         let value = drawn.values.get(&field.name)?;
         field.choices.iter().find(|choice| choice.value == *value).map(|choice| choice.label.clone())
     });
-    [("by", "operator".to_owned()), ("at", now().to_string()), ("words", drawn.words(form))]
+    let by = browser.person().unwrap_or("operator").to_owned();
+    [("by", by), ("at", now().to_string()), ("words", drawn.words(form))]
         .into_iter()
         .chain(audience.map(|label| ("audience", label)))
         .map(|(name, value)| (name.to_owned(), value))
@@ -268,9 +270,10 @@ async fn show_change(
     Operator(browser): Operator,
     Path(NamedJob { job }): Path<NamedJob>,
 ) -> Answer {
-    let job = state.tenant().job(&job).await?;
-    let channel = state.tenant().channel(&job.channel).await?;
-    let form = state.tenant().publish_form(&channel.id).await?;
+    let tenant = browser.tenant(&state);
+    let job = tenant.job(&job).await?;
+    let channel = tenant.channel(&job.channel).await?;
+    let form = tenant.publish_form(&channel.id).await?;
     let kind = kind(&form, Some(&job.post.kind))?;
     let draft = Draft::of_post(&job.post);
     let drawn = form::draw(&form, &kind.name, &draft.values);
@@ -293,7 +296,7 @@ async fn change(
     Path(NamedJob { job }): Path<NamedJob>,
     posted: Form,
 ) -> Answer {
-    let tenant = state.tenant();
+    let tenant = operator.0.tenant(&state);
     let job = tenant.job(&job).await?;
     let channel = tenant.channel(&job.channel).await?;
     let form = tenant.publish_form(&channel.id).await?;
@@ -320,7 +323,7 @@ async fn change(
     }
     let change = JobChange {
         post: Some(Draft::post(&form, &kind.name, &drawn.values)),
-        consent: Some(consent(&form, &drawn)),
+        consent: Some(consent(&operator.0, &form, &drawn)),
         ..JobChange::default()
     };
     match tenant.change_job(&job.id, change).await {

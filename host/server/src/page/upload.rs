@@ -30,7 +30,7 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
 
 async fn draw(state: &State, browser: &Browser, refused: Option<&Error>) -> Answer {
     let frame = Frame::new(state, browser).await?;
-    let uploads = state.tenant().uploads().await?;
+    let uploads = browser.tenant(state).uploads().await?;
     let total = uploads.iter().map(|upload| upload.size).sum();
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/jobs" { "Jobs" } " / Uploads" }
@@ -70,7 +70,7 @@ async fn remove(
     Path(Named { upload }): Path<Named>,
     _: Form,
 ) -> Answer {
-    match state.tenant().delete_upload(&upload).await {
+    match operator.0.tenant(&state).delete_upload(&upload).await {
         // Pressed twice, or removed meanwhile: it is gone.
         Err(error) if error.kind != ErrorKind::NotFound => draw(&state, &operator.0, Some(&error)).await,
         _ => Ok(Redirect::to("/uploads").into_response()),

@@ -13,6 +13,7 @@ mod fairness;
 mod foreign;
 mod media;
 mod outside;
+mod people;
 mod pressing;
 mod providers;
 mod pulling;
