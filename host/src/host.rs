@@ -26,6 +26,7 @@ use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, ServedMedia};
 use crate::publish::Publisher;
 use crate::store::Store;
+use crate::tenant_id::TenantId;
 use crate::vault::{KEY_CHECK, KEY_CHECK_VALUE, Place, Vault};
 use crate::wake::Wake;
 
@@ -186,6 +187,15 @@ impl Host {
     /// `NotFound`, `Unsupported` for a provider without a guide.
     pub async fn guide(&self, app: &str) -> Result<Vec<GuideStep>> {
         self.parts.diagnosis.guide(app).await
+    }
+
+    /// Tenants that have channels, jobs or uploads, by name; there is no other list of tenants. Dropping the future changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn tenants(&self) -> Result<Vec<TenantId>> {
+        self.parts.store.tenants().await
     }
 
     // ---- work ---------------------------------------------------------------------------------------

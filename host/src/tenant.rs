@@ -63,6 +63,11 @@ impl Tenant {
         Ok(self)
     }
 
+    /// Whose calls these are.
+    pub fn id(&self) -> &TenantId {
+        &self.id
+    }
+
     fn by(&self) -> Option<&str> {
         self.by.as_deref()
     }

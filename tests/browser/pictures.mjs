@@ -24,6 +24,7 @@ const pages = {
   providers: `${filled.origin}/settings/providers`,
   keys: `${filled.origin}/settings/keys`,
   people: `${filled.origin}/settings/people`,
+  tenants: `${filled.origin}/tenants`,
   channels: `${filled.origin}/channels?connected=${channel.id}`,
   add: `${filled.origin}/channels/add/tiktok-live`,
   channel: `${filled.origin}/channels/${channel.id}`,

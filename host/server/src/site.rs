@@ -11,9 +11,9 @@ pub const SITE_FILE: usize = 5 << 20;
 /// The kind of these documents.
 const KIND: &str = "site-file";
 /// Paths that belong to the service itself: a page would hide a file there.
-const TAKEN: [&str; 16] = [
+const TAKEN: [&str; 17] = [
     "api", "callback", "webhooks", "healthz", "readyz", "metrics", "assets", "sign-in", "sign-out", "errors",
-    "channels", "jobs", "jobs.csv", "pictures", "settings", "uploads",
+    "channels", "jobs", "jobs.csv", "pictures", "settings", "tenants", "uploads",
 ];
 
 /// A file that a platform requests from this service.

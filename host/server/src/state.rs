@@ -70,7 +70,7 @@ impl State {
         &self.0.config
     }
 
-    /// The tenant of the pages.
+    /// The tenant of the configuration: that of a browser which chose no other.
     pub fn tenant(&self) -> Tenant {
         self.0.host.tenant(self.0.tenant.clone())
     }

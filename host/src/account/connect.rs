@@ -57,6 +57,10 @@ pub fn callback_query(address: &str) -> Vec<(String, String)> {
 /// The next step of a consent.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each consent, and a box would be in every caller's way"
+)]
 pub enum Connect {
     /// Send the person's browser there.
     Redirect {
@@ -74,6 +78,10 @@ pub enum Connect {
 /// The result of a consent.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each consent, and a box would be in every caller's way"
+)]
 pub enum Connected {
     /// One account, connected.
     Channel(Channel),

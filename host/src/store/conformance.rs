@@ -61,6 +61,7 @@ macro_rules! conformance {
                 uploads_keep_within_a_bound_and_go_when_nobody_needs_them,
                 every_sealed_value_can_be_sealed_again_unless_somebody_wrote,
                 another_tenant_sees_nothing,
+                tenants_are_known_by_what_they_have,
             );
         }
     };
@@ -629,8 +630,11 @@ async fn of_the_attempts_at_one_post_one_may_come_to_something(db: &Opened) {
         url: None,
         error: None,
         resolution: "{}".to_owned(),
+        by: Some("Anna".to_owned()),
     };
     assert!(db.one.resolve_job(tenant(), "e", &found, db.now()).await.unwrap());
+    let history = db.one.job_history(tenant(), "e").await.unwrap();
+    assert_eq!(history.last().unwrap().by.as_deref(), Some("Anna"));
     for old in ["a", "c", "e", "g"] {
         assert_eq!(attempt(&db.one, "h", old).await, "e", "of {old}");
     }
@@ -1085,6 +1089,32 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
     let now = db.one.sealed_values().await.unwrap();
     assert_eq!(now.len(), values.len());
     assert!(now.iter().all(|value| value.sealed.0.starts_with(b"again ")), "{now:?}");
+}
+
+async fn tenants_are_known_by_what_they_have(db: &Opened) {
+    let names = async || {
+        db.one.tenants().await.unwrap().iter().map(|tenant| tenant.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(names().await.is_empty());
+    db.with_app().await;
+    let of = |name: &str| name.parse::<TenantId>().unwrap();
+    let account = NewAccount { channel: "ch_b".to_owned(), ..db.account("ch_b", "42") };
+    db.one.connect_account(&of("b"), &account, &|channel| Ok(sealed(channel))).await.unwrap();
+    let file = UploadRow {
+        id: "up_a".to_owned(),
+        tenant: "a".to_owned(),
+        file_name: None,
+        content_type: None,
+        size: 1,
+        created_at: db.now(),
+    };
+    assert!(db.one.insert_upload(&file, None).await.unwrap());
+    for id in ["job_1", "job_2"] {
+        db.one.insert_job(&of("c"), &db.job(id, "ch"), &JobMedia::default()).await.unwrap();
+    }
+    assert_eq!(names().await, ["a", "b", "c"]);
+    assert!(db.one.delete_upload(&of("a"), "up_a").await.unwrap());
+    assert_eq!(names().await, ["b", "c"]);
 }
 
 async fn another_tenant_sees_nothing(db: &Opened) {

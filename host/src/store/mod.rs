@@ -64,6 +64,8 @@ pub(crate) trait MetaStore: Send + Sync {
     async fn sealed_values(&self) -> Result<Vec<SealedValue>>;
     /// Replaces one sealed value if it is unchanged since it was read.
     async fn reseal(&self, value: &SealedValue, with: &Sealed) -> Result<bool>;
+    /// Tenants that have channels, jobs or uploads, by name.
+    async fn tenants(&self) -> Result<Vec<TenantId>>;
     /// Closes every connection, and thus every file and lock. Later calls fail.
     async fn close(&self);
 }

@@ -25,7 +25,7 @@ for (const colorScheme of ["light", "dark"]) {
       const found = {};
       for (const path of [
         "/", "/settings", "/settings/integration/tiktok?mode=live&checks=1", "/settings/apps/tiktok-live/guide",
-        "/settings/providers", "/settings/keys", "/settings/people", "/channels", `/channels?connected=${channel.id}`, "/channels/add",
+        "/settings/providers", "/settings/keys", "/settings/people", "/tenants", "/channels", `/channels?connected=${channel.id}`, "/channels/add",
         "/channels/add/tiktok-live", `/channels/${channel.id}`, `/channels/${channel.id}/publish`,
         `/channels/${channel.id}/publish?kind=photos`, "/jobs", "/jobs?show=scheduled", `/jobs/${job.id}`, "/uploads", "/sign-in",
         "/callback/tiktok-live?state=unknown", "/channels/nothing",
@@ -177,4 +177,41 @@ scene("persons sign in by name, and what they do says who did it", ["--filled"],
   }
   await page.reload();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
+});
+
+scene("two tabs do nothing for the wrong tenant", ["--filled"], async ({ set, page, context }) => {
+  const [channel] = await set.get("/api/v1/channels");
+  await page.goto(`${set.origin}/channels/${channel.id}/publish`);
+  await page.locator("#file").setInputFiles(set.video);
+  await page.getByText("Uploaded, not sent").waitFor();
+  await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
+  const list = await context.newPage();
+  await list.goto(`${set.origin}/jobs`);
+  await list.getByText("Tomato soup in four minutes").waitFor();
+
+  const other = await context.newPage();
+  await other.goto(`${set.origin}/jobs`);
+  await other.getByRole("link", { name: "Tenant: default" }).click();
+  await other.getByLabel("Name").fill("acme");
+  await other.locator("#other ~ form").getByRole("button", { name: "Switch" }).click();
+  await other.getByText("Acting for the tenant acme").waitFor();
+  assert.deepEqual(await faults(other), []);
+  await other.goto(`${set.origin}/jobs`);
+  await other.getByText("No posts yet.").waitFor();
+  assert.match(await other.title(), /acme/);
+
+  // The first tab was opened for the other tenant: it says so, and its form is kept.
+  const before = (await set.get("/api/v1/jobs")).length;
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.getByText("This page was opened for the tenant default, and this browser acts for the tenant acme now").waitFor();
+  assert.equal((await set.get("/api/v1/jobs")).length, before);
+  await page.locator("#file").setInputFiles(set.video);
+  await page.getByText("this browser acts for the tenant acme now", { exact: false }).nth(1).waitFor();
+
+  await other.getByRole("button", { name: "Back to default" }).click();
+  await other.getByText("Acting for the tenant").waitFor({ state: "detached" });
+  await page.locator("#file").setInputFiles(set.video);
+  await page.getByText("Uploaded, not sent").waitFor();
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.waitForURL(/\/jobs\//);
 });

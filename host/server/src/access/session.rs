@@ -1,17 +1,19 @@
 //! Browsers that signed in. A session says with which password, and ends when that one is changed or removed, even if
-//! the browser was just signing in with the old one.
+//! the browser was just signing in with the old one. And which tenant a browser acts for.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use social_channel::{Document, DocumentChanges, Result, SecretText};
+use social_channel::{Document, DocumentChanges, Result, SecretText, TenantId};
 
 use super::password::{OPERATOR, Password};
 use super::{Access, hash, millis};
 
 /// The kind of these documents.
 const BROWSER: &str = "browser";
-/// How long a browser stays signed in.
+/// The kind of [`ChosenTenant`]s.
+const CHOSEN: &str = "browser-tenant";
+/// How long a browser stays signed in, and how long its choice is kept.
 const SIGNED_IN: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The stored data of a browser session, under the hash of its cookie.
@@ -26,6 +28,12 @@ struct BrowserFacts {
 struct UsedPassword {
     id: String,
     mark: String,
+}
+
+/// The tenant that a browser chose, under the hash of its cookie.
+#[derive(Serialize, Deserialize)]
+struct ChosenTenant {
+    tenant: String,
 }
 
 /// Who has signed in.
@@ -86,7 +94,34 @@ impl Access<'_> {
     /// # Errors
     /// Failures of the database.
     pub async fn sign_out(self, cookie: &SecretText) -> Result<()> {
-        let changes = DocumentChanges::new().remove(BROWSER, &hash(cookie.expose()));
+        let id = hash(cookie.expose());
+        let changes = DocumentChanges::new().remove(BROWSER, &id).remove(CHOSEN, &id);
+        self.0.change_documents(changes).await.map(drop)
+    }
+
+    /// The tenant that this browser chose. It is kept here and not in the browser, where a page of another site might set it.
+    pub(crate) async fn chosen_tenant(self, cookie: &SecretText) -> Result<Option<TenantId>> {
+        let chosen = self.0.document::<ChosenTenant>(CHOSEN, &hash(cookie.expose())).await?;
+        chosen.map(|chosen| chosen.facts.tenant.parse()).transpose()
+    }
+
+    /// Keeps what this browser chose; None: nothing.
+    pub(crate) async fn choose_tenant(self, cookie: &SecretText, tenant: Option<&TenantId>) -> Result<()> {
+        let (id, now) = (hash(cookie.expose()), self.0.clock().now_ms());
+        let changes = DocumentChanges::new();
+        let changes = match tenant {
+            None => changes.remove(CHOSEN, &id),
+            Some(tenant) => changes.put(
+                CHOSEN,
+                Document {
+                    id,
+                    facts: ChosenTenant { tenant: tenant.as_str().to_owned() },
+                    body: None,
+                    created_at: now,
+                    expires_at: Some(now.saturating_add(millis(SIGNED_IN))),
+                },
+            )?,
+        };
         self.0.change_documents(changes).await.map(drop)
     }
 

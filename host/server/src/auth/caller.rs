@@ -57,18 +57,20 @@ impl FromRequestParts<State> for Caller {
             let by = Some(format!("API key {}", key.name));
             return match key.tenant {
                 Some(tenant) => only_own(parts, tenant.parse()?, by),
-                None => operator(parts, state, by),
+                None => operator(parts, &state.0.tenant, by),
             };
         }
         let arrival = parts.extensions.get::<Arrival>().cloned();
         // A page's script is the operator's browser, on any listener: it proves its origin with the token.
         let safe = parts.method.is_safe();
-        if let Ok(browser) = Browser::from_request_parts(parts, state).await
-            && let Some(browser) = browser.as_operator(state, arrival.as_ref()).await?
+        if let Some(browser) = Browser::of(parts, state).await?
+            && let Some(browser) = browser.operator(state, arrival.as_ref()).await?
         {
             let token = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
-            if safe || token.is_some_and(|token| browser.has_sent(token)) {
-                return operator(parts, state, browser.person().map(str::to_owned));
+            let proven = token.map(|token| browser.has_sent_for_this_tenant(state, token)).transpose()?;
+            if safe || proven == Some(true) {
+                let by = browser.person().map(str::to_owned);
+                return operator(parts, browser.tenant_id(), by);
             }
             return Err(Problem::not_allowed(
                 "the request came with a cookie and without the page's token",
@@ -76,7 +78,7 @@ impl FromRequestParts<State> for Caller {
             ));
         }
         if is_open(state, arrival.as_ref()).await? {
-            return operator(parts, state, None);
+            return operator(parts, &state.0.tenant, None);
         }
         Err(Problem::unauthenticated("the request has no API key"))
     }
@@ -97,9 +99,10 @@ fn only_own(parts: &Parts, own: TenantId, by: Option<String>) -> Result<Caller, 
     Caller { tenant: own, operator: false, by }.within_share(parts)
 }
 
-fn operator(parts: &Parts, state: &State, by: Option<String>) -> Result<Caller, Problem> {
+/// The operator acts for the tenant that the request names, or else for `usual`.
+fn operator(parts: &Parts, usual: &TenantId, by: Option<String>) -> Result<Caller, Problem> {
     Seat::proves(&parts.extensions);
-    let tenant = named(parts)?.unwrap_or_else(|| state.0.tenant.clone());
+    let tenant = named(parts)?.unwrap_or_else(|| usual.clone());
     Caller { tenant, operator: true, by }.within_share(parts)
 }
 

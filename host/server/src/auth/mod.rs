@@ -25,6 +25,7 @@ pub use form::Form;
 
 pub(crate) use browser::keep_cookie;
 pub(crate) use caller::{Caller, OperatorCaller, is_operator_call};
+pub(crate) use form::FrameForm;
 pub(crate) use guard::guard;
 
 /// How a request arrived; added by the listener.

@@ -114,7 +114,8 @@ pub(super) fn permissions(channel: &Channel) -> Markup {
 async fn choose_provider(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let providers = state.host().providers().await?;
-    let apps = state.host().apps().await?;
+    let mut apps = state.host().apps().await?;
+    apps.retain(|app| app.tenant.as_deref().is_none_or(|own| own == browser.tenant_id().as_str()));
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / Add channel" }
         h1 { "Add channel" }

@@ -18,7 +18,7 @@ use super::job::title;
 use super::layout::{Answer, Frame, Section};
 use super::part;
 use crate::State;
-use crate::auth::Operator;
+use crate::auth::{Browser, Operator};
 use crate::extract::Query;
 use crate::problem::Problem;
 
@@ -53,12 +53,14 @@ pub(super) struct List {
     channel: Option<String>,
     #[serde(default)]
     few: bool,
+    /// The tenant that the page was drawn for, where the answer does not show it: rows and files.
+    tenant: Option<String>,
 }
 
 impl List {
     /// The first jobs of a group, or of all, on another page.
     pub(super) fn few(show: Option<JobGroup>, channel: Option<&str>) -> Self {
-        List { show, before: None, channel: channel.map(str::to_owned), few: true }
+        List { show, before: None, channel: channel.map(str::to_owned), few: true, tenant: None }
     }
 
     fn url(&self, path: &str) -> String {
@@ -78,6 +80,19 @@ impl List {
         if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
     }
 
+    /// The address of what belongs to this page and its tenant.
+    fn own_url(&self, path: &str, tenant: &Tenant) -> String {
+        let url = self.url(path);
+        let and = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{and}tenant={}", part::encoded(tenant.id().as_str()))
+    }
+
+    /// The tenant, if it is the one that the page was drawn for.
+    fn tenant(&self, state: &State, browser: &Browser) -> Result<Tenant, Problem> {
+        self.tenant.as_deref().map_or(Ok(()), |drawn| browser.acts_for(drawn))?;
+        Ok(browser.tenant(state))
+    }
+
     /// The jobs, and whether there are more.
     async fn read(&self, tenant: &Tenant) -> Result<(Vec<Job>, bool), Problem> {
         let (channel, before) = (self.channel.as_deref(), self.before.as_deref());
@@ -95,11 +110,11 @@ impl List {
     pub(super) async fn live(&self, tenant: &Tenant) -> Result<Option<Markup>, Problem> {
         let (jobs, _) = self.read(tenant).await?;
         let channels = tenant.channels().await?;
-        Ok((!jobs.is_empty()).then(|| self.follow(&self.rows(&jobs, &channels))))
+        Ok((!jobs.is_empty()).then(|| self.follow(tenant, &self.rows(&jobs, &channels))))
     }
 
-    fn follow(&self, rows: &Markup) -> Markup {
-        html! { div data-live=(self.url("/jobs/events")) { (rows) } }
+    fn follow(&self, tenant: &Tenant, rows: &Markup) -> Markup {
+        html! { div data-live=(self.own_url("/jobs/events", tenant)) { (rows) } }
     }
 
     fn rows(&self, jobs: &[Job], channels: &[Channel]) -> Markup {
@@ -164,13 +179,13 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator, Query(l
     let next = jobs.last().filter(|_| more).map(|job| List { before: Some(job.id.clone()), ..list.clone() });
     let soonest = list.show == Some(JobGroup::Scheduled);
     let body = html! {
-        div.headline { h1 { "Jobs" } p.fine { a href="/uploads" { "Uploads" } " · " a href=(List { before: None, ..list.clone() }.url("/jobs.csv")) { "As CSV" } } }
+        div.headline { h1 { "Jobs" } p.fine { a href="/uploads" { "Uploads" } " · " a href=(List { before: None, ..list.clone() }.own_url("/jobs.csv", &tenant)) { "As CSV" } } }
         nav.tabs aria-label="Show" {
             @for (label, group) in TABS {
                 a href=(List { show: group, ..List::default() }.url("/jobs")) aria-current=[(group == list.show).then_some("page")] { (label) }
             }
         }
-        (list.follow(&list.rows(&jobs, &channels)))
+        (list.follow(&tenant, &list.rows(&jobs, &channels)))
         nav.pages aria-label="Pages of jobs" {
             @if list.before.is_some() { a.button href=(first.url("/jobs")) { @if soonest { "Next ones" } @else { "Newest" } } }
             @if let Some(next) = next { a.button rel="next" href=(next.url("/jobs")) { @if soonest { "Later jobs" } @else { "Older jobs" } } }
@@ -188,7 +203,7 @@ async fn export(
     Operator(browser): Operator,
     Query(list): Query<List>,
 ) -> Answer {
-    let tenant = browser.tenant(&state);
+    let tenant = list.tenant(&state, &browser)?;
     let channel = list.channel.as_deref();
     let jobs = match list.show {
         Some(group) => tenant.jobs_in(channel, group, EXPORTED, None).await?,
@@ -233,7 +248,7 @@ async fn events(
     Operator(browser): Operator,
     Query(list): Query<List>,
 ) -> Result<Response, Problem> {
-    let tenant = browser.tenant(&state);
+    let tenant = list.tenant(&state, &browser)?;
     let watch = tenant.watch_jobs();
     let stop = state.0.stop.clone();
     let events = futures::stream::unfold(

@@ -17,6 +17,7 @@
 //! | `publish`, `draft` | the publish page |
 //! | `jobs`, `job` | lists of jobs, and one of them |
 //! | `upload` | files that lie at this service |
+//! | `tenant` | which tenant the browser acts for |
 //! | `csv` | tables to download |
 //! | `routes` | the routes of all pages |
 
@@ -43,6 +44,7 @@ mod provider;
 mod publish;
 mod routes;
 mod sign_in;
+mod tenant;
 mod upload;
 
 pub(crate) use connect::callback;

@@ -17,7 +17,7 @@ const HERE: &str = "/settings/people";
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
-        .route(HERE, get(show).post(add))
+        .route("/settings/people", get(show).post(add))
         .route("/settings/people/password", post(change))
         .route("/settings/people/remove", post(remove))
 }
@@ -45,7 +45,7 @@ async fn draw(state: &State, browser: &Browser, error: Option<&Error>) -> Answer
                         li {
                             div {
                                 strong { (person.name) } @if browser.person() == Some(&person.name) { " (you)" }
-                                p.fine { "Password of " (part::moment(person.set_at)) }
+                                p.fine { "Password set " (part::moment(person.set_at)) }
                                 (another_password(&frame, &person.name))
                             }
                             form method="post" action="/settings/people/remove" {

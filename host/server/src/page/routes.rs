@@ -5,7 +5,7 @@ use axum::middleware::from_fn;
 
 use super::{
     app, asset, channel, connect, guide, home, integration, job, jobs, key, person, picture, problem,
-    provider, publish, sign_in, upload,
+    provider, publish, sign_in, tenant, upload,
 };
 use crate::State;
 
@@ -26,6 +26,7 @@ pub(crate) fn router() -> Router<State> {
         .merge(jobs::routes())
         .merge(job::routes())
         .merge(upload::routes())
+        .merge(tenant::routes())
         .layer(from_fn(problem::as_page))
         .merge(picture::routes())
         .merge(asset::routes())

@@ -12,7 +12,7 @@ use social_channel::{Error, SecretText};
 use super::layout::{Answer, Frame, Section};
 use super::part;
 use crate::State;
-use crate::auth::{Browser, Form};
+use crate::auth::{Browser, Form, FrameForm};
 use crate::extract::Query;
 
 pub(super) fn routes() -> Router<State> {
@@ -90,7 +90,7 @@ async fn sign_in(Shared(state): Shared<State>, form: Form) -> Answer {
     }
 }
 
-async fn sign_out(Shared(state): Shared<State>, form: Form) -> Answer {
+async fn sign_out(Shared(state): Shared<State>, FrameForm(form): FrameForm) -> Answer {
     let sign_out = form.browser.sign_out(&state).await?;
     let response: Response = (sign_out, Redirect::to("/sign-in")).into_response();
     Ok(response)

@@ -45,7 +45,7 @@ async fn come_back(
 ) -> Response {
     let pairs = callback_query(&query.unwrap_or_default());
     // Who signed in meanwhile, if anybody did; the consent itself belongs to the browser.
-    let browser = match browser.clone().as_operator(&state, None).await {
+    let browser = match browser.clone().operator(&state, None).await {
         Ok(operator) => operator.unwrap_or(browser),
         Err(error) => return Problem::from(error).into_response(),
     };

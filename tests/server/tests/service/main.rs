@@ -21,3 +21,4 @@ mod resumable;
 mod routes;
 mod sockets;
 mod story;
+mod tenants;

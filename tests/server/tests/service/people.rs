@@ -51,7 +51,7 @@ async fn what_is_done_says_who_did_it() {
     let anna = signed_in(&service, Some("anna "), ANNA).await;
     let page = anna.open(&at).await.unwrap().text();
     assert!(page.contains("Submitted by") && page.contains("API key tests"), "{page}");
-    assert!(page.contains("Sign out Anna"), "the frame says who is signed in");
+    assert!(page.contains(r#"Sign out<span class="who"> Anna</span>"#), "the frame says who is signed in");
     let time = [("at", "2027-01-05T10:00"), ("at_seconds", "")];
     let answer = anna.submit(&at, &format!("{at}/time"), &time).await.unwrap();
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
