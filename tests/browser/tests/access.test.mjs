@@ -186,6 +186,10 @@ scene("two tabs do nothing for the wrong tenant", ["--filled"], async ({ set, pa
   await page.getByText("Uploaded, not sent").waitFor();
   await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
   const list = await context.newPage();
+  // Its list is followed only after the other tab has switched, as after a broken connection.
+  let go;
+  const switched = new Promise((resolve) => { go = resolve; });
+  await list.route("**/jobs/events*", async (route) => { await switched; await route.continue(); });
   await list.goto(`${set.origin}/jobs`);
   await list.getByText("Tomato soup in four minutes").waitFor();
 
@@ -199,6 +203,9 @@ scene("two tabs do nothing for the wrong tenant", ["--filled"], async ({ set, pa
   await other.goto(`${set.origin}/jobs`);
   await other.getByText("No posts yet.").waitFor();
   assert.match(await other.title(), /acme/);
+  go();
+  await list.getByText(/his list no longer follows its jobs/).waitFor();
+  assert.equal(await list.getByText("Tomato soup in four minutes").count(), 1);
 
   // The first tab was opened for the other tenant: it says so, and its form is kept.
   const before = (await set.get("/api/v1/jobs")).length;

@@ -77,7 +77,7 @@ async fn show(
         section.card aria-labelledby="connection" {
             h2 id="connection" { "Connection" }
             dl.facts {
-                div { dt { "Connected" } dd { (part::instant(channel.connected_at)) } }
+                div { dt { "Connected" } dd { (part::instant(channel.connected_at)) @if let Some(by) = &channel.connected_by { " by " (by) } } }
                 @if let Some(end) = channel.connection_ends_at { div { dt { "Ends unless renewed" } dd { (part::instant(end)) } } }
                 div { dt { "App" } dd { code { (channel.app) } } }
                 div { dt { "Account" } dd { code.long { (channel.account_id) } } }

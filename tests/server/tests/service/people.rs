@@ -50,6 +50,8 @@ async fn what_is_done_says_who_did_it() {
     set(&service, "Anna", ANNA).await;
     let anna = signed_in(&service, Some("anna "), ANNA).await;
     let page = anna.open(&at).await.unwrap().text();
+    let shown = anna.open(&format!("/channels/{channel}")).await.unwrap().text();
+    assert!(shown.contains(" by API key tests"), "{shown}");
     assert!(page.contains("Submitted by") && page.contains("API key tests"), "{page}");
     assert!(page.contains(r#"Sign out<span class="who"> Anna</span>"#), "the frame says who is signed in");
     let time = [("at", "2027-01-05T10:00"), ("at_seconds", "")];
@@ -201,6 +203,6 @@ async fn nobody_learns_which_names_exist() {
     let plain = |page: &str| page.replace(" autofocus", "").replace("  ", " ");
     assert_eq!(plain(&pages[0]), plain(&pages[1]));
     for other in [least[1], least[2]] {
-        assert!(other > least[0] / 2 && other < least[0] * 2, "{least:?}");
+        assert!(other > least[0] / 3 && other < least[0] * 3, "{least:?}");
     }
 }
