@@ -27,6 +27,7 @@ use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, ServedMedia};
 use crate::publish::Publisher;
 use crate::store::Store;
+use crate::tenant_id::TenantId;
 use crate::vault::{KEY_CHECK, KEY_CHECK_VALUE, Place, Vault};
 use crate::wake::Wake;
 
@@ -190,6 +191,15 @@ impl Host {
         self.parts.diagnosis.guide(app).await
     }
 
+    /// Tenants that have channels, jobs or uploads, by name; there is no other list of tenants. Dropping the future changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn tenants(&self) -> Result<Vec<TenantId>> {
+        self.parts.store.tenants().await
+    }
+
     // ---- work ---------------------------------------------------------------------------------------
 
     /// Runs all tenants' due jobs and refreshes idle accounts, for `longest` or until [`Host::shutdown`].
@@ -338,6 +348,14 @@ impl Host {
     /// Failures of the database.
     pub async fn documents<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<Document<T>>> {
         Ok(document::list(self.parts.store.documents(kind).await?))
+    }
+
+    /// Whether there are documents of a kind, also such as cannot be read. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn has_documents(&self, kind: &str) -> Result<bool> {
+        self.parts.store.has_documents(kind).await
     }
 
     /// Makes all of these changes or none, also if the future is dropped. Returns how many documents were written or

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use futures::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use social_channel_runtime::error::{Error, Result};
+use social_channel_runtime::error::{Error, ErrorKind, Result};
+use social_channel_runtime::limits::LINE;
 use social_channel_runtime::media::{MediaItem, Picture};
 use social_channel_runtime::model::{
     Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Severity, Stats,
@@ -29,6 +30,8 @@ use crate::tenant_id::TenantId;
 pub struct Tenant {
     pub(crate) parts: Arc<Parts>,
     pub(crate) id: TenantId,
+    /// Who makes the calls.
+    by: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Tenant {
@@ -40,29 +43,57 @@ impl std::fmt::Debug for Tenant {
 impl Host {
     /// The view of one tenant: it gives no access to other tenants.
     pub fn tenant(&self, id: TenantId) -> Tenant {
-        Tenant { parts: self.parts.clone(), id }
+        Tenant { parts: self.parts.clone(), id, by: None }
     }
 }
 
 impl Tenant {
+    /// The same calls, made by a person or program of this name: channels, jobs and the history of jobs say so. What a person agreed
+    /// to ([`PublishRequest::consent`]) has a `by` of its own.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a name that is empty, longer than 1,024 bytes, or has control characters.
+    pub fn made_by(mut self, who: &str) -> Result<Self> {
+        // Shown in one line, wherever jobs are.
+        if who.trim().is_empty() || who.len() > LINE || who.chars().any(char::is_control) {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "the name of who calls is not one line of text",
+            )
+            .with_field("by")
+            .with_remedy("give a name of 1 to 1,024 bytes, or none"));
+        }
+        self.by = Some(who.into());
+        Ok(self)
+    }
+
+    /// Whose calls these are.
+    pub fn id(&self) -> &TenantId {
+        &self.id
+    }
+
+    fn by(&self) -> Option<&str> {
+        self.by.as_deref()
+    }
+
     // ---- connect ------------------------------------------------------------------------------------
 
     /// Begins a consent: returns where to send the person's browser. If the future is dropped, an unused consent may
     /// remain; it expires.
     pub async fn begin_connect(&self, app: &str, options: ConnectOptions) -> Result<Connect> {
-        self.parts.accounts.begin_connect(&self.id, app, options).await
+        self.parts.accounts.begin_connect(&self.id, self.by(), app, options).await
     }
 
     /// Completes a consent with the query of the callback, each parameter decoded once. `owner` is the value given to
     /// [`Tenant::begin_connect`]. If the future is dropped, the consent is completed nevertheless.
     pub async fn complete_connect(&self, owner: &str, callback: Vec<(String, String)>) -> Result<Connected> {
-        self.parts.accounts.complete_connect(&self.id, owner, callback).await
+        self.parts.accounts.complete_connect(&self.id, self.by(), owner, callback).await
     }
 
     /// Connects one of several accounts that a consent returned. If the future is dropped, the account is connected
     /// nevertheless.
     pub async fn choose_account(&self, owner: &str, choice: &str, account_id: &str) -> Result<Channel> {
-        self.parts.accounts.choose_account(&self.id, owner, choice, account_id).await
+        self.parts.accounts.choose_account(&self.id, self.by(), owner, choice, account_id).await
     }
 
     /// All channels. Dropping the future changes nothing.
@@ -79,7 +110,7 @@ impl Tenant {
     /// are the channel's again once the same account is connected to the same app again. If the future is dropped, the jobs may be cancelled and
     /// the channel stay; telling and forgetting happen together or not at all.
     pub async fn disconnect(&self, channel: &str) -> Result<Disconnected> {
-        self.parts.publisher.end_all_of(&self.id, channel).await?;
+        self.parts.publisher.end_all_of(&self.id, self.by(), channel).await?;
         self.parts.accounts.disconnect(&self.id, channel).await
     }
 
@@ -312,7 +343,7 @@ impl Tenant {
     /// again before anything is sent. If the future is dropped, the job is stored or it is not: the same request with the same idempotency key finds
     /// out.
     pub async fn publish(&self, channel: &str, request: PublishRequest) -> Result<Job> {
-        self.parts.publisher.publish(&self.id, channel, request).await
+        self.parts.publisher.publish(&self.id, self.by(), channel, request).await
     }
 
     /// The job of a [`PublishRequest::idempotency_key`]. None: no publish with it was stored. Dropping the future changes
@@ -378,7 +409,7 @@ impl Tenant {
     /// Requests the cancellation of a job. What was already sent may still be posted; the job's final status says
     /// so. A job that has ended does not change.
     pub async fn cancel_job(&self, id: &str) -> Result<Job> {
-        self.parts.publisher.cancel(&self.id, id).await
+        self.parts.publisher.cancel(&self.id, self.by(), id).await
     }
 
     /// Continues a job now: after a crash, a pause, or a change that a person made. A scheduled job is published now, and
@@ -387,7 +418,7 @@ impl Tenant {
     /// # Errors
     /// `InvalidRequest` if it has ended.
     pub async fn resume_job(&self, id: &str) -> Result<Job> {
-        self.parts.publisher.resume(&self.id, id).await
+        self.parts.publisher.resume(&self.id, self.by(), id).await
     }
 
     /// Continues a job now with the component that its app currently runs, for example a repaired one. If
@@ -396,7 +427,7 @@ impl Tenant {
     /// # Errors
     /// `InvalidRequest` if the job has ended, or already has that component.
     pub async fn move_job(&self, id: &str) -> Result<Job> {
-        self.parts.publisher.move_to_present(&self.id, id).await
+        self.parts.publisher.move_to_present(&self.id, self.by(), id).await
     }
 
     /// Changes a job of which nothing can have been posted yet (another time, a visibility that is still
@@ -406,7 +437,7 @@ impl Tenant {
     /// `InvalidRequest` once it has ended or a request that may make the post was begun, and for a post that the
     /// account's form does not take.
     pub async fn change_job(&self, id: &str, change: JobChange) -> Result<Job> {
-        self.parts.publisher.change(&self.id, id, change).await
+        self.parts.publisher.change(&self.id, self.by(), id, change).await
     }
 
     /// Records what a person found after a job ended `unknown`. If it was posted, the job becomes `published`;
@@ -415,14 +446,14 @@ impl Tenant {
     /// # Errors
     /// `InvalidRequest` if the job is not `unknown`.
     pub async fn resolve_job(&self, id: &str, found: Resolution) -> Result<Job> {
-        self.parts.publisher.resolve(&self.id, id, found).await
+        self.parts.publisher.resolve(&self.id, self.by(), id, found).await
     }
 
     /// A new job for what an ended one did not publish. After `unknown`, `looked` says that the person has
     /// looked and found nothing; better say it with [`Tenant::resolve_job`]. Asked for again it is the same new job, as
     /// long as that has not ended without a post.
     pub async fn retry_job(&self, id: &str, looked: bool) -> Result<Job> {
-        self.parts.publisher.retry(&self.id, id, looked).await
+        self.parts.publisher.retry(&self.id, self.by(), id, looked).await
     }
 
     /// Watches a job: returns the job, and a watch that reports each later change. Dropping the watch ends it.

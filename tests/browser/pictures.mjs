@@ -23,6 +23,8 @@ const pages = {
   guide: `${filled.origin}/settings/apps/tiktok-live/guide`,
   providers: `${filled.origin}/settings/providers`,
   keys: `${filled.origin}/settings/keys`,
+  people: `${filled.origin}/settings/people`,
+  tenants: `${filled.origin}/tenants`,
   channels: `${filled.origin}/channels?connected=${channel.id}`,
   add: `${filled.origin}/channels/add/tiktok-live`,
   channel: `${filled.origin}/channels/${channel.id}`,

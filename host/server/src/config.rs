@@ -22,7 +22,7 @@ pub struct Config {
     pub media_address: Option<String>,
     /// Run publish jobs in this process.
     pub workers: bool,
-    /// The tenant that the pages show.
+    /// The tenant that the pages show until a browser chooses another.
     pub tenant: String,
     /// A file with the operator's password.
     pub password_file: Option<PathBuf>,

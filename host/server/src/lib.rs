@@ -18,7 +18,7 @@
 //! | module | its job |
 //! | --- | --- |
 //! | [`Config`] | what the operator sets |
-//! | `access` | keys, the password, signed-in browsers: what is kept of them |
+//! | `access` | keys, passwords and whose they are, signed-in browsers: what is kept of them |
 //! | `connection` | how many connections, how long one may stand still, who makes room |
 //! | `auth` | who asks: keys, cookies, CSRF tokens, the limit on guesses |
 //! | `api` | `/api/v1`, and its description |
@@ -48,7 +48,7 @@ mod state;
 mod strict;
 mod wording;
 
-pub use access::{Access, ApiKey, CreatedApiKey};
+pub use access::{Access, ApiKey, CreatedApiKey, Person};
 pub use config::{Config, Listen, Network};
 pub use problem::Problem;
 pub use router::router;

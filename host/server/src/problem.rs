@@ -75,6 +75,18 @@ impl Problem {
         Problem::own(StatusCode::FORBIDDEN, "not_allowed", message, remedy)
     }
 
+    /// What a page sent that was drawn for another tenant than its browser acts for now.
+    pub(crate) fn other_tenant(drawn: &str, now: &str) -> Self {
+        Problem::own(
+            StatusCode::FORBIDDEN,
+            "other_tenant",
+            format!(
+                "this page was opened for the tenant {drawn}, and this browser acts for the tenant {now} now; nothing was done"
+            ),
+            "load the page again, or switch back to its tenant first",
+        )
+    }
+
     /// There is no such path.
     pub(crate) fn no_route(path: &str) -> Self {
         // An address may be as long as a header.

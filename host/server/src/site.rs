@@ -11,7 +11,7 @@ pub const SITE_FILE: usize = 5 << 20;
 /// The kind of these documents.
 const KIND: &str = "site-file";
 /// Paths that belong to the service itself: a page would hide a file there.
-const TAKEN: [&str; 17] = [
+const TAKEN: [&str; 18] = [
     "api",
     "callback",
     "webhooks",
@@ -28,6 +28,7 @@ const TAKEN: [&str; 17] = [
     "jobs.csv",
     "pictures",
     "settings",
+    "tenants",
     "uploads",
 ];
 

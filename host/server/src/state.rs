@@ -70,8 +70,18 @@ impl State {
         &self.0.config
     }
 
-    /// The tenant of the pages.
+    /// The tenant of the configuration: that of a browser which chose no other.
     pub fn tenant(&self) -> Tenant {
         self.0.host.tenant(self.0.tenant.clone())
+    }
+
+    /// The calls of a tenant, made by somebody.
+    pub(crate) fn calls_by(&self, tenant: TenantId, by: Option<&str>) -> Tenant {
+        let tenant = self.0.host.tenant(tenant);
+        // Names of persons and keys are short lines, so none is refused.
+        match by.map(|by| tenant.clone().made_by(by)) {
+            Some(Ok(named)) => named,
+            Some(Err(_)) | None => tenant,
+        }
     }
 }

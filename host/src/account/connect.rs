@@ -19,7 +19,7 @@ use url::Url;
 use super::{Accounts, Channel, bytes};
 use crate::app::LiveApp;
 use crate::id;
-use crate::store::{ConsumedSession, SessionRow};
+use crate::store::{ConsumedSession, NewAccount, SessionRow};
 use crate::tenant_id::TenantId;
 use crate::vault::{Place, open_json, row_key, seal_json};
 
@@ -57,6 +57,10 @@ pub fn callback_query(address: &str) -> Vec<(String, String)> {
 /// The next step of a consent.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each consent, and a box would be in every caller's way"
+)]
 pub enum Connect {
     /// Send the person's browser there.
     Redirect {
@@ -74,6 +78,10 @@ pub enum Connect {
 /// The result of a consent.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each consent, and a box would be in every caller's way"
+)]
 pub enum Connected {
     /// One account, connected.
     Channel(Channel),
@@ -139,6 +147,7 @@ impl Accounts {
     pub(crate) async fn begin_connect(
         self: &Arc<Self>,
         tenant: &TenantId,
+        by: Option<&str>,
         app: &str,
         options: ConnectOptions,
     ) -> Result<Connect> {
@@ -183,7 +192,7 @@ impl Accounts {
             .map_err(never_expired)?;
         match step {
             ConnectStep::Connected(connections) => Ok(Connect::Done(
-                self.connected(tenant, &app, &options.owner, connections, options.reconnect).await?,
+                self.connected(tenant, by, &app, &options.owner, connections, options.reconnect).await?,
             )),
             ConnectStep::Redirect { url, session, expires_in } => {
                 let url = self.browser_url(&app, &url, callback.as_ref())?;
@@ -203,18 +212,22 @@ impl Accounts {
     pub(crate) async fn complete_connect(
         self: &Arc<Self>,
         tenant: &TenantId,
+        by: Option<&str>,
         owner: &str,
         callback: Vec<(String, String)>,
     ) -> Result<Connected> {
         let (accounts, tenant, owner) = (self.clone(), tenant.clone(), owner.to_owned());
-        let task =
-            self.lifetime.spawn(async move { accounts.complete_alone(&tenant, &owner, callback).await });
+        let by = by.map(str::to_owned);
+        let task = self
+            .lifetime
+            .spawn(async move { accounts.complete_alone(&tenant, by.as_deref(), &owner, callback).await });
         task.await.map_err(|error| Error::internal("a consent broke off").with_source(error))?
     }
 
     async fn complete_alone(
         self: &Arc<Self>,
         tenant: &TenantId,
+        by: Option<&str>,
         owner: &str,
         callback: Vec<(String, String)>,
     ) -> Result<Connected> {
@@ -230,28 +243,30 @@ impl Accounts {
             .complete_connect(app.context(tenant.as_str(), None, None), &session.0, callback)
             .await
             .map_err(never_expired)?;
-        self.connected(tenant, &app, owner, connections, pending.reconnect).await
+        self.connected(tenant, by, &app, owner, connections, pending.reconnect).await
     }
 
     /// Connects one of several accounts that a consent returned.
     pub(crate) async fn choose_account(
         self: &Arc<Self>,
         tenant: &TenantId,
+        by: Option<&str>,
         owner: &str,
         choice: &str,
         account_id: &str,
     ) -> Result<Channel> {
-        let (accounts, tenant) = (self.clone(), tenant.clone());
+        let (accounts, tenant, by) = (self.clone(), tenant.clone(), by.map(str::to_owned));
         let (owner, choice, account_id) = (owner.to_owned(), choice.to_owned(), account_id.to_owned());
-        let task = self
-            .lifetime
-            .spawn(async move { accounts.choose_alone(&tenant, &owner, &choice, &account_id).await });
+        let task = self.lifetime.spawn(async move {
+            accounts.choose_alone(&tenant, by.as_deref(), &owner, &choice, &account_id).await
+        });
         task.await.map_err(|error| Error::internal("a choice broke off").with_source(error))?
     }
 
     async fn choose_alone(
         &self,
         tenant: &TenantId,
+        by: Option<&str>,
         owner: &str,
         choice: &str,
         account_id: &str,
@@ -272,12 +287,13 @@ impl Accounts {
             refresh_expires_at: chosen.refresh_expires_at,
             missing_scopes: chosen.missing_scopes,
         };
-        self.store_connection(tenant, &app, connection, pending.reconnect).await
+        self.store_connection(tenant, by, &app, connection, pending.reconnect).await
     }
 
     async fn connected(
         &self,
         tenant: &TenantId,
+        by: Option<&str>,
         app: &LiveApp,
         owner: &str,
         mut connections: Vec<Connection>,
@@ -288,7 +304,9 @@ impl Accounts {
                 Error::new(ErrorKind::AuthorizationDenied, "the consent brought no account")
                     .with_remedy("connect again and choose an account")
             })?;
-            return Ok(Connected::Channel(self.store_connection(tenant, app, connection, reconnect).await?));
+            return Ok(Connected::Channel(
+                self.store_connection(tenant, by, app, connection, reconnect).await?,
+            ));
         }
         let candidates = connections
             .iter()
@@ -324,6 +342,7 @@ impl Accounts {
     async fn store_connection(
         &self,
         tenant: &TenantId,
+        by: Option<&str>,
         app: &LiveApp,
         connection: Connection,
         reconnect: Option<String>,
@@ -341,7 +360,10 @@ impl Accounts {
                 .with_remedy("sign in to the right account at the platform and connect again, or add the other one as a new channel"));
             }
         }
-        let new = self.new_account(&app.id, id::new("ch")?, &connection);
+        let new = NewAccount {
+            connected_by: by.map(str::to_owned),
+            ..self.new_account(&app.id, id::new("ch")?, &connection)
+        };
         let credentials = connection.account.credentials;
         let (vault, of) = (self.vault.clone(), tenant.clone());
         let seal = move |channel: &str| {
@@ -350,7 +372,7 @@ impl Accounts {
         };
         let channel = self.store.connect_account(tenant, &new, &seal).await?;
         self.wake.all();
-        tracing::info!(%tenant, app = app.id, channel, "connected");
+        tracing::info!(%tenant, app = app.id, channel, by, "connected");
         self.channel(tenant, &channel).await
     }
 

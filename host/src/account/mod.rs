@@ -60,6 +60,9 @@ pub struct Channel {
     pub warning: Option<String>,
     /// Seconds since 1970.
     pub connected_at: i64,
+    /// Who connected it; absent: a caller without a name.
+    #[serde(default)]
+    pub connected_by: Option<String>,
     /// When the connection ends unless it is renewed; seconds since 1970.
     pub connection_ends_at: Option<i64>,
 }
@@ -99,6 +102,7 @@ impl Channel {
             health_detail: row.health_detail.clone(),
             warning,
             connected_at: row.connected_at / 1000,
+            connected_by: row.connected_by.clone(),
             connection_ends_at: row.refresh_expires_at_s,
         }
     }
@@ -267,6 +271,7 @@ impl Accounts {
                     missing.join(", ")
                 )
             }),
+            connected_by: None,
             now,
         }
     }

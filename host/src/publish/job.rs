@@ -124,6 +124,9 @@ pub struct Job {
     pub idempotency_key: Option<String>,
     /// The job that this one repeats.
     pub retry_of: Option<String>,
+    /// Who submitted it; absent: a caller without a name. What a person agreed to says for itself `by` whom.
+    #[serde(default)]
+    pub submitted_by: Option<String>,
     /// The platform's ids of this publish.
     pub references: Vec<String>,
     /// As asked for.
@@ -204,6 +207,7 @@ impl Job {
             cancel_requested: row.cancel_requested,
             idempotency_key: row.idempotency_key,
             retry_of: row.retry_of,
+            submitted_by: row.submitted_by,
             references: row.references,
             priority: row.priority,
             publish_at: row.publish_at.map(|at| at / 1000),

@@ -15,20 +15,30 @@ use crate::vault::{open_json, row_key, seal_json};
 
 impl Publisher {
     /// Cancels all jobs of a channel, and waits until each has ended or cannot continue now.
-    pub(crate) async fn end_all_of(self: &Arc<Self>, tenant: &TenantId, channel: &str) -> Result<()> {
+    pub(crate) async fn end_all_of(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        by: Option<&str>,
+        channel: &str,
+    ) -> Result<()> {
         let open = JobFilter { channel: Some(channel.to_owned()), limit: u32::MAX, ..JobFilter::default() };
         for job in self.store.jobs(tenant, &open).await?.iter().filter(|job| job.ended_at.is_none()) {
-            self.cancel(tenant, &job.id).await?;
+            self.cancel(tenant, by, &job.id).await?;
             self.drive_until_idle(tenant, &job.id).await;
         }
         Ok(())
     }
 
-    pub(crate) async fn cancel(self: &Arc<Self>, tenant: &TenantId, id: &str) -> Result<Job> {
+    pub(crate) async fn cancel(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        by: Option<&str>,
+        id: &str,
+    ) -> Result<Job> {
         self.row(tenant, id).await?;
         // Followed before the write, so that the job is followed even if the caller is dropped in between.
         self.follow(tenant, id);
-        if self.store.request_cancel(tenant, id, self.clock.now_ms()).await? {
+        if self.store.request_cancel(tenant, id, by, self.clock.now_ms()).await? {
             self.note(id);
             if let Some(running) = self.running(id) {
                 running.cancel.notify_one();
@@ -39,7 +49,12 @@ impl Publisher {
     }
 
     /// Continues a job now: after a crash, a pause, or a change that a person made. A scheduled one is scheduled no more.
-    pub(crate) async fn resume(self: &Arc<Self>, tenant: &TenantId, id: &str) -> Result<Job> {
+    pub(crate) async fn resume(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        by: Option<&str>,
+        id: &str,
+    ) -> Result<Job> {
         let row = self.row(tenant, id).await?;
         if row.status.has_ended() {
             return Err(Error::new(
@@ -50,7 +65,7 @@ impl Publisher {
         }
         self.follow(tenant, id);
         if row.status == JobStatus::Paused || row.wake_at.is_some_and(|at| at > self.clock.now_ms()) {
-            self.store.wake_job(tenant, id, self.clock.now_ms()).await?;
+            self.store.wake_job(tenant, id, by, self.clock.now_ms()).await?;
             self.note(id);
         }
         self.wake.all();
@@ -58,7 +73,13 @@ impl Publisher {
     }
 
     /// Records what a person found after `unknown`: the job becomes `published`, or `failed` and may be retried.
-    pub(crate) async fn resolve(&self, tenant: &TenantId, id: &str, found: Resolution) -> Result<Job> {
+    pub(crate) async fn resolve(
+        &self,
+        tenant: &TenantId,
+        by: Option<&str>,
+        id: &str,
+        found: Resolution,
+    ) -> Result<Job> {
         let row = self.row(tenant, id).await?;
         check_resolution(&found)?;
         let resolution = to_json(&found)?;
@@ -98,6 +119,7 @@ impl Publisher {
             url: found.url,
             error,
             resolution,
+            by: by.map(str::to_owned),
         };
         if self.store.resolve_job(tenant, id, &resolved, self.clock.now_ms()).await? {
             tracing::info!(%tenant, job = id, posted = found.posted, "a person resolved a job");
@@ -110,6 +132,7 @@ impl Publisher {
     pub(crate) async fn change(
         self: &Arc<Self>,
         tenant: &TenantId,
+        by: Option<&str>,
         id: &str,
         change: JobChange,
     ) -> Result<Job> {
@@ -148,6 +171,7 @@ impl Publisher {
             publish_at: at,
             deadline_at: Some(deadline_at),
             wake_at: begin,
+            by: by.map(str::to_owned),
         };
         self.follow(tenant, id);
         if !self.store.change_job(tenant, id, &changed, now).await? {
@@ -163,12 +187,17 @@ impl Publisher {
     }
 
     /// Continues an open job with the component that its app currently runs, for example a repaired one.
-    pub(crate) async fn move_to_present(self: &Arc<Self>, tenant: &TenantId, id: &str) -> Result<Job> {
+    pub(crate) async fn move_to_present(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        by: Option<&str>,
+        id: &str,
+    ) -> Result<Job> {
         let row = self.row(tenant, id).await?;
         let app = self.apps.live(tenant, &row.app).await?;
         let to = app.provider.digest();
         self.follow(tenant, id);
-        if self.store.move_job(tenant, id, to, self.clock.now_ms()).await? {
+        if self.store.move_job(tenant, id, to, by, self.clock.now_ms()).await? {
             tracing::info!(%tenant, job = id, from = %row.digest, %to, "a job was moved to another component");
             self.wake.all();
             return self.get(tenant, id).await;

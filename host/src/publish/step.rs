@@ -90,6 +90,7 @@ impl JobRun {
                 message: error.map(|error| error.message.clone()),
                 code: error.and_then(|error| error.code.clone()),
                 trace_id: error.and_then(|error| error.trace_id.clone()),
+                by: None,
             }),
             state,
         };

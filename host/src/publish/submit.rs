@@ -22,6 +22,7 @@ impl Publisher {
     pub(crate) async fn publish(
         self: &Arc<Self>,
         tenant: &TenantId,
+        by: Option<&str>,
         channel: &str,
         request: PublishRequest,
     ) -> Result<Job> {
@@ -72,6 +73,7 @@ impl Publisher {
             request_hash,
             idempotency_key: request.idempotency_key,
             retry_of: None,
+            submitted_by: by.map(str::to_owned),
             consent,
             priority: request.priority,
             publish_at: at,
@@ -104,7 +106,13 @@ impl Publisher {
     /// A new job for what an ended one did not publish. After `unknown`, `looked` says that the person has
     /// looked and found nothing. Asked for again, by a second press or a lost answer, it is the same job, as long as
     /// that has not ended without a post.
-    pub(crate) async fn retry(self: &Arc<Self>, tenant: &TenantId, id: &str, looked: bool) -> Result<Job> {
+    pub(crate) async fn retry(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        by: Option<&str>,
+        id: &str,
+        looked: bool,
+    ) -> Result<Job> {
         let row = self.row(tenant, id).await?;
         may_retry(row.status, looked)?;
         let account = self.accounts.row(tenant, &row.channel).await?;
@@ -121,6 +129,7 @@ impl Publisher {
             request_hash: row.request_hash,
             idempotency_key: None,
             retry_of: Some(id.to_owned()),
+            submitted_by: by.map(str::to_owned),
             consent: row.consent,
             priority: row.priority,
             publish_at: None,
@@ -141,7 +150,7 @@ impl Publisher {
                 InsertedJob::Repeated(first) => publisher.same_request(*first, &row.request_hash)?,
                 InsertedJob::UploadGone(upload) => return Err(gone(&upload)),
             };
-            tracing::info!(%tenant, job = row.id, channel = row.channel, "publish stored");
+            tracing::info!(%tenant, job = row.id, channel = row.channel, by = row.submitted_by, "publish stored");
             if !row.status.has_ended() {
                 publisher.follow(&tenant, &row.id);
                 publisher.wake.all();
@@ -167,6 +176,7 @@ impl Publisher {
             request_hash: new.request_hash,
             idempotency_key: new.idempotency_key,
             retry_of: new.retry_of,
+            submitted_by: new.submitted_by,
             consent: new.consent,
             priority: new.priority,
             publish_at: new.publish_at,
@@ -207,6 +217,7 @@ struct NewJob {
     request_hash: String,
     idempotency_key: Option<String>,
     retry_of: Option<String>,
+    submitted_by: Option<String>,
     consent: Option<String>,
     priority: i32,
     /// Milliseconds.

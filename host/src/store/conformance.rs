@@ -64,6 +64,7 @@ macro_rules! conformance {
                 a_held_upload_outlives_its_jobs_until_it_is_let_go,
                 every_sealed_value_can_be_sealed_again_unless_somebody_wrote,
                 another_tenant_sees_nothing,
+                tenants_are_known_by_what_they_have,
             );
         }
     };
@@ -146,6 +147,7 @@ impl Opened {
             refresh_due_at: None,
             health: Health::Active,
             health_detail: None,
+            connected_by: None,
             now: self.now(),
         }
     }
@@ -167,6 +169,7 @@ impl Opened {
             request_hash: "hash".to_owned(),
             idempotency_key: None,
             retry_of: None,
+            submitted_by: None,
             consent: None,
             priority: 0,
             publish_at: None,
@@ -588,7 +591,7 @@ async fn a_worker_sees_what_others_did_with_each_write(db: &Opened) {
     assert!(!seen.cancel_requested);
     db.connect("ch", "42").await;
     assert!(db.other.put_app(&app).await.unwrap());
-    assert!(db.other.request_cancel(tenant(), "job", db.now()).await.unwrap());
+    assert!(db.other.request_cancel(tenant(), "job", None, db.now()).await.unwrap());
     let seen = db.one.extend_job("job", &lease, LONG).await.unwrap().unwrap();
     assert_eq!((seen.credentials_revision, seen.app_revision), (Some(2), Some(app.revision + 1)));
     assert!(seen.cancel_requested);
@@ -670,8 +673,11 @@ async fn of_the_attempts_at_one_post_one_may_come_to_something(db: &Opened) {
         url: None,
         error: None,
         resolution: "{}".to_owned(),
+        by: Some("Anna".to_owned()),
     };
     assert!(db.one.resolve_job(tenant(), "e", &found, db.now()).await.unwrap());
+    let history = db.one.job_history(tenant(), "e").await.unwrap();
+    assert_eq!(history.last().unwrap().by.as_deref(), Some("Anna"));
     for old in ["a", "c", "e", "g"] {
         assert_eq!(attempt(&db.one, "h", old).await, "e", "of {old}");
     }
@@ -788,8 +794,8 @@ async fn a_moved_job_goes_on_at_its_time(db: &Opened) {
             ..db.job(id, "ch")
         };
         db.store_job(paused).await;
-        assert!(db.one.move_job(tenant(), id, &digest("v2"), db.now()).await.unwrap());
-        assert!(!db.one.move_job(tenant(), id, &digest("v2"), db.now()).await.unwrap());
+        assert!(db.one.move_job(tenant(), id, &digest("v2"), None, db.now()).await.unwrap());
+        assert!(!db.one.move_job(tenant(), id, &digest("v2"), None, db.now()).await.unwrap());
         let row = db.job_now(id).await;
         assert_eq!((row.status, row.digest), (JobStatus::Active, digest("v2")));
         assert_eq!(row.wake_at, Some(publish_at.unwrap_or(row.updated_at)), "{id} is not left behind");
@@ -801,7 +807,7 @@ async fn a_state_written_while_a_job_was_moved_is_its_writers(db: &Opened) {
     db.install("v2", &[]).await;
     db.store_job(db.job("job", "ch")).await;
     let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
-    assert!(db.other.move_job(tenant(), "job", &digest("v2"), db.now()).await.unwrap());
+    assert!(db.other.move_job(tenant(), "job", &digest("v2"), None, db.now()).await.unwrap());
     let step = JobUpdate { state: Some(sealed("of v1")), ..update(&row) };
     db.one.store_step("job", &lease, &step, db.now()).await.unwrap().unwrap();
     let row = db.job_now("job").await;
@@ -849,7 +855,7 @@ async fn jobs_are_listed_by_what_there_is_to_do(db: &Opened) {
     // It has begun, and waits for its next step.
     db.store_job(JobRow { wake_at: Some(now + 95_000), ..scheduled("job_begun", 50_000) }).await;
     db.store_job(scheduled("job_stopping", 40_000)).await;
-    assert!(db.one.request_cancel(tenant(), "job_stopping", now).await.unwrap());
+    assert!(db.one.request_cancel(tenant(), "job_stopping", None, now).await.unwrap());
     for (id, status) in [
         ("job_paused", JobStatus::Paused),
         ("job_unknown", JobStatus::Unknown),
@@ -874,7 +880,7 @@ async fn jobs_are_listed_by_what_there_is_to_do(db: &Opened) {
     assert_eq!(listed(JobGroup::Published, None).await, [""; 0]);
     assert_eq!(listed(JobGroup::Cancelled, None).await, [""; 0]);
     // Continued by a person, it is scheduled no more.
-    assert!(db.one.wake_job(tenant(), "job_soon", now + 1).await.unwrap());
+    assert!(db.one.wake_job(tenant(), "job_soon", None, now + 1).await.unwrap());
     let row = db.job_now("job_soon").await;
     assert_eq!((row.publish_at, row.wake_at), (None, Some(now + 1)));
     assert_eq!(listed(JobGroup::Scheduled, None).await, ["job_between", "job_later"]);
@@ -1024,6 +1030,8 @@ async fn documents_change_together_and_end_with_their_time(db: &Opened) {
     let listed = db.other.documents("kind").await.unwrap();
     assert_eq!(listed.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["b", "brief"]);
     assert!(listed.iter().all(|it| it.body.is_none()));
+    assert!(db.one.has_documents("kind").await.unwrap());
+    assert!(!db.one.has_documents("another").await.unwrap());
     db.clock.advance(Duration::from_secs(2));
     assert_eq!(db.one.document("kind", "brief").await.unwrap(), None);
     let facts =
@@ -1182,6 +1190,32 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
     assert!(now.iter().all(|value| value.sealed.0.starts_with(b"again ")), "{now:?}");
 }
 
+async fn tenants_are_known_by_what_they_have(db: &Opened) {
+    let names = async || {
+        db.one.tenants().await.unwrap().iter().map(|tenant| tenant.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(names().await.is_empty());
+    db.with_app().await;
+    let of = |name: &str| name.parse::<TenantId>().unwrap();
+    let account = NewAccount { channel: "ch_b".to_owned(), ..db.account("ch_b", "42") };
+    db.one.connect_account(&of("b"), &account, &|channel| Ok(sealed(channel))).await.unwrap();
+    let file = UploadRow {
+        id: "up_a".to_owned(),
+        tenant: "a".to_owned(),
+        file_name: None,
+        content_type: None,
+        size: 1,
+        created_at: db.now(),
+    };
+    assert!(db.one.insert_upload(&file, None).await.unwrap());
+    for id in ["job_1", "job_2"] {
+        db.one.insert_job(&of("c"), &db.job(id, "ch"), &JobMedia::default()).await.unwrap();
+    }
+    assert_eq!(names().await, ["a", "b", "c"]);
+    assert!(db.one.delete_upload(&of("a"), "up_a").await.unwrap());
+    assert_eq!(names().await, ["b", "c"]);
+}
+
 async fn another_tenant_sees_nothing(db: &Opened) {
     db.with_app().await.connect("ch", "42").await;
     db.store_job(db.job("job", "ch")).await;
@@ -1191,9 +1225,9 @@ async fn another_tenant_sees_nothing(db: &Opened) {
     assert!(db.one.accounts(&other).await.unwrap().is_empty());
     assert!(db.one.job(&other, "job").await.unwrap().is_none());
     assert!(db.one.jobs(&other, &JobFilter { limit: 9, ..JobFilter::default() }).await.unwrap().is_empty());
-    assert!(!db.one.request_cancel(&other, "job", db.now()).await.unwrap());
-    assert!(!db.one.wake_job(&other, "job", db.now()).await.unwrap());
-    assert!(!db.one.move_job(&other, "job", &digest("v2"), db.now()).await.unwrap());
+    assert!(!db.one.request_cancel(&other, "job", None, db.now()).await.unwrap());
+    assert!(!db.one.wake_job(&other, "job", None, db.now()).await.unwrap());
+    assert!(!db.one.move_job(&other, "job", &digest("v2"), None, db.now()).await.unwrap());
     assert!(db.one.job_history(&other, "job").await.unwrap().is_empty());
     assert!(db.one.upload(&other, "up").await.unwrap().is_none());
     assert!(!db.one.delete_upload(&other, "up").await.unwrap());

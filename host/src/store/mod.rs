@@ -66,6 +66,8 @@ pub(crate) trait MetaStore: Send + Sync {
     async fn sealed_values(&self) -> Result<Vec<SealedValue>>;
     /// Replaces one sealed value if it is unchanged since it was read.
     async fn reseal(&self, value: &SealedValue, with: &Sealed) -> Result<bool>;
+    /// Tenants that have channels, jobs or uploads, by name.
+    async fn tenants(&self) -> Result<Vec<TenantId>>;
     /// Closes every connection, and thus every file and lock. Later calls fail.
     async fn close(&self);
 }
@@ -185,10 +187,10 @@ pub(crate) trait JobStore: Send + Sync {
     ) -> Result<Option<JobSignals>>;
     /// Gives a job back that cannot be worked on now, so that until then it is in nobody's way.
     async fn put_off_job(&self, id: &str, lease: &Lease, until: i64) -> Result<()>;
-    /// Requests a cancellation. False: the job has ended.
-    async fn request_cancel(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool>;
+    /// Requests a cancellation. False: the job has ended. Here and below `by` is who wants it, for the history.
+    async fn request_cancel(&self, tenant: &TenantId, id: &str, by: Option<&str>, now: i64) -> Result<bool>;
     /// Makes a paused or waiting job due now. False: it has ended.
-    async fn wake_job(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool>;
+    async fn wake_job(&self, tenant: &TenantId, id: &str, by: Option<&str>, now: i64) -> Result<bool>;
     /// Stores what a person found. False: the job is not `unknown`.
     async fn resolve_job(
         &self,
@@ -201,7 +203,14 @@ pub(crate) trait JobStore: Send + Sync {
     async fn change_job(&self, tenant: &TenantId, id: &str, change: &ChangedJob, now: i64) -> Result<bool>;
     /// Assigns an open job to another component, which continues it when it is due. False: it has ended, or already
     /// has that component.
-    async fn move_job(&self, tenant: &TenantId, id: &str, to: &Digest, now: i64) -> Result<bool>;
+    async fn move_job(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        to: &Digest,
+        by: Option<&str>,
+        now: i64,
+    ) -> Result<bool>;
     async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>>;
     /// Deletes attempts from before an instant, a bounded number per call. False: none are left.
     async fn prune_history(&self, before: i64) -> Result<bool>;
@@ -229,6 +238,8 @@ pub(crate) trait DocumentStore: Send + Sync {
     async fn document(&self, kind: &str, id: &str) -> Result<Option<Document>>;
     /// Without their bodies, in the order of their ids.
     async fn documents(&self, kind: &str) -> Result<Vec<Document>>;
+    /// Whether there are any, also such as cannot be read.
+    async fn has_documents(&self, kind: &str) -> Result<bool>;
     /// Makes all of these changes or none. Returns how many documents were written or removed.
     async fn change_documents(&self, changes: &[DocumentChange]) -> Result<u64>;
 }

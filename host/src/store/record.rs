@@ -101,6 +101,8 @@ pub(crate) struct AccountRow {
     pub(crate) health: Health,
     pub(crate) health_detail: Option<String>,
     pub(crate) connected_at: i64,
+    /// Who connected it.
+    pub(crate) connected_by: Option<String>,
     /// When name and picture were last read.
     pub(crate) looked_at: i64,
 }
@@ -123,6 +125,8 @@ pub(crate) struct NewAccount {
     pub(crate) refresh_due_at: Option<i64>,
     pub(crate) health: Health,
     pub(crate) health_detail: Option<String>,
+    /// Who connected it; a refresh leaves that as it was.
+    pub(crate) connected_by: Option<String>,
     pub(crate) now: i64,
 }
 
@@ -225,6 +229,7 @@ pub(crate) struct JobRow {
     pub(crate) request_hash: String,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) retry_of: Option<String>,
+    pub(crate) submitted_by: Option<String>,
     /// As JSON.
     pub(crate) consent: Option<String>,
     pub(crate) priority: i32,
@@ -276,6 +281,7 @@ pub(crate) struct ResolvedJob {
     pub(crate) error: Option<String>,
     /// As JSON.
     pub(crate) resolution: String,
+    pub(crate) by: Option<String>,
 }
 
 /// A person's changes to a job that has sent nothing. None: unchanged.
@@ -289,6 +295,7 @@ pub(crate) struct ChangedJob {
     pub(crate) deadline_at: Option<i64>,
     /// When it continues.
     pub(crate) wake_at: i64,
+    pub(crate) by: Option<String>,
 }
 
 /// Which job a worker wants.
@@ -374,7 +381,7 @@ pub struct HistoryRow {
     /// Milliseconds since 1970.
     pub at_ms: i64,
     /// What was called: `publish_form`, `begin_publish`, `continue_publish`, `cancel_publish`; or another
-    /// cause of a change: `deadline`, `change`, `move`, `resolve`.
+    /// cause of a change: `deadline`, `cancel`, `change`, `move`, `resolve`, `resume`.
     pub call: String,
     /// What the job was doing.
     pub phase: String,
@@ -386,6 +393,9 @@ pub struct HistoryRow {
     pub code: Option<String>,
     /// The platform's reference for its support.
     pub trace_id: Option<String>,
+    /// Who made the change; absent: the host itself, or a caller without a name.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 /// A webhook event about a publish.

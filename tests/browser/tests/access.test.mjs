@@ -25,7 +25,7 @@ for (const colorScheme of ["light", "dark"]) {
       const found = {};
       for (const path of [
         "/", "/settings", "/settings/integration/tiktok?mode=live&checks=1", "/settings/apps/tiktok-live/guide",
-        "/settings/providers", "/settings/keys", "/channels", `/channels?connected=${channel.id}`, "/channels/add",
+        "/settings/providers", "/settings/keys", "/settings/people", "/tenants", "/channels", `/channels?connected=${channel.id}`, "/channels/add",
         "/channels/add/tiktok-live", `/channels/${channel.id}`, `/channels/${channel.id}/publish`,
         `/channels/${channel.id}/publish?kind=photos`, "/jobs", "/jobs?show=scheduled", `/jobs/${job.id}`, "/uploads", "/sign-in",
         "/callback/tiktok-live?state=unknown", "/channels/nothing",
@@ -117,4 +117,108 @@ scene("words that changed under the person's hand are never agreed to", [], asyn
   assert.equal(answer.status(), 422);
   assert.match(await answer.text(), /What you agree to by publishing has changed/);
   assert.equal((await set.get("/api/v1/jobs")).length, 0);
+});
+
+scene("persons sign in by name, and what they do says who did it", ["--filled"], async ({ set, page }) => {
+  const [channel] = await set.get("/api/v1/channels");
+  const add = async (name, password) => {
+    await page.goto(`${set.origin}/settings/people`);
+    await page.getByLabel("Name").fill(name);
+    await page.locator("#password").fill(password);
+    await page.getByRole("button", { name: "Add person" }).click();
+  };
+  const enter = async (name, password) => {
+    await page.getByLabel("Name").fill(name);
+    await page.getByLabel("Password").fill(password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+  };
+  await page.goto(`${set.origin}/settings/people`);
+  await page.getByText("whoever reaches this address may do everything").waitFor();
+  await add("Anna", "annas long password");
+  // From the first person on there is a door.
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  assert.deepEqual(await faults(page), []);
+  await enter("Anno", "annas long password");
+  await page.getByText("Name and password do not belong together.").waitFor();
+  assert.equal(await page.getByLabel("Name").inputValue(), "Anno");
+  await enter("anna", "annas long password");
+  await page.getByRole("button", { name: "Sign out Anna" }).waitFor();
+  await add("Ben", "bens long password");
+  await page.getByText("Anna (you)").waitFor();
+  await page.getByText("New password for Ben").click();
+  assert.deepEqual(await faults(page), []);
+
+  await page.goto(`${set.origin}/channels/${channel.id}/publish`);
+  await page.locator("#file").setInputFiles(set.video);
+  await page.getByText("Uploaded, not sent").waitFor();
+  await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.waitForURL(/\/jobs\//);
+  await page.locator("dl.facts div", { hasText: "Submitted by" }).getByText("Anna").waitFor();
+  await page.locator("summary", { hasText: "Consent" }).click();
+  await page.locator("#consent div", { hasText: "By" }).first().getByText("Anna").waitFor();
+  const job = await (await page.request.get(`${set.origin}/api/v1${new URL(page.url()).pathname}`)).json();
+  assert.equal(job.submitted_by, "Anna");
+  assert.equal(job.consent.by, "Anna");
+
+  // Ben removes Anna, who is signed out in her own browser.
+  const other = await page.context().browser().newContext();
+  try {
+    const ben = await other.newPage();
+    ben.on("dialog", (dialog) => dialog.accept());
+    await ben.goto(`${set.origin}/settings/people`);
+    await ben.getByLabel("Name").fill("Ben");
+    await ben.getByLabel("Password").fill("bens long password");
+    await ben.getByRole("button", { name: "Sign in" }).click();
+    await ben.getByRole("button", { name: "Remove Anna" }).click();
+    await ben.getByRole("button", { name: "Remove Anna" }).waitFor({ state: "detached" });
+  } finally {
+    await other.close();
+  }
+  await page.reload();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+});
+
+scene("two tabs do nothing for the wrong tenant", ["--filled"], async ({ set, page, context }) => {
+  const [channel] = await set.get("/api/v1/channels");
+  await page.goto(`${set.origin}/channels/${channel.id}/publish`);
+  await page.locator("#file").setInputFiles(set.video);
+  await page.getByText("Uploaded, not sent").waitFor();
+  await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
+  const list = await context.newPage();
+  // Its list is followed only after the other tab has switched, as after a broken connection.
+  let go;
+  const switched = new Promise((resolve) => { go = resolve; });
+  await list.route("**/jobs/events*", async (route) => { await switched; await route.continue(); });
+  await list.goto(`${set.origin}/jobs`);
+  await list.getByText("Tomato soup in four minutes").waitFor();
+
+  const other = await context.newPage();
+  await other.goto(`${set.origin}/jobs`);
+  await other.getByRole("link", { name: "Tenant: default" }).click();
+  await other.getByLabel("Name").fill("acme");
+  await other.locator("#other ~ form").getByRole("button", { name: "Switch" }).click();
+  await other.getByText("Acting for the tenant acme").waitFor();
+  assert.deepEqual(await faults(other), []);
+  await other.goto(`${set.origin}/jobs`);
+  await other.getByText("No posts yet.").waitFor();
+  assert.match(await other.title(), /acme/);
+  go();
+  await list.getByText(/his list no longer follows its jobs/).waitFor();
+  assert.equal(await list.getByText("Tomato soup in four minutes").count(), 1);
+
+  // The first tab was opened for the other tenant: it says so, and its form is kept.
+  const before = (await set.get("/api/v1/jobs")).length;
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.getByText("This page was opened for the tenant default, and this browser acts for the tenant acme now").waitFor();
+  assert.equal((await set.get("/api/v1/jobs")).length, before);
+  await page.locator("#file").setInputFiles(set.video);
+  await page.getByText("this browser acts for the tenant acme now", { exact: false }).nth(1).waitFor();
+
+  await other.getByRole("button", { name: "Back to default" }).click();
+  await other.getByText("Acting for the tenant").waitFor({ state: "detached" });
+  await page.locator("#file").setInputFiles(set.video);
+  await page.getByText("Uploaded, not sent").waitFor();
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.waitForURL(/\/jobs\//);
 });

@@ -134,3 +134,23 @@ async fn a_secret_is_typed_or_piped_and_shown_masked() {
     let shown = stage.say("apps show demo --format json").await.unwrap().done();
     assert!(!shown.stdout.contains("another-secret"), "{shown:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn persons_are_given_passwords_listed_and_removed() {
+    let stage = Stage::empty().await.unwrap();
+    let list = async || stage.say("keys password --list --format json").await.unwrap().done().json();
+    assert_eq!(list().await, serde_json::json!({"password": false, "people": []}));
+    let anna = stage.type_in("keys password --name Anna --format json", "a long password\n").await.unwrap();
+    assert_eq!(anna.done().json()["name"], "Anna");
+    let short = stage.type_in("keys password --name Ben", "short\n").await.unwrap();
+    assert!(short.code == 1 && short.stderr.contains("at least 10 characters"), "{short:?}");
+    stage.type_in("keys password", "another long password\n").await.unwrap().done();
+    let listed = list().await;
+    assert_eq!((&listed["password"], &listed["people"][0]["name"]), (&true.into(), &"Anna".into()));
+    let shown = stage.say("keys password --list").await.unwrap().done();
+    assert!(shown.stdout.contains("Anna") && shown.stdout.contains("(without a name)"), "{shown:?}");
+    assert_eq!(stage.say("keys password --name Carla --remove").await.unwrap().code, 1);
+    stage.say("keys password --name anna --remove").await.unwrap().done();
+    stage.say("keys password --remove").await.unwrap().done();
+    assert_eq!(list().await, serde_json::json!({"password": false, "people": []}));
+}

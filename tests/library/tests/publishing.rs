@@ -68,7 +68,8 @@ async fn a_lost_pull_is_never_repeated_and_a_person_says_what_became_of_it() {
     assert!(error.remedy.is_some());
     assert_eq!(stage.tenant.retry_job(&job.id, false).await.unwrap_err().kind, ErrorKind::InvalidRequest);
     let found = Resolution { posted: false, ..Resolution::default() };
-    let resolved = stage.tenant.resolve_job(&job.id, found.clone()).await.unwrap();
+    let anna = stage.tenant.clone().made_by("Anna").unwrap();
+    let resolved = anna.resolve_job(&job.id, found.clone()).await.unwrap();
     assert_eq!(resolved.status, JobStatus::Failed);
     assert_eq!(resolved.resolution, Some(found.clone()));
     let again = stage.tenant.resolve_job(&job.id, found).await.unwrap();
@@ -82,7 +83,46 @@ async fn a_lost_pull_is_never_repeated_and_a_person_says_what_became_of_it() {
     let retried = stage.tenant.retry_job(&job.id, false).await.unwrap();
     assert_eq!(retried.retry_of.as_deref(), Some(job.id.as_str()));
     let history = stage.tenant.job_history(&job.id).await.unwrap();
-    assert_eq!(history.last().unwrap().call, "resolve");
+    let last = history.last().unwrap();
+    assert_eq!((last.call.as_str(), last.by.as_deref()), ("resolve", Some("Anna")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_with_a_job_says_who_did_it() {
+    let (stage, clock) = moved(library_tests::world()).await;
+    let by = |who: &str| stage.tenant.clone().made_by(who).unwrap();
+    for nobody in ["", " ", "a\nb", &"x".repeat(1_025)] {
+        assert_eq!(stage.tenant.clone().made_by(nobody).unwrap_err().field.as_deref(), Some("by"));
+    }
+    let channel = stage.connect().await.unwrap();
+    assert_eq!(channel.connected_by, None, "nobody gave a name");
+    let mut later = request("later", stage.video(4_096).unwrap());
+    later.publish_at = Some(clock.now_ms() / 1000 + 3_600);
+    let job = by("Anna").publish(&channel.id, later).await.unwrap();
+    assert_eq!(job.submitted_by.as_deref(), Some("Anna"));
+    by("Ben").change_job(&job.id, JobChange { priority: Some(1), ..JobChange::default() }).await.unwrap();
+    by("Cem").resume_job(&job.id).await.unwrap();
+    // It is due already, so there is nothing to resume.
+    by("Cem").resume_job(&job.id).await.unwrap();
+    by("Dana").cancel_job(&job.id).await.unwrap();
+    by("Emil").cancel_job(&job.id).await.unwrap();
+    to_the_end(&stage, &clock, &job.id).await;
+    let history = stage.tenant.job_history(&job.id).await.unwrap();
+    let said: Vec<_> = history.iter().map(|row| (row.call.as_str(), row.by.as_deref())).collect();
+    let expected = [
+        ("change", Some("Ben")),
+        ("resume", Some("Cem")),
+        ("cancel", Some("Dana")),
+        ("cancel_publish", None),
+    ];
+    assert_eq!(said, expected);
+    let again = by("Emil").retry_job(&job.id, false).await.unwrap();
+    assert_eq!(again.submitted_by.as_deref(), Some("Emil"));
+    assert_eq!(stage.tenant.job(&job.id).await.unwrap().submitted_by.as_deref(), Some("Anna"));
+    // A disconnect cancels the jobs.
+    by("Finn").disconnect(&channel.id).await.unwrap();
+    let history = stage.tenant.job_history(&again.id).await.unwrap();
+    assert_eq!((history[0].call.as_str(), history[0].by.as_deref()), ("cancel", Some("Finn")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

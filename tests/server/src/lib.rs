@@ -144,6 +144,21 @@ impl Service {
     }
 }
 
+impl Service {
+    /// What the sign-in page answers, and the browser that it answers.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub async fn sign_in(&self, name: Option<&str>, password: &str) -> Result<(Answer, Browser<'_>)> {
+        let stranger = Browser { service: self, cookie: format!("social-channel={}", "x".repeat(43)) };
+        let fields: Vec<_> =
+            name.map(|name| ("name", name)).into_iter().chain([("password", password)]).collect();
+        let answer = stranger.submit("/sign-in", "/sign-in", &fields).await?;
+        let cookie = answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned();
+        Ok((answer, Browser { service: self, cookie }))
+    }
+}
+
 impl Browser<'_> {
     /// Opens a page.
     ///
@@ -158,9 +173,29 @@ impl Browser<'_> {
     /// # Errors
     /// As [`Service::send`], and when the page has no token.
     pub async fn submit(&self, page: &str, path: &str, fields: &[(&str, &str)]) -> Result<Answer> {
+        self.submit_with(&self.token(page).await?, path, fields).await
+    }
+
+    /// The token of the page at `page`.
+    ///
+    /// # Errors
+    /// As [`Service::send`], and when the page has no token.
+    pub async fn token(&self, page: &str) -> Result<String> {
         let shown = self.open(page).await?.text();
         let token = shown.split_once(r#"name="csrf" content=""#).and_then(|(_, rest)| rest.split_once('"'));
-        let (token, _) = token.with_context(|| format!("no token in {page}"))?;
+        Ok(token.with_context(|| format!("no token in {page}"))?.0.to_owned())
+    }
+
+    /// A request of a page's script.
+    pub fn script(&self, method: Method, path: &str, token: &str) -> http::request::Builder {
+        Request::builder().method(method).uri(path).header(COOKIE, &self.cookie).header("x-csrf-token", token)
+    }
+
+    /// Sends a form with the token of a page that was opened before.
+    ///
+    /// # Errors
+    /// As [`Service::send`].
+    pub async fn submit_with(&self, token: &str, path: &str, fields: &[(&str, &str)]) -> Result<Answer> {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("csrf", token)
             .extend_pairs(fields)

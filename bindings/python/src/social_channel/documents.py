@@ -147,6 +147,9 @@ class Channel:
     avatar_url: str | None = None
     """May stop working after some hours."""
 
+    connected_by: str | None = None
+    """Who connected it; absent: a caller without a name."""
+
     connection_ends_at: int | None = None
     """When the connection ends unless it is renewed; seconds since 1970."""
 
@@ -529,13 +532,16 @@ class HistoryRow:
 
     call: str
     """What was called: `publish_form`, `begin_publish`, `continue_publish`, `cancel_publish`; or another cause
-    of a change: `deadline`, `change`, `move`, `resolve`."""
+    of a change: `deadline`, `cancel`, `change`, `move`, `resolve`, `resume`."""
 
     phase: str
     """What the job was doing."""
 
     result: str
     """The job's status after the attempt (as `JobStatus`), or the kind of the error."""
+
+    by: str | None = None
+    """Who made the change; absent: the host itself, or a caller without a name."""
 
     code: str | None = None
     """The platform's own code."""
@@ -700,6 +706,9 @@ class Job:
     sent_at: int | None = None
     """When a request that may make the post was first started; seconds since 1970. Absent: nothing can have been
     posted."""
+
+    submitted_by: str | None = None
+    """Who submitted it; absent: a caller without a name. What a person agreed to says for itself `by` whom."""
 
     url: str | None = None
     """The post's page. Absent in a published job without `next_attempt_at`: the platform names none, as for

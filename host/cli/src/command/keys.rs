@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 use social_channel_server::Access;
-use social_channel_server::ApiKey;
+use social_channel_server::{ApiKey, Person};
 
 use crate::global::Global;
 use crate::input;
@@ -28,11 +28,17 @@ pub(crate) enum Command {
         /// Its id
         id: String,
     },
-    /// Set the password of the service's pages; prompts for it, or reads it from standard input
+    /// Set a password of the service's pages; prompts for it, or reads it from standard input
     Password {
-        /// Remove it instead
+        /// Of a named person, who is added if there is none of that name; what the person does then says who did it
         #[arg(long)]
+        name: Option<String>,
+        /// Remove it instead, or the person
+        #[arg(long, conflicts_with = "list")]
         remove: bool,
+        /// List who may sign in instead
+        #[arg(long, conflicts_with = "name")]
+        list: bool,
     },
     /// Encrypt the database again with the first of the master keys
     Rotate,
@@ -61,7 +67,23 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
             output.note(&format!("the key {id} is revoked"));
             output.answer(&serde_json::json!({"revoked": id}), |_| String::new())?;
         }
-        Command::Password { remove } => {
+        Command::Password { list: true, .. } => {
+            let access = Access::of(host);
+            let (people, nameless) = (access.people().await?, access.has_nameless_password().await?);
+            let facts = serde_json::json!({"password": nameless, "people": people});
+            output.answer(&facts, |_| list_people(&people, nameless))?;
+        }
+        Command::Password { name: Some(name), remove: true, .. } => {
+            Access::of(host).remove_person(&name).await?;
+            output.note(&format!("{name} can no longer sign in"));
+            output.answer(&serde_json::json!({"removed": name}), |_| String::new())?;
+        }
+        Command::Password { name: Some(name), .. } => {
+            let person = Access::of(host).set_person(&name, input::secret("password")?).await?;
+            output.note(&format!("{} can sign in with this password", person.name));
+            output.answer(&person, |_| String::new())?;
+        }
+        Command::Password { name: None, remove, .. } => {
             let password = if remove { None } else { Some(input::secret("password")?) };
             Access::of(host).set_password(password).await?;
             output.note(if remove { "there is no password any more" } else { "the password is set" });
@@ -75,6 +97,18 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
         }
     }
     Ok(0)
+}
+
+fn list_people(people: &[Person], nameless: bool) -> String {
+    let mut rows: Vec<Vec<String>> =
+        people.iter().map(|person| vec![person.name.clone(), instant(person.set_at)]).collect();
+    if nameless {
+        rows.push(vec!["(without a name)".to_owned(), String::new()]);
+    }
+    if rows.is_empty() {
+        return "nobody; set a password with `social-channel keys password --name NAME`".to_owned();
+    }
+    table(&["NAME", "PASSWORD SET"].map(Column::Text), rows)
 }
 
 fn list(keys: &[ApiKey]) -> String {

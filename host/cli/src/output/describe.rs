@@ -201,10 +201,11 @@ pub(crate) fn history(rows: &[HistoryRow]) -> String {
             row.call.clone(),
             row.phase.clone(),
             row.result.clone(),
+            row.by.clone().unwrap_or_default(),
             about.into_iter().flatten().collect::<Vec<_>>().join(", "),
         ]
     });
-    let columns = ["TIME (UTC)", "CALL", "PHASE", "RESULT", "SAID"].map(Column::Text);
+    let columns = ["TIME (UTC)", "CALL", "PHASE", "RESULT", "BY", "SAID"].map(Column::Text);
     table(&columns, rows.collect())
 }
 

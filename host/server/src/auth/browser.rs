@@ -1,7 +1,10 @@
 //! Browsers: each gets one cookie of 256 random bits. Signing in creates a new one, so that a previously
-//! planted cookie becomes useless. CSRF tokens are derived from it.
+//! planted cookie becomes useless.
+//!
+//! A browser acts for one tenant at a time, which is kept with its cookie in the database. CSRF tokens are derived from
+//! the cookie and that tenant: what a page sends that was drawn for another one is noticed, and refused.
 
-use crate::access::Access;
+use crate::access::{Access, SignedIn};
 use std::convert::Infallible;
 use std::net::IpAddr;
 
@@ -17,7 +20,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
-use social_channel::{Error, SecretText};
+use social_channel::{Error, SecretText, Tenant, TenantId};
 use subtle::ConstantTimeEq as _;
 
 use super::client::client;
@@ -34,20 +37,58 @@ pub const CSRF_HEADER: &str = "x-csrf-token";
 /// for both.
 const COOKIE_DAYS: i64 = 30;
 
+/// The characters of a token's proof; the rest of it is the tenant's name.
+const PROOF: usize = 43;
+
+/// A cookie, or the one that its browser is about to get.
+#[derive(Clone, Debug)]
+struct Arrived {
+    cookie: SecretText,
+    address: Option<IpAddr>,
+    /// Whether it sent the cookie; otherwise the cookie is new.
+    known: bool,
+}
+
 /// A browser, signed in or not.
 #[derive(Clone, Debug)]
 pub struct Browser {
     cookie: SecretText,
     csrf: String,
     address: Option<IpAddr>,
-    /// Whether it sent the cookie; otherwise the cookie is new.
     known: bool,
+    /// The tenant that it acts for.
+    tenant: TenantId,
+    /// The person who signed in, once that is known.
+    person: Option<String>,
 }
 
 impl Browser {
-    fn new(cookie: SecretText, known: bool, state: &State, address: Option<IpAddr>) -> Self {
-        let csrf = csrf(&cookie, state);
-        Browser { cookie, csrf, address, known }
+    async fn new(arrived: Arrived, state: &State) -> Result<Self, Problem> {
+        let Arrived { cookie, address, known } = arrived;
+        let chosen = match known {
+            true => Access::of(state.host()).chosen_tenant(&cookie).await?,
+            false => None,
+        };
+        let tenant = chosen.unwrap_or_else(|| state.0.tenant.clone());
+        let csrf = csrf(&cookie, tenant.as_str(), state);
+        Ok(Browser { cookie, csrf, address, known, tenant, person: None })
+    }
+
+    /// The browser of a request, once it is known whether it has a cookie.
+    pub(super) async fn of(parts: &mut Parts, state: &State) -> Result<Option<Self>, Problem> {
+        // One request acts for one tenant, also while another request chooses another.
+        if let Some(browser) = parts.extensions.get::<Browser>() {
+            return Ok(Some(browser.clone()));
+        }
+        let arrived = match parts.extensions.get::<Arrived>() {
+            // For pages, a layer has created the cookie; the API accepts only browsers that send theirs.
+            Some(arrived) => Some(arrived.clone()),
+            None => arrived(parts, state.config()),
+        };
+        let Some(arrived) = arrived else { return Ok(None) };
+        let browser = Browser::new(arrived, state).await?;
+        parts.extensions.insert(browser.clone());
+        Ok(Some(browser))
     }
 
     /// The token that every form of a page sends in the field [`CSRF_FIELD`].
@@ -60,26 +101,81 @@ impl Browser {
         format!("browser-{}", hex::encode(Sha256::digest(self.cookie.expose().as_bytes())))
     }
 
-    /// Whether it has signed in, or does not need to.
-    pub(crate) async fn is_operator(
+    /// The person who signed in; None: without a name, or nobody has to sign in.
+    pub fn person(&self) -> Option<&str> {
+        self.person.as_deref()
+    }
+
+    /// The tenant that it acts for.
+    pub(crate) fn tenant_id(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// The calls of that tenant, made by this browser's person.
+    pub(crate) fn tenant(&self, state: &State) -> Tenant {
+        state.calls_by(self.tenant.clone(), self.person())
+    }
+
+    /// Acts for another tenant from the next request on; None: for the one of the configuration.
+    pub(crate) async fn choose_tenant(
         &self,
         state: &State,
+        tenant: Option<&TenantId>,
+    ) -> social_channel::Result<()> {
+        Access::of(state.host()).choose_tenant(&self.cookie, tenant).await
+    }
+
+    /// Refuses what a page was drawn for that showed another tenant.
+    pub(crate) fn acts_for(&self, drawn: &str) -> Result<(), Problem> {
+        if drawn == self.tenant.as_str() {
+            Ok(())
+        } else {
+            Err(Problem::other_tenant(drawn, self.tenant.as_str()))
+        }
+    }
+
+    /// The browser of somebody who has signed in, or does not need to.
+    pub(crate) async fn operator(
+        self,
+        state: &State,
         arrival: Option<&Arrival>,
-    ) -> social_channel::Result<bool> {
-        Ok(is_open(state, arrival).await?
-            || (self.known && Access::of(state.host()).is_signed_in(&self.cookie).await?))
+    ) -> social_channel::Result<Option<Self>> {
+        let signed_in = match self.known {
+            true => Access::of(state.host()).signed_in(&self.cookie).await?,
+            false => None,
+        };
+        match signed_in {
+            Some(SignedIn { person }) => Ok(Some(Browser { person, ..self })),
+            None => Ok(is_open(state, arrival).await?.then_some(self)),
+        }
     }
 
-    /// Whether a form or a script of this service sent this.
-    pub(crate) fn has_sent(&self, token: &str) -> bool {
-        self.known && bool::from(token.as_bytes().ct_eq(self.csrf.as_bytes()))
+    /// Whether a form or a script of this service sent this; whichever tenant its page was drawn for.
+    pub(crate) fn has_sent(&self, state: &State, token: &str) -> bool {
+        let drawn = token.get(PROOF..).unwrap_or_default();
+        let proof = csrf(&self.cookie, drawn, state);
+        self.known && bool::from(token.as_bytes().ct_eq(proof.as_bytes()))
     }
 
-    /// Signs in with the password. The response must include the returned cookie.
+    /// The same, and refuses what was sent by a page that was drawn for another tenant.
+    pub(crate) fn has_sent_for_this_tenant(&self, state: &State, token: &str) -> Result<bool, Problem> {
+        if !self.has_sent(state, token) {
+            return Ok(false);
+        }
+        self.acts_for(token.get(PROOF..).unwrap_or_default()).map(|()| true)
+    }
+
+    /// Signs in with the password of this name, or with the one that has no name. The response must include the returned
+    /// cookie.
     ///
     /// # Errors
-    /// A problem for the person: a wrong password, or too many attempts.
-    pub async fn sign_in(&self, state: &State, password: SecretText) -> Result<SignIn, Problem> {
+    /// A problem for the person: a wrong name or password (the problem does not say which), or too many attempts.
+    pub async fn sign_in(
+        &self,
+        state: &State,
+        person: Option<&str>,
+        password: SecretText,
+    ) -> Result<SignIn, Problem> {
         if !Access::of(state.host()).has_password().await? {
             return Err(Problem::not_allowed(
                 "no password is set, so sign-in is not possible",
@@ -91,14 +187,13 @@ impl Browser {
         let _turn = turn.map_err(|wait| {
             Problem::too_many("too many wrong passwords came from this address, and others wait", wait)
         })?;
-        if !Access::of(state.host()).check_password(password).await? {
-            tracing::warn!(address = name, "a wrong password");
-            return Err(Problem::not_allowed("this is not the password", "try again; it is case-sensitive"));
-        }
-        state.0.door.opened(&name);
         let cookie = new_cookie()?;
-        Access::of(state.host()).sign_in(&cookie).await?;
-        tracing::info!(address = name, "signed in");
+        let Some(who) = Access::of(state.host()).sign_in_as(&cookie, person, password).await? else {
+            tracing::warn!(address = name, "a wrong password");
+            return Err(wrong_password(state).await?);
+        };
+        state.0.door.opened(&name);
+        tracing::info!(address = name, person = who.person, "signed in");
         Ok(SignIn(set_cookie(&cookie, state.config())))
     }
 
@@ -110,6 +205,17 @@ impl Browser {
         Access::of(state.host()).sign_out(&self.cookie).await?;
         Ok(SignIn(set_cookie(&new_cookie()?, state.config())))
     }
+}
+
+/// The same whether the name is wrong or the password: who has not signed in learns no names.
+async fn wrong_password(state: &State) -> social_channel::Result<Problem> {
+    Ok(match Access::of(state.host()).people().await?.is_empty() {
+        true => Problem::not_allowed("this is not the password", "try again; it is case-sensitive"),
+        false => Problem::not_allowed(
+            "name and password do not belong together",
+            "try again; the password is case-sensitive, and the password without a name needs the name left empty",
+        ),
+    })
 }
 
 /// The header that gives a browser its new cookie: `(sign_in, Redirect::to("/"))`.
@@ -132,15 +238,8 @@ impl FromRequestParts<State> for Browser {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        // For pages, a layer has created the cookie; the API accepts only browsers that send theirs.
-        if let Some(browser) = parts.extensions.get::<Browser>() {
-            return Ok(browser.clone());
-        }
-        let address = client(parts, state.config());
-        match read_cookie(&parts.headers, state.config()) {
-            Some(cookie) => Ok(Browser::new(cookie, true, state, address)),
-            None => Err(Problem::unauthenticated("the request has neither a key nor a cookie")),
-        }
+        let browser = Browser::of(parts, state).await?;
+        browser.ok_or_else(|| Problem::unauthenticated("the request has neither a key nor a cookie"))
     }
 }
 
@@ -156,8 +255,8 @@ impl FromRequestParts<State> for Operator {
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
         let browser = Browser::from_request_parts(parts, state).await.map_err(Problem::into_response)?;
         let arrival = parts.extensions.get::<Arrival>().cloned();
-        let operator = browser.is_operator(state, arrival.as_ref()).await;
-        if operator.map_err(|error| Problem::from(error).into_response())? {
+        let operator = browser.operator(state, arrival.as_ref()).await;
+        if let Some(browser) = operator.map_err(|error| Problem::from(error).into_response())? {
             Seat::proves(&parts.extensions);
             return Ok(Operator(browser));
         }
@@ -181,18 +280,18 @@ pub(crate) async fn keep_cookie(
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let address = client(&parts, state.config());
-    let (browser, fresh) = match read_cookie(&parts.headers, state.config()) {
-        Some(cookie) => (Browser::new(cookie, true, &state, address), None),
+    let (arrived, fresh) = match arrived(&parts, state.config()) {
+        Some(arrived) => (arrived, None),
         None => match new_cookie() {
             Ok(cookie) => {
                 let header = set_cookie(&cookie, state.config());
-                (Browser::new(cookie, false, &state, address), Some(header))
+                let address = client(&parts, state.config());
+                (Arrived { cookie, address, known: false }, Some(header))
             }
             Err(error) => return Problem::from(error).into_response(),
         },
     };
-    parts.extensions.insert(browser);
+    parts.extensions.insert(arrived);
     let mut response = next.run(Request::from_parts(parts, body)).await;
     if let Some(header) = fresh {
         response.headers_mut().entry(SET_COOKIE).or_insert(header);
@@ -211,13 +310,22 @@ fn network_of(address: IpAddr) -> String {
     }
 }
 
-fn csrf(cookie: &SecretText, state: &State) -> String {
+fn arrived(parts: &Parts, config: &Config) -> Option<Arrived> {
+    let cookie = read_cookie(&parts.headers, config)?;
+    Some(Arrived { cookie, address: client(parts, config), known: true })
+}
+
+/// A proof, and the name of the tenant that it is for.
+fn csrf(cookie: &SecretText, tenant: &str, state: &State) -> String {
     // HMAC accepts keys of any length, so the error cannot occur; an empty token matches nothing.
     let Ok(mut mac) = <Hmac<Sha256> as hmac::Mac>::new_from_slice(state.0.csrf_key.expose()) else {
         return String::new();
     };
+    // A cookie has no line end.
     mac.update(cookie.expose().as_bytes());
-    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    mac.update(b"\n");
+    mac.update(tenant.as_bytes());
+    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()) + tenant
 }
 
 fn new_cookie() -> Result<SecretText, Error> {

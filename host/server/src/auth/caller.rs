@@ -24,12 +24,14 @@ pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
     /// Whether it may make calls that concern all tenants.
     pub(crate) operator: bool,
+    /// Who it is, for the history: a person's name, or a key's as `API key NAME`.
+    by: Option<String>,
 }
 
 impl Caller {
     /// The calls of its tenant.
     pub(crate) fn tenant(&self, state: &State) -> Tenant {
-        state.host().tenant(self.tenant.clone())
+        state.calls_by(self.tenant.clone(), self.by.as_deref())
     }
 
     fn within_share(self, parts: &Parts) -> Result<Self, Problem> {
@@ -52,20 +54,23 @@ impl FromRequestParts<State> for Caller {
             let key = Access::of(state.host()).check_api_key(&SecretText::new(key.trim())).await?;
             let key = key.ok_or_else(|| Problem::unauthenticated("the key is unknown or was revoked"))?;
             Seat::proves(&parts.extensions);
+            let by = Some(format!("API key {}", key.name));
             return match key.tenant {
-                Some(tenant) => only_own(parts, tenant.parse()?),
-                None => operator(parts, state),
+                Some(tenant) => only_own(parts, tenant.parse()?, by),
+                None => operator(parts, &state.0.tenant, by),
             };
         }
         let arrival = parts.extensions.get::<Arrival>().cloned();
         // A page's script is the operator's browser, on any listener: it proves its origin with the token.
         let safe = parts.method.is_safe();
-        if let Ok(browser) = Browser::from_request_parts(parts, state).await
-            && browser.is_operator(state, arrival.as_ref()).await?
+        if let Some(browser) = Browser::of(parts, state).await?
+            && let Some(browser) = browser.operator(state, arrival.as_ref()).await?
         {
             let token = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
-            if safe || token.is_some_and(|token| browser.has_sent(token)) {
-                return operator(parts, state);
+            let proven = token.map(|token| browser.has_sent_for_this_tenant(state, token)).transpose()?;
+            if safe || proven == Some(true) {
+                let by = browser.person().map(str::to_owned);
+                return operator(parts, browser.tenant_id(), by);
             }
             return Err(Problem::not_allowed(
                 "the request came with a cookie and without the page's token",
@@ -73,7 +78,7 @@ impl FromRequestParts<State> for Caller {
             ));
         }
         if is_open(state, arrival.as_ref()).await? {
-            return operator(parts, state);
+            return operator(parts, &state.0.tenant, None);
         }
         Err(Problem::unauthenticated("the request has no API key"))
     }
@@ -84,20 +89,21 @@ fn named(parts: &Parts) -> Result<Option<TenantId>, Problem> {
     Ok(named.transpose()?)
 }
 
-fn only_own(parts: &Parts, own: TenantId) -> Result<Caller, Problem> {
+fn only_own(parts: &Parts, own: TenantId, by: Option<String>) -> Result<Caller, Problem> {
     if named(parts)?.is_some_and(|named| named != own) {
         return Err(Problem::not_allowed(
             "the key belongs to another tenant",
             "omit the header Social-Channel-Tenant, or use that tenant's key",
         ));
     }
-    Caller { tenant: own, operator: false }.within_share(parts)
+    Caller { tenant: own, operator: false, by }.within_share(parts)
 }
 
-fn operator(parts: &Parts, state: &State) -> Result<Caller, Problem> {
+/// The operator acts for the tenant that the request names, or else for `usual`.
+fn operator(parts: &Parts, usual: &TenantId, by: Option<String>) -> Result<Caller, Problem> {
     Seat::proves(&parts.extensions);
-    let tenant = named(parts)?.unwrap_or_else(|| state.0.tenant.clone());
-    Caller { tenant, operator: true }.within_share(parts)
+    let tenant = named(parts)?.unwrap_or_else(|| usual.clone());
+    Caller { tenant, operator: true, by }.within_share(parts)
 }
 
 fn document(operation: &mut Operation) {

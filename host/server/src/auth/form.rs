@@ -30,15 +30,33 @@ impl Form {
     }
 }
 
+/// A [`Form`] of the frame around pages, which concerns the browser and no tenant: it is taken from a page that was drawn
+/// for another tenant, too.
+#[derive(Clone, Debug)]
+pub(crate) struct FrameForm(pub(crate) Form);
+
 impl FromRequest<State> for Form {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
-        read(request, state).await.map_err(Problem::into_response)
+        read(request, state, Browser::has_sent_for_this_tenant).await.map_err(Problem::into_response)
     }
 }
 
-async fn read(request: Request, state: &State) -> Result<Form, Problem> {
+impl FromRequest<State> for FrameForm {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
+        let sent = |browser: &Browser, state: &State, token: &str| Ok(browser.has_sent(state, token));
+        read(request, state, sent).await.map(FrameForm).map_err(Problem::into_response)
+    }
+}
+
+async fn read(
+    request: Request,
+    state: &State,
+    has_sent: impl FnOnce(&Browser, &State, &str) -> Result<bool, Problem>,
+) -> Result<Form, Problem> {
     use axum::extract::FromRequestParts as _;
     let (mut parts, body) = request.into_parts();
     let browser = Browser::from_request_parts(&mut parts, state).await?;
@@ -50,7 +68,8 @@ async fn read(request: Request, state: &State) -> Result<Form, Problem> {
     let bytes = Raw(body).all(state.config().max_body, state).await?;
     let mut fields: Vec<(String, String)> = url::form_urlencoded::parse(&bytes).into_owned().collect();
     let field = fields.iter().position(|(name, _)| name == CSRF_FIELD).map(|at| fields.remove(at).1);
-    if !header.or(field).is_some_and(|token| browser.has_sent(&token)) {
+    let proven = header.or(field).map(|token| has_sent(&browser, state, &token)).transpose()?;
+    if proven != Some(true) {
         return Err(Problem::not_allowed(
             "this form was not sent by a page of this service, or the page is too old",
             "load the page again and repeat the action; cookies must be allowed",

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | a program of one tenant | a key of that tenant | that tenant's calls |
 //! | the operator's program | a key without a tenant, or the Unix socket | everything, for any tenant |
-//! | the operator's browser | a cookie that signed in with the password | everything |
+//! | the operator's browser, or a named person's | a cookie that signed in with a password | everything |
 //! | anyone on this machine | no password is set, and the service listens on loopback only | everything |
 //!
 //! The last row is for trying things out. It ends as soon as a password is set, and never holds where a
@@ -25,6 +25,7 @@ pub use form::Form;
 
 pub(crate) use browser::keep_cookie;
 pub(crate) use caller::{Caller, OperatorCaller, is_operator_call};
+pub(crate) use form::FrameForm;
 pub(crate) use guard::guard;
 
 /// How a request arrived; added by the listener.

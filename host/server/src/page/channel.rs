@@ -45,7 +45,7 @@ async fn show(
     Query(Page { cursor, days }): Query<Page>,
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let tenant = state.tenant();
+    let tenant = browser.tenant(&state);
     let channel = tenant.channel(&channel).await?;
     let query = ListQuery { limit: POSTS, cursor: cursor.clone() };
     // A missing permission must not hide the other parts.
@@ -56,8 +56,8 @@ async fn show(
     );
     // As the profile just told it.
     let channel = tenant.channel(&channel.id).await?;
-    let history = history(state.tenant().stats_history(&channel.id, None).await?);
-    let jobs = List::few(None, Some(&channel.id)).live(&state).await?;
+    let history = history(tenant.stats_history(&channel.id, None).await?);
+    let jobs = List::few(None, Some(&channel.id)).live(&tenant).await?;
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " (channel.display_name) }
         (head(&frame, &channel, profile.as_ref()))
@@ -69,7 +69,7 @@ async fn show(
         section.card aria-labelledby="connection" {
             h2 id="connection" { "Connection" }
             dl.facts {
-                div { dt { "Connected" } dd { (part::instant(channel.connected_at)) } }
+                div { dt { "Connected" } dd { (part::instant(channel.connected_at)) @if let Some(by) = &channel.connected_by { " by " (by) } } }
                 @if let Some(end) = channel.connection_ends_at { div { dt { "Ends unless renewed" } dd { (part::instant(end)) } } }
                 div { dt { "App" } dd { code { (channel.app) } } }
                 div { dt { "Account" } dd { code.long { (channel.account_id) } } }
@@ -227,18 +227,22 @@ fn post_numbers(stats: &PostStats) -> Markup {
 }
 
 /// All numbers of a channel as CSV.
-async fn export(Shared(state): Shared<State>, _: Operator, Path(Named { channel }): Path<Named>) -> Answer {
-    let history = history(state.tenant().stats_history(&channel, None).await?);
+async fn export(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Path(Named { channel }): Path<Named>,
+) -> Answer {
+    let history = history(browser.tenant(&state).stats_history(&channel, None).await?);
     Ok(numbers::csv(&NUMBERS, &history).answer("numbers.csv"))
 }
 
 async fn disconnect(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { channel }): Path<Named>,
     _: Form,
 ) -> Answer {
-    let gone = state.tenant().disconnect(&channel).await?;
+    let gone = browser.tenant(&state).disconnect(&channel).await?;
     let told = if gone.revoked { "yes" } else { "here" };
     Ok(Redirect::to(&format!("/channels?gone={told}")).into_response())
 }

@@ -49,7 +49,7 @@ async fn list(
     Query(asked): Query<Asked>,
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let channels = state.tenant().channels().await?;
+    let channels = browser.tenant(&state).channels().await?;
     let (apps, providers) = (state.host().apps().await?, state.host().providers().await?);
     let new = asked.connected.and_then(|id| channels.iter().find(|channel| channel.id == id));
     let body = html! {
@@ -114,7 +114,8 @@ pub(super) fn permissions(channel: &Channel) -> Markup {
 async fn choose_provider(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let providers = state.host().providers().await?;
-    let apps = state.host().apps().await?;
+    let mut apps = state.host().apps().await?;
+    apps.retain(|app| app.tenant.as_deref().is_none_or(|own| own == browser.tenant_id().as_str()));
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / Add channel" }
         h1 { "Add channel" }
@@ -176,7 +177,7 @@ async fn draw_add(
 ) -> Answer {
     let frame = Frame::new(state, browser).await?;
     let again = match reconnect {
-        Some(channel) => Some(state.tenant().channel(channel).await?),
+        Some(channel) => Some(browser.tenant(state).channel(channel).await?),
         None => None,
     };
     let elsewhere = elsewhere(app.redirect_uri.as_deref(), headers);
@@ -296,7 +297,7 @@ async fn begin(
         reconnect: reconnect.clone(),
         ..ConnectOptions::default()
     };
-    match state.tenant().begin_connect(&app.id, options).await {
+    match operator.0.tenant(&state).begin_connect(&app.id, options).await {
         Ok(Connect::Redirect { url, .. }) => {
             // Not a redirect, because browsers apply the form policy to redirects after a form.
             let frame = Frame::new(&state, &operator.0).await?;
@@ -365,7 +366,7 @@ async fn pick(
 async fn choose(Shared(state): Shared<State>, operator: Operator, form: Form) -> Answer {
     let field = |name| form.get(name).unwrap_or_default();
     let owner = operator.0.owner();
-    match state.tenant().choose_account(&owner, field("choice"), field("account")).await {
+    match operator.0.tenant(&state).choose_account(&owner, field("choice"), field("account")).await {
         Ok(channel) => Ok(Redirect::to(&format!("/channels?connected={}", channel.id)).into_response()),
         Err(error) => Ok(failed(&state, &operator.0, field("app"), &error).await),
     }

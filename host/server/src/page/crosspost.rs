@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use social_channel::model::{Finding, PublishForm, Severity};
-use social_channel::{Channel, Draft as Stored, Error, ErrorKind, Health, Job};
+use social_channel::{Channel, Draft as Stored, Error, ErrorKind, Health, Job, Tenant};
 
 use super::draft::{Draft, Uploaded};
 use super::layout::{Answer, Frame, Section};
@@ -87,30 +87,29 @@ pub(super) struct Crosspost {
 }
 
 impl Crosspost {
-    pub(super) async fn load(state: &State, id: &str) -> Result<Option<Self>, Problem> {
-        let stored = state.tenant().draft::<Content>(id).await?;
+    pub(super) async fn load(tenant: &Tenant, id: &str) -> Result<Option<Self>, Problem> {
+        let stored = tenant.draft::<Content>(id).await?;
         Ok(stored.map(|Stored { id, content, expires_at, .. }| Crosspost { id, content, expires_at }))
     }
 
     /// The one that a page names.
-    pub(super) async fn named(state: &State, id: &str) -> Result<Self, Problem> {
+    pub(super) async fn named(tenant: &Tenant, id: &str) -> Result<Self, Problem> {
         let missing = || {
             Error::new(ErrorKind::NotFound, "this post on several channels is not here any more")
                 .with_remedy("what was sent is among the jobs; for the rest, begin a new post")
         };
-        Ok(Self::load(state, id).await?.ok_or_else(missing)?)
+        Ok(Self::load(tenant, id).await?.ok_or_else(missing)?)
     }
 
     /// Takes what a form was filled in with, for its channel and the others that were chosen. Once a channel has its job,
     /// file and texts stay as they are for the rest. `own_key`: the key of this form's job without the others.
     pub(super) async fn begin(
-        state: &State,
+        tenant: &Tenant,
         channel: &str,
         kind: &str,
         draft: &Draft,
         own_key: &str,
     ) -> Result<Self, Problem> {
-        let tenant = state.tenant();
         let now = now();
         let mut expires_at = now + KEPT;
         for uploaded in &draft.uploads {
@@ -119,9 +118,9 @@ impl Crosspost {
                 expires_at = expires_at.min(upload.expires_at);
             }
         }
-        let known = Self::load(state, &draft.key).await?;
+        let known = Self::load(tenant, &draft.key).await?;
         let sent = match &known {
-            Some(known) => known.jobs(state).await?.into_keys().collect(),
+            Some(known) => known.jobs(tenant).await?.into_keys().collect(),
             None => Vec::new(),
         };
         let first = known.as_ref().and_then(|known| known.content.first.clone());
@@ -154,12 +153,12 @@ impl Crosspost {
         content.channels = channels;
         content.done = false;
         let it = Crosspost { id: draft.key.clone(), content, expires_at };
-        it.store(state).await?;
+        it.store(tenant).await?;
         Ok(it)
     }
 
-    async fn store(&self, state: &State) -> Result<(), Problem> {
-        Ok(state.tenant().put_draft(&self.id, &self.content, self.expires_at).await?)
+    async fn store(&self, tenant: &Tenant) -> Result<(), Problem> {
+        Ok(tenant.put_draft(&self.id, &self.content, self.expires_at).await?)
     }
 
     /// Where the page of it is.
@@ -218,14 +217,14 @@ impl Crosspost {
     }
 
     /// The job of a channel.
-    pub(super) async fn job(&self, state: &State, channel: &str) -> Result<Option<Job>, Problem> {
-        Ok(state.tenant().job_of_key(&self.key(channel)).await?)
+    pub(super) async fn job(&self, tenant: &Tenant, channel: &str) -> Result<Option<Job>, Problem> {
+        Ok(tenant.job_of_key(&self.key(channel)).await?)
     }
 
-    async fn jobs(&self, state: &State) -> Result<BTreeMap<String, Job>, Problem> {
+    async fn jobs(&self, tenant: &Tenant) -> Result<BTreeMap<String, Job>, Problem> {
         let mut jobs = BTreeMap::new();
         for channel in &self.content.channels {
-            if let Some(job) = self.job(state, channel).await? {
+            if let Some(job) = self.job(tenant, channel).await? {
                 jobs.insert(channel.clone(), job);
             }
         }
@@ -235,7 +234,7 @@ impl Crosspost {
     /// Keeps what a refused form was filled in with, so that it can be tried again from any browser.
     pub(super) async fn refused(
         &mut self,
-        state: &State,
+        tenant: &Tenant,
         channel: &str,
         kind: &str,
         draft: &Draft,
@@ -248,28 +247,28 @@ impl Crosspost {
             reason: reason.to_owned(),
         };
         self.content.refused.insert(channel.to_owned(), refused);
-        self.store(state).await
+        self.store(tenant).await
     }
 
     /// Notes that a channel has its job. With the last one the uploads are let go of.
-    pub(super) async fn sent(&mut self, state: &State, channel: &str) -> Result<(), Problem> {
+    pub(super) async fn sent(&mut self, tenant: &Tenant, channel: &str) -> Result<(), Problem> {
         self.content.refused.remove(channel);
-        self.settle(state).await
+        self.settle(tenant).await
     }
 
-    async fn settle(&mut self, state: &State) -> Result<(), Problem> {
-        self.content.done = self.jobs(state).await?.len() == self.content.channels.len();
-        self.store(state).await?;
+    async fn settle(&mut self, tenant: &Tenant) -> Result<(), Problem> {
+        self.content.done = self.jobs(tenant).await?.len() == self.content.channels.len();
+        self.store(tenant).await?;
         if self.content.done {
-            self.let_go(state).await;
+            self.let_go(tenant).await;
         }
         Ok(())
     }
 
     /// One that is held nevertheless goes with its age.
-    async fn let_go(&self, state: &State) {
+    async fn let_go(&self, tenant: &Tenant) {
         for uploaded in &self.content.uploads {
-            let freed = state.tenant().hold_upload(&uploaded.upload, false).await;
+            let freed = tenant.hold_upload(&uploaded.upload, false).await;
             if let Err(error) = freed.map_err(|error| (error.kind != ErrorKind::NotFound).then_some(error)) {
                 tracing::warn!(upload = uploaded.upload, ?error, "an upload could not be let go of");
             }
@@ -335,13 +334,14 @@ async fn show(
     Path(Named { id }): Path<Named>,
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let mut it = Crosspost::named(&state, &id).await?;
-    let channels = state.tenant().channels().await?;
-    let jobs = it.jobs(&state).await?;
+    let tenant = browser.tenant(&state);
+    let mut it = Crosspost::named(&tenant, &id).await?;
+    let channels = tenant.channels().await?;
+    let jobs = it.jobs(&tenant).await?;
     let open = it.content.channels.len() - jobs.len();
     if open == 0 && !it.content.done {
         // The last job was stored, and the process ended before it was noted here.
-        it.settle(&state).await?;
+        it.settle(&tenant).await?;
     }
     let next = it
         .content
@@ -411,30 +411,31 @@ fn row(it: &Crosspost, id: &str, channel: Option<&Channel>, job: Option<&Job>, i
 
 async fn discard(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { id }): Path<Named>,
     _: Form,
 ) -> Result<Response, Problem> {
+    let tenant = browser.tenant(&state);
     // Pressed twice: it is gone.
-    if let Some(mut it) = Crosspost::load(&state, &id).await? {
-        let sent = it.jobs(&state).await?;
+    if let Some(mut it) = Crosspost::load(&tenant, &id).await? {
+        let sent = it.jobs(&tenant).await?;
         if sent.is_empty() {
-            state.tenant().delete_draft(&id).await?;
+            tenant.delete_draft(&id).await?;
         } else {
             // What was sent stays known: its form may still be open in another window.
             it.content.channels.retain(|channel| sent.contains_key(channel));
             it.content.done = true;
-            it.store(&state).await?;
+            it.store(&tenant).await?;
         }
-        it.let_go(&state).await;
+        it.let_go(&tenant).await;
     }
     Ok(Redirect::to("/jobs").into_response())
 }
 
 /// Those that some channel still waits for, for the list of jobs.
-pub(super) async fn unfinished(state: &State) -> Result<Markup, Problem> {
+pub(super) async fn unfinished(tenant: &Tenant) -> Result<Markup, Problem> {
     let mut open: Vec<Crosspost> = Vec::new();
-    for Stored { id, content, expires_at, .. } in state.tenant().drafts::<Content>().await? {
+    for Stored { id, content, expires_at, .. } in tenant.drafts::<Content>().await? {
         if !content.done {
             open.push(Crosspost { id, content, expires_at });
         }

@@ -46,7 +46,7 @@ async fn show(
         Err(error) => Err(error),
     };
     let findings = crate::site::Site::of(state.host()).check_settings(&app.id).await;
-    let tenant = state.tenant();
+    let tenant = browser.tenant(&state);
     let mut channels = tenant.channels().await?;
     channels.retain(|channel| channel.app == app.id);
     let mut jobs = tenant.jobs(None, None, JOBS).await?;

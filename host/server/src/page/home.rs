@@ -27,7 +27,7 @@ pub(super) fn routes() -> Router<State> {
 
 async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let tenant = state.tenant();
+    let tenant = browser.tenant(&state);
     let providers = state.host().providers().await?;
     let apps = state.host().apps().await?;
     let channels = tenant.channels().await?;
@@ -42,8 +42,8 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
         followers
             .extend(history.last().and_then(|sample| Some((channel.id.clone(), sample.stats.followers?))));
     }
-    let next = List::few(Some(JobGroup::Scheduled), None).live(&state).await?;
-    let latest = List::few(None, None).live(&state).await?;
+    let next = List::few(Some(JobGroup::Scheduled), None).live(&tenant).await?;
+    let latest = List::few(None, None).live(&tenant).await?;
     let ready = apps.iter().any(|app| app.missing_settings.is_empty());
     let steps = [
         (

@@ -8,7 +8,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 use social_channel::model::{OptionValue, PostStats, Quota};
-use social_channel::{Error, ErrorKind, HistoryRow, Job, JobChange, JobStatus, Resolution};
+use social_channel::{Error, ErrorKind, HistoryRow, Job, JobChange, JobStatus, Resolution, Tenant};
 
 use super::layout::{Answer, Frame, Section};
 use super::numbers::{self, Number, Numbers};
@@ -116,7 +116,7 @@ async fn draw(
     refused: Option<&Error>,
 ) -> Answer {
     let frame = Frame::new(state, browser).await?;
-    let tenant = state.tenant();
+    let tenant = browser.tenant(state);
     let job = tenant.job(job).await?;
     let history = tenant.job_history(&job.id).await?;
     let channel = tenant.channel(&job.channel).await.ok();
@@ -132,7 +132,7 @@ async fn draw(
             @if let Some(error) = refused { (part::failure(error)) }
             @if job.is_scheduled() { (schedule(&frame, &job)) }
             (actions(&frame, &job))
-            (numbers(&job, &post_history(state, &job).await?, days))
+            (numbers(&job, &post_history(&tenant, &job).await?, days))
             (facts(&job))
             (past(&history))
         }
@@ -216,9 +216,9 @@ const NUMBERS: [Number<PostStats>; 4] = [
 ];
 
 /// The numbers of a job's post over time; none where the post is not known, or its channel is not connected.
-async fn post_history(state: &State, job: &Job) -> Result<Vec<(i64, PostStats)>, Problem> {
+async fn post_history(tenant: &Tenant, job: &Job) -> Result<Vec<(i64, PostStats)>, Problem> {
     let Some(post) = &job.post_id else { return Ok(Vec::new()) };
-    match state.tenant().post_stats_history(&job.channel, post, None).await {
+    match tenant.post_stats_history(&job.channel, post, None).await {
         Ok(samples) => Ok(samples.into_iter().map(|sample| (sample.at, sample.stats)).collect()),
         Err(error) if error.kind == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error.into()),
@@ -246,9 +246,14 @@ fn numbers(job: &Job, history: &[(i64, PostStats)], days: Option<i64>) -> Markup
 }
 
 /// All numbers of a job's post as CSV.
-async fn export(Shared(state): Shared<State>, _: Operator, Path(Named { job }): Path<Named>) -> Answer {
-    let job = state.tenant().job(&job).await?;
-    Ok(numbers::csv(&NUMBERS, &post_history(&state, &job).await?).answer("numbers.csv"))
+async fn export(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Path(Named { job }): Path<Named>,
+) -> Answer {
+    let tenant = browser.tenant(&state);
+    let job = tenant.job(&job).await?;
+    Ok(numbers::csv(&NUMBERS, &post_history(&tenant, &job).await?).answer("numbers.csv"))
 }
 
 /// Another time for a scheduled job, or now.
@@ -289,6 +294,7 @@ fn facts(job: &Job) -> Markup {
                 @for medium in &job.media { div { dt { "File" } dd { (medium.file_name.as_deref().unwrap_or("")) " · " (part::format(&medium.content_type)) " · " (part::bytes(medium.size)) @if let Some(ms) = medium.duration { " · " (part::length(ms)) } } } }
                 @if let Some(at) = job.publish_at { div { dt { "Scheduled for" } dd { (part::instant(at)) } } }
                 @if !job.has_ended() { div { dt { "Stops trying" } dd { (part::instant(job.deadline_at)) } } }
+                @if let Some(by) = &job.submitted_by { div { dt { "Submitted by" } dd { (by) } } }
                 @if let Some(old) = &job.retry_of { div { dt { "Retry of" } dd { a href={"/jobs/" (old)} { (old) } } } }
                 @for reference in &job.references { div { dt { "The network's id" } dd { code.long { (reference) } } } }
             }
@@ -311,9 +317,7 @@ fn facts(job: &Job) -> Markup {
 fn past(history: &[HistoryRow]) -> Markup {
     let mut lines: Vec<(&HistoryRow, usize)> = Vec::new();
     for row in history.iter().rev().take(HISTORY) {
-        let same = |last: &HistoryRow| {
-            (&last.phase, &last.result, &last.message) == (&row.phase, &row.result, &row.message)
-        };
+        let same = |last: &HistoryRow| (attempt(last), &last.message) == (attempt(row), &row.message);
         match lines.last_mut() {
             Some((last, times)) if same(last) => *times += 1,
             _ => lines.push((row, 1)),
@@ -342,10 +346,15 @@ fn past(history: &[HistoryRow]) -> Markup {
 /// What an attempt came to, in words.
 fn attempt(row: &HistoryRow) -> String {
     let phase = part::words(&row.phase);
+    let who = row.by.as_deref().unwrap_or("a person");
     match (row.call.as_str(), row.result.as_str()) {
-        ("change", _) => "Changed by a person".to_owned(),
-        ("move", _) => "Moved to another component".to_owned(),
-        ("resolve", result) => format!("A person looked: {result}"),
+        ("cancel", _) => format!("Cancelled by {who}"),
+        ("change", _) => format!("Changed by {who}"),
+        ("move", _) => format!("Moved to another component by {who}"),
+        ("resolve", result) => {
+            format!("{}: {result}", part::sentence(&format!("{who} looked")).trim_end_matches('.'))
+        }
+        ("resume", _) => format!("Resumed by {who}"),
         (_, "active") => phase,
         (_, result) if result.eq_ignore_ascii_case(&row.phase) => phase,
         (_, result) => format!("{phase}: {}", part::words(result).to_lowercase()),
@@ -358,20 +367,20 @@ fn to(job: &str) -> axum::response::Response {
 
 async fn cancel(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { job }): Path<Named>,
     _: Form,
 ) -> Answer {
-    Ok(to(&state.tenant().cancel_job(&job).await?.id))
+    Ok(to(&browser.tenant(&state).cancel_job(&job).await?.id))
 }
 
 async fn resume(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { job }): Path<Named>,
     _: Form,
 ) -> Answer {
-    Ok(to(&state.tenant().resume_job(&job).await?.id))
+    Ok(to(&browser.tenant(&state).resume_job(&job).await?.id))
 }
 
 async fn reschedule(
@@ -387,7 +396,9 @@ async fn reschedule(
             .with_remedy("choose day and time, or press “Post now”")
     };
     let changed = match publish_at {
-        Some(_) => state.tenant().change_job(&job, JobChange { publish_at, ..JobChange::default() }).await,
+        Some(_) => {
+            operator.0.tenant(&state).change_job(&job, JobChange { publish_at, ..JobChange::default() }).await
+        }
         None => Err(missing()),
     };
     match changed {
@@ -401,20 +412,20 @@ async fn reschedule(
 
 async fn retry(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { job }): Path<Named>,
     _: Form,
 ) -> Answer {
-    Ok(to(&state.tenant().retry_job(&job, false).await?.id))
+    Ok(to(&browser.tenant(&state).retry_job(&job, false).await?.id))
 }
 
 async fn resolve(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { job }): Path<Named>,
     form: Form,
 ) -> Answer {
     let url = form.get("url").map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned);
     let found = Resolution { posted: form.get("posted") == Some("true"), post_id: None, url };
-    Ok(to(&state.tenant().resolve_job(&job, found).await?.id))
+    Ok(to(&browser.tenant(&state).resolve_job(&job, found).await?.id))
 }

@@ -11,14 +11,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 use serde::Deserialize;
-use social_channel::{Channel, Job, JobGroup, JobStatus};
+use social_channel::{Channel, Job, JobGroup, JobStatus, Tenant};
 
 use super::csv::Csv;
 use super::job::title;
 use super::layout::{Answer, Frame, Section};
 use super::part;
 use crate::State;
-use crate::auth::Operator;
+use crate::auth::{Browser, Operator};
 use crate::extract::Query;
 use crate::problem::Problem;
 
@@ -53,12 +53,14 @@ pub(super) struct List {
     channel: Option<String>,
     #[serde(default)]
     few: bool,
+    /// The tenant that the page was drawn for, where the answer does not show it: rows and files.
+    tenant: Option<String>,
 }
 
 impl List {
     /// The first jobs of a group, or of all, on another page.
     pub(super) fn few(show: Option<JobGroup>, channel: Option<&str>) -> Self {
-        List { show, before: None, channel: channel.map(str::to_owned), few: true }
+        List { show, before: None, channel: channel.map(str::to_owned), few: true, tenant: None }
     }
 
     fn url(&self, path: &str) -> String {
@@ -78,9 +80,22 @@ impl List {
         if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
     }
 
+    /// The address of what belongs to this page and its tenant.
+    fn own_url(&self, path: &str, tenant: &Tenant) -> String {
+        let url = self.url(path);
+        let and = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{and}tenant={}", part::encoded(tenant.id().as_str()))
+    }
+
+    /// The tenant, if it is the one that the page was drawn for.
+    fn tenant(&self, state: &State, browser: &Browser) -> Result<Tenant, Problem> {
+        self.tenant.as_deref().map_or(Ok(()), |drawn| browser.acts_for(drawn))?;
+        Ok(browser.tenant(state))
+    }
+
     /// The jobs, and whether there are more.
-    async fn read(&self, state: &State) -> Result<(Vec<Job>, bool), Problem> {
-        let (tenant, channel, before) = (state.tenant(), self.channel.as_deref(), self.before.as_deref());
+    async fn read(&self, tenant: &Tenant) -> Result<(Vec<Job>, bool), Problem> {
+        let (channel, before) = (self.channel.as_deref(), self.before.as_deref());
         let most = if self.few { FEW } else { PAGE };
         let mut jobs = match self.show {
             Some(group) => tenant.jobs_in(channel, group, most + 1, before).await?,
@@ -92,14 +107,14 @@ impl List {
     }
 
     /// The list, which follows its jobs. None: there are no such jobs.
-    pub(super) async fn live(&self, state: &State) -> Result<Option<Markup>, Problem> {
-        let (jobs, _) = self.read(state).await?;
-        let channels = state.tenant().channels().await?;
-        Ok((!jobs.is_empty()).then(|| self.follow(&self.rows(&jobs, &channels))))
+    pub(super) async fn live(&self, tenant: &Tenant) -> Result<Option<Markup>, Problem> {
+        let (jobs, _) = self.read(tenant).await?;
+        let channels = tenant.channels().await?;
+        Ok((!jobs.is_empty()).then(|| self.follow(tenant, &self.rows(&jobs, &channels))))
     }
 
-    fn follow(&self, rows: &Markup) -> Markup {
-        html! { div data-live=(self.url("/jobs/events")) { (rows) } }
+    fn follow(&self, tenant: &Tenant, rows: &Markup) -> Markup {
+        html! { div data-live=(self.own_url("/jobs/events", tenant)) { (rows) } }
     }
 
     fn rows(&self, jobs: &[Job], channels: &[Channel]) -> Markup {
@@ -157,22 +172,23 @@ fn when(job: &Job) -> Markup {
 
 async fn show(Shared(state): Shared<State>, Operator(browser): Operator, Query(list): Query<List>) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let (jobs, more) = list.read(&state).await?;
-    let channels = state.tenant().channels().await?;
+    let tenant = browser.tenant(&state);
+    let (jobs, more) = list.read(&tenant).await?;
+    let channels = tenant.channels().await?;
     let is_first = list.show.is_none() && list.before.is_none();
-    let unfinished = if is_first { Some(super::crosspost::unfinished(&state).await?) } else { None };
+    let unfinished = if is_first { Some(super::crosspost::unfinished(&tenant).await?) } else { None };
     let first = List { before: None, ..list.clone() };
     let next = jobs.last().filter(|_| more).map(|job| List { before: Some(job.id.clone()), ..list.clone() });
     let soonest = list.show == Some(JobGroup::Scheduled);
     let body = html! {
-        div.headline { h1 { "Jobs" } p.fine { a href="/uploads" { "Uploads" } " · " a href=(List { before: None, ..list.clone() }.url("/jobs.csv")) { "As CSV" } } }
+        div.headline { h1 { "Jobs" } p.fine { a href="/uploads" { "Uploads" } " · " a href=(List { before: None, ..list.clone() }.own_url("/jobs.csv", &tenant)) { "As CSV" } } }
         @if let Some(unfinished) = unfinished { (unfinished) }
         nav.tabs aria-label="Show" {
             @for (label, group) in TABS {
                 a href=(List { show: group, ..List::default() }.url("/jobs")) aria-current=[(group == list.show).then_some("page")] { (label) }
             }
         }
-        (list.follow(&list.rows(&jobs, &channels)))
+        (list.follow(&tenant, &list.rows(&jobs, &channels)))
         nav.pages aria-label="Pages of jobs" {
             @if list.before.is_some() { a.button href=(first.url("/jobs")) { @if soonest { "Next ones" } @else { "Newest" } } }
             @if let Some(next) = next { a.button rel="next" href=(next.url("/jobs")) { @if soonest { "Later jobs" } @else { "Older jobs" } } }
@@ -185,8 +201,12 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator, Query(l
 const EXPORTED: u32 = 10_000;
 
 /// All jobs of a list as CSV, as they stand.
-async fn export(Shared(state): Shared<State>, _: Operator, Query(list): Query<List>) -> Answer {
-    let tenant = state.tenant();
+async fn export(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Query(list): Query<List>,
+) -> Answer {
+    let tenant = list.tenant(&state, &browser)?;
     let channel = list.channel.as_deref();
     let jobs = match list.show {
         Some(group) => tenant.jobs_in(channel, group, EXPORTED, None).await?,
@@ -228,27 +248,29 @@ async fn export(Shared(state): Shared<State>, _: Operator, Query(list): Query<Li
 /// The rows of a list at once, and again whenever they changed.
 async fn events(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Query(list): Query<List>,
 ) -> Result<Response, Problem> {
-    let watch = state.tenant().watch_jobs();
+    let tenant = list.tenant(&state, &browser)?;
+    let watch = tenant.watch_jobs();
+    let stop = state.0.stop.clone();
     let events = futures::stream::unfold(
-        (state, list, watch, None),
-        |(state, list, mut watch, mut shown)| async move {
+        (tenant, stop, list, watch, None),
+        |(tenant, stop, list, mut watch, mut shown)| async move {
             loop {
                 if shown.is_some() {
                     tokio::select! {
                         () = watch.changed() => tokio::time::sleep(PAUSE).await,
-                        () = state.0.stop.cancelled() => return None,
+                        () = stop.cancelled() => return None,
                     }
                 }
-                let (jobs, _) = list.read(&state).await.ok()?;
-                let channels = state.tenant().channels().await.ok()?;
+                let (jobs, _) = list.read(&tenant).await.ok()?;
+                let channels = tenant.channels().await.ok()?;
                 let rows = list.rows(&jobs, &channels).into_string();
                 if shown.as_ref() != Some(&rows) {
                     let event = Event::default().event("rows").data(&rows);
                     shown = Some(rows);
-                    return Some((Ok::<_, Infallible>(event), (state, list, watch, shown)));
+                    return Some((Ok::<_, Infallible>(event), (tenant, stop, list, watch, shown)));
                 }
             }
         },

@@ -30,6 +30,12 @@ pub(super) struct Frame {
     state: State,
     /// Whether signing out is possible.
     has_door: bool,
+    /// Who signed in.
+    person: Option<String>,
+    /// The tenant that the page is drawn for.
+    tenant: String,
+    /// Whether that is the one of the configuration.
+    is_usual: bool,
     /// Origins that are mapped to other addresses.
     mapped: Vec<(String, String)>,
 }
@@ -41,6 +47,9 @@ impl Frame {
             csrf: browser.csrf().to_owned(),
             state: state.clone(),
             has_door: Access::of(state.host()).has_password().await?,
+            person: browser.person().map(str::to_owned),
+            tenant: browser.tenant_id().as_str().to_owned(),
+            is_usual: *browser.tenant_id() == state.0.tenant,
             mapped: mapped.map(|mapping| (mapping.from.to_string(), mapping.to.to_string())).collect(),
         })
     }
@@ -95,7 +104,7 @@ pub(super) fn document(
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 @if let Some(frame) = frame { meta name="csrf" content=(frame.csrf); }
-                title { (title) " · Social Channel" }
+                title { (title) @if let Some(frame) = frame.filter(|frame| !frame.is_usual) { " · " (frame.tenant) } " · Social Channel" }
                 link rel="icon" href=(asset::url("icon.svg")) type="image/svg+xml";
                 link rel="stylesheet" href=(asset::url("app.css"));
                 script type="module" src=(asset::url("app.js")) {}
@@ -114,7 +123,7 @@ pub(super) fn document(
                         @if let Some(frame) = frame.filter(|frame| frame.has_door) {
                             form.out method="post" action="/sign-out" {
                                 (frame.token())
-                                button.plain type="submit" { "Sign out" }
+                                button.plain type="submit" { "Sign out" @if let Some(person) = &frame.person { span.who { " " (person) } } }
                             }
                         }
                     }
@@ -129,9 +138,17 @@ pub(super) fn document(
                         }
                     }
                 }
+                @if let Some(frame) = frame.filter(|frame| !frame.is_usual && section != Section::Outside) {
+                    aside.acting aria-label="Tenant" {
+                        p { "Acting for the tenant " strong { (frame.tenant) } }
+                        form method="post" action="/tenants" { (frame.token()) button.link type="submit" { "Back to " (frame.state.0.tenant) } }
+                        a href="/tenants" { "Switch" }
+                    }
+                }
                 main id="main" tabindex="-1" { (body) }
                 footer.bottom {
                     a href="/api/v1/reference" { "API reference" }
+                    @if let Some(frame) = frame.filter(|_| section != Section::Outside) { " · " a href="/tenants" { "Tenant: " (frame.tenant) } }
                 }
             }
         }
@@ -142,7 +159,7 @@ pub(super) fn document(
 pub(super) fn settings_tabs(current: &str) -> Markup {
     html! {
         nav.tabs aria-label="Settings" {
-            @for (name, url) in [("API integration", "/settings"), ("Providers", "/settings/providers"), ("API keys", "/settings/keys")] {
+            @for (name, url) in [("API integration", "/settings"), ("Providers", "/settings/providers"), ("API keys", "/settings/keys"), ("People", "/settings/people"), ("Tenants", "/tenants")] {
                 a href=(url) aria-current=[(url == current).then_some("page")] { (name) }
             }
         }

@@ -11,7 +11,7 @@
 //! | `home` | what to do next |
 //! | `integration`, `app` | Settings: providers, and an app's keys |
 //! | `guide` | Setup guide, checks, review kit |
-//! | `provider`, `key` | Settings: components, API keys |
+//! | `provider`, `key`, `person` | Settings: components, API keys, who may sign in |
 //! | `connect` | Channels, *Add channel*, and the return from a platform |
 //! | `channel` | a channel's profile, statistics and posts |
 //! | `numbers`, `chart` | numbers over time |
@@ -19,6 +19,7 @@
 //! | `crosspost` | one post on several channels |
 //! | `jobs`, `job` | lists of jobs, and one of them |
 //! | `upload` | files that lie at this service |
+//! | `tenant` | which tenant the browser acts for |
 //! | `csv` | tables to download |
 //! | `routes` | the routes of all pages |
 
@@ -40,12 +41,14 @@ mod layout;
 mod numbers;
 mod ownership;
 mod part;
+mod person;
 mod picture;
 mod problem;
 mod provider;
 mod publish;
 mod routes;
 mod sign_in;
+mod tenant;
 mod upload;
 
 pub(crate) use connect::callback;

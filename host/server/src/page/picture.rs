@@ -50,7 +50,7 @@ struct Wanted {
 
 async fn serve(
     Shared(state): Shared<State>,
-    _operator: Operator,
+    Operator(browser): Operator,
     Path(app): Path<String>,
     Query(Wanted { url, proof: given }): Query<Wanted>,
 ) -> Result<Response, Problem> {
@@ -62,16 +62,16 @@ async fn serve(
             "open the page of the channel again",
         ));
     }
-    Ok(shown(state.tenant().picture(&app, &url).await?))
+    Ok(shown(browser.tenant(&state).picture(&app, &url).await?))
 }
 
 async fn look(
     Shared(state): Shared<State>,
-    _operator: Operator,
+    Operator(browser): Operator,
     Path(app): Path<String>,
     form: Form,
 ) -> Result<Response, Problem> {
-    Ok(shown(state.tenant().typed_picture(&app, form.get("url").unwrap_or_default()).await?))
+    Ok(shown(browser.tenant(&state).typed_picture(&app, form.get("url").unwrap_or_default()).await?))
 }
 
 fn shown(picture: Picture) -> Response {

@@ -16,7 +16,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use social_channel::form::{self, Drawn, Problem as Unfit};
 use social_channel::model::{Finding, FormField, Post, PostKind, PublishForm, Quota, Severity};
-use social_channel::{Channel, Digest, Error, ErrorKind, Job, JobChange, PublishRequest};
+use social_channel::{Channel, Digest, Error, ErrorKind, Job, JobChange, PublishRequest, Tenant};
 
 use super::channel::Named;
 use super::crosspost::{self, Crosspost};
@@ -101,17 +101,18 @@ async fn show(
     Path(Named { channel }): Path<Named>,
     Query(asked): Query<Asked>,
 ) -> Answer {
-    let channel = state.tenant().channel(&channel).await?;
+    let tenant = browser.tenant(&state);
+    let channel = tenant.channel(&channel).await?;
     let crosspost = match &asked.crosspost {
-        Some(id) => Some(Crosspost::named(&state, id).await?),
+        Some(id) => Some(Crosspost::named(&tenant, id).await?),
         None => None,
     };
     if let Some(it) = &crosspost
-        && (!it.has(&channel.id) || it.job(&state, &channel.id).await?.is_some())
+        && (!it.has(&channel.id) || it.job(&tenant, &channel.id).await?.is_some())
     {
         return Ok(Redirect::to(&it.address()).into_response());
     }
-    let form = state.tenant().publish_form(&channel.id).await?;
+    let form = tenant.publish_form(&channel.id).await?;
     let wanted = asked.kind.as_deref().or_else(|| Some(crosspost.as_ref()?.kind(&channel.id)));
     let kind = kind(&form, wanted)?;
     let draft = match &crosspost {
@@ -127,7 +128,7 @@ async fn show(
         drawn: &drawn,
         job: None,
         crosspost: crosspost.as_ref(),
-        others: &others(&state, &channel).await?,
+        others: &others(&tenant, &channel).await?,
         findings: None,
         error: None,
     };
@@ -140,7 +141,7 @@ async fn send(
     Path(Named { channel }): Path<Named>,
     posted: Form,
 ) -> Answer {
-    let tenant = state.tenant();
+    let tenant = operator.0.tenant(&state);
     let channel = tenant.channel(&channel).await?;
     let form = tenant.publish_form(&channel.id).await?;
     let kind = kind(&form, posted.get("kind"))?;
@@ -155,22 +156,22 @@ async fn send(
     let media = draft.media();
     let mut request = PublishRequest {
         publish_at: draft.at.filter(|_| draft.later),
-        consent: Some(consent(&form, &drawn)),
+        consent: Some(consent(&operator.0, &form, &drawn)),
         ..PublishRequest::new(post, media)
     };
     let own_key = idempotency_key(&draft, &channel.id, &request)?;
-    let mut crosspost = Crosspost::load(&state, &draft.key).await?.filter(|it| it.has(&channel.id));
+    let mut crosspost = Crosspost::load(&tenant, &draft.key).await?.filter(|it| it.has(&channel.id));
     let goes_on = action == "together" && !draft.also.is_empty() && !request.media.is_empty();
     if !keyless && (goes_on || (action == "publish" && !draft.also.is_empty())) {
-        crosspost = Some(Crosspost::begin(&state, &channel.id, &kind.name, &draft, &own_key).await?);
+        crosspost = Some(Crosspost::begin(&tenant, &channel.id, &kind.name, &draft, &own_key).await?);
     }
-    if let Some(sent) = already_sent(&state, crosspost.as_ref(), &draft.key, &channel.id).await? {
+    if let Some(sent) = already_sent(&tenant, crosspost.as_ref(), &draft.key, &channel.id).await? {
         return Ok(sent);
     }
     if let Some(it) = crosspost.as_ref().filter(|_| goes_on) {
         return Ok(Redirect::to(&it.address()).into_response());
     }
-    let others = others(&state, &channel).await?;
+    let others = others(&tenant, &channel).await?;
     let mut page = Page {
         channel: &channel,
         form: &form,
@@ -212,7 +213,7 @@ async fn send(
     if action == "publish" && !wrong {
         request.idempotency_key = Some(crosspost.as_ref().map_or(own_key, |it| it.key(&channel.id)));
         match tenant.publish(&channel.id, request).await {
-            Ok(job) => return accepted(&state, crosspost, &channel.id, &job).await,
+            Ok(job) => return accepted(&tenant, crosspost, &channel.id, &job).await,
             Err(error) => failure = Some(error),
         }
         wrong = true;
@@ -220,7 +221,7 @@ async fn send(
     }
     if let Some(it) = crosspost.as_mut().filter(|_| action == "publish") {
         let reason = crosspost::reason(&findings, failure.as_ref());
-        it.refused(&state, &channel.id, &kind.name, &draft, &reason).await?;
+        it.refused(&tenant, &channel.id, &kind.name, &draft, &reason).await?;
     }
     let page = Page {
         channel: &channel,
@@ -239,8 +240,8 @@ async fn send(
 }
 
 /// The other channels of the tenant.
-async fn others(state: &State, channel: &Channel) -> Result<Vec<Channel>, Problem> {
-    let mut channels = state.tenant().channels().await?;
+async fn others(tenant: &Tenant, channel: &Channel) -> Result<Vec<Channel>, Problem> {
+    let mut channels = tenant.channels().await?;
     channels.retain(|other| other.id != channel.id);
     Ok(channels)
 }
@@ -248,36 +249,37 @@ async fn others(state: &State, channel: &Channel) -> Result<Vec<Channel>, Proble
 /// Where to, if this form has its job already as one of several channels: the form may have been left open in another
 /// window, or come back with the browser's Back.
 async fn already_sent(
-    state: &State,
+    tenant: &Tenant,
     crosspost: Option<&Crosspost>,
     key: &str,
     channel: &str,
 ) -> Result<Option<Response>, Problem> {
     let (job, place) = match crosspost {
-        Some(it) => (it.job(state, channel).await?, Some(it.address())),
+        Some(it) => (it.job(tenant, channel).await?, Some(it.address())),
         // What was stored of it may be over; its job is not.
-        None => (state.tenant().job_of_key(&crosspost::key(key, channel)).await?, None),
+        None => (tenant.job_of_key(&crosspost::key(key, channel)).await?, None),
     };
     let to = job.map(|job| place.unwrap_or_else(|| format!("/jobs/{}", job.id)));
     Ok(to.map(|to| Redirect::to(&to).into_response()))
 }
 
 /// The job is stored: on to it, or to how the other channels stand.
-async fn accepted(state: &State, crosspost: Option<Crosspost>, channel: &str, job: &Job) -> Answer {
+async fn accepted(tenant: &Tenant, crosspost: Option<Crosspost>, channel: &str, job: &Job) -> Answer {
     let Some(mut crosspost) = crosspost else {
         return Ok(Redirect::to(&format!("/jobs/{}", job.id)).into_response());
     };
-    crosspost.sent(state, channel).await?;
+    crosspost.sent(tenant, channel).await?;
     Ok(Redirect::to(&crosspost.address()).into_response())
 }
 
 /// The consent: who agreed, when, and to which words.
-fn consent(form: &PublishForm, drawn: &Drawn) -> BTreeMap<String, String> {
+fn consent(browser: &Browser, form: &PublishForm, drawn: &Drawn) -> BTreeMap<String, String> {
     let audience = form.fields.iter().find(|field| field.name == "visibility").and_then(|field| {
         let value = drawn.values.get(&field.name)?;
         field.choices.iter().find(|choice| choice.value == *value).map(|choice| choice.label.clone())
     });
-    [("by", "operator".to_owned()), ("at", now().to_string()), ("words", drawn.words(form))]
+    let by = browser.person().unwrap_or("operator").to_owned();
+    [("by", by), ("at", now().to_string()), ("words", drawn.words(form))]
         .into_iter()
         .chain(audience.map(|label| ("audience", label)))
         .map(|(name, value)| (name.to_owned(), value))
@@ -360,9 +362,10 @@ async fn show_change(
     Operator(browser): Operator,
     Path(NamedJob { job }): Path<NamedJob>,
 ) -> Answer {
-    let job = state.tenant().job(&job).await?;
-    let channel = state.tenant().channel(&job.channel).await?;
-    let form = state.tenant().publish_form(&channel.id).await?;
+    let tenant = browser.tenant(&state);
+    let job = tenant.job(&job).await?;
+    let channel = tenant.channel(&job.channel).await?;
+    let form = tenant.publish_form(&channel.id).await?;
     let kind = kind(&form, Some(&job.post.kind))?;
     let draft = Draft::of_post(&job.post);
     let drawn = form::draw(&form, &kind.name, &draft.values);
@@ -387,7 +390,7 @@ async fn change(
     Path(NamedJob { job }): Path<NamedJob>,
     posted: Form,
 ) -> Answer {
-    let tenant = state.tenant();
+    let tenant = operator.0.tenant(&state);
     let job = tenant.job(&job).await?;
     let channel = tenant.channel(&job.channel).await?;
     let form = tenant.publish_form(&channel.id).await?;
@@ -416,7 +419,7 @@ async fn change(
     }
     let change = JobChange {
         post: Some(Draft::post(&form, &kind.name, &drawn.values)),
-        consent: Some(consent(&form, &drawn)),
+        consent: Some(consent(&operator.0, &form, &drawn)),
         ..JobChange::default()
     };
     match tenant.change_job(&job.id, change).await {

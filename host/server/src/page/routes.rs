@@ -4,8 +4,8 @@ use axum::Router;
 use axum::middleware::from_fn;
 
 use super::{
-    app, asset, channel, connect, crosspost, guide, home, integration, job, jobs, key, picture, problem,
-    provider, publish, sign_in, upload,
+    app, asset, channel, connect, crosspost, guide, home, integration, job, jobs, key, person, picture,
+    problem, provider, publish, sign_in, tenant, upload,
 };
 use crate::State;
 
@@ -19,6 +19,7 @@ pub(crate) fn router() -> Router<State> {
         .merge(guide::routes())
         .merge(provider::routes())
         .merge(key::routes())
+        .merge(person::routes())
         .merge(connect::routes())
         .merge(channel::routes())
         .merge(publish::routes())
@@ -26,6 +27,7 @@ pub(crate) fn router() -> Router<State> {
         .merge(jobs::routes())
         .merge(job::routes())
         .merge(upload::routes())
+        .merge(tenant::routes())
         .layer(from_fn(problem::as_page))
         .merge(picture::routes())
         .merge(asset::routes())

@@ -1,4 +1,4 @@
-//! The sign-in page, if a password is set.
+//! The sign-in page, if a password is set. It asks for a name only where there are named persons.
 
 use crate::access::Access;
 use axum::Router;
@@ -12,7 +12,7 @@ use social_channel::{Error, SecretText};
 use super::layout::{Answer, Frame, Section};
 use super::part;
 use crate::State;
-use crate::auth::{Browser, Form};
+use crate::auth::{Browser, Form, FrameForm};
 use crate::extract::Query;
 
 pub(super) fn routes() -> Router<State> {
@@ -38,13 +38,14 @@ async fn show(Shared(state): Shared<State>, browser: Browser, Query(wanted): Que
             "this service has no password yet, so sign-in is not possible",
         )
         .with_remedy("set one on the server with `social-channel keys password`, then load this page again");
-        return draw(&state, &browser, own(&wanted.next), Some(&error)).await;
+        return draw(&state, &browser, own(&wanted.next), "", Some(&error)).await;
     }
-    draw(&state, &browser, own(&wanted.next), None).await
+    draw(&state, &browser, own(&wanted.next), "", None).await
 }
 
-async fn draw(state: &State, browser: &Browser, next: &str, error: Option<&Error>) -> Answer {
+async fn draw(state: &State, browser: &Browser, next: &str, name: &str, error: Option<&Error>) -> Answer {
     let frame = Frame::new(state, browser).await?;
+    let has_names = !Access::of(state.host()).people().await?.is_empty();
     let body = html! {
         section.card.narrow {
             h1 { "Sign in" }
@@ -52,9 +53,16 @@ async fn draw(state: &State, browser: &Browser, next: &str, error: Option<&Error
             form method="post" action="/sign-in" {
                 (frame.token())
                 input type="hidden" name="next" value=(next);
+                @if has_names {
+                    div.field {
+                        label for="name" { "Name" }
+                        input id="name" name="name" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="100" value=(name) autofocus[name.is_empty()] aria-describedby="name-help";
+                        p.help id="name-help" { "Leave it empty for the password that has no name." }
+                    }
+                }
                 div.field {
                     label for="password" { "Password" }
-                    input id="password" name="password" type="password" autocomplete="current-password" required autofocus;
+                    input id="password" name="password" type="password" autocomplete="current-password" required autofocus[!has_names || !name.is_empty()];
                 }
                 button.main type="submit" { "Sign in" }
             }
@@ -67,10 +75,12 @@ async fn draw(state: &State, browser: &Browser, next: &str, error: Option<&Error
 async fn sign_in(Shared(state): Shared<State>, form: Form) -> Answer {
     let next = own(form.get("next").unwrap_or("/")).to_owned();
     let password = SecretText::new(form.get("password").unwrap_or_default());
-    match form.browser.sign_in(&state, password).await {
+    let name = form.get("name").map(str::trim).filter(|name| !name.is_empty());
+    match form.browser.sign_in(&state, name, password).await {
         Ok(sign_in) => Ok((sign_in, Redirect::to(&next)).into_response()),
         Err(problem) => {
-            let mut page = draw(&state, &form.browser, &next, Some(problem.error())).await?;
+            let name = name.unwrap_or_default();
+            let mut page = draw(&state, &form.browser, &next, name, Some(problem.error())).await?;
             *page.status_mut() = problem.status();
             if let Some(wait) = problem.error().retry_after {
                 page.headers_mut().insert(http::header::RETRY_AFTER, wait.as_secs().max(1).into());
@@ -80,7 +90,7 @@ async fn sign_in(Shared(state): Shared<State>, form: Form) -> Answer {
     }
 }
 
-async fn sign_out(Shared(state): Shared<State>, form: Form) -> Answer {
+async fn sign_out(Shared(state): Shared<State>, FrameForm(form): FrameForm) -> Answer {
     let sign_out = form.browser.sign_out(&state).await?;
     let response: Response = (sign_out, Redirect::to("/sign-in")).into_response();
     Ok(response)

@@ -41,13 +41,13 @@ pub(super) fn content_address(upload: &str, app: &str) -> String {
 
 async fn content(
     Shared(state): Shared<State>,
-    _: Operator,
+    Operator(browser): Operator,
     Path(Named { upload }): Path<Named>,
     Query(OfApp { app }): Query<OfApp>,
     method: Method,
     headers: HeaderMap,
 ) -> Answer {
-    let media = state.tenant().upload_content(&app, &upload).await?;
+    let media = browser.tenant(&state).upload_content(&app, &upload).await?;
     Ok(served::answer(&media, &method, &headers)?)
 }
 
@@ -57,7 +57,7 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
 
 async fn draw(state: &State, browser: &Browser, refused: Option<&Error>) -> Answer {
     let frame = Frame::new(state, browser).await?;
-    let uploads = state.tenant().uploads().await?;
+    let uploads = browser.tenant(state).uploads().await?;
     let total = uploads.iter().map(|upload| upload.size).sum();
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/jobs" { "Jobs" } " / Uploads" }
@@ -98,7 +98,7 @@ async fn remove(
     Path(Named { upload }): Path<Named>,
     _: Form,
 ) -> Answer {
-    match state.tenant().delete_upload(&upload).await {
+    match operator.0.tenant(&state).delete_upload(&upload).await {
         // Pressed twice, or removed meanwhile: it is gone.
         Err(error) if error.kind != ErrorKind::NotFound => draw(&state, &operator.0, Some(&error)).await,
         _ => Ok(Redirect::to("/uploads").into_response()),

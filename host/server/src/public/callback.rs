@@ -3,7 +3,7 @@
 
 use axum::Router;
 use axum::extract::{RawQuery, State as Shared};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use social_channel::callback_query;
@@ -12,6 +12,7 @@ use crate::State;
 use crate::auth::Browser;
 use crate::extract::Path;
 use crate::page;
+use crate::problem::Problem;
 
 #[derive(Deserialize)]
 struct Named {
@@ -43,7 +44,12 @@ async fn come_back(
     RawQuery(query): RawQuery,
 ) -> Response {
     let pairs = callback_query(&query.unwrap_or_default());
-    let result = state.tenant().complete_connect(&browser.owner(), pairs).await;
+    // Who signed in meanwhile, if anybody did; the consent itself belongs to the browser.
+    let browser = match browser.clone().operator(&state, None).await {
+        Ok(operator) => operator.unwrap_or(browser),
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    let result = browser.tenant(&state).complete_connect(&browser.owner(), pairs).await;
     if let Err(error) = &result {
         tracing::info!(app, %error, "a consent was not completed");
     }

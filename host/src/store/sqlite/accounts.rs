@@ -46,6 +46,7 @@ fn account_row(row: &SqliteRow) -> sqlx::Result<AccountRow> {
         health: row::word(row, "health")?,
         health_detail: row.try_get("health_detail")?,
         connected_at: row.try_get("connected_at")?,
+        connected_by: row.try_get("connected_by")?,
         looked_at: row.try_get("looked_at")?,
     })
 }
@@ -146,9 +147,9 @@ impl AccountStore for Sqlite {
             sqlx::query(
                 "INSERT INTO accounts (channel, tenant, app, account, display_name, avatar_url, consent_group,
                  credentials, credentials_revision, issued_at, scopes, missing_scopes, expires_at_s,
-                 refresh_expires_at_s, refresh_due_at, health, health_detail, connected_at, updated_at, looked_at,
-                 fence)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ? + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1)
+                 refresh_expires_at_s, refresh_due_at, health, health_detail, connected_at, connected_by, updated_at,
+                 looked_at, fence)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ? + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1)
                  ON CONFLICT (tenant, app, account) DO UPDATE SET
                  display_name = excluded.display_name, avatar_url = excluded.avatar_url,
                  consent_group = excluded.consent_group, credentials = excluded.credentials,
@@ -157,6 +158,7 @@ impl AccountStore for Sqlite {
                  expires_at_s = excluded.expires_at_s, refresh_expires_at_s = excluded.refresh_expires_at_s,
                  refresh_due_at = excluded.refresh_due_at, health = excluded.health,
                  health_detail = excluded.health_detail, connected_at = excluded.connected_at,
+                 connected_by = excluded.connected_by,
                  updated_at = excluded.updated_at, looked_at = excluded.looked_at, fence = fence + 1, lease_owner = NULL, lease_until = 0",
             )
             .bind(&channel)
@@ -177,6 +179,7 @@ impl AccountStore for Sqlite {
             .bind(health_name(account.health))
             .bind(&account.health_detail)
             .bind(account.now)
+            .bind(&account.connected_by)
             .bind(account.now)
             .bind(account.now)
             .bind(fence)

@@ -90,6 +90,7 @@ async fn fill(db: &Opened) {
             message: None,
             code: None,
             trace_id: None,
+            by: None,
         };
         let step = JobUpdate {
             history: Some(history),

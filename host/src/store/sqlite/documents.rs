@@ -44,6 +44,18 @@ impl DocumentStore for Sqlite {
         Ok(row::all("documents", &rows, document))
     }
 
+    async fn has_documents(&self, kind: &str) -> Result<bool> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM documents WHERE kind = ?
+             AND (expires_at IS NULL OR expires_at > ?))",
+        )
+        .bind(kind)
+        .bind(self.clock.now_ms())
+        .fetch_one(&self.readers)
+        .await
+        .map_err(failure)
+    }
+
     async fn change_documents(&self, changes: &[DocumentChange]) -> Result<u64> {
         let now = self.clock.now_ms();
         write!(self, db => {

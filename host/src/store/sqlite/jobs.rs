@@ -18,6 +18,7 @@ fn job_row(row: &SqliteRow) -> sqlx::Result<JobRow> {
         request_hash: row.try_get("request_hash")?,
         idempotency_key: row.try_get("idempotency_key")?,
         retry_of: row.try_get("retry_of")?,
+        submitted_by: row.try_get("submitted_by")?,
         consent: row.try_get("consent")?,
         priority: row.try_get("priority")?,
         publish_at: row.try_get("publish_at")?,
@@ -58,6 +59,7 @@ fn history_row(row: &SqliteRow) -> sqlx::Result<HistoryRow> {
         message: row.try_get("message")?,
         code: row.try_get("code")?,
         trace_id: row.try_get("trace_id")?,
+        by: row.try_get("made_by")?,
     })
 }
 
@@ -214,8 +216,24 @@ const REFERENCES_PER_JOB: i64 = 100;
 /// Attempts or jobs deleted in one transaction: few enough that others can write in between.
 const PRUNED: i64 = 1_000;
 
-const HISTORY: &str = "INSERT INTO job_history (job, at_ms, call, phase, result, message, code, trace_id)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const HISTORY: &str =
+    "INSERT INTO job_history (job, at_ms, call, phase, result, message, code, trace_id, made_by)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// Notes in a job's history what somebody did with it.
+async fn note_change(
+    db: &mut SqliteConnection,
+    id: &str,
+    now: i64,
+    what: &str,
+    phase: &str,
+    result: &str,
+    by: Option<&str>,
+) -> sqlx::Result<()> {
+    let noted = sqlx::query(HISTORY).bind(id).bind(now).bind(what).bind(phase).bind(result);
+    let noted = noted.bind(None::<&str>).bind(None::<&str>).bind(None::<&str>).bind(by);
+    noted.execute(db).await.map(drop)
+}
 
 #[async_trait]
 impl JobStore for Sqlite {
@@ -270,10 +288,10 @@ impl JobStore for Sqlite {
             }
             sqlx::query(
                 "INSERT INTO jobs (id, tenant, app, channel, digest, request, request_hash, idempotency_key,
-                     retry_of, consent, priority, publish_at, state, once, interrupted, once_begun, status, phase,
+                     retry_of, submitted_by, consent, priority, publish_at, state, once, interrupted, once_begun, status, phase,
                      bytes_sent, bytes_total, wake_at, attempts, deadline_at, cancel_requested, quotas, asked_at,
                      created_at, updated_at)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, 0, 0, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?, ?, ?)",
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, 0, 0, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?, ?, ?)",
             )
             .bind(&job.id)
             .bind(tenant.as_str())
@@ -284,6 +302,7 @@ impl JobStore for Sqlite {
             .bind(&job.request_hash)
             .bind(&job.idempotency_key)
             .bind(&job.retry_of)
+            .bind(&job.submitted_by)
             .bind(&job.consent)
             .bind(job.priority)
             .bind(job.publish_at)
@@ -588,6 +607,7 @@ impl JobStore for Sqlite {
                 .bind(&row.message)
                 .bind(&row.code)
                 .bind(&row.trace_id)
+                .bind(&row.by)
                 .execute(&mut *db)
                 .await?;
             }
@@ -610,8 +630,19 @@ impl JobStore for Sqlite {
         })
     }
 
-    async fn request_cancel(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool> {
+    async fn request_cancel(&self, tenant: &TenantId, id: &str, by: Option<&str>, now: i64) -> Result<bool> {
         write!(self for tenant.as_str(), db => {
+            // Asked for again, it is the same cancellation.
+            let phase: Option<String> = sqlx::query_scalar(
+                "SELECT phase FROM jobs WHERE tenant = ? AND id = ? AND ended_at IS NULL AND NOT cancel_requested",
+            )
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(&mut *db)
+            .await?;
+            if let Some(phase) = phase {
+                note_change(&mut *db, id, now, "cancel", &phase, JobStatus::Active.name(), by).await?;
+            }
             let done = sqlx::query(
                 "UPDATE jobs SET cancel_requested = 1, wake_at = ?, status = 'active', updated_at = ?
                  WHERE tenant = ? AND id = ? AND ended_at IS NULL",
@@ -626,19 +657,21 @@ impl JobStore for Sqlite {
         })
     }
 
-    async fn wake_job(&self, tenant: &TenantId, id: &str, now: i64) -> Result<bool> {
+    async fn wake_job(&self, tenant: &TenantId, id: &str, by: Option<&str>, now: i64) -> Result<bool> {
         write!(self for tenant.as_str(), db => {
-            let done = sqlx::query(
+            let phase: Option<String> = sqlx::query_scalar(
                 "UPDATE jobs SET wake_at = min(coalesce(wake_at, ?1), ?1), status = 'active', error = NULL,
                  publish_at = CASE WHEN publish_at <= ?1 THEN publish_at END, forced = 1, updated_at = ?1
-                 WHERE tenant = ?2 AND id = ?3 AND ended_at IS NULL",
+                 WHERE tenant = ?2 AND id = ?3 AND ended_at IS NULL RETURNING phase",
             )
             .bind(now)
             .bind(tenant.as_str())
             .bind(id)
-            .execute(&mut *db)
+            .fetch_optional(&mut *db)
             .await?;
-            Ok(done.rows_affected() == 1)
+            let Some(phase) = phase else { return Ok(false) };
+            note_change(&mut *db, id, now, "resume", &phase, JobStatus::Active.name(), by).await?;
+            Ok(true)
         })
     }
 
@@ -667,17 +700,7 @@ impl JobStore for Sqlite {
             .fetch_optional(&mut *db)
             .await?;
             let Some(phase) = phase else { return Ok(false) };
-            sqlx::query(HISTORY)
-                .bind(id)
-                .bind(now)
-                .bind("resolve")
-                .bind(phase)
-                .bind(resolved.status.name())
-                .bind(None::<&str>)
-                .bind(None::<&str>)
-                .bind(None::<&str>)
-                .execute(&mut *db)
-                .await?;
+            note_change(&mut *db, id, now, "resolve", &phase, resolved.status.name(), resolved.by.as_deref()).await?;
             Ok(true)
         })
     }
@@ -709,22 +732,19 @@ impl JobStore for Sqlite {
             .fetch_optional(&mut *db)
             .await?;
             let Some(phase) = phase else { return Ok(false) };
-            sqlx::query(HISTORY)
-                .bind(id)
-                .bind(now)
-                .bind("change")
-                .bind(phase)
-                .bind(JobStatus::Active.name())
-                .bind(None::<&str>)
-                .bind(None::<&str>)
-                .bind(None::<&str>)
-                .execute(&mut *db)
-                .await?;
+            note_change(&mut *db, id, now, "change", &phase, JobStatus::Active.name(), change.by.as_deref()).await?;
             Ok(true)
         })
     }
 
-    async fn move_job(&self, tenant: &TenantId, id: &str, to: &Digest, now: i64) -> Result<bool> {
+    async fn move_job(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        to: &Digest,
+        by: Option<&str>,
+        now: i64,
+    ) -> Result<bool> {
         write!(self for tenant.as_str(), db => {
             // A worker that is running the job finishes its run with its component. Returning to the component
             // that wrote the state is not a move.
@@ -742,17 +762,7 @@ impl JobStore for Sqlite {
             .fetch_optional(&mut *db)
             .await?;
             let Some((phase, status)) = moved else { return Ok(false) };
-            sqlx::query(HISTORY)
-                .bind(id)
-                .bind(now)
-                .bind("move")
-                .bind(phase)
-                .bind(status)
-                .bind(None::<&str>)
-                .bind(None::<&str>)
-                .bind(None::<&str>)
-                .execute(&mut *db)
-                .await?;
+            note_change(&mut *db, id, now, "move", &phase, &status, by).await?;
             Ok(true)
         })
     }

@@ -379,6 +379,17 @@ impl MetaStore for Sqlite {
         })
     }
 
+    async fn tenants(&self) -> Result<Vec<TenantId>> {
+        // Each by an index that begins with the tenant.
+        let rows = sqlx::query(
+            "SELECT tenant FROM accounts UNION SELECT tenant FROM jobs UNION SELECT tenant FROM uploads ORDER BY tenant",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failure)?;
+        Ok(row::all("tenants", &rows, |row| row::parsed(row, "tenant")))
+    }
+
     async fn close(&self) {
         for pool in [Some(&self.readers), Some(&self.writer), self.relaxed.as_ref()].into_iter().flatten() {
             pool.close().await;

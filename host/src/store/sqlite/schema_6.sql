@@ -1,4 +1,4 @@
--- Line 6: one post on several channels, and the numbers of posts over time.
+-- Line 6: one post on several channels, the numbers of posts over time, and who did it.
 
 -- What a front door has of a post that is not published yet, sealed: it may name media by secret addresses.
 CREATE TABLE drafts (
@@ -26,3 +26,8 @@ CREATE INDEX post_samples_by_age ON post_samples (at);
 
 -- When a channel's newest posts were last asked for.
 ALTER TABLE accounts ADD COLUMN posts_sampled_at INTEGER NOT NULL DEFAULT 0;
+
+-- NULL: not known, as for everything before this line and for callers without a name.
+ALTER TABLE jobs ADD COLUMN submitted_by TEXT;
+ALTER TABLE job_history ADD COLUMN made_by TEXT;
+ALTER TABLE accounts ADD COLUMN connected_by TEXT;

@@ -153,7 +153,7 @@ async fn every_answer_carries_safe_headers_and_its_id() {
 /// Minimal pages, for testing what pages receive.
 fn pages(state: State) -> Router {
     async fn sign_in(Shared(state): Shared<State>, browser: Browser, password: String) -> Response {
-        match browser.sign_in(&state, SecretText::new(password)).await {
+        match browser.sign_in(&state, None, SecretText::new(password)).await {
             Ok(cookie) => (cookie, "welcome").into_response(),
             Err(problem) => problem.into_response(),
         }

@@ -1,35 +1,19 @@
-//! Who may use the service: the operator's password, browsers that signed in with it, and API keys. They are stored as
-//! documents of the service in the host's database.
-//!
-//! Passwords are stored as slow Argon2id hashes; keys and cookies are 256 random bits, so a plain hash is
-//! enough. `auth` decides what a caller may do.
+//! API keys, for programs.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use argon2::Argon2;
-use argon2::password_hash::rand_core::OsRng;
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use social_channel::{Document, DocumentChanges, Error, ErrorKind, Host, Result, SecretText, TenantId};
+use social_channel::{Document, DocumentChanges, Error, ErrorKind, Result, SecretText, TenantId};
 
-/// Kinds of documents.
+use super::{Access, hash, millis, random};
+
+/// The kind of these documents.
 const API_KEY: &str = "api-key";
-const BROWSER: &str = "browser";
-const PASSWORD: &str = "password";
-/// The id of the operator's password.
-const OPERATOR: &str = "operator";
-
-/// Shorter passwords can be guessed, whatever the hash.
-const PASSWORD_LENGTH: RangeInclusive<usize> = 10..=1024;
 /// The prefix of every key, so that scanners for leaked secrets recognise it.
 const KEY_PREFIX: &str = "sck_";
 /// How often a key's last use is stored at most, because a write for every request would cost too much.
 const NOTE_USE: Duration = Duration::from_secs(600);
-/// How long a browser stays signed in.
-const SIGNED_IN: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// An API key, as it is shown: never its text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,15 +51,6 @@ struct KeyFacts {
     used_at: Option<i64>,
 }
 
-/// The stored data of a browser session; its existence means that the browser signed in.
-#[derive(Serialize, Deserialize)]
-struct BrowserFacts {}
-
-#[derive(Serialize, Deserialize)]
-struct PasswordFacts {
-    hash: String,
-}
-
 impl ApiKey {
     fn new(document: Document<KeyFacts>) -> Self {
         let facts = document.facts;
@@ -90,16 +65,7 @@ impl ApiKey {
     }
 }
 
-/// Who may use the service in front of a host.
-#[derive(Clone, Copy, Debug)]
-pub struct Access<'a>(&'a Host);
-
-impl<'a> Access<'a> {
-    /// The access data of the service in front of this host.
-    pub fn of(host: &'a Host) -> Self {
-        Access(host)
-    }
-
+impl Access<'_> {
     /// Creates a key for one tenant, or for the operator.
     ///
     /// # Errors
@@ -202,107 +168,6 @@ impl<'a> Access<'a> {
         }
         Ok(Some(ApiKey::new(key)))
     }
-
-    /// Sets the operator's password, or removes it. Signed-in browsers are signed out.
-    ///
-    /// # Errors
-    /// `InvalidRequest` for one that is too short or too long.
-    pub async fn set_password(self, password: Option<SecretText>) -> Result<()> {
-        let changes = DocumentChanges::new().remove_all(BROWSER);
-        let changes = match password {
-            None => changes.remove(PASSWORD, OPERATOR),
-            Some(password) => {
-                if !PASSWORD_LENGTH.contains(&password.expose().chars().count()) {
-                    return Err(Error::new(
-                        ErrorKind::InvalidRequest,
-                        format!("a password has at least {} characters", PASSWORD_LENGTH.start()),
-                    )
-                    .with_field("password")
-                    .with_remedy("choose a longer one, for example from a password manager"));
-                }
-                let hash = slowly(move || {
-                    let salt = SaltString::generate(&mut OsRng);
-                    let hash = Argon2::default().hash_password(password.expose().as_bytes(), &salt);
-                    hash.map(|hash| hash.to_string())
-                })
-                .await?;
-                changes.put(
-                    PASSWORD,
-                    Document {
-                        id: OPERATOR.to_owned(),
-                        facts: PasswordFacts { hash },
-                        body: None,
-                        created_at: self.0.clock().now_ms(),
-                        expires_at: None,
-                    },
-                )?
-            }
-        };
-        self.0.change_documents(changes).await?;
-        tracing::info!("the operator's password was changed");
-        Ok(())
-    }
-
-    async fn password(self) -> Result<Option<Document<PasswordFacts>>> {
-        self.0.document(PASSWORD, OPERATOR).await
-    }
-
-    /// Whether the operator has a password.
-    ///
-    /// # Errors
-    /// Failures of the database.
-    pub async fn has_password(self) -> Result<bool> {
-        Ok(self.password().await?.is_some())
-    }
-
-    /// Whether this is the operator's password. Deliberately takes some hundredths of a second.
-    ///
-    /// # Errors
-    /// Failures of the database.
-    pub async fn check_password(self, password: SecretText) -> Result<bool> {
-        let Some(known) = self.password().await? else { return Ok(false) };
-        if !PASSWORD_LENGTH.contains(&password.expose().chars().count()) {
-            return Ok(false);
-        }
-        slowly(move || {
-            let parsed = PasswordHash::new(&known.facts.hash)?;
-            Ok(Argon2::default().verify_password(password.expose().as_bytes(), &parsed).is_ok())
-        })
-        .await
-    }
-
-    /// Stores that a browser with this cookie has signed in.
-    ///
-    /// # Errors
-    /// Failures of the database.
-    pub async fn sign_in(self, cookie: &SecretText) -> Result<()> {
-        let now = self.0.clock().now_ms();
-        let document = Document {
-            id: hash(cookie.expose()),
-            facts: BrowserFacts {},
-            body: None,
-            created_at: now,
-            expires_at: Some(now.saturating_add(millis(SIGNED_IN))),
-        };
-        self.0.change_documents(DocumentChanges::new().put(BROWSER, document)?).await.map(drop)
-    }
-
-    /// Whether a browser with this cookie has signed in.
-    ///
-    /// # Errors
-    /// Failures of the database.
-    pub async fn is_signed_in(self, cookie: &SecretText) -> Result<bool> {
-        Ok(self.0.document::<BrowserFacts>(BROWSER, &hash(cookie.expose())).await?.is_some())
-    }
-
-    /// Deletes the session of a browser.
-    ///
-    /// # Errors
-    /// Failures of the database.
-    pub async fn sign_out(self, cookie: &SecretText) -> Result<()> {
-        let changes = DocumentChanges::new().remove(BROWSER, &hash(cookie.expose()));
-        self.0.change_documents(changes).await.map(drop)
-    }
 }
 
 /// An id for a key that is not made yet.
@@ -313,30 +178,4 @@ pub(crate) fn new_key_id() -> Result<String> {
 /// Whether [`new_key_id`] makes such.
 pub(crate) fn is_key_id(text: &str) -> bool {
     text.strip_prefix("key_").is_some_and(|id| id.len() == 20 && id.bytes().all(|b| b.is_ascii_hexdigit()))
-}
-
-fn millis(length: Duration) -> i64 {
-    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The hash that is stored instead of a secret value.
-fn hash(text: &str) -> String {
-    hex::encode(Sha256::digest(text.as_bytes()))
-}
-
-fn random<const LENGTH: usize>() -> Result<String> {
-    let mut bytes = [0; LENGTH];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::internal("the system gives no random numbers").with_source(error))?;
-    Ok(hex::encode(bytes))
-}
-
-/// Hashing is deliberately slow, so it runs on the blocking pool.
-async fn slowly<T: Send + 'static>(
-    work: impl FnOnce() -> argon2::password_hash::Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::internal("hashing a password was interrupted").with_source(error))?
-        .map_err(|error| Error::internal(format!("a password cannot be hashed: {error}")))
 }
