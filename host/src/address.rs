@@ -154,12 +154,12 @@ mod tests {
     #[test]
     fn a_public_address_is_an_origin() {
         for good in ["https://a.example", "https://a.example/", "http://127.0.0.1:8080"] {
-            parse_origin(good).unwrap();
+            parse_origin("public-address", good).unwrap();
         }
         for bad in
             ["a.example", "ftp://a.example", "https://a.example/x", "https://u@a.example", "https://a?b"]
         {
-            assert_eq!(parse_origin(bad).unwrap_err().kind, ErrorKind::Misconfigured, "{bad}");
+            assert_eq!(parse_origin("public-address", bad).unwrap_err().kind, ErrorKind::Misconfigured, "{bad}");
         }
     }
 

@@ -1206,6 +1206,7 @@ async fn tenants_are_known_by_what_they_have(db: &Opened) {
         content_type: None,
         size: 1,
         created_at: db.now(),
+        held: false,
     };
     assert!(db.one.insert_upload(&file, None).await.unwrap());
     for id in ["job_1", "job_2"] {
