@@ -159,7 +159,11 @@ mod tests {
         for bad in
             ["a.example", "ftp://a.example", "https://a.example/x", "https://u@a.example", "https://a?b"]
         {
-            assert_eq!(parse_origin("public-address", bad).unwrap_err().kind, ErrorKind::Misconfigured, "{bad}");
+            assert_eq!(
+                parse_origin("public-address", bad).unwrap_err().kind,
+                ErrorKind::Misconfigured,
+                "{bad}"
+            );
         }
     }
 
