@@ -9,6 +9,7 @@
 //! use social_channel::{AppConfig, Connect, ConnectOptions, Connected, Host, TenantId, callback_query};
 //!
 //! let host = Host::builder().database("social-channel.sqlite").cache("cache").open().await?;
+//! // The provider is a file: `cargo xtask install` of the repository puts it into `share/social-channel/providers`.
 //! host.load_provider(&std::fs::read("plugin_tiktok.wasm")?).await?;
 //! host.put_app("tiktok-live", AppConfig {
 //!     provider: Some("tiktok".to_owned()),

@@ -111,7 +111,7 @@ pub(crate) fn not_cached() -> Error {
         ErrorKind::LoadFailed,
         "the provider is not compiled yet, and this program compiles none itself",
     )
-    .with_remedy("Add it by `social-channel providers add` with the same data folder.")
+    .with_remedy("Add it once by a program that compiles and uses the same data folder.")
 }
 
 // ---- the parent -----------------------------------------------------------------------------

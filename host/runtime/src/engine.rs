@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::{Component, InstancePre, Linker};
 use zeroize::Zeroizing;
@@ -27,6 +28,9 @@ use crate::fault::no_room_for_code;
 use crate::limits::Limits;
 use crate::structure;
 
+/// Components compiled at once; further ones wait. After an upgrade of the host all that are installed are compiled anew,
+/// and one that is slow leaves places for others.
+const COMPILERS: usize = 4;
 /// How long a guest computes before it yields to other tasks.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -53,6 +57,8 @@ struct Inner {
     limits: Arc<Limits>,
     cache: Option<Cache>,
     compile: Compile,
+    /// Components that are being compiled, each with as much memory as its limit allows.
+    compilers: Semaphore,
     room: Room,
     /// The places of concurrent calls.
     calls: Fair,
@@ -101,7 +107,9 @@ impl Engine {
             patience: limits.total,
         });
         let (limits, compile) = (Arc::new(limits), options.compile);
-        Ok(Engine(Arc::new(Inner { wasmtime, linker, limits, cache, compile, room, calls, ticker })))
+        let compilers = Semaphore::new(COMPILERS);
+        let inner = Inner { wasmtime, linker, limits, cache, compile, compilers, room, calls, ticker };
+        Ok(Engine(Arc::new(inner)))
     }
 
     /// Checks a component's bytes, and loads its compiled code, which is compiled first if the cache does not have it.
@@ -146,6 +154,8 @@ impl Engine {
     }
 
     async fn compiled(&self, digest: &Digest, bytes: Arc<[u8]>) -> Result<Component> {
+        // Never closed, so always a place.
+        let _place = self.0.compilers.acquire().await.ok();
         let code = match &self.0.compile {
             Compile::Cached => return Err(not_cached()),
             Compile::Program(program) => {

@@ -5,6 +5,7 @@
 //! the effect. Storing, refreshing and retrying are up to the caller.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tracing::Instrument;
@@ -31,6 +32,9 @@ use crate::abi::{
     WebhookRequest,
 };
 use crate::call::CallContext;
+
+/// The longest time for a description, which only computes: a provider in Python takes milliseconds.
+const DESCRIBE: Duration = Duration::from_secs(20);
 
 /// A loaded provider. Cheap to clone.
 #[derive(Clone)]
@@ -98,17 +102,21 @@ impl Provider {
             pre,
         };
         let (id, operation) = ("unknown", "describe");
-        let answer = parts
-            .run(
-                id,
-                operation,
-                CallContext::pure(),
-                parts.channel(),
-                |accessor, guest: &channel::Guest, _| {
-                    Box::pin(async move { guest.call_describe(accessor).await.map(Ok) })
-                },
-            )
-            .await;
+        let call = parts.run(
+            id,
+            operation,
+            CallContext::pure(),
+            parts.channel(),
+            |accessor, guest: &channel::Guest, _| {
+                Box::pin(async move { guest.call_describe(accessor).await.map(Ok) })
+            },
+        );
+        let answer = tokio::time::timeout(DESCRIBE, call).await.unwrap_or_else(|_| {
+            let message =
+                format!("the provider did not describe itself within {} seconds", DESCRIBE.as_secs());
+            let remedy = "Replace the provider with a repaired version.";
+            Err(Failure::Broke(Error::new(ErrorKind::LimitExceeded, message).with_remedy(remedy)))
+        });
         let descriptor = settle(id, operation, answer, |value| abi::descriptor(value).and_then(checked))
             .map_err(CallError::into_error)?;
         Ok(Provider(Arc::new(Inner { parts, descriptor })))

@@ -63,7 +63,8 @@ export function failure(error) {
 }
 
 export function sentence(text) {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  const quoted = text.replace(/`([^`]*)`/g, "“$1”");
+  const begun = quoted.charAt(0).toUpperCase() + quoted.slice(1);
   return /[.!?:…]$/.test(begun) ? begun : `${begun}.`;
 }
 

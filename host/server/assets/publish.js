@@ -1,7 +1,9 @@
 // The interactive publish page: rules, counters, preview, uploads, the check. The server does the same; this script
 // only avoids requests.
 
-import { csrf, enliven, failure, localTimes } from "./app.js";
+import { csrf, enliven, failure, localTimes, sentence } from "./app.js";
+import { fit, obstacle } from "./fit.js";
+import { Kept } from "./keep.js";
 import { draw } from "./rules.js";
 import { bytes, remove, send } from "./upload.js";
 
@@ -244,6 +246,7 @@ async function add(chosenFile) {
     row.remove();
     show();
     update();
+    kept?.save();
   };
   show();
   running += 1;
@@ -256,7 +259,7 @@ async function add(chosenFile) {
   const stop = () => upload.stop();
   drop.addEventListener("click", stop);
   try {
-    const kept = await upload.done;
+    const sent = await upload.done;
     bar.remove();
     state.textContent = "Uploaded, not sent";
     status.textContent = `${chosenFile.name} was uploaded.`;
@@ -264,10 +267,11 @@ async function add(chosenFile) {
     input.type = "hidden";
     input.name = "media";
     row.append(input);
-    input.value = JSON.stringify({ upload: kept.id, name: chosenFile.name, size: kept.size });
+    input.value = JSON.stringify({ upload: sent.id, name: chosenFile.name, size: sent.size });
+    kept?.save();
     drop.removeEventListener("click", stop);
     drop.textContent = "Remove";
-    drop.addEventListener("click", () => { remove(kept.id); gone(); });
+    drop.addEventListener("click", () => { remove(sent.id); gone(); });
   } catch (error) {
     bar.remove();
     state.textContent = "";
@@ -281,8 +285,41 @@ async function add(chosenFile) {
   }
 }
 
+// Set by the page; what else can be chosen is offered to be made fitting.
+const types = file?.accept.split(",").filter(Boolean) ?? [];
+
+// Only a new post: a change of a job, and a channel's form of a post on several, are kept by the service.
+const kept = file && page.elements.namedItem("key") ? new Kept(page) : null;
+let leaving = false;
+
+/** What was chosen here before a reload or a sign-in. */
+function bringBack() {
+  const media = kept?.restore();
+  if (!media) return;
+  for (const one of media) {
+    const row = document.createElement("li");
+    row.className = "upload";
+    row.innerHTML = '<input type="hidden" name="media"><div class="line"><span class="what"></span><button type="button" class="plain">Remove</button></div><p class="fine state">Uploaded, not sent</p>';
+    row.querySelector("input").value = JSON.stringify(one);
+    row.querySelector(".what").textContent = `${one.name} · ${bytes(one.size)}`;
+    row.picture = piece(kind === "video" ? "video/" : "image/", `/uploads/${encodeURIComponent(one.upload)}/content?app=${encodeURIComponent(page.dataset.app)}`);
+    row.querySelector("button").addEventListener("click", () => { remove(one.upload); row.remove(); show(); update(); kept.save(); });
+    list.append(row);
+  }
+  const again = document.createElement("p");
+  again.className = "note info";
+  const over = document.createElement("button");
+  over.type = "button";
+  over.className = "plain";
+  over.textContent = "Start over";
+  over.addEventListener("click", () => { kept.forget(); location.reload(); });
+  again.append("What you had filled in here is back. ", over);
+  document.getElementById("left-out").before(again);
+}
+
 if (file) {
   file.closest(".scripted").hidden = false;
+  if (types.includes("image/jpeg")) file.accept = "image/*";
   const drop = file.closest("label");
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.dataset.over = "true"; });
   drop.addEventListener("dragleave", () => { delete drop.dataset.over; });
@@ -295,13 +332,21 @@ if (file) {
   file.addEventListener("change", async () => {
     const chosen = [...file.files];
     file.value = "";
-    const { fitting, leftOut } = sorted(chosen, Number(file.dataset.maxFiles));
-    replace(document.getElementById("left-out"), leftOut.map((line) => {
+    const largest = Number(file.dataset.maxSize);
+    const [pictures, others] = [[], []];
+    for (const one of chosen) {
+      const why = await obstacle(one, types, largest);
+      if (why) pictures.push({ one, why });
+      else others.push(one);
+    }
+    const { fitting, leftOut } = sorted(others, Number(file.dataset.maxFiles));
+    const lines = leftOut.map((line) => {
       const p = document.createElement("p");
       p.className = "note warn";
       p.textContent = line;
       return p;
-    }));
+    });
+    document.getElementById("left-out").replaceChildren(...lines, ...pictures.map(offer));
     // Only one file: a new one replaces the old one.
     if (file.dataset.maxFiles === "1" && fitting.length > 0) for (const row of [...list.children]) row.querySelector("button")?.click();
     // Sequentially: the first files are complete sooner, and the bandwidth is used equally well.
@@ -309,11 +354,44 @@ if (file) {
   });
 }
 
+/** Offers to make a picture fitting. */
+function offer({ one, why }) {
+  const note = document.createElement("div");
+  note.className = "note info";
+  const text = document.createElement("p");
+  text.textContent = `${one.name} ${why}. A JPEG of it can be posted; you see it before it is sent.`;
+  const actions = document.createElement("div");
+  actions.className = "actions";
+  const press = (label, act) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = label;
+    button.addEventListener("click", async () => {
+      for (const each of actions.children) each.disabled = true;
+      try {
+        const fitting = await act();
+        const { leftOut } = sorted([fitting], Number(file.dataset.maxFiles));
+        if (leftOut.length > 0) throw new Error(leftOut[0]);
+        note.remove();
+        await add(fitting);
+      } catch (error) {
+        note.className = "note warn";
+        text.textContent = `${one.name} cannot be used: ${sentence(String(error.message || "this browser does not know its format"))}`;
+        actions.remove();
+      }
+    });
+    actions.append(button);
+  };
+  press("Make a JPEG", () => fit(one, Number(file.dataset.maxSize)));
+  if (types.includes(one.type) && !why.includes("large")) press("Use it as it is", () => one);
+  note.append(text, actions);
+  return note;
+}
+
 /** What the form takes of these files, and a line for each reason why others are left out. */
 function sorted(files, most) {
   const reasons = new Map();
   const leave = (one, reason) => reasons.set(reason, [...(reasons.get(reason) ?? []), one.name]);
-  const types = file.accept.split(",").filter(Boolean);
   const largest = Number(file.dataset.maxSize);
   const room = most === 1 ? 1 : most - list.children.length;
   const fitting = [];
@@ -342,8 +420,10 @@ if (at) {
 
 // ---- sending -------------------------------------------------------------------------------------------------
 
-page.addEventListener("input", () => { show(); update(); });
-page.addEventListener("change", () => { update(); look(); });
+page.addEventListener("input", () => { show(); update(); kept?.save(); });
+page.addEventListener("change", () => { update(); look(); kept?.save(); });
+// An upload under way ends with the page; what is typed is kept.
+addEventListener("beforeunload", (event) => { if (running > 0 && !leaving) event.preventDefault(); });
 page.addEventListener("submit", async (event) => {
   event.preventDefault();
   const pressed = event.submitter ?? button;
@@ -355,7 +435,11 @@ page.addEventListener("submit", async (event) => {
     // Not `page.action`, because the buttons have that name.
     const response = await fetch(page.getAttribute("action"), { method: "POST", body });
     if (response.redirected) {
-      location.assign(response.url);
+      leaving = true;
+      const signedOut = new URL(response.url).pathname === "/sign-in";
+      if (!signedOut) kept?.forget();
+      // Back to this form, which is kept.
+      location.assign(signedOut ? `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}` : response.url);
       return;
     }
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
@@ -379,6 +463,7 @@ page.addEventListener("submit", async (event) => {
 });
 
 enliven(page);
+bringBack();
 show();
 update();
 look();

@@ -213,7 +213,8 @@ impl Config {
 
     /// Applies the configuration to a host.
     pub(crate) fn apply(&self, builder: HostBuilder, address: Option<String>) -> HostBuilder {
-        let mut builder = builder.background(self.workers);
+        // The worker of the service runs every job, so none is followed besides.
+        let mut builder = builder.background(false);
         if let Some(address) = address {
             builder = builder.public_address(address);
         }

@@ -116,6 +116,8 @@ async fn run(flags: Flags) -> Result<()> {
     let names = NameServer::start().await?;
     names.set(DOMAIN, &["v=spf1 -all", PROOF]);
     let mut builder = server.prepare(builder)?.clock(clock.clone()).dns_server(names.address);
+    // The demo data has jobs that end before the service and its worker run.
+    builder = builder.background(flags.filled);
     if flags.public {
         builder = builder.public_address(PUBLIC);
     }

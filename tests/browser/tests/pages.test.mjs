@@ -1,7 +1,7 @@
 // What the pages say: at once, once, and in words for people.
 
 import { strict as assert } from "node:assert";
-import { choose, connect, enterKeys, openBrowser, publishPage, scene } from "./support.mjs";
+import { choose, connect, enterKeys, openBrowser, photo, publishPage, scene } from "./support.mjs";
 
 openBrowser();
 
@@ -32,6 +32,90 @@ scene("of 37 photos those that do not fit are named at once", [], async (at) => 
   assert.equal((await set.get("/api/v1/uploads")).length, 35);
 });
 
+/** As a phone stores it that was held upright: the picture lies, and its EXIF data say how to turn it. */
+function lying(photo) {
+  const exif = Buffer.from("ffe1002245786966000049492a0008000000010012010300010000000600000000000000", "hex");
+  return { ...photo, name: "phone.jpg", buffer: Buffer.concat([photo.buffer.subarray(0, 2), exif, photo.buffer.subarray(2)]) };
+}
+
+scene("pictures that do not fit are made fitting if the person wants it, and are seen before they are sent", [], async (at) => {
+  const { page, set } = at;
+  const channel = await publishPage(at, { kind: "photos" });
+  const { app } = await set.get(`/api/v1/channels/${channel}`);
+  const content = async (id) => (await page.request.get(`${set.origin}/uploads/${id}/content?app=${app}`)).body();
+  await page.locator("#file").setInputFiles([await photo(page, "olive", "png"), lying(await photo(page, "tomato"))]);
+  await page.getByText("olive.png is of another format.").waitFor();
+  await page.getByText("phone.jpg lies on its side").waitFor();
+  assert.equal((await set.get("/api/v1/uploads")).length, 0, "nothing is sent by itself");
+
+  const offer = (name) => page.locator("#left-out .note", { hasText: name });
+  await offer("olive.png").getByRole("button", { name: "Make a JPEG" }).click();
+  await page.getByText("olive.jpg was uploaded.").waitFor();
+  await offer("phone.jpg").getByRole("button", { name: "Make a JPEG" }).click();
+  await page.getByText("phone.jpg was uploaded.").waitFor();
+  assert.equal(await page.locator("#left-out .note").count(), 0);
+  const sizes = await page.locator("#preview-media img").evaluateAll((all) => all.map((one) => [one.naturalWidth, one.naturalHeight]));
+  assert.deepEqual(sizes, [[720, 960], [960, 720]], "the second is turned upright");
+  for (const upload of await set.get("/api/v1/uploads")) {
+    const bytes = await content(upload.id);
+    assert.equal(bytes.readUInt16BE(0), 0xffd8, "a JPEG");
+    assert.ok(!bytes.includes("Exif"), "turned for good");
+  }
+
+  // As it is, for whoever knows better.
+  await page.locator("#file").setInputFiles(lying(await photo(page, "navy")));
+  await offer("phone.jpg").getByRole("button", { name: "Use it as it is" }).click();
+  await page.locator("#uploads li").nth(2).getByText("Uploaded, not sent").waitFor();
+  const kept = (await set.get("/api/v1/uploads")).map((upload) => upload.id);
+  const whole = await Promise.all(kept.map(content));
+  assert.equal(whole.filter((bytes) => bytes.includes("Exif")).length, 1);
+
+  // What no browser can read stays out, with a sentence.
+  await page.locator("#file").setInputFiles(file("broken.png", "image/png"));
+  await offer("broken.png").getByRole("button", { name: "Make a JPEG" }).click();
+  await page.getByText("broken.png cannot be used").waitFor();
+});
+
+scene("a form and its upload survive a reload and a new sign-in, and are gone once they are posted", ["--password", "correct horse"], async (at) => {
+  const { page, set, context } = at;
+  const signIn = async () => {
+    await page.getByLabel("Password").fill("correct horse");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL((url) => !url.pathname.includes("sign-in"));
+  };
+  await page.goto(`${set.origin}/`);
+  await signIn();
+  await publishPage(at);
+  await choose(at);
+  await page.getByLabel("Caption").fill("Soup that stays");
+  await page.getByLabel("Who can see this post").selectOption("SELF_ONLY");
+  const back = async () => {
+    await page.getByText("What you had filled in here is back.").waitFor();
+    assert.equal(await page.getByLabel("Caption").inputValue(), "Soup that stays");
+    assert.equal(await page.getByLabel("Who can see this post").inputValue(), "SELF_ONLY");
+    assert.equal(await page.locator("#uploads li").count(), 1);
+  };
+  await page.reload();
+  await back();
+
+  // The session ends while the form is open.
+  await context.clearCookies();
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.waitForURL(/sign-in/);
+  await signIn();
+  await page.waitForURL(/\/publish/);
+  await back();
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.waitForURL(/\/jobs\//);
+  const jobs = await page.request.get(`${set.origin}/jobs.csv`);
+  assert.equal((await jobs.text()).trim().split("\n").length, 2, "one job");
+
+  await page.goBack();
+  await page.waitForURL(/\/publish/);
+  await page.reload();
+  assert.equal(await page.getByText("What you had filled in here is back.").count(), 0);
+});
+
 scene("a link that leads nowhere has one verdict", [], async (at) => {
   const { page } = at;
   await publishPage(at);
@@ -60,10 +144,28 @@ scene("after access was withdrawn the page says so once", [], async (at) => {
   assert.equal(await page.getByRole("link", { name: "Reconnect" }).first().isVisible(), true);
 });
 
+scene("the keys are a path, and a check shows what is open with the way to its field", [], async (at) => {
+  const { page } = at;
+  await enterKeys(at);
+  const path = page.locator("ol.path > li");
+  assert.deepEqual(await path.getByRole("heading").allInnerTexts(), ["Register this callback", "Paste what the app page shows"]);
+  assert.equal(await page.getByLabel("Posting audit passed").isVisible(), false, "the rest is folded");
+  const checks = page.getByRole("region", { name: "Checks" });
+  await checks.getByText(/^\d+ passed$/).waitFor();
+  assert.equal(await checks.locator(".finding.good").first().isVisible(), false, "what passed is folded");
+  const unset = checks.locator(".finding", { hasText: "is not set, so it was not checked" });
+  assert.equal(await unset.count(), 1, "one note for all addresses");
+  assert.equal(await unset.getByRole("link", { name: "Change" }).count(), 4);
+  const open = checks.locator(".finding", { hasText: "audited the app" });
+  await open.getByRole("link", { name: "Change" }).click();
+  await page.getByLabel("Posting audit passed").waitFor();
+});
+
 scene("permissions cannot all be taken away in silence", [], async (at) => {
   const { page, set } = at;
   await enterKeys(at);
   const kept = (await set.get("/api/v1/apps/tiktok-live")).settings.find((setting) => setting.name === "scopes").value;
+  await page.getByText("More settings").click();
   for (const box of await page.getByRole("group", { name: "Permissions to ask for" }).getByRole("checkbox").all()) await box.uncheck();
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("Nothing is chosen under “Permissions to ask for”.").first().waitFor();

@@ -3,25 +3,12 @@
 
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
-import { openBrowser, publishPage, scene } from "./support.mjs";
+import { openBrowser, photo, publishPage, scene } from "./support.mjs";
 
 openBrowser();
 
 /** The domain, whose subdomains are the service and the user's storage. */
 const DOMAIN = "northwind.app";
-
-/** A real photo, encoded by the browser. */
-async function photo(page, colour) {
-  const data = await page.evaluate((colour) => {
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [720, 960];
-    const brush = canvas.getContext("2d");
-    brush.fillStyle = colour;
-    brush.fillRect(0, 0, canvas.width, canvas.height);
-    return canvas.toDataURL("image/jpeg").split(",")[1];
-  }, colour);
-  return { name: `${colour}.jpg`, mimeType: "image/jpeg", buffer: Buffer.from(data, "base64") };
-}
 
 /** The browser uses another address than the platform, so the callback is entered manually. */
 async function begin(at, kind, verified) {
@@ -29,6 +16,7 @@ async function begin(at, kind, verified) {
   const channel = await publishPage(at, { kind, callback: `${set.origin}/callback/tiktok-live` });
   if (!verified) return;
   await page.goto(`${set.origin}/settings/integration/tiktok?mode=live`);
+  await page.getByText("More settings").click();
   await page.getByLabel("Verified").fill(verified);
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("Saved.").waitFor();

@@ -93,3 +93,18 @@ export async function choose({ set, page }, file = set.video) {
   await page.locator("#file").setInputFiles(file);
   await page.getByText("Uploaded, not sent").waitFor();
 }
+
+/** A real photo of 720 × 960, encoded by the browser: `jpeg` or `png`. */
+export async function photo(page, colour, format = "jpeg") {
+  const type = `image/${format}`;
+  const data = await page.evaluate(([colour, type]) => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [720, 960];
+    const brush = canvas.getContext("2d");
+    brush.fillStyle = colour;
+    brush.fillRect(0, 0, canvas.width, canvas.height);
+    return canvas.toDataURL(type).split(",")[1];
+  }, [colour, type]);
+  const ending = format === "jpeg" ? "jpg" : format;
+  return { name: `${colour}.${ending}`, mimeType: type, buffer: Buffer.from(data, "base64") };
+}

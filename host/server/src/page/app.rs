@@ -156,6 +156,8 @@ fn callback(state: &State, name: &str, app: Option<&App>) -> Option<String> {
 fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
     let Page { descriptor, mode, app, .. } = *page;
     let here = format!("/settings/integration/{}", part::encoded(&descriptor.id));
+    let shown = descriptor.settings.iter().filter(|setting| setting.name != MODE || mode.is_none());
+    let (first, more): (Vec<&Setting>, Vec<&Setting>) = shown.partition(|setting| comes_first(setting));
     html! {
         h1 { "Settings" }
         (settings_tabs(""))
@@ -177,10 +179,16 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
                 form method="post" action=(here) {
                     (frame.token())
                     @if let Some(mode) = mode { input type="hidden" name="mode" value=(mode); }
-                    @for setting in descriptor.settings.iter().filter(|setting| setting.name != MODE || mode.is_none()) {
-                        (field(setting, page))
+                    ol.path {
+                        li { h4 { "Register this callback" } (callback_field(page)) }
+                        li { h4 { "Paste what the app page shows" } @for setting in first { (field(setting, page)) } }
                     }
-                    (callback_field(page))
+                    @if !more.is_empty() {
+                        details open[more.iter().any(|setting| is_wrong(page, &setting.name))] {
+                            summary { "More settings" }
+                            @for setting in more { (field(setting, page)) }
+                        }
+                    }
                     (listing(page))
                     button.main type="submit" { "Save" }
                 }
@@ -189,7 +197,7 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
                 @if let Some(findings) = page.findings {
                     section.card aria-labelledby="checks" {
                         h3 id="checks" { "Checks" }
-                        (part::findings(findings))
+                        (part::findings(findings, &|subject| place(descriptor, subject)))
                     }
                 }
                 @if let Some(app) = app {
@@ -224,6 +232,26 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
     }
 }
 
+/// What cannot be left out, and what an app is: the rest has a default or comes later.
+fn comes_first(setting: &Setting) -> bool {
+    setting.required || setting.kind == "choice"
+}
+
+fn is_wrong(page: &Page<'_>, name: &str) -> bool {
+    page.error.is_some_and(|error| error.field.as_deref() == Some(name))
+}
+
+/// Where on the page something that a check named is changed.
+pub(super) fn place(descriptor: &Descriptor, subject: &str) -> Option<String> {
+    let listed = LISTING.iter().map(|(name, _)| *name).find(|name| name.replace('_', "-") == subject);
+    match subject {
+        "redirect-uri" => Some("#redirect_uri".to_owned()),
+        "listing" => Some("#listing".to_owned()),
+        _ if listed.is_some() => listed.map(|name| format!("#{name}")),
+        _ => descriptor.settings.iter().any(|it| it.name == subject).then(|| format!("#s-{subject}")),
+    }
+}
+
 fn field(setting: &Setting, page: &Page<'_>) -> Markup {
     let id = format!("s-{}", setting.name);
     let name = format!("s.{}", setting.name);
@@ -246,7 +274,7 @@ fn field(setting: &Setting, page: &Page<'_>) -> Markup {
         @match setting.kind.as_str() {
             "list" if !setting.choices.is_empty() => {
                 @let lines: Vec<&str> = value.lines().collect();
-                fieldset.field aria-describedby=[described] {
+                fieldset.field id=(id) aria-describedby=[described] {
                     legend { (setting.label) }
                     input type="hidden" name=(name) value="";
                     @for choice in &setting.choices {
@@ -254,8 +282,8 @@ fn field(setting: &Setting, page: &Page<'_>) -> Markup {
                     }
                     @let others: Vec<&str> = lines.iter().copied().filter(|line| !setting.choices.iter().any(|choice| choice == line)).collect();
                     @if !others.is_empty() {
-                        label for=(id) { "Others, one a line" }
-                        textarea id=(id) name=(name) rows="2" { (others.join("\n")) }
+                        label for={(id) "-others"} { "Others, one a line" }
+                        textarea id={(id) "-others"} name=(name) rows="2" { (others.join("\n")) }
                     }
                     (help)
                 }
@@ -345,7 +373,7 @@ fn listing(page: &Page<'_>) -> Markup {
         }),
     };
     html! {
-        details {
+        details id="listing" open[LISTING.iter().any(|(name, _)| is_wrong(page, &name.replace('_', "-")))] {
             summary { "Website and legal links" }
             p.help { "What you entered at " (page.descriptor.name) ". They are opened as a reviewer would, and only checked." }
             @for (name, label) in LISTING {

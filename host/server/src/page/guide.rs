@@ -53,6 +53,7 @@ async fn show(
     jobs.retain(|job| job.app == app.id);
     let files = Site::of(state.host()).files().await?;
     let script = script(&provider.descriptor, &channels, &jobs);
+    let has_guide = steps.as_ref().is_ok_and(|steps| !steps.is_empty());
     let body = html! {
         h1 { "Settings" }
         (settings_tabs(""))
@@ -63,16 +64,16 @@ async fn show(
         nav.inpage aria-label="On this page" {
             a href="#checks" { "Checks" } a href="#guide" { "Steps" } a href="#review" { "Review kit" } a href="#domains" { "Domains" } a href="#files" { "Files" }
         }
-        (checks(&app, findings.as_deref()))
+        (checks(&app, &provider.descriptor, findings.as_deref()))
         (guide(steps.as_deref()))
-        (review(&app, &provider.descriptor, &script))
+        (review(&app, &provider.descriptor, &script, has_guide))
         (ownership::domains(&frame, &app, findings.as_deref().unwrap_or_default()))
         (ownership::files(&frame, &state, &app, &files))
     };
     Ok(frame.page(Section::Settings, "Setup guide", &[], &body))
 }
 
-fn checks(app: &App, findings: Result<&[Finding], &Error>) -> Markup {
+fn checks(app: &App, descriptor: &Descriptor, findings: Result<&[Finding], &Error>) -> Markup {
     html! {
         section.card aria-labelledby="checks" {
             h3 id="checks" { "Checks" }
@@ -85,7 +86,7 @@ fn checks(app: &App, findings: Result<&[Finding], &Error>) -> Markup {
                         @else if warnings > 0 { strong { "Nothing is wrong" } ", " (warnings) " to look at." }
                         @else { strong { "Everything that can be checked from here is good." } }
                     }
-                    (part::findings(findings))
+                    (part::findings(findings, &|subject| Some(format!("{}{}", app::url(app), app::place(descriptor, subject)?))))
                 }
                 Err(error) => (part::failure(error)),
             }
@@ -113,14 +114,14 @@ fn guide(steps: Result<&[GuideStep], &Error>) -> Markup {
     }
 }
 
-/// A scene of the demo video, and whether it was already shown in the app.
+/// Something that the demo video must show, and whether the app has done it already.
 struct Scene {
     text: String,
     done: bool,
     url: &'static str,
 }
 
-/// The demo video, in the order that reviewers follow: every requested permission appears.
+/// In the order that reviewers follow: every requested permission appears. How to record it is the provider's to say.
 fn script(descriptor: &Descriptor, channels: &[Channel], jobs: &[Job]) -> Vec<Scene> {
     let granted =
         |name: &str| channels.iter().any(|channel| channel.scopes.iter().any(|scope| scope == name));
@@ -136,26 +137,13 @@ fn script(descriptor: &Descriptor, channels: &[Channel], jobs: &[Job]) -> Vec<Sc
     let has = |ability: &str| descriptor.abilities.iter().any(|own| own == ability);
     let scene = |text: &str, done: bool, url| Scene { text: text.to_owned(), done, url };
     let mut scenes = vec![
-        scene(
-            "Show your website with its address in the browser's bar, and from there open this service.",
-            false,
-            "/",
-        ),
-        scene(
-            "Channels, Add channel, the provider, + Profile: show the consent page of the network with every permission, and agree.",
-            !channels.is_empty(),
-            "/channels/add",
-        ),
-        scene(
-            "Back here: the profile stands under Connected channels with picture, name and permissions.",
-            !channels.is_empty(),
-            "/channels",
-        ),
+        scene("The website leads to this service.", false, "/"),
+        scene("A channel is connected, with every permission.", !channels.is_empty(), "/channels/add"),
     ];
     for (ability, text) in [
-        ("profile", "Open the channel: show the profile."),
-        ("stats", "On the same page: show the numbers."),
-        ("list", "On the same page: show the list of videos."),
+        ("profile", "The profile is shown."),
+        ("stats", "The numbers are shown."),
+        ("list", "The posts are listed."),
     ] {
         if has(ability) {
             scenes.push(scene(text, can(ability), "/channels"));
@@ -170,23 +158,19 @@ fn script(descriptor: &Descriptor, channels: &[Channel], jobs: &[Job]) -> Vec<Sc
             let published =
                 jobs.iter().any(|job| job.post.kind == kind && job.status == JobStatus::Published);
             scenes.push(Scene {
-                text: format!("Publish {what}: go through the form from top to bottom, every switch and every hint, agree, and press Publish."),
+                text: format!("The form publishes {what}."),
                 done: published,
                 url: "/channels",
             });
         }
     }
     let published = jobs.iter().any(|job| job.status == JobStatus::Published);
-    scenes.push(scene("Show the job until it says Published.", published, "/jobs"));
-    scenes.push(scene(
-        "Show the post at the network itself.",
-        jobs.iter().any(|job| job.url.is_some()),
-        "/jobs",
-    ));
+    scenes.push(scene("A job says Published.", published, "/jobs"));
+    scenes.push(scene("The post opens at the network.", jobs.iter().any(|job| job.url.is_some()), "/jobs"));
     scenes
 }
 
-fn review(app: &App, descriptor: &Descriptor, script: &[Scene]) -> Markup {
+fn review(app: &App, descriptor: &Descriptor, script: &[Scene], has_guide: bool) -> Markup {
     let asked = app
         .settings
         .iter()
@@ -200,14 +184,15 @@ fn review(app: &App, descriptor: &Descriptor, script: &[Scene]) -> Markup {
     html! {
         section aria-labelledby="review" {
             h3 id="review" { "Review kit" }
-            div.card {
+            // A guide has better texts, and two sets would leave people to choose.
+            @if !has_guide { div.card {
                 h4 { "What to write about each permission" }
                 p { "Reviewers want to know what each permission is used for, and where it is visible." }
                 dl.copies { @for scope in scopes { (part::copyable(&scope.name, &scope.purpose)) } }
-            }
+            } }
             div.card {
-                h4 { "Script of the demo video" }
-                p { (done) " of " (script.len()) " scenes were already shown in this app. Record them in one go, from top to bottom." }
+                h4 { "Ready for the demo video" }
+                p { (done) " of " (script.len()) " things that it must show were done in this app already." @if has_guide { " How to record it is a step above." } }
                 ol.steps {
                     @for scene in script {
                         li.done[scene.done] {

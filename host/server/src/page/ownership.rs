@@ -46,7 +46,7 @@ pub(super) fn domains(frame: &Frame, app: &App, findings: &[Finding]) -> Markup 
                         (part::copyable("Type", "TXT"))
                         (part::copyable("Value", &record.value))
                     }
-                    @if let Some(finding) = seen.next() { (part::findings(std::slice::from_ref(finding))) }
+                    @if let Some(finding) = seen.next() { (part::findings(std::slice::from_ref(finding), &|_| None)) }
                     form method="post" action={(here) "/domains/remove"} {
                         (frame.token())
                         input type="hidden" name="domain" value=(record.domain);

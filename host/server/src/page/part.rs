@@ -31,9 +31,26 @@ pub(super) fn references(error: &Error) -> Markup {
     }
 }
 
-/// The library's messages start in lower case and end without a full stop; on a page they become sentences.
+/// Backticks in pairs as quotation marks.
+fn quoted(text: &str) -> String {
+    let pieces: Vec<&str> = text.split('`').collect();
+    // Without its partner it is something else.
+    if pieces.len() % 2 == 0 {
+        return text.to_owned();
+    }
+    let mark = |at: usize| match at {
+        0 => "",
+        at if at % 2 == 1 => "“",
+        _ => "”",
+    };
+    pieces.iter().enumerate().flat_map(|(at, piece)| [mark(at), piece]).collect()
+}
+
+/// The library's messages start in lower case, end without a full stop, and mark names and commands as Markdown does; on a
+/// page they become sentences with quotation marks.
 pub(super) fn sentence(text: &str) -> String {
-    let text = text.trim();
+    let text = quoted(text.trim());
+    let text = text.as_str();
     let mut letters = text.chars();
     let mut out: String = match letters.next() {
         // A word such as `redirect-uri` or a host name keeps its spelling.
@@ -59,8 +76,8 @@ fn severity(severity: Severity) -> (&'static str, &'static str) {
     }
 }
 
-/// Findings, the most severe first.
-pub(super) fn findings(found: &[Finding]) -> Markup {
+/// What a check found: problems first, each with a link to where it is mended (`place`), and what passed folded.
+pub(super) fn findings(found: &[Finding], place: &dyn Fn(&str) -> Option<String>) -> Markup {
     let rank = |finding: &&Finding| match finding.severity {
         Severity::Error => 0,
         Severity::Warning => 1,
@@ -69,18 +86,46 @@ pub(super) fn findings(found: &[Finding]) -> Markup {
     };
     let mut sorted: Vec<&Finding> = found.iter().collect();
     sorted.sort_by_key(rank);
+    let passed = sorted.iter().filter(|finding| finding.severity == Severity::Ok).count();
+    let (open, passed) = sorted.split_at(sorted.len() - passed);
+    let list = |findings: &[&Finding]| {
+        // Notes with one remedy are one note.
+        let same = |one: &&Finding, next: &&Finding| {
+            one.severity == Severity::Info && one.remedy.is_some() && one.remedy == next.remedy
+        };
+        html! { ul.findings { @for alike in findings.chunk_by(same) { (finding(alike, place)) } } }
+    };
     html! {
-        ul.findings {
-            @for finding in sorted {
-                @let (class, word) = severity(finding.severity);
-                li.finding.(class) {
-                    span.tag { (word) }
-                    div {
-                        p { (sentence(&finding.message)) " " code.subject { (finding.subject) } }
-                        @if let Some(remedy) = &finding.remedy { p.remedy { (sentence(remedy)) } }
-                        @if let Some(code) = &finding.code { p.fine { "Code " code { (code) } } }
+        @if !open.is_empty() || passed.is_empty() { (list(open)) }
+        @match passed {
+            [] => {},
+            // Nothing else is there to read.
+            [_] if open.is_empty() => (list(passed)),
+            passed => details { summary { (passed.len()) " passed" } (list(passed)) },
+        }
+    }
+}
+
+/// Findings of one severity and remedy.
+fn finding(alike: &[&Finding], place: &dyn Fn(&str) -> Option<String>) -> Markup {
+    let Some(first) = alike.first() else { return html! {} };
+    let (class, word) = severity(first.severity);
+    let place = |subject: &str| place(subject).filter(|_| first.severity != Severity::Ok);
+    html! {
+        li.finding.(class) {
+            span.tag { (word) }
+            div {
+                @for finding in alike {
+                    p {
+                        (sentence(&finding.message)) " "
+                        @match place(&finding.subject) {
+                            Some(place) => a.subject href=(place) { "Change" span.hidden { " " (finding.subject) } },
+                            None => code.subject { (finding.subject) },
+                        }
                     }
+                    @if let Some(code) = &finding.code { p.fine { "Code " code { (code) } } }
                 }
+                @if let Some(remedy) = &first.remedy { p.remedy { (sentence(remedy)) } }
             }
         }
     }
@@ -326,6 +371,18 @@ pub(super) fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_is_for_people() {
+        for (text, shown) in [
+            ("run `a b` or `c`", "Run “a b” or “c”."),
+            ("`a` is wrong", "“a” is wrong."),
+            ("one ` alone", "One ` alone."),
+            ("redirect-uri is missing", "redirect-uri is missing."),
+        ] {
+            assert_eq!(sentence(text), shown);
+        }
+    }
 
     #[test]
     fn what_a_provider_says_is_text() {

@@ -471,7 +471,7 @@ fn view(frame: &Frame, page: &Page<'_>) -> Markup {
                 @if let Some(findings) = page.findings {
                     @if page.error.is_some() {}
                     @else if findings.is_empty() { div.note.good { p { strong { "Checked: no problems found." } } } }
-                    @else { (part::findings(findings)) }
+                    @else { (part::findings(findings, &|_| None)) }
                 }
                 @if let Some(it) = page.crosspost.filter(|_| page.findings.is_some() || page.error.is_some()) { p { "This is about this channel only. " a href=(it.address()) { "Go on with the other channels" } } }
             }

@@ -1,0 +1,63 @@
+// Makes a JPEG of a picture that a post does not take as it is: of another format, too large, or lying on its side. The
+// browser decodes and encodes it; the person asks for it, and sees the result before anything is sent.
+
+const JPEG = "image/jpeg";
+/** What every phone can show; networks make pictures smaller anyway. */
+const LONGEST = 4096;
+/** Too little for anybody to see, and a third of the bytes of the best. */
+const QUALITY = 0.92;
+
+/** What stands against a picture, if a JPEG of it would be taken; "" if nothing does. */
+export async function obstacle(file, types, largest) {
+  if (!file.type.startsWith("image/") || !types.includes(JPEG)) return "";
+  if (!types.includes(file.type)) return "is of another format";
+  if (largest && file.size > largest) return "is too large";
+  return file.type === JPEG && turned(new DataView(await file.slice(0, 256 << 10).arrayBuffer())) ? "lies on its side without its EXIF data, which some networks ignore" : "";
+}
+
+/** A JPEG, upright, of at most so many bytes. */
+export async function fit(file, largest) {
+  const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
+  let scale = Math.min(1, LONGEST / Math.max(picture.width, picture.height));
+  for (;;) {
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.round(picture.width * scale));
+    canvas.height = Math.max(1, Math.round(picture.height * scale));
+    const brush = canvas.getContext("2d");
+    // What is transparent would become black.
+    brush.fillStyle = "#fff";
+    brush.fillRect(0, 0, canvas.width, canvas.height);
+    brush.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    const blob = await new Promise((done) => canvas.toBlob(done, JPEG, QUALITY));
+    if (!blob) throw new Error("This browser cannot make a JPEG of it.");
+    if (!largest || blob.size <= largest || canvas.width === 1) {
+      picture.close();
+      return new File([blob], file.name.replace(/\.[^.]*$/, "") + ".jpg", { type: JPEG });
+    }
+    scale *= 0.8;
+  }
+}
+
+/** Whether the EXIF data of a JPEG tell the reader to turn it (their tag 0x0112). */
+function turned(bytes) {
+  if (bytes.byteLength < 4 || bytes.getUint16(0) !== 0xffd8) return false;
+  for (let at = 2; at + 4 <= bytes.byteLength && bytes.getUint8(at) === 0xff; at += 2 + bytes.getUint16(at + 2)) {
+    if (bytes.getUint8(at + 1) === 0xe1) return orientation(bytes, at + 4) > 1;
+    // From here on there is the picture itself.
+    if (bytes.getUint8(at + 1) === 0xda) return false;
+  }
+  return false;
+}
+
+function orientation(bytes, start) {
+  const tiff = start + 6;
+  if (tiff + 8 > bytes.byteLength || bytes.getUint32(start) !== 0x45786966) return 1;
+  const little = bytes.getUint16(tiff) === 0x4949;
+  const tags = tiff + bytes.getUint32(tiff + 4, little);
+  if (tags + 2 > bytes.byteLength) return 1;
+  const count = bytes.getUint16(tags, little);
+  for (let tag = tags + 2; tag < tags + 2 + 12 * count && tag + 12 <= bytes.byteLength; tag += 12) {
+    if (bytes.getUint16(tag, little) === 0x0112) return bytes.getUint16(tag + 8, little);
+  }
+  return 1;
+}
