@@ -35,7 +35,7 @@ pub(super) fn references(error: &Error) -> Markup {
 fn quoted(text: &str) -> String {
     let pieces: Vec<&str> = text.split('`').collect();
     // Without its partner it is something else.
-    if pieces.len() % 2 == 0 {
+    if pieces.len().is_multiple_of(2) {
         return text.to_owned();
     }
     let mark = |at: usize| match at {
