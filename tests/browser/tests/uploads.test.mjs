@@ -51,7 +51,6 @@ scene("a server in front that takes one megabyte: small parts; loaded again, it 
   await assert.doesNotReject(() => page.waitForFunction(() => document.querySelector("#uploads .state")?.textContent.startsWith("2")));
   // The page is left in the middle.
   open = false;
-  page.once("dialog", (dialog) => dialog.accept());
   await page.reload();
   await page.unroute("**/uploads/resumable/*");
   sent = await parts(page, (route, size) => (size > 1 << 20 ? tooLarge(route) : false));
