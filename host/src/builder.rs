@@ -449,7 +449,6 @@ impl HostBuilder {
     }
 }
 
-/// A wrong key must be detected before anything is encrypted with it.
 /// The database's key for hashes of requests. Unlike a key that is derived from the master key, it stays when that is
 /// replaced, so that a request is recognized for as long as its job is kept.
 async fn hash_key(store: &dyn Store, vault: &Vault) -> Result<SecretBytes> {
@@ -457,6 +456,7 @@ async fn hash_key(store: &dyn Store, vault: &Vault) -> Result<SecretBytes> {
     vault.open_sealed(HASH_KEY, &Sealed(stored))
 }
 
+/// A wrong key must be detected before anything is encrypted with it.
 async fn check_key(store: &dyn Store, vault: &Vault) -> Result<()> {
     let fresh = vault.seal(KEY_CHECK, KEY_CHECK_VALUE)?;
     let stored = store.meta_or_insert(KEY_CHECK.row, &fresh.0).await?;

@@ -42,7 +42,8 @@ export async function fit(file, largest) {
 function turned(bytes) {
   if (bytes.byteLength < 4 || bytes.getUint16(0) !== 0xffd8) return false;
   for (let at = 2; at + 4 <= bytes.byteLength && bytes.getUint8(at) === 0xff; at += 2 + bytes.getUint16(at + 2)) {
-    if (bytes.getUint8(at + 1) === 0xe1) return orientation(bytes, at + 4) > 1;
+    // Other data may stand in segments of the same kind before it.
+    if (bytes.getUint8(at + 1) === 0xe1 && orientation(bytes, at + 4) > 1) return true;
     // From here on there is the picture itself.
     if (bytes.getUint8(at + 1) === 0xda) return false;
   }
