@@ -182,7 +182,7 @@ impl Publisher {
         while self.store.prune_jobs(before(self.options.keep_jobs)).await? {
             tokio::task::yield_now().await;
         }
-        Ok(())
+        self.store.mend_queues().await
     }
 
     /// Runs all due jobs and those that become due within `longest`; None: until the host is shut down. Returns the

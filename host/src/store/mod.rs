@@ -217,6 +217,8 @@ pub(crate) trait JobStore: Send + Sync {
     /// Forgets jobs that ended before an instant, with their attempts and references, a bounded number at once. False:
     /// none are left.
     async fn prune_jobs(&self, before: i64) -> Result<bool>;
+    /// Mends what the store derives from jobs, should it be damaged.
+    async fn mend_queues(&self) -> Result<()>;
 }
 
 /// Webhook events.

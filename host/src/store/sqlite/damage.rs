@@ -283,7 +283,13 @@ async fn a_damaged_row_ends_nothing_and_hides_no_other() {
         .collect();
     let back: String = tables
         .iter()
-        .map(|table| format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table};"))
+        .map(|table| {
+            // Not `*`, which names columns that are computed too.
+            let names: Vec<&str> =
+                columns.iter().filter(|(of, _)| of == table).map(|(_, name)| name.as_str()).collect();
+            let names = names.join(", ");
+            format!("DELETE FROM {table}; INSERT INTO {table} ({names}) SELECT {names} FROM kept_{table};")
+        })
         .collect();
     sqlx::raw_sql(AssertSqlSafe(keep)).execute(&mut hand).await.unwrap();
     let mut untouched = tables.clone();
@@ -312,7 +318,7 @@ async fn a_damaged_row_ends_nothing_and_hides_no_other() {
             sqlx::raw_sql(AssertSqlSafe(back.clone())).execute(&mut hand).await.unwrap();
         }
     }
-    assert_eq!(untouched.into_iter().collect::<Vec<_>>(), ["counters"], "every table has a damaged row");
+    assert_eq!(untouched.into_iter().collect::<Vec<_>>(), ["counters", "tenant_queue"], "every other table");
     assert!(cases > 500, "{cases}");
     assert_eq!(failed, 0, "of {cases} cases");
 }

@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::*;
 
-fn job_row(row: &SqliteRow) -> sqlx::Result<JobRow> {
+pub(super) fn job_row(row: &SqliteRow) -> sqlx::Result<JobRow> {
     Ok(JobRow {
         id: row.try_get("id")?,
         app: row.try_get("app")?,
@@ -74,6 +74,8 @@ macro_rules! select {
     };
 }
 
+pub(super) use select;
+
 /// The jobs of a list. `JobGroup::Scheduled`: only the time to publish at is waited for.
 macro_rules! listed {
     ($page:literal) => {
@@ -86,75 +88,6 @@ macro_rules! listed {
         )
     };
 }
-
-/// The number of candidates checked under the lock, because another worker may have taken the first ones.
-const CHOSEN: i64 = 32;
-/// One step of priority, in milliseconds of waiting.
-const PRIORITY_STEP: i64 = 60_000;
-
-/// No worker holds the job `j`.
-macro_rules! free {
-    ($job:literal) => {
-        concat!(
-            "(",
-            $job,
-            ".lease_owner IS NULL OR ",
-            $job,
-            ".lease_until <= ?2
-              OR ",
-            $job,
-            ".lease_owner IN (SELECT value FROM json_each(?3)))"
-        )
-    };
-}
-
-/// Only one job of a channel runs at a time, because allowances are counted per account and posts keep their order.
-macro_rules! channel_free {
-    ($job:literal) => {
-        concat!(
-            "NOT EXISTS (SELECT 1 FROM jobs other WHERE other.tenant = ",
-            $job,
-            ".tenant
-               AND other.channel = ",
-            $job,
-            ".channel AND other.id <> ",
-            $job,
-            ".id
-               AND other.lease_owner IS NOT NULL AND NOT ",
-            free!("other"),
-            ")"
-        )
-    };
-}
-
-/// Ordered by the longest wait of a tenant: since its first job was due, or since one of its channels last ran; then by
-/// the longest wait of a channel among them. So neither a tenant nor a channel with many jobs holds up the others.
-/// Materialized, so that a search that finds nothing due reads nothing else.
-const CHOOSE: &str = concat!(
-    "WITH due AS MATERIALIZED (
-       SELECT j.rowid AS row, j.id, j.tenant, j.channel, j.wake_at, j.priority, j.created_at FROM jobs j
-       WHERE j.wake_at <= ?1 AND (?5 IS NULL OR j.id IN (SELECT value FROM json_each(?5)))
-       AND j.tenant NOT IN (SELECT value FROM json_each(?7)) AND ",
-    free!("j"),
-    " AND ",
-    channel_free!("j"),
-    "), waiting AS MATERIALIZED (
-       SELECT d.tenant, max(min(d.wake_at),
-         coalesce((SELECT max(t.at) FROM channel_fairness t WHERE t.tenant = d.tenant), 0)) AS since
-       FROM due d GROUP BY d.tenant ORDER BY since LIMIT ?6)
-     SELECT d.row FROM due d JOIN waiting w ON w.tenant = d.tenant
-     LEFT JOIN channel_fairness t ON t.tenant = d.tenant AND t.channel = d.channel
-     ORDER BY w.since, max(d.wake_at, coalesce(t.at, 0)) - d.priority * ?4, d.created_at, d.id LIMIT ?6"
-);
-
-const TAKE: &str = concat!(
-    "UPDATE jobs SET lease_owner = ?4, lease_until = ?5, fence = fence + 1
-     WHERE rowid = ?6 AND wake_at <= ?1 AND ",
-    free!("jobs"),
-    " AND ",
-    channel_free!("jobs"),
-    " RETURNING fence"
-);
 
 /// Changes of a job, its account and its app by others. They are read in the same transaction as the write, so
 /// that a worker needs no extra query to reuse its data.
@@ -174,24 +107,6 @@ fn signals(row: &SqliteRow) -> sqlx::Result<JobSignals> {
         credentials_revision: row.try_get("credentials_revision")?,
         app_revision: row.try_get("app_revision")?,
     })
-}
-
-impl Sqlite {
-    /// The current time of the lease clock, and the lease owners that are certainly dead, as JSON. An owner's name
-    /// is used only once, so a dead owner stays dead.
-    async fn dead_holders(&self) -> Result<(i64, String)> {
-        let now = self.leases.now_ms();
-        let holders = sqlx::query(
-            "SELECT DISTINCT lease_owner FROM jobs WHERE lease_owner IS NOT NULL AND lease_until > ?",
-        )
-        .bind(now)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failure)?;
-        let mut dead: Vec<String> = row::all("jobs", &holders, |row| row.try_get("lease_owner"));
-        dead.retain(|holder| process::is_dead(holder));
-        Ok((now, serde_json::to_string(&dead).unwrap_or_else(|_| "[]".to_owned())))
-    }
 }
 
 /// Another attempt at the post of job `?2`, that may come to something or has: one that was made later and has not
@@ -406,72 +321,7 @@ impl JobStore for Sqlite {
     }
 
     async fn acquire_job(&self, ask: &AskForJob<'_>) -> Result<Option<(TenantId, JobRow, Lease)>> {
-        // The search takes no lock, because idle workers search often and it may take a while. The candidates
-        // are checked again under the lock.
-        let (lease_now, dead) = self.dead_holders().await?;
-        let only = ask.only.map(|ids| serde_json::to_string(ids).unwrap_or_default());
-        let without: Vec<&str> = ask.without.iter().map(TenantId::as_str).collect();
-        let chosen: Vec<i64> = sqlx::query_scalar(CHOOSE)
-            .bind(ask.now)
-            .bind(lease_now)
-            .bind(&dead)
-            .bind(PRIORITY_STEP)
-            .bind(only)
-            .bind(CHOSEN)
-            .bind(serde_json::to_string(&without).unwrap_or_default())
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failure)?;
-        if chosen.is_empty() {
-            return Ok(None);
-        }
-        write!(self, db => {
-            for id in chosen {
-                let row = sqlx::query(select!("WHERE j.rowid = ?")).bind(id).fetch_optional(&mut *db).await?;
-                let Some(row) = row else { continue };
-                let owned = |row: &SqliteRow| {
-                    let next = row.try_get::<Option<i64>, _>("fence")?.and_then(|fence| fence.checked_add(1));
-                    next.ok_or_else(|| row::malformed("fence", "no number comes after it"))?;
-                    Ok((row::parsed::<TenantId>(row, "tenant")?, job_row(row)?))
-                };
-                let (tenant, job) = match row::read("jobs", &row, owned) {
-                    Ok(owned) => owned,
-                    Err(error) => {
-                        row::skip(&error);
-                        // Not in the way of the others, and looked at again after the time of a lease.
-                        sqlx::query("UPDATE jobs SET wake_at = ? WHERE rowid = ? AND wake_at <= ?")
-                            .bind(ask.now.saturating_add(millis(ask.length)))
-                            .bind(id)
-                            .bind(ask.now)
-                            .execute(&mut *db)
-                            .await?;
-                        continue;
-                    }
-                };
-                let fence: Option<i64> = sqlx::query_scalar(TAKE)
-                    .bind(ask.now)
-                    .bind(lease_now)
-                    .bind(&dead)
-                    .bind(process::owner())
-                    .bind(self.lease_end(ask.length))
-                    .bind(id)
-                    .fetch_optional(&mut *db)
-                    .await?;
-                let Some(fence) = fence else { continue };
-                sqlx::query(
-                    "INSERT INTO channel_fairness (tenant, channel, at) VALUES (?, ?, ?)
-                     ON CONFLICT (tenant, channel) DO UPDATE SET at = excluded.at",
-                )
-                .bind(tenant.as_str())
-                .bind(&job.channel)
-                // Not the time that was asked for: a round of all that is due keeps that to its end.
-                .bind(self.clock.now_ms().max(ask.now))
-                .execute(&mut *db)
-                .await?;
-                return Ok(Some((tenant, job, Lease { fence })));
-            }
-            Ok(None)
-        })
+        self.take_next(ask).await
     }
 
     async fn extend_job(&self, id: &str, lease: &Lease, length: Duration) -> Result<Option<JobSignals>> {
@@ -818,5 +668,9 @@ impl JobStore for Sqlite {
                 .await?;
             Ok(!ended.is_empty())
         })
+    }
+
+    async fn mend_queues(&self) -> Result<()> {
+        self.queues_from_jobs().await
     }
 }

@@ -63,6 +63,7 @@ mod kv;
 mod lease_clock;
 mod media;
 mod process;
+mod queue;
 mod row;
 mod samples;
 
@@ -91,13 +92,14 @@ use super::*;
 
 /// Applied in order; `PRAGMA user_version` counts them. sqlx's own migrator does not lock SQLite, and
 /// two processes may start at once.
-const SCHEMA: [&str; 6] = [
+const SCHEMA: [&str; 7] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
+    include_str!("schema_7.sql"),
 ];
 
 /// How long one process waits for another's write. Transactions are small, so a longer wait means a disk problem.
