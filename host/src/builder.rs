@@ -1,7 +1,7 @@
 //! How a host is built: its options, and the assembly of its parts in order of dependency.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use crate::lifetime::Lifetime;
 use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, MediaParts};
 use crate::publish::{PublishOptions, PublishParts, Publisher};
+use crate::room::Room;
 use crate::store::{Sqlite, Store, doubt};
 use crate::vault::{HASH_KEY, KEY_CHECK, KEY_CHECK_VALUE, KeySource, Sealed, Vault, wrong_key};
 use crate::wake::Wake;
@@ -57,6 +58,8 @@ pub struct HostBuilder {
     takeover: Duration,
     history: Duration,
     keep_jobs: Duration,
+    open_jobs: u32,
+    kept_jobs: u32,
     disk_reserve: u64,
     dns_server: Option<SocketAddr>,
     jobs_at_once: usize,
@@ -71,6 +74,10 @@ const TAKEOVER: Duration = Duration::from_secs(30);
 const HISTORY: Duration = Duration::from_secs(90 * 24 * 3600);
 /// People look back a year; and a request that is repeated after so long is a new one.
 const KEEP_JOBS: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Ten scheduled posts on each of ten thousand channels.
+const OPEN_JOBS: u32 = 100_000;
+/// A thousand posts a day for as long as jobs are kept, and more: about two gigabytes.
+const KEPT_JOBS: u32 = 1_000_000;
 
 impl Default for HostBuilder {
     fn default() -> Self {
@@ -96,6 +103,8 @@ impl Default for HostBuilder {
             takeover: TAKEOVER,
             history: HISTORY,
             keep_jobs: KEEP_JOBS,
+            open_jobs: OPEN_JOBS,
+            kept_jobs: KEPT_JOBS,
             disk_reserve: DISK_RESERVE,
             dns_server: None,
             jobs_at_once: JOBS_AT_ONCE,
@@ -277,8 +286,23 @@ impl HostBuilder {
         self
     }
 
+    /// How many open jobs a tenant may have; 100,000 by default. Another one is refused with `QuotaExceeded`.
+    #[must_use]
+    pub fn open_jobs(mut self, most: u32) -> Self {
+        self.open_jobs = most;
+        self
+    }
+
+    /// How many jobs of a tenant are kept, ended ones included; 1,000,000 by default. Of a tenant with more, a worker
+    /// removes the oldest that have ended, with their idempotency keys.
+    #[must_use]
+    pub fn kept_jobs(mut self, most: u32) -> Self {
+        self.kept_jobs = most;
+        self
+    }
+
     /// Bytes of the disk that uploads leave free; 256 MiB by default. The database needs space to write, and often lies
-    /// on the same disk.
+    /// on the same disk: new posts, drafts and consents leave free an eighth of it, for the jobs under way.
     #[must_use]
     pub fn disk_reserve(mut self, bytes: u64) -> Self {
         self.disk_reserve = bytes;
@@ -331,6 +355,7 @@ impl HostBuilder {
         };
         check_key(&*store, &vault).await?;
         let hash_key = hash_key(&*store, &vault).await?;
+        let folder = self.database.as_deref().and_then(Path::parent).map(Path::to_owned);
         let disk_doubt = self.database.as_deref().and_then(doubt);
         if let Some(doubt) = &disk_doubt {
             tracing::warn!("{doubt}");
@@ -351,6 +376,7 @@ impl HostBuilder {
             compile: self.compile,
         })?;
         let (lifetime, wake) = (Lifetime::default(), Wake::default());
+        let room = Arc::new(Room::new(store.clone(), folder, self.disk_reserve));
         let apps = Arc::new(Apps::new(AppParts {
             store: store.clone(),
             vault: vault.clone(),
@@ -370,6 +396,7 @@ impl HostBuilder {
             lifetime: lifetime.clone(),
             wake: wake.clone(),
             sample_every: self.sample_every,
+            room: room.clone(),
         }));
         let uploads = Arc::new(Uploads::new(
             store.clone(),
@@ -377,6 +404,7 @@ impl HostBuilder {
             upload_folder,
             self.keep_uploads,
             self.disk_reserve,
+            room.clone(),
         ));
         let media = Arc::new(MediaLibrary::new(MediaParts {
             store: store.clone(),
@@ -394,6 +422,7 @@ impl HostBuilder {
             apps: apps.clone(),
             accounts: accounts.clone(),
             media: media.clone(),
+            room: room.clone(),
             lifetime: lifetime.clone(),
             wake: wake.clone(),
             hash_key,
@@ -401,6 +430,8 @@ impl HostBuilder {
                 takeover: self.takeover,
                 history: self.history,
                 keep_jobs: self.keep_jobs,
+                open_jobs: self.open_jobs,
+                kept_jobs: self.kept_jobs,
                 at_once: self.jobs_at_once,
                 background: self.background,
             },
@@ -420,7 +451,7 @@ impl HostBuilder {
             proxy: self.proxy,
             disk_doubt,
         };
-        let drafts = Drafts { store: store.clone(), vault: vault.clone(), clock: clock.clone() };
+        let drafts = Drafts { store: store.clone(), vault: vault.clone(), clock: clock.clone(), room };
         let maintenance = Maintenance {
             apps: apps.clone(),
             accounts: accounts.clone(),

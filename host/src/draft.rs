@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use social_channel_runtime::clock::Clock;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 
-use crate::store::{DraftRow, Store};
+use crate::room::Room;
+use crate::store::{DraftRow, Kept, Store};
 use crate::tenant_id::TenantId;
 use crate::vault::{Place, Vault, open_json, row_key, seal_json};
 
@@ -34,6 +35,7 @@ pub(crate) struct Drafts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) room: Arc<Room>,
 }
 
 fn place(key: &str) -> Place<'_> {
@@ -88,6 +90,9 @@ impl Drafts {
         }
         let (id, created_at) = (id.to_owned(), self.clock.now_ms());
         let row = DraftRow { id, content, created_at, expires_at: expires_at.saturating_mul(1000) };
+        if self.store.draft(tenant, &row.id).await?.is_none() {
+            self.room.check(tenant, Kept::Drafts).await?;
+        }
         self.store.put_draft(tenant, &row).await
     }
 

@@ -350,6 +350,19 @@ impl Host {
         Ok(document::list(self.parts.store.documents(kind).await?))
     }
 
+    /// The documents of a kind whose facts name a tenant in `tenant`, without their bodies. Dropping the future changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn documents_of<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        tenant: &TenantId,
+    ) -> Result<Vec<Document<T>>> {
+        Ok(document::list(self.parts.store.documents_of(kind, tenant).await?))
+    }
+
     /// Whether there are documents of a kind, also such as cannot be read. Dropping the future changes nothing.
     ///
     /// # Errors

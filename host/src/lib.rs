@@ -58,6 +58,7 @@ mod lifetime;
 mod maintenance;
 mod media;
 mod publish;
+mod room;
 mod store;
 mod tenant;
 mod tenant_id;

@@ -101,6 +101,17 @@ impl Tenant {
         self.parts.accounts.channels(&self.id).await
     }
 
+    /// Channels by their ids, up to `limit`, of one app or of all; the ones after a channel, if given. Dropping the future
+    /// changes nothing.
+    pub async fn channels_after(
+        &self,
+        app: Option<&str>,
+        limit: u32,
+        after: Option<&str>,
+    ) -> Result<Vec<Channel>> {
+        self.parts.accounts.channels_after(&self.id, app, limit, after).await
+    }
+
     /// One channel. Dropping the future changes nothing.
     pub async fn channel(&self, channel: &str) -> Result<Channel> {
         self.parts.accounts.channel(&self.id, channel).await
@@ -235,6 +246,11 @@ impl Tenant {
     /// All uploads, newest first. Dropping the future changes nothing.
     pub async fn uploads(&self) -> Result<Vec<Upload>> {
         self.parts.uploads.list(&self.id).await
+    }
+
+    /// Uploads, newest first, up to `limit`; the ones after an upload, if given. Dropping the future changes nothing.
+    pub async fn uploads_after(&self, limit: u32, after: Option<&str>) -> Result<Vec<Upload>> {
+        self.parts.uploads.page(&self.id, limit, after).await
     }
 
     /// One upload. Dropping the future changes nothing.
@@ -398,7 +414,12 @@ impl Tenant {
 
     /// Every attempt of a job. Dropping the future changes nothing.
     pub async fn job_history(&self, id: &str) -> Result<Vec<HistoryRow>> {
-        self.parts.publisher.history(&self.id, id).await
+        self.job_history_after(id, 0, u32::MAX).await
+    }
+
+    /// Attempts of a job, oldest first, up to `limit`, without the first `skip`. Dropping the future changes nothing.
+    pub async fn job_history_after(&self, id: &str, skip: u32, limit: u32) -> Result<Vec<HistoryRow>> {
+        self.parts.publisher.history(&self.id, id, skip, limit).await
     }
 
     /// Waits until the job ends, pauses, or the time is up; returns the job. Dropping the future only ends the waiting.

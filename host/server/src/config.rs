@@ -42,6 +42,10 @@ pub struct Config {
     pub disk_reserve: u64,
     /// Days that jobs are kept after their end; their idempotency keys are forgotten with them.
     pub job_days: u32,
+    /// Open jobs that a tenant may have.
+    pub max_open_jobs: u32,
+    /// Jobs of a tenant that are kept, ended ones included.
+    pub max_kept_jobs: u32,
     /// Largest JSON body, in bytes.
     pub max_body: usize,
     /// Seconds that a stop waits for running requests and calls.
@@ -90,6 +94,8 @@ impl Default for Config {
             disk_reserve: 256 << 20,
             // People look back a year.
             job_days: 400,
+            max_open_jobs: 100_000,
+            max_kept_jobs: 1_000_000,
             max_body: 1 << 20,
             stop_seconds: 30,
             sign_in_attempts: 5,
@@ -240,6 +246,8 @@ impl Config {
             .limits(limits)
             .keep_uploads(Duration::from_secs(u64::from(self.upload_days) * 24 * 3600))
             .disk_reserve(self.disk_reserve)
+            .open_jobs(self.max_open_jobs)
+            .kept_jobs(self.max_kept_jobs)
             .keep_jobs(Duration::from_secs(u64::from(self.job_days) * 24 * 3600))
             .sample_every(Duration::from_secs(u64::from(self.stats_hours) * 3600))
     }
@@ -294,6 +302,8 @@ mod tests {
             upload_days,
             disk_reserve,
             job_days,
+            max_open_jobs,
+            max_kept_jobs,
             max_body,
             stop_seconds,
             sign_in_attempts,

@@ -19,7 +19,7 @@ use url::Url;
 use super::{Accounts, Channel, bytes};
 use crate::app::LiveApp;
 use crate::id;
-use crate::store::{ConsumedSession, NewAccount, SessionRow};
+use crate::store::{ConsumedSession, Kept, NewAccount, SessionRow};
 use crate::tenant_id::TenantId;
 use crate::vault::{Place, open_json, row_key, seal_json};
 
@@ -155,7 +155,10 @@ impl Accounts {
         check_owner(&options.owner)?;
         if let Some(channel) = &options.reconnect {
             self.row(tenant, channel).await?;
+        } else {
+            self.room.check(tenant, Kept::Channels).await?;
         }
+        self.room.check(tenant, Kept::Consents).await?;
         let redirect_uri = options.redirect_uri.or_else(|| app.redirect_uri.clone()).ok_or_else(|| {
             Error::new(ErrorKind::Misconfigured, format!("the app {} has no callback URL", app.id))
                 .with_field("redirect-uri")

@@ -30,6 +30,7 @@ pub use sample::StatsSample;
 use crate::address::PublicAddress;
 use crate::app::{Apps, LiveApp};
 use crate::lifetime::Lifetime;
+use crate::room::Room;
 use crate::store::{AccountRow, Health, NewAccount, Store};
 use crate::tenant_id::{TenantId, in_turns};
 use crate::vault::{Place, Vault, row_key};
@@ -123,6 +124,7 @@ pub(crate) struct Accounts {
     wake: Wake,
     /// The time between two samples of a channel's numbers.
     sample_every: Duration,
+    room: Arc<Room>,
     /// Refreshes of one account queue here before they request the lease in the store.
     turns: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
 }
@@ -137,13 +139,26 @@ pub(crate) struct AccountParts {
     pub(crate) lifetime: Lifetime,
     pub(crate) wake: Wake,
     pub(crate) sample_every: Duration,
+    pub(crate) room: Arc<Room>,
 }
 
 impl Accounts {
     pub(crate) fn new(parts: AccountParts) -> Self {
-        let AccountParts { store, vault, clock, apps, address, lifetime, wake, sample_every } = parts;
+        let AccountParts { store, vault, clock, apps, address, lifetime, wake, sample_every, room } = parts;
         let turns = Mutex::default();
-        Accounts { store, vault, clock, apps, address, lifetime, wake, sample_every, turns }
+        Accounts { store, vault, clock, apps, address, lifetime, wake, sample_every, room, turns }
+    }
+
+    /// Channels by their ids.
+    pub(crate) async fn channels_after(
+        &self,
+        tenant: &TenantId,
+        app: Option<&str>,
+        limit: u32,
+        after: Option<&str>,
+    ) -> Result<Vec<Channel>> {
+        let (now, rows) = (self.clock.now_ms(), self.store.accounts_after(tenant, app, limit, after).await?);
+        Ok(rows.iter().map(|row| Channel::new(row, now)).collect())
     }
 
     pub(crate) async fn channels(&self, tenant: &TenantId) -> Result<Vec<Channel>> {

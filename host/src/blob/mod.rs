@@ -23,6 +23,7 @@ pub use upload::{NewUpload, Upload};
 pub(crate) use upload::{Uploads, gone};
 
 use crate::id;
+use crate::room::free_space;
 use crate::tenant_id::TenantId;
 
 /// Bytes buffered before they are written, because each write is a switch to another thread.
@@ -183,18 +184,6 @@ impl Folder {
             }
         }
     }
-}
-
-/// Bytes of the disk below a folder that this user may still take, if the system says.
-#[cfg(unix)]
-fn free_space(folder: &Path) -> Option<u64> {
-    let facts = rustix::fs::statvfs(folder).ok()?;
-    Some(facts.f_bavail.saturating_mul(facts.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free_space(_folder: &Path) -> Option<u64> {
-    None
 }
 
 /// A file that is removed on drop unless it was renamed.

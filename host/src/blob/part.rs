@@ -15,7 +15,7 @@ use super::upload::{Uploads, no_room, plain_name, plain_type};
 use super::{ABANDONED, NewUpload, disk, gone, invalid, remove};
 use crate::document::{self, Document, DocumentChanges};
 use crate::id;
-use crate::store::UploadRow;
+use crate::store::{Kept, UploadRow};
 use crate::tenant_id::TenantId;
 
 /// Uploads of one tenant that have begun: more than a form with photos needs, and each is a file.
@@ -57,6 +57,7 @@ impl Uploads {
             return Err(too_large(new.limit));
         }
         let begun = self.all_begun(tenant).await?;
+        self.room.check(tenant, Kept::Uploads).await?;
         if begun.len() >= BEGUN {
             return Err(Error::new(
                 ErrorKind::QuotaExceeded,
@@ -66,7 +67,7 @@ impl Uploads {
             .with_remedy("finish or delete some of them; they are removed a day after their last part"));
         }
         if let Some(limit) = new.tenant_limit {
-            let kept: u64 = self.list(tenant).await?.iter().map(|upload| upload.size).sum();
+            let kept = self.store.uploaded(tenant).await?;
             let coming: u64 = begun.iter().map(|begun| begun.facts.size).sum();
             if kept.saturating_add(coming).saturating_add(size) > limit {
                 return Err(no_room(limit));

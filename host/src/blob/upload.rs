@@ -17,7 +17,8 @@ use social_channel_runtime::fair::{Bounds, Fair, Place};
 
 use super::{Folder, invalid};
 use crate::id;
-use crate::store::{Store, UploadRow};
+use crate::room::Room;
+use crate::store::{Kept, Store, UploadRow};
 use crate::tenant_id::TenantId;
 
 /// The longest stored file name; file systems do not allow longer names.
@@ -71,6 +72,7 @@ pub(crate) struct Uploads {
     /// How long an upload without an open job is kept.
     keep: Duration,
     receiving: Fair,
+    pub(super) room: Arc<Room>,
     /// Bytes of running uploads in this process, by tenant.
     coming: Mutex<HashMap<TenantId, Arc<AtomicU64>>>,
 }
@@ -83,9 +85,10 @@ impl Uploads {
         folder: PathBuf,
         keep: Duration,
         reserve: u64,
+        room: Arc<Room>,
     ) -> Self {
         let (folder, receiving) = (Folder::new(folder, reserve), Fair::new(RECEIVING));
-        Uploads { store, clock, folder, keep, receiving, coming: Mutex::default() }
+        Uploads { store, clock, folder, keep, receiving, room, coming: Mutex::default() }
     }
 
     /// The path of an upload's file.
@@ -98,7 +101,17 @@ impl Uploads {
     }
 
     pub(crate) async fn list(&self, tenant: &TenantId) -> Result<Vec<Upload>> {
-        Ok(self.store.uploads(tenant).await?.into_iter().map(|row| self.show(row)).collect())
+        self.page(tenant, u32::MAX, None).await
+    }
+
+    pub(crate) async fn page(
+        &self,
+        tenant: &TenantId,
+        limit: u32,
+        after: Option<&str>,
+    ) -> Result<Vec<Upload>> {
+        let rows = self.store.uploads(tenant, limit, after).await?;
+        Ok(rows.into_iter().map(|row| self.show(row)).collect())
     }
 
     pub(crate) async fn get(&self, tenant: &TenantId, id: &str) -> Result<Upload> {
@@ -133,6 +146,7 @@ impl Uploads {
         bytes: impl Stream<Item = io::Result<Bytes>> + Send,
     ) -> Result<Upload> {
         let _place = self.place(tenant).await?;
+        self.room.check(tenant, Kept::Uploads).await?;
         let coming = self.begin(tenant, &new).await?;
         let id = id::new("up")?;
         let size =
@@ -179,7 +193,7 @@ impl Uploads {
             }
             Err(_) => return Err(Error::internal("the uploads under way are not known any more")),
         };
-        let kept = self.store.uploads(tenant).await?.iter().map(|row| row.size.cast_unsigned()).sum();
+        let kept = self.store.uploaded(tenant).await?;
         let coming = Coming { bound: Some(Bound { limit, kept, under_way }), taken: AtomicU64::new(0) };
         coming.take(new.size.unwrap_or_default())?;
         Ok(coming)

@@ -9,7 +9,7 @@ use super::bounds::{check_change, check_resolution, last_until, publish_at, time
 use super::job::{Job, JobChange, Resolution};
 use super::publisher::Publisher;
 use super::request::{StoredRequest, addresses, place, to_json};
-use crate::store::{ChangedJob, JobFilter, JobStatus, ResolvedJob};
+use crate::store::{ChangedJob, JobStatus, ResolvedJob};
 use crate::tenant_id::TenantId;
 use crate::vault::{open_json, row_key, seal_json};
 
@@ -21,10 +21,9 @@ impl Publisher {
         by: Option<&str>,
         channel: &str,
     ) -> Result<()> {
-        let open = JobFilter { channel: Some(channel.to_owned()), limit: u32::MAX, ..JobFilter::default() };
-        for job in self.store.jobs(tenant, &open).await?.iter().filter(|job| job.ended_at.is_none()) {
-            self.cancel(tenant, by, &job.id).await?;
-            self.drive_until_idle(tenant, &job.id).await;
+        for job in self.store.open_jobs(tenant, channel).await? {
+            self.cancel(tenant, by, &job).await?;
+            self.drive_until_idle(tenant, &job).await;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use crate::account::Accounts;
 use crate::app::Apps;
 use crate::lifetime::Lifetime;
 use crate::media::MediaLibrary;
+use crate::room::Room;
 use crate::store::{HistoryRow, JobFilter, JobGroup, JobRow, JobStatus, Store};
 use crate::tenant_id::TenantId;
 use crate::vault::{Vault, open_json, row_key};
@@ -43,6 +44,7 @@ pub(crate) struct Publisher {
     pub(super) apps: Arc<Apps>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) media: Arc<MediaLibrary>,
+    pub(super) room: Arc<Room>,
     pub(super) lifetime: Lifetime,
     pub(super) wake: Wake,
     /// Of [`keyed_hash`](crate::vault::keyed_hash).
@@ -66,6 +68,10 @@ pub(crate) struct PublishOptions {
     pub(crate) history: Duration,
     /// How long jobs are kept after their end.
     pub(crate) keep_jobs: Duration,
+    /// Open jobs that a tenant may have.
+    pub(crate) open_jobs: u32,
+    /// Jobs of a tenant, ended ones included, of which the oldest are forgotten.
+    pub(crate) kept_jobs: u32,
     /// Jobs run at once, each for a different channel.
     pub(crate) at_once: usize,
     /// Run jobs as soon as they are stored.
@@ -80,6 +86,7 @@ pub(crate) struct PublishParts {
     pub(crate) apps: Arc<Apps>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) media: Arc<MediaLibrary>,
+    pub(crate) room: Arc<Room>,
     pub(crate) lifetime: Lifetime,
     pub(crate) wake: Wake,
     pub(crate) hash_key: SecretBytes,
@@ -88,8 +95,19 @@ pub(crate) struct PublishParts {
 
 impl Publisher {
     pub(crate) fn new(parts: PublishParts) -> Self {
-        let PublishParts { store, vault, clock, apps, accounts, media, lifetime, wake, hash_key, options } =
-            parts;
+        let PublishParts {
+            store,
+            vault,
+            clock,
+            apps,
+            accounts,
+            media,
+            room,
+            lifetime,
+            wake,
+            hash_key,
+            options,
+        } = parts;
         Publisher {
             store,
             vault,
@@ -97,6 +115,7 @@ impl Publisher {
             apps,
             accounts,
             media,
+            room,
             lifetime,
             wake,
             hash_key,
@@ -176,8 +195,14 @@ impl Publisher {
         }
     }
 
-    pub(crate) async fn history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>> {
+    pub(crate) async fn history(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<HistoryRow>> {
         self.row(tenant, id).await?;
-        self.store.job_history(tenant, id).await
+        self.store.job_history(tenant, id, skip, limit).await
     }
 }

@@ -12,6 +12,7 @@ use super::publisher::Publisher;
 use super::request::{StoredRequest, addresses, place, to_json};
 use crate::blob::gone;
 use crate::id;
+use crate::room::full;
 use crate::store::{AccountRow, Health, InsertedJob, JobMedia, JobRow, JobStatus};
 use crate::tenant_id::TenantId;
 use crate::vault::{keyed_hash, open_json, row_key, seal_json};
@@ -44,6 +45,7 @@ impl Publisher {
             }
             return self.show(tenant, first);
         }
+        self.room.check_disk()?;
         let account = self.accounts.row(tenant, channel).await?;
         let app = self.apps.of_account(tenant, &account).await?;
         needs_no_reconnect(&account)?;
@@ -115,6 +117,7 @@ impl Publisher {
     ) -> Result<Job> {
         let row = self.row(tenant, id).await?;
         may_retry(row.status, looked)?;
+        self.room.check_disk()?;
         let account = self.accounts.row(tenant, &row.channel).await?;
         let app = self.apps.of_account(tenant, &account).await?;
         let key = row_key(tenant, id);
@@ -143,12 +146,17 @@ impl Publisher {
     async fn insert(self: &Arc<Self>, tenant: &TenantId, new: NewJob, media: JobMedia) -> Result<Job> {
         let row = self.new_row(tenant, new)?;
         let (publisher, tenant) = (self.clone(), tenant.clone());
+        let most = i64::from(self.options.open_jobs);
         let task = self.lifetime.spawn(async move {
-            let row = match publisher.store.insert_job(&tenant, &row, &media).await? {
+            let row = match publisher.store.insert_job(&tenant, &row, &media, most).await? {
                 InsertedJob::Stored => row,
                 // Somebody sent the same at the same moment, or tried the same again before.
                 InsertedJob::Repeated(first) => publisher.same_request(*first, &row.request_hash)?,
                 InsertedJob::UploadGone(upload) => return Err(gone(&upload)),
+                InsertedJob::Full => {
+                    let remedy = "wait until some have published, cancel some, or raise the limit of open jobs";
+                    return Err(full(&format!("{most} open jobs"), remedy));
+                }
             };
             tracing::info!(%tenant, job = row.id, channel = row.channel, by = row.submitted_by, "publish stored");
             if !row.status.has_ended() {

@@ -23,6 +23,8 @@ use crate::tenant_id::TenantId;
 const LOOK: Duration = Duration::from_millis(500);
 /// How often the background checks for changes of its followed jobs by other processes.
 const OTHERS: Duration = Duration::from_secs(3);
+/// Webhook events that are kept of an app: ten thousand posts a day, for as long as their ids must be known.
+const EVENTS: i64 = 200_000;
 /// The minimum time between two polls, because each poll reads all followed jobs.
 const CALM: Duration = Duration::from_millis(100);
 
@@ -179,7 +181,11 @@ impl Publisher {
         while self.store.prune_history(before(self.options.history)).await? {
             tokio::task::yield_now().await;
         }
-        while self.store.prune_jobs(before(self.options.keep_jobs)).await? {
+        let most = i64::from(self.options.kept_jobs);
+        while self.store.prune_jobs(before(self.options.keep_jobs), most).await? {
+            tokio::task::yield_now().await;
+        }
+        while self.store.prune_events(self.clock.now_ms(), EVENTS).await? {
             tokio::task::yield_now().await;
         }
         self.store.mend_queues().await

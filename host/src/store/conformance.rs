@@ -51,6 +51,14 @@ macro_rules! conformance {
                 jobs_are_listed_by_pages_newest_first,
                 jobs_are_listed_by_what_there_is_to_do,
                 ended_jobs_are_forgotten_with_all_that_is_theirs,
+                of_too_many_jobs_the_oldest_that_have_ended_are_forgotten,
+                a_tenant_has_as_many_open_jobs_as_it_may,
+                a_step_of_priority_is_a_minute_of_waiting,
+                a_channel_with_many_jobs_does_not_hold_up_another,
+                an_attempt_is_on_one_page_of_a_history,
+                events_are_forgotten_by_age_and_by_number,
+                lists_are_read_by_pages,
+                what_a_tenant_keeps_is_counted,
                 times_of_jobs_are_told_for_those_that_exist,
                 an_installed_component_moves_apps_and_leaves_nothing_unused,
                 an_app_is_written_by_one_of_two_who_read_it,
@@ -201,7 +209,7 @@ impl Opened {
     }
 
     pub(super) async fn store_job(&self, job: JobRow) {
-        let stored = self.one.insert_job(tenant(), &job, &JobMedia::default()).await.unwrap();
+        let stored = self.one.insert_job(tenant(), &job, &JobMedia::default(), i64::MAX).await.unwrap();
         assert!(matches!(stored, InsertedJob::Stored), "{stored:?}");
     }
 
@@ -545,7 +553,7 @@ async fn a_tenant_with_many_jobs_does_not_hold_up_another(db: &Opened) {
     }
     for number in 0..2 {
         let job = db.job(&format!("quiet_{number}"), &format!("own_{number}"));
-        db.one.insert_job(&quiet, &job, &JobMedia::default()).await.unwrap();
+        db.one.insert_job(&quiet, &job, &JobMedia::default(), i64::MAX).await.unwrap();
     }
     // A round of all that is due asks for one time to its end.
     let now = db.now();
@@ -605,7 +613,9 @@ async fn the_same_request_sent_twice_at_once_is_one_job(db: &Opened) {
     let stored = race(db, |number, store| {
         let job =
             JobRow { idempotency_key: Some("key".to_owned()), ..db.job(&format!("job_{number}"), "ch") };
-        async move { (job.id.clone(), store.insert_job(tenant(), &job, &JobMedia::default()).await.unwrap()) }
+        async move {
+            (job.id.clone(), store.insert_job(tenant(), &job, &JobMedia::default(), i64::MAX).await.unwrap())
+        }
     })
     .await;
     let kept: Vec<&String> =
@@ -624,10 +634,10 @@ async fn of_the_attempts_at_one_post_one_may_come_to_something(db: &Opened) {
     db.with_app().await.connect("ch", "42").await;
     let attempt = async |store: &Arc<dyn Store>, id: &str, of: &str| {
         let job = JobRow { retry_of: Some(of.to_owned()), ..db.job(id, "ch") };
-        match store.insert_job(tenant(), &job, &JobMedia::default()).await.unwrap() {
+        match store.insert_job(tenant(), &job, &JobMedia::default(), i64::MAX).await.unwrap() {
             InsertedJob::Stored => id.to_owned(),
             InsertedJob::Repeated(other) => other.id,
-            InsertedJob::UploadGone(upload) => panic!("{upload}"),
+            other => panic!("{other:?}"),
         }
     };
     let end = async |id: &str, status: JobStatus| {
@@ -643,10 +653,10 @@ async fn of_the_attempts_at_one_post_one_may_come_to_something(db: &Opened) {
     let made = race(db, |number, store| {
         let job = JobRow { retry_of: Some("a".to_owned()), ..db.job(&format!("b{number}"), "ch") };
         async move {
-            match store.insert_job(tenant(), &job, &JobMedia::default()).await.unwrap() {
+            match store.insert_job(tenant(), &job, &JobMedia::default(), i64::MAX).await.unwrap() {
                 InsertedJob::Stored => job.id,
                 InsertedJob::Repeated(other) => other.id,
-                InsertedJob::UploadGone(upload) => panic!("{upload}"),
+                other => panic!("{other:?}"),
             }
         }
     })
@@ -676,7 +686,7 @@ async fn of_the_attempts_at_one_post_one_may_come_to_something(db: &Opened) {
         by: Some("Anna".to_owned()),
     };
     assert!(db.one.resolve_job(tenant(), "e", &found, db.now()).await.unwrap());
-    let history = db.one.job_history(tenant(), "e").await.unwrap();
+    let history = db.one.job_history(tenant(), "e", 0, 99).await.unwrap();
     assert_eq!(history.last().unwrap().by.as_deref(), Some("Anna"));
     for old in ["a", "c", "e", "g"] {
         assert_eq!(attempt(&db.one, "h", old).await, "e", "of {old}");
@@ -684,7 +694,7 @@ async fn of_the_attempts_at_one_post_one_may_come_to_something(db: &Opened) {
     // Another tenant's jobs are nobody's attempts.
     let other: TenantId = "other".parse().unwrap();
     let job = JobRow { retry_of: Some("a".to_owned()), ..db.job("i", "ch") };
-    let stored = db.one.insert_job(&other, &job, &JobMedia::default()).await.unwrap();
+    let stored = db.one.insert_job(&other, &job, &JobMedia::default(), i64::MAX).await.unwrap();
     assert!(matches!(stored, InsertedJob::Stored), "{stored:?}");
 }
 
@@ -699,7 +709,7 @@ async fn a_job_and_its_media_are_stored_together(db: &Opened) {
     };
     // The same upload, used twice in one post.
     let media = JobMedia { uploads: vec!["up".to_owned(), "up".to_owned()], links: vec![link] };
-    db.one.insert_job(tenant(), &db.job("job", "ch"), &media).await.unwrap();
+    db.one.insert_job(tenant(), &db.job("job", "ch"), &media, i64::MAX).await.unwrap();
     assert!(!db.other.delete_upload(tenant(), "up").await.unwrap(), "an open job needs it");
     assert!(db.other.media_link("link").await.unwrap().is_some());
     let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
@@ -714,7 +724,7 @@ async fn an_upload_that_is_gone_stores_no_job(db: &Opened) {
     db.with_app().await.connect("ch", "42").await;
     upload(db, "up", 10).await;
     let media = JobMedia { uploads: vec!["up".to_owned(), "gone".to_owned()], links: Vec::new() };
-    let stored = db.one.insert_job(tenant(), &db.job("job", "ch"), &media).await.unwrap();
+    let stored = db.one.insert_job(tenant(), &db.job("job", "ch"), &media, i64::MAX).await.unwrap();
     assert!(matches!(stored, InsertedJob::UploadGone(id) if id == "gone"));
     assert!(db.one.job(tenant(), "job").await.unwrap().is_none());
     assert!(db.one.delete_upload(tenant(), "up").await.unwrap(), "nothing holds the other one");
@@ -900,13 +910,109 @@ async fn ended_jobs_are_forgotten_with_all_that_is_theirs(db: &Opened) {
     let retry_of = Some("retried".to_owned());
     db.store_job(JobRow { retry_of, idempotency_key: Some("open".to_owned()), ..db.job("open", "ch") }).await;
     let before = db.job_now("young").await.ended_at.unwrap();
-    while db.other.prune_jobs(before).await.unwrap() {}
+    while db.other.prune_jobs(before, i64::MAX).await.unwrap() {}
     // The retried one is as old, but its retry is open.
     for (id, kept) in [("old", false), ("retried", true), ("young", true), ("open", true)] {
         assert_eq!(db.one.job(tenant(), id).await.unwrap().is_some(), kept, "{id}");
         assert_eq!(db.one.job_of_key(tenant(), id).await.unwrap().is_some(), kept, "{id}");
     }
-    assert!(db.one.job_history(tenant(), "old").await.unwrap().is_empty());
+    assert!(db.one.job_history(tenant(), "old", 0, 99).await.unwrap().is_empty());
+}
+
+async fn end(db: &Opened, status: JobStatus) -> String {
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    let ended = JobUpdate { status, wake_at: None, ..update(&row) };
+    db.one.store_step(&row.id, &lease, &ended, db.now()).await.unwrap().unwrap();
+    row.id
+}
+
+async fn of_too_many_jobs_the_oldest_that_have_ended_are_forgotten(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    for id in ["open", "old", "older than young", "young"] {
+        db.store_job(JobRow { wake_at: (id != "open").then(|| db.now()), ..db.job(id, "ch") }).await;
+        db.clock.advance(Duration::from_secs(1));
+    }
+    for _ in 0..3 {
+        end(db, JobStatus::Published).await;
+    }
+    let other: TenantId = "other".parse().unwrap();
+    db.one.insert_job(&other, &db.job("other", "ch"), &JobMedia::default(), i64::MAX).await.unwrap();
+    assert!(!db.one.prune_jobs(0, 4).await.unwrap(), "there are four");
+    while db.one.prune_jobs(0, 2).await.unwrap() {}
+    let left = db.one.jobs(tenant(), &JobFilter { limit: 9, ..JobFilter::default() }).await.unwrap();
+    assert_eq!(left.into_iter().map(|it| it.id).collect::<Vec<_>>(), ["young", "open"]);
+    while db.one.prune_jobs(0, 0).await.unwrap() {}
+    assert!(db.one.job(tenant(), "open").await.unwrap().is_some(), "an open one is never forgotten");
+    assert!(db.one.job(&other, "other").await.unwrap().is_some());
+}
+
+async fn a_tenant_has_as_many_open_jobs_as_it_may(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let insert = async |tenant: &TenantId, id: &str| {
+        let job = JobRow { idempotency_key: Some(id.to_owned()), ..db.job(id, "ch") };
+        db.one.insert_job(tenant, &job, &JobMedia::default(), 2).await.unwrap()
+    };
+    for id in ["a", "b"] {
+        assert!(matches!(insert(tenant(), id).await, InsertedJob::Stored));
+    }
+    assert!(matches!(insert(tenant(), "c").await, InsertedJob::Full));
+    assert!(matches!(insert(tenant(), "a").await, InsertedJob::Repeated(_)), "it is there already");
+    assert!(matches!(insert(&"other".parse().unwrap(), "d").await, InsertedJob::Stored));
+    assert_eq!(db.one.open_jobs(tenant(), "ch").await.unwrap(), ["a", "b"]);
+    let ended = end(db, JobStatus::Published).await;
+    assert_eq!(db.one.open_jobs(tenant(), "ch").await.unwrap().len(), if ended == "d" { 2 } else { 1 });
+    end(db, JobStatus::Failed).await;
+    assert!(matches!(insert(tenant(), "c").await, InsertedJob::Stored), "ended ones do not count");
+}
+
+async fn a_step_of_priority_is_a_minute_of_waiting(db: &Opened) {
+    db.with_app().await;
+    let start = db.now();
+    // Each in a channel of its own; due at these seconds, with these priorities.
+    for (id, due, priority) in
+        [("a", 0, 0), ("b", 61, 1), ("c", 59, 1), ("d", 100, 2), ("e", 30, 0), ("never", 10_000, 100)]
+    {
+        let wake_at = Some(start + due * 1_000);
+        db.store_job(JobRow { priority, wake_at, ..db.job(id, id) }).await;
+    }
+    db.clock.advance(Duration::from_secs(200));
+    let mut order = Vec::new();
+    while let Some((row, _)) = db.acquire(&db.one, LONG).await {
+        order.push(row.id);
+    }
+    assert_eq!(order, ["d", "c", "a", "b", "e"]);
+}
+
+async fn a_channel_with_many_jobs_does_not_hold_up_another(db: &Opened) {
+    db.with_app().await;
+    for number in 0..50 {
+        db.store_job(db.job(&format!("flood_{number:02}"), "flood")).await;
+        db.clock.advance(Duration::from_millis(10));
+    }
+    for number in 0..2 {
+        db.store_job(db.job(&format!("quiet_{number}"), "quiet")).await;
+    }
+    let mut order = Vec::new();
+    for _ in 0..5 {
+        db.clock.advance(Duration::from_secs(1));
+        order.push(end(db, JobStatus::Published).await);
+    }
+    assert_eq!(order, ["flood_00", "quiet_0", "flood_01", "quiet_1", "flood_02"]);
+}
+
+async fn an_attempt_is_on_one_page_of_a_history(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    db.store_job(JobRow { wake_at: None, ..db.job("job", "ch") }).await;
+    for _ in 0..5 {
+        assert!(db.one.wake_job(tenant(), "job", None, db.now()).await.unwrap());
+        db.clock.advance(Duration::from_millis(1));
+    }
+    let whole = db.other.job_history(tenant(), "job", 0, u32::MAX).await.unwrap();
+    let mut pages = Vec::new();
+    for skip in [0, 2, 4, 6] {
+        pages.extend(db.other.job_history(tenant(), "job", skip, 2).await.unwrap());
+    }
+    assert_eq!((whole.len(), &pages), (5, &whole));
 }
 
 async fn times_of_jobs_are_told_for_those_that_exist(db: &Opened) {
@@ -1051,6 +1157,108 @@ async fn documents_change_together_and_end_with_their_time(db: &Opened) {
     );
 }
 
+// ---- what there may be many of -----------------------------------------------------------------------
+
+async fn events_are_forgotten_by_age_and_by_number(db: &Opened) {
+    const DAY: Duration = Duration::from_secs(24 * 3_600);
+    db.with_app().await.connect("ch", "42").await;
+    db.store_job(JobRow { wake_at: None, ..db.job("job", "ch") }).await;
+    let (row, lease) = {
+        db.one.wake_job(tenant(), "job", None, db.now()).await.unwrap();
+        db.acquire(&db.one, LONG).await.unwrap()
+    };
+    let step = JobUpdate { reference: Some("of the job".to_owned()), ..update(&row) };
+    db.one.store_step("job", &lease, &step, db.now()).await.unwrap().unwrap();
+    let fresh = async |id: &str, reference: &str| {
+        let event = EventRow { account: None, ..db.event(id, reference) };
+        db.one.insert_event(&event).await.unwrap()
+    };
+    assert!(fresh("waits", "of the job").await);
+    for id in ["a", "b", "c"] {
+        db.clock.advance(Duration::from_secs(1));
+        assert!(fresh(id, "of nobody").await);
+    }
+    assert!(!db.one.prune_events(db.now(), 4).await.unwrap(), "there are four");
+    assert!(db.one.prune_events(db.now(), 2).await.unwrap());
+    while db.one.prune_events(db.now(), 2).await.unwrap() {}
+    assert!(!fresh("waits", "of the job").await, "a job waits for it");
+    assert!(!fresh("c", "of nobody").await, "it is young");
+    assert!(fresh("a", "of nobody").await, "it was forgotten");
+    db.clock.advance(4 * DAY);
+    while db.one.prune_events(db.now(), 99).await.unwrap() {}
+    assert!(fresh("c", "of nobody").await, "no job is expected to ask for it any more");
+    assert!(!fresh("waits", "of the job").await, "its id is known longer");
+    db.clock.advance(15 * DAY);
+    while db.one.prune_events(db.now(), 99).await.unwrap() {}
+    assert!(fresh("waits", "of the job").await);
+}
+
+async fn lists_are_read_by_pages(db: &Opened) {
+    db.with_app().await;
+    for number in 0..5 {
+        db.connect(&format!("ch_{number}"), &number.to_string()).await;
+        assert!(upload(db, &format!("up_{number}"), 1).await);
+        // Some are of the same moment.
+        db.clock.advance(Duration::from_millis(number % 2));
+    }
+    let whole: Vec<String> =
+        db.one.uploads(tenant(), 99, None).await.unwrap().into_iter().map(|it| it.id).collect();
+    let (mut uploads, mut channels) = (Vec::<String>::new(), Vec::<String>::new());
+    for _ in 0..3 {
+        let page = db.one.uploads(tenant(), 2, uploads.last().map(String::as_str)).await.unwrap();
+        uploads.extend(page.into_iter().map(|it| it.id));
+        let after = channels.last().cloned();
+        let page = db.one.accounts_after(tenant(), Some("app"), 2, after.as_deref()).await.unwrap();
+        channels.extend(page.into_iter().map(|it| it.channel));
+    }
+    assert_eq!((whole.len(), &uploads), (5, &whole));
+    assert_eq!(channels, ["ch_0", "ch_1", "ch_2", "ch_3", "ch_4"]);
+    assert!(db.one.accounts_after(tenant(), Some("another"), 9, None).await.unwrap().is_empty());
+    let other: TenantId = "other".parse().unwrap();
+    assert!(db.one.accounts_after(&other, None, 9, None).await.unwrap().is_empty());
+    assert!(db.one.uploads(&other, 9, None).await.unwrap().is_empty());
+}
+
+async fn what_a_tenant_keeps_is_counted(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let other: TenantId = "other".parse().unwrap();
+    for id in ["a", "b"] {
+        assert!(upload(db, id, 7).await);
+        let draft = DraftRow {
+            id: id.to_owned(),
+            content: sealed("draft"),
+            created_at: db.now(),
+            expires_at: db.now() + 1_000,
+        };
+        db.one.put_draft(tenant(), &draft).await.unwrap();
+        let session = SessionRow {
+            id: id.to_owned(),
+            tenant: tenant().as_str().to_owned(),
+            app: "app".to_owned(),
+            owner: "browser".to_owned(),
+            payload: sealed("session"),
+            expires_at: db.now() + 1_000,
+        };
+        db.one.insert_session(&session, 0).await.unwrap();
+        let of = if id == "a" { tenant() } else { &other };
+        let facts = format!("{{\"tenant\": \"{}\"}}", of.as_str());
+        let (kind, body) = ("kind".to_owned(), Some(vec![1]));
+        let put = Document { kind, id: id.to_owned(), facts, body, created_at: db.now(), expires_at: None };
+        db.one.change_documents(&[DocumentChange::Put(put)]).await.unwrap();
+    }
+    for (what, count) in [(Kept::Channels, 1), (Kept::Consents, 2), (Kept::Drafts, 2), (Kept::Uploads, 2)] {
+        assert_eq!(db.other.kept(tenant(), what).await.unwrap(), count, "{what:?}");
+        assert_eq!(db.other.kept(&other, what).await.unwrap(), 0, "{what:?}");
+    }
+    assert_eq!(db.other.uploaded(tenant()).await.unwrap(), 14);
+    for (of, id) in [(tenant(), "a"), (&other, "b")] {
+        let listed = db.other.documents_of("kind", of).await.unwrap();
+        assert_eq!(listed.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), [id]);
+        assert!(listed.iter().all(|it| it.body.is_none()));
+    }
+    assert!(db.other.documents_of("another", tenant()).await.unwrap().is_empty());
+}
+
 // ---- media and keys ---------------------------------------------------------------------------------
 
 async fn upload(db: &Opened, id: &str, size: i64) -> bool {
@@ -1087,7 +1295,7 @@ async fn a_held_upload_outlives_its_jobs_until_it_is_let_go(db: &Opened) {
     assert!(!db.one.hold_upload(tenant(), "nosuch", true).await.unwrap());
     for job in ["first", "second"] {
         let media = JobMedia { uploads: vec!["up".to_owned()], links: Vec::new() };
-        db.one.insert_job(tenant(), &db.job(job, "ch"), &media).await.unwrap();
+        db.one.insert_job(tenant(), &db.job(job, "ch"), &media, i64::MAX).await.unwrap();
         let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
         let ended = JobUpdate { status: JobStatus::Published, wake_at: None, ..update(&row) };
         db.one.store_step(job, &lease, &ended, db.now()).await.unwrap().unwrap();
@@ -1152,7 +1360,7 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
         created_at: db.now(),
     };
     let media = JobMedia { uploads: Vec::new(), links: vec![link] };
-    db.one.insert_job(tenant(), &db.job("job_2", "ch"), &media).await.unwrap();
+    db.one.insert_job(tenant(), &db.job("job_2", "ch"), &media, i64::MAX).await.unwrap();
     let draft = DraftRow {
         id: "draft".to_owned(),
         content: sealed("draft"),
@@ -1210,7 +1418,7 @@ async fn tenants_are_known_by_what_they_have(db: &Opened) {
     };
     assert!(db.one.insert_upload(&file, None).await.unwrap());
     for id in ["job_1", "job_2"] {
-        db.one.insert_job(&of("c"), &db.job(id, "ch"), &JobMedia::default()).await.unwrap();
+        db.one.insert_job(&of("c"), &db.job(id, "ch"), &JobMedia::default(), i64::MAX).await.unwrap();
     }
     assert_eq!(names().await, ["a", "b", "c"]);
     assert!(db.one.delete_upload(&of("a"), "up_a").await.unwrap());
@@ -1229,7 +1437,7 @@ async fn another_tenant_sees_nothing(db: &Opened) {
     assert!(!db.one.request_cancel(&other, "job", None, db.now()).await.unwrap());
     assert!(!db.one.wake_job(&other, "job", None, db.now()).await.unwrap());
     assert!(!db.one.move_job(&other, "job", &digest("v2"), None, db.now()).await.unwrap());
-    assert!(db.one.job_history(&other, "job").await.unwrap().is_empty());
+    assert!(db.one.job_history(&other, "job", 0, 99).await.unwrap().is_empty());
     assert!(db.one.upload(&other, "up").await.unwrap().is_none());
     assert!(!db.one.delete_upload(&other, "up").await.unwrap());
     assert!(db.one.acquire_account(&other, "ch", LONG).await.unwrap().is_none());

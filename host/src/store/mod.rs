@@ -66,6 +66,8 @@ pub(crate) trait MetaStore: Send + Sync {
     async fn sealed_values(&self) -> Result<Vec<SealedValue>>;
     /// Replaces one sealed value if it is unchanged since it was read.
     async fn reseal(&self, value: &SealedValue, with: &Sealed) -> Result<bool>;
+    /// How many of these a tenant has.
+    async fn kept(&self, tenant: &TenantId, what: Kept) -> Result<u64>;
     /// Tenants that have channels, jobs or uploads, by name.
     async fn tenants(&self) -> Result<Vec<TenantId>>;
     /// Closes every connection, and thus every file and lock. Later calls fail.
@@ -101,6 +103,14 @@ pub(crate) trait AppStore: Send + Sync {
 #[async_trait]
 pub(crate) trait AccountStore: Send + Sync {
     async fn accounts(&self, tenant: &TenantId) -> Result<Vec<AccountRow>>;
+    /// By their channels' ids, up to `limit`; the ones after a channel, if given.
+    async fn accounts_after(
+        &self,
+        tenant: &TenantId,
+        app: Option<&str>,
+        limit: u32,
+        after: Option<&str>,
+    ) -> Result<Vec<AccountRow>>;
     /// Idle accounts of all tenants that are due for a refresh.
     async fn accounts_to_refresh(&self, before: i64) -> Result<Vec<(TenantId, String)>>;
     async fn account(&self, tenant: &TenantId, channel: &str) -> Result<Option<AccountRow>>;
@@ -163,8 +173,15 @@ pub(crate) trait AccountStore: Send + Sync {
 #[async_trait]
 pub(crate) trait JobStore: Send + Sync {
     /// Inserts the job and ties its media to it, unless its idempotency key is taken: then the job that has it. Nor does
-    /// it insert another attempt at a post of which one may still come to something, or has: then that one.
-    async fn insert_job(&self, tenant: &TenantId, job: &JobRow, media: &JobMedia) -> Result<InsertedJob>;
+    /// it insert another attempt at a post of which one may still come to something, or has: then that one; nor a job
+    /// of a tenant that has `most_open` open ones.
+    async fn insert_job(
+        &self,
+        tenant: &TenantId,
+        job: &JobRow,
+        media: &JobMedia,
+        most_open: i64,
+    ) -> Result<InsertedJob>;
     async fn job(&self, tenant: &TenantId, id: &str) -> Result<Option<JobRow>>;
     async fn job_of_key(&self, tenant: &TenantId, idempotency_key: &str) -> Result<Option<JobRow>>;
     /// As many as `filter.limit`, unless there are no more.
@@ -211,12 +228,21 @@ pub(crate) trait JobStore: Send + Sync {
         by: Option<&str>,
         now: i64,
     ) -> Result<bool>;
-    async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>>;
+    /// Oldest first, up to `limit`, without the first `skip`.
+    async fn job_history(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<HistoryRow>>;
     /// Deletes attempts from before an instant, a bounded number per call. False: none are left.
     async fn prune_history(&self, before: i64) -> Result<bool>;
     /// Forgets jobs that ended before an instant, with their attempts and references, a bounded number at once. False:
-    /// none are left.
-    async fn prune_jobs(&self, before: i64) -> Result<bool>;
+    /// none are left. Of a tenant that has more than `most` jobs, the oldest that have ended are forgotten earlier.
+    async fn prune_jobs(&self, before: i64, most: i64) -> Result<bool>;
+    /// The jobs of a channel that have not ended.
+    async fn open_jobs(&self, tenant: &TenantId, channel: &str) -> Result<Vec<String>>;
     /// Mends what the store derives from jobs, should it be damaged.
     async fn mend_queues(&self) -> Result<()>;
 }
@@ -226,6 +252,9 @@ pub(crate) trait JobStore: Send + Sync {
 pub(crate) trait EventStore: Send + Sync {
     /// Stores an event, matches it with a job and wakes that job. False: its id is already known.
     async fn insert_event(&self, event: &EventRow) -> Result<bool>;
+    /// Deletes unmatched events and ids that are old, and of an app with more than `most` events the oldest that no job
+    /// waits for; a bounded number at once. False: none are left.
+    async fn prune_events(&self, now: i64, most: i64) -> Result<bool>;
     /// Stores the event that a platform ended the account's connections (of all tenants, begun up to `at`), and
     /// ends them. Returns whether the event's id is new, and how many connections ended.
     async fn end_connections(&self, event: &EventRow, at: i64, detail: &str) -> Result<(bool, u64)>;
@@ -240,6 +269,8 @@ pub(crate) trait DocumentStore: Send + Sync {
     async fn document(&self, kind: &str, id: &str) -> Result<Option<Document>>;
     /// Without their bodies, in the order of their ids.
     async fn documents(&self, kind: &str) -> Result<Vec<Document>>;
+    /// Those whose facts name this tenant in `tenant`.
+    async fn documents_of(&self, kind: &str, tenant: &TenantId) -> Result<Vec<Document>>;
     /// Whether there are any, also such as cannot be read.
     async fn has_documents(&self, kind: &str) -> Result<bool>;
     /// Makes all of these changes or none. Returns how many documents were written or removed.
@@ -265,7 +296,10 @@ pub(crate) trait MediaStore: Send + Sync {
     /// Stores an upload. False: the tenant's uploads would exceed `limit` bytes in total, and nothing was written.
     async fn insert_upload(&self, upload: &UploadRow, limit: Option<u64>) -> Result<bool>;
     async fn upload(&self, tenant: &TenantId, id: &str) -> Result<Option<UploadRow>>;
-    async fn uploads(&self, tenant: &TenantId) -> Result<Vec<UploadRow>>;
+    /// Newest first, up to `limit`; the ones after an upload, if given.
+    async fn uploads(&self, tenant: &TenantId, limit: u32, after: Option<&str>) -> Result<Vec<UploadRow>>;
+    /// The total size of a tenant's uploads in bytes.
+    async fn uploaded(&self, tenant: &TenantId) -> Result<u64>;
     /// Those of these upload ids that exist.
     async fn known_uploads(&self, ids: &[String]) -> Result<Vec<String>>;
     /// Deletes an upload. False: it does not exist, or an open job still needs it.

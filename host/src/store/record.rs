@@ -320,6 +320,16 @@ pub(crate) struct JobMedia {
     pub(crate) links: Vec<MediaLinkRow>,
 }
 
+/// What a tenant keeps, besides jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Channels,
+    /// Begun, and not forgotten yet.
+    Consents,
+    Drafts,
+    Uploads,
+}
+
 /// The result of storing a job.
 #[derive(Clone, Debug)]
 pub(crate) enum InsertedJob {
@@ -328,6 +338,8 @@ pub(crate) enum InsertedJob {
     Repeated(Box<JobRow>),
     /// This upload no longer exists; nothing was stored.
     UploadGone(String),
+    /// The tenant has as many open jobs as it may have; nothing was stored.
+    Full,
 }
 
 /// Changes by other callers while a job is worked on.

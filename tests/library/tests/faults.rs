@@ -4,8 +4,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use library_tests::{Stage, builder, request, world};
-use social_channel::{ErrorKind, JobStatus, KeySource, NewUpload, new_key};
+use library_tests::{APP, Stage, builder, request, world};
+use social_channel::{ConnectOptions, ErrorKind, JobStatus, KeySource, NewUpload, PublishRequest, new_key};
 use sqlx::Connection as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -24,6 +24,12 @@ async fn a_wrong_key_is_named_and_nothing_is_overwritten() {
     // With the right key everything works as before.
     let host = stage.second_host().await.unwrap();
     host.tenant(social_channel::TenantId::default()).profile(&channel).await.unwrap();
+}
+
+/// Seconds since 1970.
+fn in_an_hour() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_secs()).unwrap() + 3_600
 }
 
 fn private(file: &std::path::Path) {
@@ -109,6 +115,52 @@ async fn uploads_leave_the_disk_its_reserve() {
     assert!(error.message.contains("MiB left"), "{error:?}");
     let host = stage.second_host().await.unwrap();
     host.tenant(social_channel::TenantId::default()).keep_upload(new(), bytes()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_new_leaves_the_disk_to_what_is_under_way() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    let media = stage.video(4_096).unwrap();
+    let post = PublishRequest {
+        idempotency_key: Some("stored".to_owned()),
+        publish_at: Some(in_an_hour()),
+        ..request("stored", media.clone())
+    };
+    let stored = stage.tenant.publish(&channel, post.clone()).await.unwrap();
+    let full = builder(stage.folder.path(), &stage.simulator.origin()).unwrap().disk_reserve(1 << 62);
+    let full = full.open().await.unwrap();
+    let full = full.tenant(social_channel::TenantId::default());
+    let owner = ConnectOptions { owner: "browser".to_owned(), ..ConnectOptions::default() };
+    for (what, error) in [
+        ("a post", full.publish(&channel, request("new", media)).await.map(drop)),
+        ("a draft", full.put_draft("draft", &"content", in_an_hour()).await),
+        ("a consent", full.begin_connect(APP, owner).await.map(drop)),
+    ] {
+        let error = error.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable, "{what}: {error:?}");
+        assert!(error.message.contains("MiB left") && error.remedy.is_some(), "{what}: {error:?}");
+    }
+    // What is there goes on.
+    assert_eq!(full.publish(&channel, post).await.unwrap().id, stored.id);
+    full.resume_job(&stored.id).await.unwrap();
+    assert_eq!(stage.wait(&stored.id).await.unwrap().status, JobStatus::Published);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_with_all_the_open_jobs_that_it_may_have_is_told_what_to_do() {
+    let stage = Stage::in_world(world(), |builder| builder.open_jobs(1)).await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    let media = stage.video(4_096).unwrap();
+    let later =
+        |text: &str| PublishRequest { publish_at: Some(in_an_hour()), ..request(text, media.clone()) };
+    let first = stage.tenant.publish(&channel, later("first")).await.unwrap();
+    let error = stage.tenant.publish(&channel, later("second")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::QuotaExceeded, "{error:?}");
+    assert!(error.message.contains("1 open job") && error.remedy.is_some(), "{error:?}");
+    stage.tenant.cancel_job(&first.id).await.unwrap();
+    stage.wait(&first.id).await.unwrap();
+    stage.tenant.publish(&channel, later("second")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

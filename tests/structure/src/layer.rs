@@ -59,7 +59,7 @@ pub const CRATES: &[Crate] = &[
         layers: &[
             layer("vocabulary", &["address", "id", "lease", "lifetime", "tenant_id", "wake"]),
             layer("vault", &["kv", "vault"]),
-            layer("store", &["blob", "document", "draft", "store"]),
+            layer("store", &["blob", "document", "draft", "room", "store"]),
             layer("app", &["app", "diagnosis", "media"]),
             layer("account", &["account"]),
             layer("publish", &["publish"]),

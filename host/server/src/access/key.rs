@@ -12,6 +12,8 @@ use super::{Access, hash, millis, random};
 const API_KEY: &str = "api-key";
 /// The prefix of every key, so that scanners for leaked secrets recognise it.
 const KEY_PREFIX: &str = "sck_";
+/// Keys of one tenant, far more than it has programs. The operator's own keys are not counted.
+const KEYS: usize = 1_000;
 /// How often a key's last use is stored at most, because a write for every request would cost too much.
 const NOTE_USE: Duration = Duration::from_secs(600);
 
@@ -69,7 +71,7 @@ impl Access<'_> {
     /// Creates a key for one tenant, or for the operator.
     ///
     /// # Errors
-    /// `InvalidRequest` for a name that is empty or longer than 100 characters.
+    /// `InvalidRequest` for a name that is empty or longer than 100 characters, `QuotaExceeded` if the tenant has 1,000.
     pub async fn create_api_key(self, name: &str, tenant: Option<&TenantId>) -> Result<CreatedApiKey> {
         self.create_api_key_as(new_key_id()?, name, tenant).await
     }
@@ -86,6 +88,13 @@ impl Access<'_> {
             return Err(Error::new(ErrorKind::InvalidRequest, "the key's name is not 1 to 100 characters")
                 .with_field("name")
                 .with_remedy("name it after the program that will use it"));
+        }
+        if let Some(tenant) = tenant
+            && self.key_documents(Some(tenant)).await?.len() >= KEYS
+        {
+            let message = format!("this tenant has {KEYS} API keys, and may not have more");
+            return Err(Error::new(ErrorKind::QuotaExceeded, message)
+                .with_remedy("revoke those that are not used any more"));
         }
         let text = format!("{KEY_PREFIX}{}", random::<32>()?);
         let hint: String = text.chars().skip(text.chars().count().saturating_sub(4)).collect();
@@ -118,9 +127,10 @@ impl Access<'_> {
     }
 
     async fn key_documents(self, tenant: Option<&TenantId>) -> Result<Vec<Document<KeyFacts>>> {
-        let mut keys = self.0.documents::<KeyFacts>(API_KEY).await?;
-        keys.retain(|key| tenant.is_none_or(|tenant| key.facts.tenant.as_deref() == Some(tenant.as_str())));
-        Ok(keys)
+        match tenant {
+            Some(tenant) => self.0.documents_of(API_KEY, tenant).await,
+            None => self.0.documents(API_KEY).await,
+        }
     }
 
     /// Whether any key exists.
@@ -128,7 +138,7 @@ impl Access<'_> {
     /// # Errors
     /// Failures of the database.
     pub async fn has_api_keys(self) -> Result<bool> {
-        Ok(!self.key_documents(None).await?.is_empty())
+        self.0.has_documents(API_KEY).await
     }
 
     /// Revokes a key, which is invalid from now on. With a tenant, only that tenant's keys can be revoked.

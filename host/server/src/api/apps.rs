@@ -9,10 +9,11 @@ use social_channel::model::{Finding, GuideStep};
 use social_channel::{App, AppConfig, Error, ErrorKind};
 
 use super::document::asks_provider;
+use super::page::{Page, PageQuery};
 use super::path::NamedApp;
 use crate::State;
 use crate::auth::{Caller, OperatorCaller};
-use crate::extract::{Body, Path};
+use crate::extract::{Body, Path, Query};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> ApiRouter<State> {
@@ -66,9 +67,14 @@ fn seen_by(caller: &Caller, mut app: App) -> Option<App> {
     }
 }
 
-async fn list(Shared(state): Shared<State>, caller: Caller) -> Result<Json<Vec<App>>, Problem> {
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Page<App>, Problem> {
     let apps = state.host().apps().await?;
-    Ok(Json(apps.into_iter().filter_map(|app| seen_by(&caller, app)).collect()))
+    let seen = apps.into_iter().filter_map(|app| seen_by(&caller, app)).collect();
+    query.of(seen, "/api/v1/apps", |app| app.id.clone())
 }
 
 async fn show(

@@ -60,6 +60,29 @@ struct ListPosts {
 struct Since {
     /// Seconds since 1970.
     since: Option<i64>,
+    /// The maximum number.
+    #[schemars(range(min = 1, max = 5000))]
+    limit: Option<u32>,
+    /// From the header `Link` of the page before.
+    cursor: Option<i64>,
+}
+
+/// Samples of one page: more than are kept of a channel whose numbers are read each day.
+const SAMPLES: u32 = 5_000;
+
+impl Since {
+    /// The limit, and the first instant.
+    fn checked(self) -> Result<(u32, Option<i64>), Problem> {
+        match self.limit.unwrap_or(SAMPLES) {
+            limit @ 1..=SAMPLES => Ok((limit, self.cursor.or(self.since))),
+            _ => Err(Problem::malformed(format!("`limit` is not 1 to {SAMPLES}"))),
+        }
+    }
+}
+
+/// Where the page after a sample begins.
+fn after(at: i64) -> String {
+    at.saturating_add(1).to_string()
 }
 
 /// A post to check.
@@ -153,18 +176,10 @@ async fn list(
     Query(query): Query<ListChannels>,
 ) -> Result<Page<Channel>, Problem> {
     let limit = limit(query.limit)?;
-    let mut channels = caller.tenant(&state).channels().await?;
-    channels.retain(|channel| query.app.as_ref().is_none_or(|app| channel.app == *app));
-    channels.sort_by(|one, other| one.id.cmp(&other.id));
-    if let Some(cursor) = &query.cursor {
-        channels.retain(|channel| channel.id > *cursor);
-    }
-    let more = channels.len() > limit as usize;
-    channels.truncate(limit as usize);
-    let cursor = channels.last().filter(|_| more).map(|channel| channel.id.clone());
-    let mut kept = vec![("limit", limit.to_string())];
-    kept.extend(query.app.map(|app| ("app", app)));
-    Ok(Page::new(channels, "/api/v1/channels", &kept, cursor))
+    let tenant = caller.tenant(&state);
+    let channels = tenant.channels_after(query.app.as_deref(), limit + 1, query.cursor.as_deref()).await?;
+    let kept: Vec<(&str, String)> = query.app.into_iter().map(|app| ("app", app)).collect();
+    Ok(Page::cut(channels, "/api/v1/channels", limit, &kept, |channel| channel.id.clone()))
 }
 
 async fn show(
@@ -203,18 +218,25 @@ async fn history(
     Shared(state): Shared<State>,
     caller: Caller,
     Path(Named { channel }): Path<Named>,
-    Query(Since { since }): Query<Since>,
-) -> Result<Json<Vec<StatsSample>>, Problem> {
-    Ok(Json(caller.tenant(&state).stats_history(&channel, since).await?))
+    Query(query): Query<Since>,
+) -> Result<Page<StatsSample>, Problem> {
+    let (limit, since) = query.checked()?;
+    let samples = caller.tenant(&state).stats_history(&channel, since).await?;
+    Ok(Page::cut(samples, &format!("/api/v1/channels/{channel}/stats/history"), limit, &[], |one| {
+        after(one.at)
+    }))
 }
 
 async fn post_history(
     Shared(state): Shared<State>,
     caller: Caller,
     Path(NamedPost { channel, post }): Path<NamedPost>,
-    Query(Since { since }): Query<Since>,
-) -> Result<Json<Vec<PostSample>>, Problem> {
-    Ok(Json(caller.tenant(&state).post_stats_history(&channel, &post, since).await?))
+    Query(query): Query<Since>,
+) -> Result<Page<PostSample>, Problem> {
+    let (limit, since) = query.checked()?;
+    let samples = caller.tenant(&state).post_stats_history(&channel, &post, since).await?;
+    let path = format!("/api/v1/channels/{channel}/posts/{post}/stats/history");
+    Ok(Page::cut(samples, &path, limit, &[], |one| after(one.at)))
 }
 
 async fn posts(

@@ -12,6 +12,7 @@ use http::header::CONTENT_TYPE;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::page::{Page, PageQuery};
 use crate::State;
 use crate::auth::OperatorCaller;
 use crate::extract::{Query, Raw};
@@ -38,8 +39,12 @@ pub(super) fn routes() -> ApiRouter<State> {
     )
 }
 
-async fn list(Shared(state): Shared<State>, _: OperatorCaller) -> Result<Json<Vec<SiteFile>>, Problem> {
-    Ok(Json(Site::of(state.host()).files().await?))
+async fn list(
+    Shared(state): Shared<State>,
+    _: OperatorCaller,
+    Query(query): Query<PageQuery>,
+) -> Result<Page<SiteFile>, Problem> {
+    query.of(Site::of(state.host()).files().await?, "/api/v1/files", |file| file.path.clone())
 }
 
 async fn put(

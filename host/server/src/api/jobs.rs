@@ -12,7 +12,7 @@ use social_channel::{HistoryRow, Job, JobChange, JobStatus, Resolution};
 
 use super::document::asks_provider;
 use super::events;
-use super::page::{Page, limit};
+use super::page::{Page, PageQuery, limit};
 use super::path::NamedJob;
 use crate::State;
 use crate::auth::Caller;
@@ -115,17 +115,14 @@ async fn list(
 ) -> Result<Page<Job>, Problem> {
     let limit = limit(query.limit)?;
     let tenant = caller.tenant(&state);
-    let mut jobs = tenant
+    let jobs = tenant
         .jobs_before(query.channel.as_deref(), query.status, limit + 1, query.cursor.as_deref())
         .await?;
-    let more = jobs.len() > limit as usize;
-    jobs.truncate(limit as usize);
-    let cursor = jobs.last().filter(|_| more).map(|job| job.id.clone());
-    let mut kept = vec![("limit", limit.to_string())];
-    kept.extend(query.channel.map(|channel| ("channel", channel)));
+    let mut kept: Vec<(&str, String)> =
+        query.channel.into_iter().map(|channel| ("channel", channel)).collect();
     let status = query.status.and_then(|status| serde_json::to_value(status).ok());
     kept.extend(status.and_then(|status| status.as_str().map(|status| ("status", status.to_owned()))));
-    Ok(Page::new(jobs, "/api/v1/jobs", &kept, cursor))
+    Ok(Page::cut(jobs, "/api/v1/jobs", limit, &kept, |job| job.id.clone()))
 }
 
 async fn show(
@@ -140,8 +137,17 @@ async fn history(
     Shared(state): Shared<State>,
     caller: Caller,
     Path(NamedJob { job }): Path<NamedJob>,
-) -> Result<Json<Vec<HistoryRow>>, Problem> {
-    Ok(Json(caller.tenant(&state).job_history(&job).await?))
+    Query(query): Query<PageQuery>,
+) -> Result<Page<HistoryRow>, Problem> {
+    let (limit, cursor) = query.checked()?;
+    let skip: u32 = match cursor.as_deref().map(str::parse) {
+        None => 0,
+        Some(Ok(skip)) => skip,
+        Some(Err(_)) => return Err(Problem::malformed("`cursor` is not from the header `Link` of a page")),
+    };
+    let rows = caller.tenant(&state).job_history_after(&job, skip, limit + 1).await?;
+    let next = skip.saturating_add(limit).to_string();
+    Ok(Page::cut(rows, &format!("/api/v1/jobs/{job}/history"), limit, &[], |_| next.clone()))
 }
 
 async fn wait(

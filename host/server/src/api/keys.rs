@@ -13,9 +13,10 @@ use social_channel::TenantId;
 
 use crate::access::ApiKey;
 
+use super::page::{Page, PageQuery};
 use crate::State;
 use crate::auth::Caller;
-use crate::extract::{Body, Path};
+use crate::extract::{Body, Path, Query};
 use crate::problem::Problem;
 
 #[derive(Deserialize, JsonSchema)]
@@ -68,8 +69,14 @@ fn scope(caller: &Caller) -> Option<&TenantId> {
     (!caller.operator).then_some(&caller.tenant)
 }
 
-async fn list(Shared(state): Shared<State>, caller: Caller) -> Result<Json<Vec<ApiKey>>, Problem> {
-    Ok(Json(Access::of(state.host()).api_keys(scope(&caller)).await?))
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Page<ApiKey>, Problem> {
+    let keys = Access::of(state.host()).api_keys(scope(&caller)).await?;
+    // Newest first.
+    query.of(keys, "/api/v1/keys", |key| format!("{:019}-{}", i64::MAX - key.created_at, key.id))
 }
 
 async fn create(

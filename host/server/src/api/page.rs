@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::LINK;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 
@@ -26,6 +26,39 @@ pub(super) fn limit(given: Option<u32>) -> Result<u32, Problem> {
     }
 }
 
+/// The query of a list.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PageQuery {
+    /// The maximum number.
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u32>,
+    /// From the header `Link` of the page before.
+    cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// The limit, and where the page begins. Without a limit it is the highest, because these lists were once whole.
+    pub(super) fn checked(self) -> Result<(u32, Option<String>), Problem> {
+        Ok((limit(self.limit.or(Some(MOST)))?, self.cursor))
+    }
+
+    /// The page of a short list. `key`: unique, in the order of the list.
+    pub(super) fn of<T>(
+        self,
+        mut items: Vec<T>,
+        path: &str,
+        key: impl Fn(&T) -> String,
+    ) -> Result<Page<T>, Problem> {
+        let (limit, cursor) = self.checked()?;
+        items.sort_by_cached_key(&key);
+        if let Some(cursor) = cursor {
+            items.retain(|item| key(item) > cursor);
+        }
+        Ok(Page::cut(items, path, limit, &[], key))
+    }
+}
+
 /// One page of a list.
 pub(super) struct Page<T> {
     items: Vec<T>,
@@ -33,8 +66,24 @@ pub(super) struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// The first `limit` of these; another page follows if there are more. `key`: the cursor after an item.
+    pub(super) fn cut(
+        mut items: Vec<T>,
+        path: &str,
+        limit: u32,
+        query: &[(&str, String)],
+        key: impl Fn(&T) -> String,
+    ) -> Self {
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let cursor = items.last().filter(|_| more).map(key);
+        let mut kept = vec![("limit", limit.to_string())];
+        kept.extend_from_slice(query);
+        Page::new(items, path, &kept, cursor)
+    }
+
     /// `path` and `query` without the cursor; `cursor` if another page follows.
-    pub(super) fn new(items: Vec<T>, path: &str, query: &[(&str, String)], cursor: Option<String>) -> Self {
+    fn new(items: Vec<T>, path: &str, query: &[(&str, String)], cursor: Option<String>) -> Self {
         let next = cursor.map(|cursor| {
             let mut out = url::form_urlencoded::Serializer::new(String::new());
             for (name, value) in query {

@@ -10,9 +10,10 @@ use serde::Deserialize;
 use social_channel::{Error, ErrorKind, Loaded, ProviderInfo};
 
 use super::document::asks_provider;
+use super::page::{Page, PageQuery};
 use crate::State;
 use crate::auth::{Caller, OperatorCaller};
-use crate::extract::{Path, Raw};
+use crate::extract::{Path, Query, Raw};
 use crate::problem::Problem;
 
 /// Components of other languages reach 35 MB.
@@ -52,8 +53,13 @@ pub(super) fn routes() -> ApiRouter<State> {
         )
 }
 
-async fn list(Shared(state): Shared<State>, _: Caller) -> Result<Json<Vec<ProviderInfo>>, Problem> {
-    Ok(Json(state.host().providers().await?))
+async fn list(
+    Shared(state): Shared<State>,
+    _: Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Page<ProviderInfo>, Problem> {
+    let key = |one: &ProviderInfo| format!("{} {}", one.descriptor.id, one.digest);
+    query.of(state.host().providers().await?, "/api/v1/providers", key)
 }
 
 async fn show(

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use social_channel::{Error, ErrorKind, NewUpload, Upload};
 
+use super::page::{Page, PageQuery};
 use crate::State;
 use crate::auth::Caller;
 use crate::extract::{Body, Path, Query, Raw};
@@ -65,8 +66,14 @@ pub(super) fn routes() -> ApiRouter<State> {
         )
 }
 
-async fn list(Shared(state): Shared<State>, caller: Caller) -> Result<Json<Vec<Upload>>, Problem> {
-    Ok(Json(caller.tenant(&state).uploads().await?))
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Page<Upload>, Problem> {
+    let (limit, cursor) = query.checked()?;
+    let uploads = caller.tenant(&state).uploads_after(limit + 1, cursor.as_deref()).await?;
+    Ok(Page::cut(uploads, "/api/v1/uploads", limit, &[], |upload| upload.id.clone()))
 }
 
 async fn show(

@@ -62,6 +62,28 @@ impl AccountStore for Sqlite {
         Ok(row::all("accounts", &rows, account_row))
     }
 
+    async fn accounts_after(
+        &self,
+        tenant: &TenantId,
+        app: Option<&str>,
+        limit: u32,
+        after: Option<&str>,
+    ) -> Result<Vec<AccountRow>> {
+        let page = accounts_where!(
+            "accounts.tenant = ? AND channel > ? AND (? IS NULL OR accounts.app = ?) ORDER BY channel LIMIT ?"
+        );
+        let rows = sqlx::query(page)
+            .bind(tenant.as_str())
+            .bind(after.unwrap_or_default())
+            .bind(app)
+            .bind(app)
+            .bind(limit)
+            .fetch_all(&mut *self.reader(tenant).await?)
+            .await
+            .map_err(failure)?;
+        Ok(row::all("accounts", &rows, account_row))
+    }
+
     async fn accounts_to_refresh(&self, before: i64) -> Result<Vec<(TenantId, String)>> {
         let rows = sqlx::query(
             "SELECT channel, tenant FROM accounts WHERE refresh_due_at <= ? AND health <> 'needs_reconnect'",

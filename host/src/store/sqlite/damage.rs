@@ -78,7 +78,10 @@ async fn fill(db: &Opened) {
         };
         let media = JobMedia { uploads: vec![name.to_owned()], links: vec![link] };
         let job = JobRow { idempotency_key: Some(name.to_owned()), ..db.job(name, name) };
-        assert!(matches!(db.one.insert_job(tenant(), &job, &media).await.unwrap(), InsertedJob::Stored));
+        assert!(matches!(
+            db.one.insert_job(tenant(), &job, &media, i64::MAX).await.unwrap(),
+            InsertedJob::Stored
+        ));
         let only = [name.to_owned()];
         let ask = AskForJob { now: db.now(), length: LONG, only: Some(&only), without: &[] };
         let (_, row, lease) = db.one.acquire_job(&ask).await.unwrap().unwrap();
@@ -146,7 +149,7 @@ async fn look(db: &Opened, case: &str) {
     good("look", of_all(store.accounts_to_look_at(i64::MAX).await.unwrap()));
     good("sample", of_all(store.channels_to_sample(6).await.unwrap()));
     good("sample posts", of_all(store.channels_to_sample_posts(i64::MAX).await.unwrap()));
-    good("uploads", store.uploads(tenant()).await.unwrap().into_iter().map(|it| it.id).collect());
+    good("uploads", store.uploads(tenant(), 99, None).await.unwrap().into_iter().map(|it| it.id).collect());
     good("drafts", store.drafts(tenant()).await.unwrap().into_iter().map(|it| it.id).collect());
     good("documents", store.documents("kind").await.unwrap().into_iter().map(|it| it.id).collect());
     good("keys", store.list_keys("app", "", None, 9).await.unwrap());
@@ -182,7 +185,7 @@ async fn look(db: &Opened, case: &str) {
             ("posts sampled", store.posts_sampled_at(tenant(), name).await.map(|it| it.is_some())),
             ("job", store.job(tenant(), name).await.map(|it| it.is_some())),
             ("job of key", store.job_of_key(tenant(), name).await.map(|it| it.is_some())),
-            ("history", store.job_history(tenant(), name).await.map(|it| !it.is_empty())),
+            ("history", store.job_history(tenant(), name, 0, 99).await.map(|it| !it.is_empty())),
             ("event", store.waiting_event(name).await.map(|it| it.is_some())),
             ("upload", store.upload(tenant(), name).await.map(|it| it.is_some())),
             ("link", store.media_link(name).await.map(|it| it.is_some())),
@@ -227,7 +230,7 @@ async fn look(db: &Opened, case: &str) {
     let event = EventRow { account: None, ..db.event("new", "good") };
     assert!(store.insert_event(&event).await.unwrap(), "{case}");
     store.prune_history(i64::MAX).await.unwrap();
-    store.prune_jobs(i64::MAX).await.unwrap();
+    store.prune_jobs(i64::MAX, i64::MAX).await.unwrap();
     store.take_finished_uploads(0).await.unwrap();
     let numbers = BOTH.map(|name| (name.to_owned(), "{}".to_owned()));
     store.insert_post_samples(tenant(), "good", 7, &numbers).await.unwrap();

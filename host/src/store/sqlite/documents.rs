@@ -44,6 +44,21 @@ impl DocumentStore for Sqlite {
         Ok(row::all("documents", &rows, document))
     }
 
+    async fn documents_of(&self, kind: &str, tenant: &TenantId) -> Result<Vec<Document>> {
+        let rows = sqlx::query(
+            "SELECT id, kind, facts, NULL AS body, created_at, expires_at FROM documents
+             WHERE kind = ? AND iif(json_valid(facts), json_extract(facts, '$.tenant'), NULL) = ?
+             AND (expires_at IS NULL OR expires_at > ?) ORDER BY id",
+        )
+        .bind(kind)
+        .bind(tenant.as_str())
+        .bind(self.clock.now_ms())
+        .fetch_all(&mut *self.reader(tenant).await?)
+        .await
+        .map_err(failure)?;
+        Ok(row::all("documents", &rows, document))
+    }
+
     async fn has_documents(&self, kind: &str) -> Result<bool> {
         sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM documents WHERE kind = ?

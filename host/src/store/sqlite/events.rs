@@ -6,6 +6,8 @@ use super::*;
 
 /// After this time an unmatched event is not expected to match.
 const KEEP_UNMATCHED: i64 = 3 * 24 * 3_600_000;
+/// Events deleted in one transaction: few enough that others can write in between.
+const PRUNED: i64 = 1_000;
 /// A platform repeats a delivery for days, so its id must be kept that long.
 const KEEP_IDS: i64 = 14 * 24 * 3_600_000;
 
@@ -101,13 +103,41 @@ impl EventStore for Sqlite {
                 .execute(&mut *db)
                 .await?;
             }
-            sqlx::query("DELETE FROM events WHERE job IS NULL AND received_at < ? OR received_at < ?")
-                .bind(event.received_at.saturating_sub(KEEP_UNMATCHED))
-                .bind(event.received_at.saturating_sub(KEEP_IDS))
-                .execute(&mut *db)
-                .await?;
             Ok(true)
         })
+    }
+
+    async fn prune_events(&self, now: i64, most: i64) -> Result<bool> {
+        let removed: Result<u64> = write!(self, db => {
+            let old = sqlx::query(
+                "DELETE FROM events WHERE rowid IN (SELECT rowid FROM events
+                 WHERE received_at < ?1 AND (job IS NULL OR received_at < ?2) ORDER BY received_at LIMIT ?3)",
+            )
+            .bind(now.saturating_sub(KEEP_UNMATCHED))
+            .bind(now.saturating_sub(KEEP_IDS))
+            .bind(PRUNED)
+            .execute(&mut *db)
+            .await?;
+            let above: Vec<(String, i64)> =
+                sqlx::query_as("SELECT app, count(*) - ?1 FROM events GROUP BY app HAVING count(*) > ?1")
+                    .bind(most)
+                    .fetch_all(&mut *db)
+                    .await?;
+            let mut removed = old.rows_affected();
+            for (app, number) in above {
+                removed += sqlx::query(
+                    "DELETE FROM events WHERE rowid IN (SELECT rowid FROM events
+                     WHERE app = ? AND (job IS NULL OR taken) ORDER BY received_at LIMIT ?)",
+                )
+                .bind(app)
+                .bind(number.min(PRUNED))
+                .execute(&mut *db)
+                .await?
+                .rows_affected();
+            }
+            Ok(removed)
+        });
+        Ok(removed? > 0)
     }
 
     async fn waiting_event(&self, job: &str) -> Result<Option<WaitingEvent>> {

@@ -152,9 +152,16 @@ async fn note_change(
 
 #[async_trait]
 impl JobStore for Sqlite {
-    async fn insert_job(&self, tenant: &TenantId, job: &JobRow, media: &JobMedia) -> Result<InsertedJob> {
+    async fn insert_job(
+        &self,
+        tenant: &TenantId,
+        job: &JobRow,
+        media: &JobMedia,
+        most_open: i64,
+    ) -> Result<InsertedJob> {
         enum Found {
             Nothing,
+            Full,
             Row(SqliteRow),
             Gone(String),
         }
@@ -174,6 +181,13 @@ impl JobStore for Sqlite {
                 if let Some(row) = made {
                     return Ok(Found::Row(row));
                 }
+            }
+            let open: Option<i64> = sqlx::query_scalar("SELECT open FROM tenant_queue WHERE tenant = ?")
+                .bind(tenant.as_str())
+                .fetch_optional(&mut *db)
+                .await?;
+            if open.unwrap_or_default() >= most_open {
+                return Ok(Found::Full);
             }
             for upload in &media.uploads {
                 let bound = sqlx::query(
@@ -240,6 +254,7 @@ impl JobStore for Sqlite {
                 InsertedJob::Repeated(Box::new(row::read("jobs", &row, job_row).map_err(failure)?))
             }
             Found::Gone(upload) => InsertedJob::UploadGone(upload),
+            Found::Full => InsertedJob::Full,
         })
     }
 
@@ -617,13 +632,21 @@ impl JobStore for Sqlite {
         })
     }
 
-    async fn job_history(&self, tenant: &TenantId, id: &str) -> Result<Vec<HistoryRow>> {
+    async fn job_history(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<HistoryRow>> {
         let rows = sqlx::query(
             "SELECT h.rowid, h.* FROM job_history h
-             JOIN jobs j ON j.id = h.job WHERE j.tenant = ? AND j.id = ? ORDER BY h.rowid",
+             JOIN jobs j ON j.id = h.job WHERE j.tenant = ? AND j.id = ? ORDER BY h.rowid LIMIT ? OFFSET ?",
         )
         .bind(tenant.as_str())
         .bind(id)
+        .bind(limit)
+        .bind(skip)
         .fetch_all(&mut *self.reader(tenant).await?)
         .await
         .map_err(failure)?;
@@ -643,10 +666,21 @@ impl JobStore for Sqlite {
         })
     }
 
-    async fn prune_jobs(&self, before: i64) -> Result<bool> {
+    async fn open_jobs(&self, tenant: &TenantId, channel: &str) -> Result<Vec<String>> {
+        sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE tenant = ? AND channel = ? AND ended_at IS NULL ORDER BY created_at",
+        )
+        .bind(tenant.as_str())
+        .bind(channel)
+        .fetch_all(&mut *self.reader(tenant).await?)
+        .await
+        .map_err(failure)
+    }
+
+    async fn prune_jobs(&self, before: i64, most: i64) -> Result<bool> {
         write!(self, db => {
             // A job that was retried stays as long as its retry: the guard against a second post looks through both.
-            let ended: Vec<i64> = sqlx::query_scalar(
+            let mut ended: Vec<i64> = sqlx::query_scalar(
                 "SELECT rowid FROM jobs WHERE ended_at < ?1 AND NOT EXISTS (SELECT 1 FROM jobs again
                  WHERE again.tenant = jobs.tenant AND again.retry_of = jobs.id
                  AND (again.ended_at IS NULL OR again.ended_at >= ?1)) ORDER BY ended_at LIMIT ?2",
@@ -655,6 +689,23 @@ impl JobStore for Sqlite {
             .bind(PRUNED)
             .fetch_all(&mut *db)
             .await?;
+            let above: Vec<(String, i64)> =
+                sqlx::query_as("SELECT tenant, kept - ?1 FROM tenant_queue WHERE kept > ?1")
+                    .bind(most)
+                    .fetch_all(&mut *db)
+                    .await?;
+            for (tenant, number) in above {
+                let oldest = sqlx::query_scalar(
+                    "SELECT rowid FROM jobs WHERE tenant = ?1 AND ended_at IS NOT NULL AND NOT EXISTS (
+                     SELECT 1 FROM jobs again WHERE again.tenant = ?1 AND again.retry_of = jobs.id)
+                     ORDER BY created_at LIMIT ?2",
+                )
+                .bind(tenant)
+                .bind(number.min(PRUNED))
+                .fetch_all(&mut *db)
+                .await?;
+                ended.extend::<Vec<i64>>(oldest);
+            }
             let ids = serde_json::to_string(&ended).unwrap_or_default();
             sqlx::query("DELETE FROM upload_jobs WHERE job IN
                  (SELECT id FROM jobs WHERE rowid IN (SELECT value FROM json_each(?)))")

@@ -8,6 +8,12 @@ use super::*;
 const OPEN_JOB: &str = "EXISTS (SELECT 1 FROM upload_jobs uj JOIN jobs j ON j.id = uj.job
     WHERE uj.upload = u.id AND j.ended_at IS NULL)";
 
+const UPLOADS: &str = "SELECT id, tenant, file_name, content_type, size, held, created_at FROM uploads
+    WHERE tenant = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2";
+const UPLOADS_AFTER: &str = "SELECT id, tenant, file_name, content_type, size, held, created_at FROM uploads
+    WHERE tenant = ?1 AND (created_at, id) < (SELECT created_at, id FROM uploads WHERE tenant = ?1 AND id = ?3)
+    ORDER BY created_at DESC, id DESC LIMIT ?2";
+
 fn upload(row: &SqliteRow) -> sqlx::Result<UploadRow> {
     Ok(UploadRow {
         id: row.try_get("id")?,
@@ -72,16 +78,28 @@ impl MediaStore for Sqlite {
         row::one("uploads", row, upload)
     }
 
-    async fn uploads(&self, tenant: &TenantId) -> Result<Vec<UploadRow>> {
-        let rows = sqlx::query(
-            "SELECT id, tenant, file_name, content_type, size, held, created_at FROM uploads
-             WHERE tenant = ? ORDER BY created_at DESC, id",
-        )
-        .bind(tenant.as_str())
-        .fetch_all(&mut *self.reader(tenant).await?)
-        .await
-        .map_err(failure)?;
+    async fn uploads(&self, tenant: &TenantId, limit: u32, after: Option<&str>) -> Result<Vec<UploadRow>> {
+        let page = match after {
+            None => UPLOADS,
+            Some(_) => UPLOADS_AFTER,
+        };
+        let rows = sqlx::query(page)
+            .bind(tenant.as_str())
+            .bind(limit)
+            .bind(after)
+            .fetch_all(&mut *self.reader(tenant).await?)
+            .await
+            .map_err(failure)?;
         Ok(row::all("uploads", &rows, upload))
+    }
+
+    async fn uploaded(&self, tenant: &TenantId) -> Result<u64> {
+        let size: i64 = sqlx::query_scalar("SELECT coalesce(sum(size), 0) FROM uploads WHERE tenant = ?")
+            .bind(tenant.as_str())
+            .fetch_one(&mut *self.reader(tenant).await?)
+            .await
+            .map_err(failure)?;
+        Ok(size.cast_unsigned())
     }
 
     async fn delete_upload(&self, tenant: &TenantId, id: &str) -> Result<bool> {

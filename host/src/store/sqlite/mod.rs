@@ -381,6 +381,21 @@ impl MetaStore for Sqlite {
         })
     }
 
+    async fn kept(&self, tenant: &TenantId, what: Kept) -> Result<u64> {
+        let count = match what {
+            Kept::Channels => "SELECT count(*) FROM accounts WHERE tenant = ?",
+            Kept::Consents => "SELECT count(*) FROM sessions WHERE tenant = ?",
+            Kept::Drafts => "SELECT count(*) FROM drafts WHERE tenant = ?",
+            Kept::Uploads => "SELECT count(*) FROM uploads WHERE tenant = ?",
+        };
+        let count: i64 = sqlx::query_scalar(count)
+            .bind(tenant.as_str())
+            .fetch_one(&mut *self.reader(tenant).await?)
+            .await
+            .map_err(failure)?;
+        Ok(count.cast_unsigned())
+    }
+
     async fn tenants(&self) -> Result<Vec<TenantId>> {
         // Each by an index that begins with the tenant.
         let rows = sqlx::query(

@@ -354,7 +354,7 @@ mod tests {
                         wake_at: (next(8) > 0).then(|| db.now() + signed(next(60_000))),
                         ..db.job(&id, &format!("ch_{}", next(5)))
                     };
-                    store.insert_job(whose, &row, &JobMedia::default()).await.unwrap();
+                    store.insert_job(whose, &row, &JobMedia::default(), i64::MAX).await.unwrap();
                     ids.push((whose.clone(), id));
                 }
                 (3 | 4, _) => {
@@ -389,7 +389,7 @@ mod tests {
                     store.request_cancel(tenant, id, None, db.now()).await.unwrap();
                 }
                 _ => {
-                    store.prune_jobs(db.now() - signed(next(400_000))).await.unwrap();
+                    store.prune_jobs(db.now() - signed(next(400_000)), i64::MAX).await.unwrap();
                 }
             }
         }

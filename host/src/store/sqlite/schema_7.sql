@@ -96,3 +96,15 @@ CREATE TRIGGER channel_had_another_turn AFTER UPDATE OF at ON channel_fairness B
   UPDATE channel_queue SET turn_at = coalesce(NEW.at, 0) WHERE tenant = NEW.tenant AND channel = NEW.channel;
   UPDATE tenant_queue SET turn_at = coalesce(NEW.at, 0) WHERE tenant = NEW.tenant;
 END;
+
+-- What a tenant keeps is counted, and lists are read by pages, without a look at everything.
+CREATE INDEX sessions_by_tenant ON sessions (tenant);
+CREATE INDEX sessions_by_end ON sessions (expires_at);
+CREATE INDEX uploads_size ON uploads (tenant, size);
+CREATE INDEX jobs_open ON jobs (tenant, channel) WHERE ended_at IS NULL;
+CREATE INDEX accounts_by_channel ON accounts (tenant, channel);
+CREATE INDEX events_by_age ON events (received_at);
+CREATE INDEX events_of_app ON events (app, received_at);
+-- Facts are JSON, unless somebody damaged them.
+CREATE INDEX documents_by_tenant
+  ON documents (kind, iif(json_valid(facts), json_extract(facts, '$.tenant'), NULL), id);

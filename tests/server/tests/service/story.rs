@@ -126,25 +126,8 @@ async fn jobs_are_listed_page_by_page_changed_and_cancelled() {
         jobs.push(answer.json()["id"].as_str().unwrap().to_owned());
     }
 
-    let mut seen = Vec::new();
-    let mut next = format!("/api/v1/jobs?limit=2&status=active&channel={channel}");
-    loop {
-        let page = service.get(&next).await.unwrap();
-        let ids: Vec<String> = page
-            .json()
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|job| job["id"].as_str().unwrap().to_owned())
-            .collect();
-        assert!(ids.len() <= 2);
-        seen.extend(ids);
-        let link = page.header("link");
-        match link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")) {
-            Some(link) => next = link.to_owned(),
-            None => break,
-        }
-    }
+    let all = format!("/api/v1/jobs?limit=2&status=active&channel={channel}");
+    let mut seen = strings(&by_pages(&service, &all).await, "id");
     let mut expected = jobs.clone();
     expected.sort();
     seen.sort();
@@ -166,4 +149,66 @@ async fn jobs_are_listed_page_by_page_changed_and_cancelled() {
     let answer =
         service.call(Method::DELETE, &format!("/api/v1/uploads/{upload}"), Value::Null).await.unwrap();
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
+}
+
+/// The whole list, by pages of two.
+async fn by_pages(service: &Service, path: &str) -> Vec<Value> {
+    let (mut seen, mut next) = (Vec::new(), path.to_owned());
+    loop {
+        let page = service.get(&next).await.unwrap();
+        assert_eq!(page.status, StatusCode::OK, "{next}: {}", page.text());
+        let items = page.json().as_array().unwrap().clone();
+        assert!(items.len() <= 2, "{next}: {}", page.text());
+        seen.extend(items);
+        assert!(seen.len() < 50, "{path} ends: {next}");
+        let link = page.header("link");
+        match link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")) {
+            Some(link) => next = link.to_owned(),
+            None => return seen,
+        }
+    }
+}
+
+fn strings(items: &[Value], name: &str) -> Vec<String> {
+    items.iter().map(|item| item[name].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_list_can_be_read_by_pages_and_each_entry_is_on_one() {
+    let service = Service::start().await.unwrap();
+    let channel = service.stage.connect().await.unwrap().id;
+    let file = upload(&service, 4_096).await;
+    for number in 0..4 {
+        upload(&service, 4_096).await;
+        let made = service.call(Method::POST, "/api/v1/keys", json!({"name": format!("key {number}")})).await;
+        assert_eq!(made.unwrap().status, StatusCode::CREATED);
+        let app = json!({"provider": "tiktok", "settings": {"client-key": "k", "client-secret": "s"}});
+        let put = service.call(Method::PUT, &format!("/api/v1/apps/app-{number}"), app).await.unwrap();
+        assert!(put.status.is_success(), "{}", put.text());
+        service.stage.tenant.stats(&channel).await.unwrap();
+    }
+    let job = publish(&service, &channel, "key", &post("One", json!({"upload": file}))).await.json();
+    let job = job["id"].as_str().unwrap();
+    service.get(&format!("/api/v1/jobs/{job}/wait")).await.unwrap();
+    for (path, least) in [
+        ("/api/v1/uploads".to_owned(), 4),
+        ("/api/v1/keys".to_owned(), 5),
+        ("/api/v1/apps".to_owned(), 5),
+        ("/api/v1/providers".to_owned(), 1),
+        ("/api/v1/files".to_owned(), 0),
+        ("/api/v1/channels".to_owned(), 1),
+        ("/api/v1/jobs".to_owned(), 1),
+        (format!("/api/v1/jobs/{job}/history"), 3),
+        (format!("/api/v1/channels/{channel}/stats/history"), 1),
+    ] {
+        let whole = service.get(&path).await.unwrap().json();
+        let whole = whole.as_array().unwrap();
+        assert!(whole.len() >= least, "{path}: {whole:?}");
+        let paged = by_pages(&service, &format!("{path}?limit=2")).await;
+        assert_eq!(paged, *whole, "{path}");
+        for wrong in ["limit=0", "limit=1000000", "limit=x", "before=1"] {
+            let answer = service.get(&format!("{path}?{wrong}")).await.unwrap();
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}?{wrong}: {}", answer.text());
+        }
+    }
 }
