@@ -35,10 +35,15 @@ impl Room {
         Room { store, disk, reserve: reserve / UNDER_WAY }
     }
 
-    /// Refuses one more of a kind, where the tenant has as many as it may have, or the disk is almost full. Callers at
-    /// the same moment may each be let in: the bounds are far from what hurts.
+    /// Refuses one more of a kind, where the tenant has as many as it may have, or the disk is almost full.
     pub(crate) async fn check(&self, tenant: &TenantId, what: Kept) -> Result<()> {
         self.check_disk()?;
+        self.check_number(tenant, what).await
+    }
+
+    /// Refuses one more of a kind, where the tenant has as many as it may have. Callers at the same moment may each be
+    /// let in: the bounds are far from what hurts.
+    pub(crate) async fn check_number(&self, tenant: &TenantId, what: Kept) -> Result<()> {
         let (most, remedy) = match what {
             Kept::Channels => (CHANNELS, "disconnect some that are not used"),
             Kept::Consents => (CONSENTS, "wait an hour: consents that nobody completed are forgotten"),

@@ -57,7 +57,7 @@ impl Uploads {
             return Err(too_large(new.limit));
         }
         let begun = self.all_begun(tenant).await?;
-        self.room.check(tenant, Kept::Uploads).await?;
+        self.room.check_number(tenant, Kept::Uploads).await?;
         if begun.len() >= BEGUN {
             return Err(Error::new(
                 ErrorKind::QuotaExceeded,

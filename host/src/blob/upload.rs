@@ -146,7 +146,7 @@ impl Uploads {
         bytes: impl Stream<Item = io::Result<Bytes>> + Send,
     ) -> Result<Upload> {
         let _place = self.place(tenant).await?;
-        self.room.check(tenant, Kept::Uploads).await?;
+        self.room.check_number(tenant, Kept::Uploads).await?;
         let coming = self.begin(tenant, &new).await?;
         let id = id::new("up")?;
         let size =

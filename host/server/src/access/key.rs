@@ -13,7 +13,7 @@ const API_KEY: &str = "api-key";
 /// The prefix of every key, so that scanners for leaked secrets recognise it.
 const KEY_PREFIX: &str = "sck_";
 /// Keys of one tenant, far more than it has programs. The operator's own keys are not counted.
-const KEYS: usize = 1_000;
+const KEYS: usize = 200;
 /// How often a key's last use is stored at most, because a write for every request would cost too much.
 const NOTE_USE: Duration = Duration::from_secs(600);
 
@@ -71,7 +71,7 @@ impl Access<'_> {
     /// Creates a key for one tenant, or for the operator.
     ///
     /// # Errors
-    /// `InvalidRequest` for a name that is empty or longer than 100 characters, `QuotaExceeded` if the tenant has 1,000.
+    /// `InvalidRequest` for a name that is empty or longer than 100 characters, `QuotaExceeded` if the tenant has 200.
     pub async fn create_api_key(self, name: &str, tenant: Option<&TenantId>) -> Result<CreatedApiKey> {
         self.create_api_key_as(new_key_id()?, name, tenant).await
     }

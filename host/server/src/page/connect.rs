@@ -41,7 +41,13 @@ struct Asked {
     connected: Option<String>,
     reconnect: Option<String>,
     gone: Option<String>,
+    /// Channels before the first one that is shown.
+    #[serde(default)]
+    from: usize,
 }
+
+/// Channels on one page: more would be a page of megabytes.
+const SHOWN: usize = 200;
 
 async fn list(
     Shared(state): Shared<State>,
@@ -66,7 +72,10 @@ async fn list(
             @if channels.is_empty() {
                 div.empty { p { "No channels yet." } p { a href="/channels/add" { "Add channel" } " to see its profile and numbers, and to publish." } }
             }
-            ul.channels { @for channel in &channels { (row(&frame, channel, &apps, &providers)) } }
+            ul.channels { @for channel in channels.iter().skip(asked.from).take(SHOWN) { (row(&frame, channel, &apps, &providers)) } }
+            @if asked.from > 0 { a.button href={"/channels?from=" (asked.from.saturating_sub(SHOWN))} rel="prev" { "Previous channels" } " " }
+            @let next = asked.from.saturating_add(SHOWN);
+            @if next < channels.len() { a.button href={"/channels?from=" (next)} rel="next" { "More channels" } }
         }
     };
     Ok(frame.page(Section::Channels, "Channels", if new.is_some() { &["outcome.js"] } else { &[] }, &body))

@@ -23,6 +23,15 @@ pub(super) fn routes() -> Router<State> {
         .route("/uploads/{upload}/remove", post(remove))
 }
 
+/// Uploads on one page: more would be a page of megabytes.
+const SHOWN: u32 = 200;
+
+#[derive(Deserialize)]
+struct After {
+    /// The last upload of the page before.
+    after: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Named {
     upload: String,
@@ -51,13 +60,20 @@ async fn content(
     Ok(served::answer(&media, &method, &headers)?)
 }
 
-async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
-    draw(&state, &browser, None).await
+async fn show(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Query(After { after }): Query<After>,
+) -> Answer {
+    draw(&state, &browser, after.as_deref(), None).await
 }
 
-async fn draw(state: &State, browser: &Browser, refused: Option<&Error>) -> Answer {
+async fn draw(state: &State, browser: &Browser, after: Option<&str>, refused: Option<&Error>) -> Answer {
     let frame = Frame::new(state, browser).await?;
-    let uploads = browser.tenant(state).uploads().await?;
+    let mut uploads = browser.tenant(state).uploads_after(SHOWN + 1, after).await?;
+    let more = uploads.len() > SHOWN as usize;
+    uploads.truncate(SHOWN as usize);
+    let older = uploads.last().filter(|_| more).map(|upload| upload.id.clone());
     let total = uploads.iter().map(|upload| upload.size).sum();
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/jobs" { "Jobs" } " / Uploads" }
@@ -66,7 +82,7 @@ async fn draw(state: &State, browser: &Browser, refused: Option<&Error>) -> Answ
         @if uploads.is_empty() {
             div.empty { p { "No uploads." } p { "Files lie here from when you choose them until their post is published." } }
         } @else {
-            p { (uploads.len()) @if uploads.len() == 1 { " file, " } @else { " files, " } (part::bytes(total)) ". Each is removed once its post is published, or when its time is over." }
+            p { @if older.is_some() || after.is_some() { "Here " } (uploads.len()) @if uploads.len() == 1 { " file, " } @else { " files, " } (part::bytes(total)) ". Each is removed once its post is published, or when its time is over." }
             ul.rows.jobs {
                 @for upload in &uploads {
                     @let name = upload.file_name.as_deref().unwrap_or("File without a name");
@@ -86,6 +102,9 @@ async fn draw(state: &State, browser: &Browser, refused: Option<&Error>) -> Answ
                     }
                 }
             }
+            @if let Some(older) = older {
+                a.button href={"/uploads?after=" (part::encoded(&older))} rel="next" { "Older uploads" }
+            }
         }
     };
     let status = refused.map_or(StatusCode::OK, |_| StatusCode::CONFLICT);
@@ -100,7 +119,9 @@ async fn remove(
 ) -> Answer {
     match operator.0.tenant(&state).delete_upload(&upload).await {
         // Pressed twice, or removed meanwhile: it is gone.
-        Err(error) if error.kind != ErrorKind::NotFound => draw(&state, &operator.0, Some(&error)).await,
+        Err(error) if error.kind != ErrorKind::NotFound => {
+            draw(&state, &operator.0, None, Some(&error)).await
+        }
         _ => Ok(Redirect::to("/uploads").into_response()),
     }
 }

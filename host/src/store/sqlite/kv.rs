@@ -33,7 +33,7 @@ impl Sqlite {
         .bind(app)
         .bind(key)
         .bind(now)
-        .fetch_optional(&self.readers)
+        .fetch_optional(&mut *self.reader_for(app).await?)
         .await
         .map_err(failure)?;
         row::one("provider_values", row, |row| {

@@ -204,7 +204,12 @@ impl Sqlite {
 
     /// A connection for a tenant's read.
     async fn reader(&self, tenant: &TenantId) -> Result<Reader> {
-        let place = self.reading.enter(tenant.as_str()).await.map_err(busy)?;
+        self.reader_for(tenant.as_str()).await
+    }
+
+    /// A connection for the reads of a line, which wait behind each other.
+    async fn reader_for(&self, line: &str) -> Result<Reader> {
+        let place = self.reading.enter(line).await.map_err(busy)?;
         Ok(Reader { connection: self.readers.acquire().await.map_err(failure)?, _place: place })
     }
 
@@ -399,7 +404,8 @@ impl MetaStore for Sqlite {
     async fn tenants(&self) -> Result<Vec<TenantId>> {
         // Each by an index that begins with the tenant.
         let rows = sqlx::query(
-            "SELECT tenant FROM accounts UNION SELECT tenant FROM jobs UNION SELECT tenant FROM uploads ORDER BY tenant",
+            "SELECT tenant FROM accounts UNION SELECT tenant FROM tenant_queue WHERE kept > 0
+             UNION SELECT tenant FROM uploads ORDER BY tenant",
         )
         .fetch_all(&self.readers)
         .await

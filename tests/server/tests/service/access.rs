@@ -71,6 +71,29 @@ async fn a_tenants_key_reaches_its_own_tenant_and_nothing_of_the_operators() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_has_a_bounded_number_of_keys_and_another_its_own() {
+    let service = Service::new().await.unwrap();
+    let access = Access::of(&service.stage.host);
+    let (theirs, other) = ("theirs".parse().unwrap(), "other".parse().unwrap());
+    let first = access.create_api_key("first", Some(&theirs)).await.unwrap();
+    for number in 1..200 {
+        access.create_api_key(&format!("key {number}"), Some(&theirs)).await.unwrap();
+    }
+    let body = json!({"name": "one more"});
+    let refused =
+        service.call_with(first.text.expose(), Method::POST, "/api/v1/keys", body.clone()).await.unwrap();
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{}", refused.text());
+    assert!(refused.text().contains("revoke"), "{}", refused.text());
+    access.create_api_key("theirs", Some(&other)).await.unwrap();
+    access.create_api_key("the operator's", None).await.unwrap();
+    access.revoke_api_key(Some(&other), &first.key.id).await.unwrap_err();
+    let key = access.api_keys(Some(&theirs)).await.unwrap().remove(5);
+    access.revoke_api_key(Some(&theirs), &key.id).await.unwrap();
+    let made = service.call_with(first.text.expose(), Method::POST, "/api/v1/keys", body).await.unwrap();
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_opens_although_its_use_cannot_be_noted() {
     let service = Service::new().await.unwrap();
     let made = service.call(Method::POST, "/api/v1/keys", json!({"name": "one"})).await.unwrap();

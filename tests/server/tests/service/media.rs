@@ -184,3 +184,31 @@ async fn media_is_served_by_ranges_while_its_job_is_open_and_not_after() {
     service.get(&format!("/api/v1/jobs/{id}/wait")).await.unwrap();
     assert_eq!(fetch(&[]).await.unwrap().status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_show_many_uploads_and_channels_by_parts() {
+    let service = Service::new().await.unwrap();
+    let channel = crate::story::connect(&service).await;
+    for number in 0..203 {
+        let new = social_channel::NewUpload {
+            file_name: Some(format!("clip-{number:03}.mp4")),
+            limit: 9,
+            ..Default::default()
+        };
+        let bytes = futures::stream::iter([Ok(b"video".to_vec().into())]);
+        service.stage.tenant.keep_upload(new, bytes).await.unwrap();
+    }
+    let browser = service.browser().await.unwrap();
+    let names = |page: &str| page.matches("<strong>clip-").count();
+    let first = browser.open("/uploads").await.unwrap().text();
+    assert_eq!(names(&first), 200, "{first}");
+    let older = first.split("href=\"/uploads?after=").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let rest = browser.open(&format!("/uploads?after={older}")).await.unwrap().text();
+    assert_eq!(names(&rest), 3, "{rest}");
+    assert!(!rest.contains("Older uploads"), "{rest}");
+
+    let channels = browser.open("/channels").await.unwrap().text();
+    assert!(channels.contains(&channel) && !channels.contains("More channels"), "{channels}");
+    let after = browser.open("/channels?from=200").await.unwrap().text();
+    assert!(!after.contains(&channel) && after.contains("href=\"/channels?from=0\""), "{after}");
+}

@@ -175,7 +175,7 @@ fn strings(items: &[Value], name: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_list_can_be_read_by_pages_and_each_entry_is_on_one() {
-    let service = Service::start().await.unwrap();
+    let service = Service::new().await.unwrap();
     let channel = service.stage.connect().await.unwrap().id;
     let file = upload(&service, 4_096).await;
     for number in 0..4 {
