@@ -1,6 +1,7 @@
 //! Developer commands, which are the same locally and in CI.
 
 mod browser;
+mod bundled;
 mod demo;
 mod examples;
 mod guests;
