@@ -54,7 +54,7 @@ async fn answer(mut stream: TcpStream) {
 /// If it is not.
 pub fn media_answer(input: &[u8]) {
     input.clone_into(&mut *ANSWER.lock().expect("no panic before"));
-    let media = Media::url(&format!("{ORIGIN}/movie.mp4"));
+    let media = Media::url(format!("{ORIGIN}/movie.mp4"));
     match RUNTIME.block_on(MediaItem::open_at(&media, None, &EGRESS)) {
         Ok(item) => assert!(item.info().size > 0, "a file of no bytes has no first byte"),
         Err(error) => assert!(error.remedy.is_some() && !error.message.is_empty(), "{error:?}"),
