@@ -1,6 +1,6 @@
 //! Fuzz targets for every parser of untrusted input, one function per kind of input. For any input: no panic, and
-//! no failure without a sentence and a remedy. The tests below run them with the corpus in `tests/fuzz`, as do the
-//! cargo-fuzz targets there.
+//! no failure without a sentence and a remedy. The tests below run them with the corpus in `tests/fuzz`, as does
+//! libFuzzer.
 #![allow(clippy::panic, reason = "test code: a panic is the report")]
 
 use social_channel_provider::channel::{ListQuery, NextStep, Post, PublishStep, Resume};

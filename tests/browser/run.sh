@@ -2,7 +2,8 @@
 # The pages in headless Chromium: installs what is missing, builds the stage, runs the suites.
 #
 #     tests/browser/run.sh            all suites
-#     tests/browser/run.sh audit      one of them: access, audit, crossposting, failures, operator, pages, pressing, pulling, rules, uploads
+#     tests/browser/run.sh audit      one of them: access, audit, crossposting, failures, operator, pages, pictures, pressing, pulling, rules, uploads
+#     tests/browser/run.sh --pictures [FOLDER]     the pictures of the manuals, as `cargo xtask pictures`
 set -eu
 cd "$(dirname "$0")"
 if [ -z "${CHROMIUM:-}" ] && [ ! -x /usr/bin/chromium ]; then
@@ -27,8 +28,11 @@ if [ "$(node --print 'process.versions.node.split(".")[0]')" -lt 20 ]; then
 fi
 # From the root, where all crates are selected: the same features as everywhere, so nothing is built twice.
 (cd ../.. && cargo build --quiet)
+if [ "${1:-}" = --pictures ]; then
+    exec "$node" docs.mjs "${@:2}"
+fi
 suites=()
-for name in "${@:-access audit crossposting failures operator pages pressing pulling rules uploads}"; do
+for name in "${@:-access audit crossposting failures operator pages pictures pressing pulling rules uploads}"; do
     for one in $name; do suites+=("tests/$one.test.mjs"); done
 done
 exec "$node" --test --test-concurrency=2 "${suites[@]}"

@@ -58,6 +58,10 @@ holds "pkg-config knows what a static library needs" grep -qw -- -lm <(pkg-confi
 mkdir -p "$work/user/bindings"
 cp -r examples "$work/user/"
 cp -r bindings/php bindings/python "$work/user/bindings/"
+# What the manuals tell a C programmer to type, the same in both.
+block() { sed -n '/^cargo xtask install/,/^```$/p' "$1" | sed '/^```$/d'; }
+block README.md >"$work/user/manual.sh"
+holds "the manuals for C say the same" cmp "$work/user/manual.sh" <(block bindings/c/README.md)
 cd "$work/user"
 mkfifo "$work/alive"
 tiktok-simulator --port 0 --auto-consent --describe --until-eof <"$work/alive" >simulator.json &
@@ -70,6 +74,11 @@ story() { # NAME COMMAND...
   holds "the story in $1 publishes" grep -Eq "published" "$work/story.txt"
   holds "the story in $1 swaps the provider meanwhile" grep -q swapped "$work/story.txt"
 }
+# It is installed already, below another prefix.
+cargo() { [ "$*" = "xtask install --prefix /usr/local" ]; }
+export -f cargo
+holds "the manuals' commands for C compile the story" bash -ec 'cd examples/c; . ../../manual.sh; rm a.out'
+unset -f cargo
 # shellcheck disable=SC2046  # words are meant
 gcc -Wall -Werror -o shared examples/c/story.c $(pkg-config --cflags --libs socialchannel)
 story "C, shared" env LD_LIBRARY_PATH="$prefix/lib" ./shared

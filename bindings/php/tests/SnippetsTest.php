@@ -11,6 +11,7 @@ use SocialChannel\Tests\Support\Folder;
 use SocialChannel\Tests\Support\Program;
 use SocialChannel\Tests\Support\Simulator;
 use SocialChannel\Tests\Support\Snippets;
+use SocialChannel\Tests\Support\WebServer;
 
 /**
  * Runs every snippet of README.md unchanged and in order: the files that it names, on the command line and behind a web
@@ -144,6 +145,53 @@ final class SnippetsTest extends TestCase
         [$code, $output, $said] = Program::run(['bash', '-m', '-c', $script], ['PATH' => "$this->page/bin:" . getenv('PATH')]);
         self::assertSame(0, $code, $output . $said);
         self::assertMatchesRegularExpression('~\npublished  https://\S+/video/\d+~', $output);
+    }
+
+    /** The only snippet of the repository's first page. Its namespace has a `header()` that is the person's browser. */
+    public function testTheFirstPagePublishes(): void
+    {
+        foreach (['host.php', 'install.php'] as $file) {
+            $this->write($file);
+        }
+        self::assertSame([0, '', ''], $this->script('install.php'));
+        [$snippet] = (new Snippets(dirname(__DIR__, 3) . '/README.md'))->all('php');
+        $browser = <<<'PHP'
+            function header(string $line): void
+            {
+                $page = curl_init(substr($line, strlen('Location: ')));
+                curl_setopt($page, CURLOPT_RETURNTRANSFER, true);
+                curl_exec($page);
+                $_SERVER['QUERY_STRING'] = (string) parse_url(curl_getinfo($page, CURLINFO_REDIRECT_URL), PHP_URL_QUERY);
+            }
+
+            PHP;
+        $autoload = "require_once __DIR__ . '/vendor/autoload.php';";
+        file_put_contents("$this->page/first.php", "<?php\n\nnamespace First;\n\n$autoload\n$browser$snippet");
+        $this->world['STAND_IN_MAP'] .= "\n/var/media=$this->page";
+
+        [$code, $output, $said] = $this->script('first.php');
+
+        self::assertSame([0, ''], [$code, $said], $output);
+        self::assertStringEndsWith("\r100 %", $output);
+    }
+
+    /** The web server's block in docs/service.md; replaced are the port and the folder of the certificate. */
+    public function testNginxTakesTheBlockOfTheServicesPage(): void
+    {
+        $folder = $this->folder->path;
+        $key = openssl_pkey_new(['private_key_type' => OPENSSL_KEYTYPE_EC, 'curve_name' => 'prime256v1']);
+        $certificate = openssl_csr_sign(openssl_csr_new(['commonName' => 'social.example.com'], $key), null, $key, 1);
+        openssl_x509_export_to_file($certificate, "$folder/social.example.com.pem");
+        openssl_pkey_export_to_file($key, "$folder/social.example.com.key");
+        [$block] = (new Snippets(dirname(__DIR__, 3) . '/docs/service.md'))->all('nginx');
+        $port = Program::freePort();
+        $block = str_replace(['/etc/ssl/', 'listen 443 '], ["$folder/", "listen 127.0.0.1:$port "], $block);
+        file_put_contents("$folder/nginx.conf", "pid $folder/nginx.pid;\nevents {}\nhttp {\n$block}\n");
+
+        [$code, , $said] = Program::run([WebServer::program('nginx'), '-t', '-e', 'stderr', '-c', "$folder/nginx.conf"]);
+
+        self::assertSame(0, $code, $said);
+        self::assertStringNotContainsString('[warn]', $said);
     }
 
     /** A new snippet that is not run is noticed. */

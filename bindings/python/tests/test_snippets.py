@@ -86,6 +86,25 @@ def test_from_the_first_line_to_a_published_video(world):
     assert run("reader.py") == "Demo Kitchen\n"
 
 
+def test_the_first_page_publishes(world):
+    """The only snippet of the repository's first page; the channel is connected by those of this package."""
+    folder, environment = world
+    (snippet,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), flags=re.M | re.S)
+    environment["STAND_IN_MAP"] += f"\n/var/media={folder}"
+
+    def run(code):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return done.stdout
+
+    run("import install")
+    query = browse(run("import pages; print(pages.connect('session-1'), end='')")).split("?", 1)[1]
+    run(f"import pages; pages.callback('session-1', {query!r})")
+    channel = run("from shop import tenant; print(tenant.channels()[0].id, end='')")
+    assert run(f"channel_id = {channel!r}\n{snippet}    print(tenant.wait_for_job(job.id, 60_000).status, end='')") == "published"
+
+
 def test_every_snippet_is_run():
     """A new snippet that is not run is noticed."""
     assert list(FILES) == ["shop.py", "install.py", "pages.py", "publish.py", "reader.py"]

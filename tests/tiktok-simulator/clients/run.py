@@ -4,7 +4,7 @@
     python3 tests/tiktok-simulator/clients/run.py [--fresh] [--simulator PROGRAM] [--only TEXT]
 
 Needs Python 3.11, and PyPI and npm the first time; cargo too, unless a simulator built with the feature `proxy` is
-named. Debian's packages python3-venv, nodejs and npm are installed where they are missing. Everything else stays on
+named. Debian's packages python3-venv, nodejs, npm and curl are installed where they are missing. Everything else stays on
 this machine. The clients live in an environment of their own below target/, which is kept; --fresh makes it again.
 The clients talk to TikTok's own addresses; HTTPS_PROXY leads them to the simulator. Each case says which rules the
 simulator must name and how many drafts must reach the inbox, and fails when it is otherwise. This is no verdict on
@@ -20,6 +20,8 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -323,10 +325,10 @@ def environment_of_clients(target, fresh):
     return place
 
 
-def start(program, certificate):
+def start(program, flags):
     """The simulator, and its origin once it is ready."""
     simulator = subprocess.Popen(
-        [program, "--port", "0", "--auto-consent", "--until-eof", "--ca-file", certificate, "--app", APP],
+        [program, "--until-eof", *flags],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -340,6 +342,28 @@ def start(program, certificate):
         simulator.kill()
         sys.exit("the simulator did not start; was it built with the feature proxy?")
     return simulator, origin
+
+
+def manual(program, folder):
+    """Runs the block of README.md that starts the proxy, on a free port. The client is curl, which has no token."""
+    if shutil.which("curl") is None:
+        debian("curl")
+    text = (HERE.parent / "README.md").read_text()
+    (block,) = re.findall(r"^```sh\n(cargo run -p tiktok-simulator --features proxy .*?)^```$", text, flags=re.M | re.S)
+    block = block.replace("/tmp/", f"{folder}/manual-").replace("--port 4010", "--port 0")
+    begin, client = block.split("\n", 1)
+    simulator, origin = start(program, shlex.split(begin.split(" -- ")[1]))
+    try:
+        asked = "curl --silent 'https://open.tiktokapis.com/v2/user/info/?fields=open_id'"
+        client = client.replace("http://127.0.0.1:4010", origin).replace("your-client", asked)
+        environment = {**os.environ, "NO_PROXY": "", "no_proxy": ""}
+        said = subprocess.run(["bash", "-c", client], env=environment, capture_output=True, text=True, check=False)
+        if "access_token_invalid" not in said.stdout:
+            sys.exit(f"README.md: a client behind the proxy gets no answer: {said}")
+    finally:
+        simulator.terminate()
+        simulator.wait()
+    print("the block of README.md ... ok")
 
 
 def play(cases, place, origin, folder, certificate):
@@ -432,7 +456,8 @@ def main():
             (folder / f"{size}.mp4").write_bytes(bytes(size * 1_000_000))
         (folder / "two-chunks.mp4").write_bytes(bytes(2 * 10 * 1024 * 1024))
         certificate = folder / "ca.pem"
-        simulator, origin = start(program, certificate)
+        manual(program, folder)
+        simulator, origin = start(program, ["--port", "0", "--auto-consent", "--ca-file", certificate, "--app", APP])
         try:
             failures = play(cases, place, origin, folder, certificate)
         finally:

@@ -1,6 +1,7 @@
 //! Developer commands, which are the same locally and in CI.
 
 mod browser;
+mod bundled;
 mod demo;
 mod examples;
 mod guests;
@@ -30,6 +31,7 @@ Usage: cargo xtask COMMAND
   guests        build every component; adds the target wasm32-wasip2 if it is missing
   modules [--write]  draw the modules of each crate; --write: into ARCHITECTURE.md, where it has the marks
   headers       write the C header, the JSON Schemas and the Python classes again from the code
+  pictures [FOLDER]  make the pictures of the manuals anew, in docs/pictures
   sbom [FILE]   the bill of materials of what is shipped, as CycloneDX
   wit           copy the contract into each published crate that binds it
   install --prefix DIR  header, libraries, pkg-config, schemas, components, programs
@@ -55,6 +57,11 @@ fn main() -> Result<()> {
         "sbom" => sbom::run(rest),
         "wit" => wit::run(),
         "headers" => headers::run(),
+        "pictures" => {
+            guests::build()?;
+            let mut command = std::process::Command::new(run::root().join("tests/browser/run.sh"));
+            run::run(command.arg("--pictures").args(rest))
+        }
         "install" => install::run(rest),
         "bench" => {
             guests::build()?;

@@ -1,4 +1,4 @@
-//! The bill of materials: which crates are in what is shipped, in the format CycloneDX.
+//! The bill of materials: which crates and scripts are in what is shipped, in the format CycloneDX.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{package, run};
+use crate::{bundled, package, run};
 
 /// The system of the shipped programs and libraries.
 const SYSTEM: &str = "x86_64-unknown-linux-gnu";
@@ -29,14 +29,15 @@ pub(crate) fn check() -> Result<()> {
     let names: BTreeSet<&str> = components.iter().filter_map(|it| it["name"].as_str()).collect();
     let without: Vec<_> = components.iter().filter(|it| it["licenses"][0]["expression"].is_null()).collect();
     if !without.is_empty() {
-        bail!("these crates name no licence: {without:?}");
+        bail!("these components name no licence: {without:?}");
     }
-    if !names.contains("wasmtime") || names.contains("proptest") {
+    if !names.contains("wasmtime") || !names.contains("tus-js-client") || names.contains("proptest") {
         bail!(
-            "it must have what is shipped, such as wasmtime, and not what only tests need, such as proptest"
+            "it must have what is shipped, such as wasmtime and the pages' tus-js-client, and not what only tests need, \
+             such as proptest"
         );
     }
-    eprintln!("{} crates", components.len());
+    eprintln!("{} components", components.len());
     Ok(())
 }
 
@@ -50,7 +51,9 @@ fn made() -> Result<Value> {
         bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim_end());
     }
     let shipped: BTreeSet<String> = package::published()?.into_iter().map(|it| it.name).collect();
-    bill(&serde_json::from_slice(&output.stdout)?, &shipped)
+    let mut bill = bill(&serde_json::from_slice(&output.stdout)?, &shipped)?;
+    bundled::add(&mut bill)?;
+    Ok(bill)
 }
 
 /// From the answer of `cargo metadata`, everything that the `shipped` packages are built from and with.

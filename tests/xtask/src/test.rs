@@ -7,8 +7,9 @@ use anyhow::Result;
 use crate::steps::Step;
 use crate::{examples, guests, run, rust, steps};
 
-const SUITES: [Step; 10] = [
+const SUITES: [Step; 11] = [
     ("rust", rust::test),
+    ("fuzz", || run::script("tests/fuzz/run.sh")),
     ("attack", || run::run(&mut Command::new(run::program("attack")))),
     ("examples", examples::rust),
     ("c", || run::script("tests/c/run.sh")),

@@ -134,7 +134,7 @@ final class WebServer
         return implode("\n", array_map('file_get_contents', array_filter($files, 'is_file')));
     }
 
-    private static function program(string $name): string
+    public static function program(string $name): string
     {
         foreach (['/usr/sbin', '/usr/bin', '/usr/local/sbin', '/usr/local/bin'] as $folder) {
             if (is_executable("$folder/$name")) {

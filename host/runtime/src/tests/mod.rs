@@ -4,7 +4,6 @@
 //! chosen by the system, and act as `https://api.example.com` through `connect-to`.
 
 mod calls;
-mod fuzz;
 mod limits;
 mod loading;
 mod media;
