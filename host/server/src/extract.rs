@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::State;
+use crate::connection::is_too_slow;
 use crate::problem::{BODY, Problem, documented};
 use crate::{strict, wording};
 
@@ -132,7 +133,7 @@ impl Raw {
         tokio::time::timeout(patience, self.file(limit)).await.map_err(|_| Problem::too_slow())?
     }
 
-    /// All of it, however long it takes: files come over slow lines. The connection bounds how long nothing comes.
+    /// All of it, however long it takes: files come over slow lines. The connection bounds how slow.
     pub(crate) async fn file(self, limit: usize) -> Result<Vec<u8>, Problem> {
         use http_body_util::BodyExt as _;
         let mut limited = http_body_util::Limited::new(self.0, limit);
@@ -144,6 +145,7 @@ impl Raw {
                 Err(error) if error.is::<http_body_util::LengthLimitError>() => {
                     return Err(Problem::too_large(limit as u64));
                 }
+                Err(error) if is_too_slow(&*error) => return Err(Problem::too_slow()),
                 Err(_) => return Err(Problem::malformed("the body broke off")),
             }
         }

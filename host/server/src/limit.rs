@@ -1,6 +1,7 @@
 //! How often somebody may do something: so many in a minute, counted in this process; and who tries a password next.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,17 @@ const WINDOW: Duration = Duration::from_secs(60);
 const NAMES: usize = 10_000;
 /// The shared count of names beyond [`NAMES`].
 const REST: &str = "";
+
+/// What counts as one: of IPv6 the network, since each of its addresses is anybody's there.
+pub(crate) fn network_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
 
 /// See the module documentation.
 #[derive(Debug)]

@@ -137,6 +137,14 @@ impl Problem {
         )
     }
 
+    /// Every connection is being answered, and this one is not the operator's.
+    pub(crate) fn all_places_taken() -> Self {
+        Error::new(ErrorKind::Unavailable, "all connections of the service are being answered")
+            .with_retry_after(RETRY_AFTER)
+            .with_remedy("try again later, or have the operator raise `max_connections`")
+            .into()
+    }
+
     /// Too many requests.
     pub(crate) fn too_many(message: &str, wait: Duration) -> Self {
         let error = Error::new(ErrorKind::RateLimited, message).with_retry_after(wait);

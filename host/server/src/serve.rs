@@ -186,12 +186,17 @@ async fn serve_one(bound: Bound, app: Router, state: State, places: Arc<Places>)
         let Some(place) = places.take(ip) else {
             if is_time_to_say(&mut said) {
                 tracing::warn!(
-                    "all connections are being answered; a new one was refused, see `max_connections`"
+                    "all connections are being answered, those kept for the operator too; a new one was refused, see `max_connections`"
                 );
             }
             stream.refuse();
             continue;
         };
+        if place.is_extra() && is_time_to_say(&mut said) {
+            tracing::warn!(
+                "all connections are being answered; only the operator comes in, see `max_connections`"
+            );
+        }
         let mut extensions = Extensions::new();
         extensions.insert(bound.arrival());
         if let Some(peer) = peer {

@@ -1,7 +1,9 @@
-//! `attack [NAME...]`: a service as an operator runs it, attacked from outside while another tenant goes on with its work.
+//! `attack [--seconds N] [NAME...]`: a service as an operator runs it, attacked from outside while another tenant goes on
+//! with its work.
 //!
 //! Each attack has a service of its own, a process of `social-channel serve`. It asserts that the other tenant is answered,
-//! that the memory comes back, and that afterwards everything works without a restart. Prints the figures.
+//! that the memory comes back, and that afterwards everything works without a restart. Prints the figures. All together
+//! have a limit of time: one that hangs ends the run with its name, and with it every process that it started.
 
 mod attack;
 mod neighbour;
@@ -9,16 +11,21 @@ mod stage;
 mod victim;
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use rustix::process::{Resource, Rlimit};
 
 use crate::stage::Template;
 
+/// Of all attacks together, in seconds: twice what they take on two slow cores.
+const LONGEST: u64 = 350;
+
+/// The end of this function ends the runtime, and so every task and every process that belongs to one.
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
+    match limited().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -27,8 +34,24 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<()> {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
+async fn limited() -> Result<()> {
+    let mut wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut seconds = LONGEST;
+    if wanted.first().is_some_and(|first| first == "--seconds") {
+        seconds = wanted.get(1).context("--seconds needs a number")?.parse().context("--seconds")?;
+        wanted.drain(..2);
+    }
+    let now = Mutex::new("the preparation");
+    match tokio::time::timeout(Duration::from_secs(seconds), run(&wanted, &now)).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            let now = now.lock().map_or("something", |now| *now);
+            bail!("the attacks took longer than {seconds} s; {now} was under way, and is ended")
+        }
+    }
+}
+
+async fn run(wanted: &[String], now: &Mutex<&'static str>) -> Result<()> {
     if let Some(unknown) = wanted.iter().find(|name| !attack::ALL.contains(&name.as_str())) {
         bail!("there is no attack {unknown}; there are {}", attack::ALL.join(", "));
     }
@@ -46,6 +69,9 @@ async fn run() -> Result<()> {
     for name in attack::ALL {
         if !wanted.is_empty() && !wanted.iter().any(|it| it == name) {
             continue;
+        }
+        if let Ok(mut now) = now.lock() {
+            *now = name;
         }
         let begun = Instant::now();
         match attack::run(name, &template).await {

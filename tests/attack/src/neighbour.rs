@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use library_tests::PATIENCE;
 use reqwest::Method;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::stage::Account;
@@ -18,26 +18,39 @@ const PACE: Duration = Duration::from_millis(20);
 /// Below the provider's limit of 600 profiles a minute and account.
 const PROFILES: Duration = Duration::from_millis(150);
 
+/// What the other tenant does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    All,
+    /// Only what no write and no platform is needed for.
+    Reading,
+}
+
 /// See the module documentation.
 pub(crate) struct Neighbour {
     stop: Arc<Notify>,
+    turn: Arc<Mutex<()>>,
     done: watch::Receiver<usize>,
     task: JoinHandle<Result<Vec<Duration>>>,
 }
 
 impl Neighbour {
-    pub(crate) fn start(victim: &Arc<Victim>, account: &Account) -> Self {
+    pub(crate) fn start(victim: &Arc<Victim>, account: &Account, work: Work) -> Self {
         let stop = Arc::new(Notify::new());
+        let turn = Arc::new(Mutex::new(()));
         let (counted, done) = watch::channel(0);
-        let (victim, account, stopped) = (victim.clone(), account.clone(), stop.clone());
+        let (victim, account, stopped, turns) = (victim.clone(), account.clone(), stop.clone(), turn.clone());
         let task = tokio::spawn(async move {
             let mut took = Vec::new();
             let mut stopped = std::pin::pin!(stopped.notified());
             let mut last_profile: Option<Instant> = None;
             let profile = format!("/api/v1/channels/{}/profile", account.channel);
+            let mut reads = ["/api/v1/jobs", "/api/v1/channels", "/api/v1/uploads"].into_iter().cycle();
             loop {
+                let turn = turns.lock().await;
                 // A call through the platform, and between two of them calls that only read.
                 let path = match last_profile {
+                    _ if work == Work::Reading => reads.next().unwrap_or_default(),
                     Some(last) if last.elapsed() < PROFILES => "/api/v1/jobs",
                     _ => {
                         last_profile = Some(Instant::now());
@@ -54,13 +67,19 @@ impl Neighbour {
                 }
                 took.push(begun.elapsed());
                 counted.send_replace(took.len());
+                drop(turn);
                 tokio::select! {
                     () = &mut stopped => return Ok(took),
                     () = tokio::time::sleep(PACE) => {}
                 }
             }
         });
-        Neighbour { stop, done, task }
+        Neighbour { stop, turn, done, task }
+    }
+
+    /// Nothing is asked for until the guard is dropped.
+    pub(crate) async fn pause(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Waits for so many further answers.

@@ -17,6 +17,8 @@ use crate::stage::{Template, policy};
 /// What a compiler may have, and for how long: less than by default, so that a stop comes soon.
 pub(crate) const COMPILE_MEMORY: u64 = 256 << 20;
 const COMPILE_SECONDS: u64 = 10;
+/// How long a connection may stand still: so that this is seen to end.
+const IDLE_SECONDS: u64 = 10;
 
 /// See the module documentation.
 pub(crate) struct Victim {
@@ -25,6 +27,7 @@ pub(crate) struct Victim {
     client: Client,
     child: Child,
     pid: Pid,
+    own: Own,
     /// What it said, for a report.
     log: PathBuf,
     folder: tempfile::TempDir,
@@ -46,19 +49,23 @@ impl Answer {
 
 impl Victim {
     /// Starts `social-channel serve` on a copy of the template; `media` is the address that the policy sends the media
-    /// server's requests to, `files` how many it may open.
-    pub(crate) async fn start(template: &Template, media: &str, files: u64) -> Result<Self> {
+    /// server's requests to, `files` how many it may open. `contained`: its mounts are its own (see [`Victim::mount`]).
+    pub(crate) async fn start(template: &Template, media: &str, files: u64, contained: bool) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = template.copy_to(folder.path())?;
         let policy_file = folder.path().join("policy.json");
         std::fs::write(&policy_file, policy(&template.simulator.origin(), media)?)?;
         let config_file = folder.path().join("config.toml");
-        let config = format!("compile_memory = {COMPILE_MEMORY}\ncompile_seconds = {COMPILE_SECONDS}\n");
+        let config = format!(
+            "compile_memory = {COMPILE_MEMORY}\ncompile_seconds = {COMPILE_SECONDS}\nidle_seconds = {IDLE_SECONDS}\n"
+        );
         std::fs::write(&config_file, config)?;
         let log = folder.path().join("log");
         // A write beyond the file size limit is then an error, as on a full disk, and does not end the process.
-        let mut child = Command::new("sh")
-            .args(["-c", r#"trap '' XFSZ; ulimit -n "$0"; exec "$@""#])
+        let own = if contained { Own::possible()? } else { Own::Nothing };
+        let mut child = Command::new("env")
+            .args(own.begin())
+            .args(["sh", "-c", r#"trap '' XFSZ; ulimit -n "$0"; exec "$@""#])
             .arg(files.to_string())
             .arg(program()?)
             .arg("--data")
@@ -87,7 +94,7 @@ impl Victim {
         let at = at.trim_start_matches("http://").to_owned();
         // Each request comes on a connection of its own, as those of PHP do.
         let client = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PATIENCE).build()?;
-        Ok(Victim { at, client, child, pid, log, folder })
+        Ok(Victim { at, client, child, pid, own, log, folder })
     }
 
     /// One request with a key.
@@ -147,6 +154,21 @@ impl Victim {
         self.folder.path().join("data")
     }
 
+    /// Runs `mount` where only the service sees it.
+    pub(crate) fn mount(&self, arguments: &[&str]) -> Result<()> {
+        let pid = self.pid.as_raw_nonzero().to_string();
+        let done = std::process::Command::new("nsenter")
+            .args(["--target", &pid])
+            .args(self.own.enter())
+            .arg("mount")
+            .args(arguments)
+            .output()?;
+        if !done.status.success() {
+            bail!("mount {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        Ok(())
+    }
+
     /// What its folder takes of the disk, in bytes.
     pub(crate) fn disk(&self) -> Result<u64> {
         let data = std::fs::read_dir(self.data())?;
@@ -169,6 +191,46 @@ impl Victim {
             bail!("it ended with {ended} (signal {:?}): {}", ended.signal(), tail(&self.log));
         }
         Ok(())
+    }
+}
+
+/// What of the system a process has for itself.
+#[derive(Clone, Copy)]
+enum Own {
+    Nothing,
+    Mounts,
+    /// Who is not root may have mounts only as the root of a world of its own.
+    MountsAndUsers,
+}
+
+impl Own {
+    /// What this user may have.
+    fn possible() -> Result<Self> {
+        let may = |own: &Own| {
+            let tried = std::process::Command::new("env").args(own.begin()).arg("true").output();
+            tried.is_ok_and(|tried| tried.status.success())
+        };
+        let found = [Own::Mounts, Own::MountsAndUsers].into_iter().find(may);
+        found.context(
+            "this user may not make mounts (`unshare --mount`): run it as root, or allow user namespaces",
+        )
+    }
+
+    /// The words before a command.
+    fn begin(self) -> &'static [&'static str] {
+        match self {
+            Own::Nothing => &[],
+            Own::Mounts => &["unshare", "--mount"],
+            Own::MountsAndUsers => &["unshare", "--mount", "--map-root-user"],
+        }
+    }
+
+    /// How `nsenter` gets there.
+    fn enter(self) -> &'static [&'static str] {
+        match self {
+            Own::Nothing | Own::Mounts => &["--mount"],
+            Own::MountsAndUsers => &["--mount", "--user", "--preserve-credentials"],
+        }
     }
 }
 

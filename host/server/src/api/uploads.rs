@@ -15,6 +15,7 @@ use social_channel::{Error, ErrorKind, NewUpload, Upload};
 use super::page::{Page, PageQuery};
 use crate::State;
 use crate::auth::Caller;
+use crate::connection::is_too_slow;
 use crate::extract::{Body, Path, Query, Raw};
 use crate::problem::Problem;
 
@@ -123,6 +124,9 @@ async fn create(
 
 /// Why an upload was refused.
 pub(super) fn problem(error: Error, limit: u64) -> Problem {
+    if error.source.as_deref().is_some_and(|cause| is_too_slow(cause)) {
+        return Problem::too_slow();
+    }
     match error.kind {
         ErrorKind::LimitExceeded => Problem::too_large(limit),
         // Not 429, because waiting alone frees no space.

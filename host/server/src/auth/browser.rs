@@ -26,6 +26,7 @@ use subtle::ConstantTimeEq as _;
 use super::client::client;
 use super::{Arrival, is_open};
 use crate::connection::Seat;
+use crate::limit::network_of;
 use crate::problem::Problem;
 use crate::{Config, State};
 
@@ -257,7 +258,7 @@ impl FromRequestParts<State> for Operator {
         let arrival = parts.extensions.get::<Arrival>().cloned();
         let operator = browser.operator(state, arrival.as_ref()).await;
         if let Some(browser) = operator.map_err(|error| Problem::from(error).into_response())? {
-            Seat::proves(&parts.extensions);
+            Seat::proves_operator(&parts.extensions);
             return Ok(Operator(browser));
         }
         let wanted = match parts.method {
@@ -297,17 +298,6 @@ pub(crate) async fn keep_cookie(
         response.headers_mut().entry(SET_COOKIE).or_insert(header);
     }
     response
-}
-
-/// What counts as one: of IPv6 the network, since each of its addresses is anybody's there.
-fn network_of(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
 }
 
 fn arrived(parts: &Parts, config: &Config) -> Option<Arrived> {

@@ -35,17 +35,17 @@ impl Caller {
     }
 
     fn within_share(self, parts: &Parts) -> Result<Self, Problem> {
+        if Seat::is_on_trial(&parts.extensions) {
+            return Err(Problem::all_places_taken());
+        }
         if Seat::is_within_share(&parts.extensions, self.tenant.as_str()) {
             return Ok(self);
         }
         Err(Problem::too_many("too many requests of this tenant are being answered", RETRY_AFTER))
     }
-}
 
-impl FromRequestParts<State> for Caller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+    /// Whoever calls, also beyond its share of the connections.
+    async fn of(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         if let Some(value) = parts.headers.get(AUTHORIZATION) {
             let text = value.to_str().unwrap_or_default();
             let Some(key) = text.strip_prefix("Bearer ") else {
@@ -84,6 +84,14 @@ impl FromRequestParts<State> for Caller {
     }
 }
 
+impl FromRequestParts<State> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        Self::of(parts, state).await?.within_share(parts)
+    }
+}
+
 fn named(parts: &Parts) -> Result<Option<TenantId>, Problem> {
     let named = parts.headers.get(TENANT_HEADER).map(|value| value.to_str().unwrap_or_default().parse());
     Ok(named.transpose()?)
@@ -96,14 +104,14 @@ fn only_own(parts: &Parts, own: TenantId, by: Option<String>) -> Result<Caller, 
             "omit the header Social-Channel-Tenant, or use that tenant's key",
         ));
     }
-    Caller { tenant: own, operator: false, by }.within_share(parts)
+    Ok(Caller { tenant: own, operator: false, by })
 }
 
 /// The operator acts for the tenant that the request names, or else for `usual`.
 fn operator(parts: &Parts, usual: &TenantId, by: Option<String>) -> Result<Caller, Problem> {
-    Seat::proves(&parts.extensions);
+    Seat::proves_operator(&parts.extensions);
     let tenant = named(parts)?.unwrap_or_else(|| usual.clone());
-    Caller { tenant, operator: true, by }.within_share(parts)
+    Ok(Caller { tenant, operator: true, by })
 }
 
 fn document(operation: &mut Operation) {
@@ -125,7 +133,8 @@ impl FromRequestParts<State> for OperatorCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        if Caller::from_request_parts(parts, state).await?.operator {
+        // What concerns all tenants is no tenant's share: a tenant that floods does not keep the operator out.
+        if Caller::of(parts, state).await?.operator {
             return Ok(OperatorCaller);
         }
         Err(Problem::not_allowed(

@@ -1,76 +1,42 @@
-//! A disk that takes nothing more, in the middle of work, and takes writes again later.
+//! A disk that takes nothing more, in the middle of work, and takes writes again later. Whoever only reads goes on.
 //!
 //! By the limit on the size of a file, which needs no right: every write beyond it fails, in the database as in uploads.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use reqwest::{Method, StatusCode};
 use rustix::process::Resource;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Scene, eventually};
+use super::{Scene, writing};
 
 /// The first page of nothing.
 const FULL: Option<u64> = Some(1);
-const SIZE: usize = 100_000;
 
 pub(super) async fn attack(scene: &Scene<'_>) -> Result<()> {
-    let (victim, alice) = (&scene.victim, &scene.template.alice);
-    let before = upload(scene).await?;
-    if before.0 != StatusCode::CREATED {
-        bail!("an upload while there is room: {} {}", before.0, before.1);
-    }
+    let victim = &scene.victim;
+    let upload = writing::stored(scene).await?;
     victim.limit(Resource::Fsize, FULL)?;
     // Several times: each failed write would spoil one connection to the database.
-    for round in 0..20 {
-        let made = make_key(scene, round).await?;
-        let (brought, body) = upload(scene).await?;
-        let posted = publish(scene, &before.1, "while-full").await?;
-        for (what, status) in [("a key", made), ("an upload", brought), ("a post", posted.0)] {
-            if !status.is_server_error() && status != StatusCode::PAYLOAD_TOO_LARGE {
-                bail!("{what} on a full disk: {status} {body}");
+    for _ in 0..20 {
+        let made = writing::make_key(scene).await?;
+        let brought = writing::upload(scene).await?;
+        let posted = writing::publish(scene, &upload, "while-full").await?;
+        for (what, answer) in [("a key", made), ("an upload", brought), ("a post", posted)] {
+            if !answer.status.is_server_error() && answer.status != StatusCode::PAYLOAD_TOO_LARGE {
+                bail!("{what} on a full disk: {} {}", answer.status, answer.body);
             }
         }
     }
-    eventually("/readyz says so", async || {
-        let answer = victim.answer(victim.request(Method::GET, "/readyz")).await?;
-        Ok((answer.status == StatusCode::SERVICE_UNAVAILABLE).then_some(()))
-    })
-    .await?;
-    let live = victim.answer(victim.request(Method::GET, "/healthz")).await?;
-    let jobs = victim.call(&alice.key, Method::GET, "/api/v1/jobs", Value::Null).await?;
-    if !live.status.is_success() || !jobs.status.is_success() {
-        bail!("reading on a full disk: {} {}", live.status, jobs.status);
+    writing::ready(scene, StatusCode::SERVICE_UNAVAILABLE).await?;
+    writing::reads(scene).await?;
+    scene.neighbour.works_on(20).await?;
+    {
+        // Nobody can be promised an answer from rubbish.
+        let _pause = scene.neighbour.pause().await;
+        damaged(scene).await?;
     }
-    damaged(scene).await?;
-    // The very next write, and no restart.
-    let made = make_key(scene, 100).await?;
-    if !made.is_success() {
-        bail!("a key when there is room again: {made}");
-    }
-    eventually("/readyz says so", async || {
-        let answer = victim.answer(victim.request(Method::GET, "/readyz")).await?;
-        Ok(answer.status.is_success().then_some(()))
-    })
-    .await?;
-    let (status, job) = publish(scene, &before.1, "while-full").await?;
-    if !status.is_success() {
-        bail!("a post when there is room again: {status} {job}");
-    }
-    let job = job.get("id").and_then(Value::as_str).context("the job has no id")?.to_owned();
-    let ended = eventually("the job ends", async || {
-        let job =
-            victim.call(&alice.key, Method::GET, &format!("/api/v1/jobs/{job}"), Value::Null).await?.json();
-        Ok((job.get("status").is_some_and(|it| it != "active")).then_some(job))
-    })
-    .await?;
-    if ended.get("status").is_none_or(|it| it != "published") {
-        bail!("the job ended otherwise: {ended}");
-    }
-    let posts = scene.template.simulator.world().published().len();
-    if posts != 1 {
-        bail!("{posts} posts instead of one");
-    }
-    Ok(())
+    writing::goes_on(scene, &upload, "while-full").await?;
+    scene.neighbour.works_on(10).await
 }
 
 /// Pages of the database turn into rubbish, and are mended by whoever looks after the machine. Nothing is written meanwhile,
@@ -103,38 +69,4 @@ async fn damaged(scene: &Scene<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-async fn make_key(scene: &Scene<'_>, number: usize) -> Result<StatusCode> {
-    let body = json!({"name": format!("key {number}")});
-    Ok(scene.victim.call(&scene.template.operator, Method::POST, "/api/v1/keys", body).await?.status)
-}
-
-/// Status, and id or body.
-async fn upload(scene: &Scene<'_>) -> Result<(StatusCode, String)> {
-    let request = scene
-        .victim
-        .request(Method::POST, "/api/v1/uploads?file_name=one.mp4")
-        .bearer_auth(&scene.template.alice.key)
-        .body(library_tests::video_bytes(SIZE)?);
-    let answer = scene.victim.answer(request).await?;
-    let id = answer.json().get("id").and_then(Value::as_str).map(str::to_owned);
-    Ok((answer.status, id.unwrap_or(answer.body)))
-}
-
-async fn publish(scene: &Scene<'_>, upload: &str, key: &str) -> Result<(StatusCode, Value)> {
-    let alice = &scene.template.alice;
-    let body = json!({
-        "post": {"kind": "video", "text": "after the flood", "visibility": "PUBLIC_TO_EVERYONE"},
-        "media": [{"upload": upload}],
-    });
-    let request = scene
-        .victim
-        .request(Method::POST, &format!("/api/v1/channels/{}/jobs", alice.channel))
-        .bearer_auth(&alice.key)
-        .header("content-type", "application/json")
-        .header("idempotency-key", key)
-        .body(body.to_string());
-    let answer = scene.victim.answer(request).await?;
-    Ok((answer.status, answer.json()))
 }

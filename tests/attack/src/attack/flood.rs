@@ -46,7 +46,7 @@ pub(super) async fn attack(scene: &Scene<'_>) -> Result<()> {
             bail!("an upload of the flood: {} {}", answer.status, answer.body);
         }
     }
-    scene.neighbour()?.works_on(10).await
+    scene.neighbour.works_on(10).await
 }
 
 /// Keeps so many requests open, looks at what is refused, and goes away when the other tenant has worked on.
@@ -67,7 +67,7 @@ async fn flood(
             Ok((scene.victim.files()? >= requests - answered.get()).then_some(()))
         })
         .await?;
-        scene.neighbour()?.works_on(40).await
+        scene.neighbour.works_on(40).await
     };
     let mut attend = std::pin::pin!(attend);
     loop {

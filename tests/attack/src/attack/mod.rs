@@ -4,8 +4,10 @@ mod compile;
 mod disk;
 mod flood;
 mod provider;
+mod readonly;
 mod slow;
 mod stranger;
+mod writing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,12 +18,12 @@ use anyhow::{Context as _, Result, bail};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::neighbour::Neighbour;
+use crate::neighbour::{Neighbour, Work};
 use crate::stage::Template;
 use crate::victim::Victim;
 
 /// Their names.
-pub(crate) const ALL: [&str; 6] = ["stranger", "slow", "provider", "compile", "flood", "disk"];
+pub(crate) const ALL: [&str; 7] = ["stranger", "slow", "provider", "compile", "flood", "disk", "read-only"];
 
 /// More than the allocator keeps, and less than anything that is kept for each request, name or tenant.
 const KEPT: u64 = 64 << 20;
@@ -29,18 +31,14 @@ const KEPT: u64 = 64 << 20;
 const KEPT_A_CALL: u64 = 320 << 10;
 /// More than all calls together may have at once.
 const MOST: u64 = 1 << 30;
+/// Answers that the other tenant has at least, whatever happens: each attack waits for some, and more come meanwhile.
+const ANSWERS: usize = 30;
 
 /// What an attack is given.
 pub(crate) struct Scene<'a> {
     victim: Arc<Victim>,
     template: &'a Template,
-    neighbour: Option<Neighbour>,
-}
-
-impl Scene<'_> {
-    fn neighbour(&self) -> Result<&Neighbour> {
-        self.neighbour.as_ref().context("nobody else works in this scene")
-    }
+    neighbour: Neighbour,
 }
 
 /// Waits until `look` finds something.
@@ -69,7 +67,8 @@ pub(crate) async fn run(name: &str, template: &Template) -> Result<Figures> {
     let media = flood::Dripping::start().await?;
     // What a process gets that nobody configured; and enough for the flood to reach the places for calls.
     let files = if name == "flood" { 8_192 } else { 1_024 };
-    let victim = Arc::new(Victim::start(template, &media.origin(), files).await?);
+    let contained = name == "read-only";
+    let victim = Arc::new(Victim::start(template, &media.origin(), files, contained).await?);
     // What a service has that has worked for a while.
     for _ in 0..20 {
         let profile = format!("/api/v1/channels/{}/profile", template.alice.channel);
@@ -89,8 +88,9 @@ pub(crate) async fn run(name: &str, template: &Template) -> Result<Figures> {
             }
         })
     };
-    // A full disk is nobody's fault: there the other tenant's calls may fail too, and the attack itself looks at them.
-    let neighbour = (name != "disk").then(|| Neighbour::start(&victim, &template.alice));
+    // A disk that takes no write is nobody's fault: what calls a platform may fail there, and what only reads may not.
+    let work = if matches!(name, "disk" | "read-only") { Work::Reading } else { Work::All };
+    let neighbour = Neighbour::start(&victim, &template.alice, work);
     let scene = Scene { victim: victim.clone(), template, neighbour };
     let attacked = match name {
         "stranger" => stranger::attack(&scene).await,
@@ -98,14 +98,15 @@ pub(crate) async fn run(name: &str, template: &Template) -> Result<Figures> {
         "provider" => provider::attack(&scene).await,
         "compile" => compile::attack(&scene).await,
         "flood" => flood::attack(&scene).await,
+        "read-only" => readonly::attack(&scene).await,
         _ => disk::attack(&scene).await,
     };
     // If the other tenant's calls failed, that is why the attack found nobody at work.
-    let calls = match scene.neighbour {
-        Some(neighbour) => neighbour.stop().await?,
-        None => Vec::new(),
-    };
+    let calls = scene.neighbour.stop().await?;
     attacked?;
+    if calls.len() < ANSWERS {
+        bail!("the other tenant had {} answers only", calls.len());
+    }
     drop(scene.victim);
     watch.abort();
     let _aborted = watch.await;

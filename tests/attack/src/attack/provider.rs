@@ -32,7 +32,7 @@ pub(super) async fn attack(scene: &Scene<'_>) -> Result<()> {
     let (looping, install, rest) =
         tokio::join!(called(scene, "loop"), install_one_that_loops(scene), async {
             // They have begun, and keep the setting that they began with.
-            scene.neighbour()?.works_on(10).await?;
+            scene.neighbour.works_on(10).await?;
             for behaviour in BEHAVIOURS {
                 behave(scene, behaviour).await?;
                 called(scene, behaviour).await?;
@@ -51,7 +51,7 @@ pub(super) async fn attack(scene: &Scene<'_>) -> Result<()> {
     if !status.is_success() {
         bail!("well again, it is answered with {status} {body}");
     }
-    scene.neighbour()?.works_on(10).await
+    scene.neighbour.works_on(10).await
 }
 
 /// A few calls at once, each of which must get an answer that says what was wrong.

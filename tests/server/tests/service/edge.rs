@@ -3,9 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use library_tests::{PATIENCE, Stage, request, until};
+use library_tests::{APP, PATIENCE, Stage, request, until};
 use rustix::process::{Pid, Resource, Rlimit};
-use social_channel::{Error, SecretText, TenantId};
+use social_channel::{Error, NewUpload, SecretText, Tenant, TenantId};
 use social_channel_server::{Access, Config, Listen, Server};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpStream, UnixStream};
@@ -272,26 +272,14 @@ async fn event_streams_of_one_tenant_leave_connections_for_the_others() {
         Access::of(&stage.host).create_api_key("x", Some(tenant)).await.unwrap().text.expose().to_owned()
     };
     let (flood, quiet) = (key(&TenantId::default()).await, key(&"quiet".parse().unwrap()).await);
-    let channel = stage.connect().await.unwrap().id;
-    let mut later = request("x", stage.video(4_096).unwrap());
-    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-    later.publish_at = Some(now + 7_200);
-    let job = stage.tenant.publish(&channel, later).await.unwrap().id;
+    let job = stored_for_later(&stage, &stage.tenant).await;
     let running = Running::start(&stage, Config { max_connections: 8, ..loopback() }).await;
     let get = |key: &str, path: &str| {
         format!("GET /api/v1/{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n\r\n", running.at)
     };
     let mut streams = Vec::new();
     for _ in 0..6 {
-        let mut stream = BufReader::new(running.connect().await);
-        stream.write_all(get(&flood, &format!("jobs/{job}/events")).as_bytes()).await.unwrap();
-        let mut line = String::new();
-        while !line.starts_with("data:") {
-            line.clear();
-            let read = tokio::time::timeout(PATIENCE, stream.read_line(&mut line)).await.unwrap().unwrap();
-            assert!(read > 0, "a stream ended");
-        }
-        streams.push(stream);
+        streams.push(followed(running.connect().await, &get(&flood, &format!("jobs/{job}/events"))).await);
     }
     // One more of them is told to come later, on a connection that goes on.
     let mut more = running.connect().await;
@@ -317,6 +305,79 @@ async fn event_streams_of_one_tenant_leave_connections_for_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_operator_comes_in_where_tenants_have_all_connections() {
+    let stage = Stage::new().await.unwrap();
+    let access = Access::of(&stage.host);
+    let key = async |tenant: Option<&TenantId>| {
+        access.create_api_key("x", tenant).await.unwrap().text.expose().to_owned()
+    };
+    let other: TenantId = "other".parse().unwrap();
+    let keys = [key(Some(&TenantId::default())).await, key(Some(&other)).await];
+    let operator = key(None).await;
+    let jobs = [stored_for_later(&stage, &stage.tenant).await, {
+        let tenant = stage.host.tenant(other.clone());
+        stored_for_later(&stage, &tenant).await
+    }];
+    let running = Running::start(&stage, Config { max_connections: 8, ..loopback() }).await;
+    let get = |key: &str, path: &str| {
+        format!("GET /api/v1/{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n\r\n", running.at)
+    };
+    let mut streams = Vec::new();
+    // Each takes its share, and together they have all.
+    for (tenant, count) in [(0, 6), (1, 2)] {
+        for _ in 0..count {
+            let path = format!("jobs/{}/events", jobs[tenant]);
+            streams.push(followed(running.connect().await, &get(&keys[tenant], &path)).await);
+        }
+    }
+    let mut tenant = running.connect().await;
+    tenant.write_all(get(&keys[1], "channels").as_bytes()).await.unwrap();
+    let answer = one_answer(&mut tenant).await;
+    assert!(answer.starts_with("HTTP/1.1 503") && header(&answer, "retry-after") == "5", "{answer}");
+    assert!(answer.contains("max_connections"), "{answer}");
+    let mut own = running.connect().await;
+    own.write_all(get(&operator, "keys").as_bytes()).await.unwrap();
+    let answer = one_answer(&mut own).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "the operator: {answer}");
+    // Also for what lasts, and for a tenant that has its share already.
+    let path = format!("jobs/{}/events", jobs[1]);
+    let follow = get(&operator, &path).replace("\r\n\r\n", "\r\nsocial-channel-tenant: other\r\n\r\n");
+    let own = followed(own, &follow).await;
+    let mut stranger = running.connect().await;
+    let _ = stranger.write_all(HALF).await;
+    assert!(rest(&mut stranger).await.starts_with("HTTP/1.1 503"), "the operator makes room for nobody");
+    for stream in streams.iter().chain([&own]) {
+        // The end of its event may be left; after that there is nothing to read, and no end either.
+        while let Ok(read) = stream.get_ref().try_read(&mut [0; 1024]) {
+            assert!(read > 0, "a stream ended");
+        }
+    }
+    running.stop().await;
+}
+
+/// A job of the tenant that is due in two hours.
+async fn stored_for_later(stage: &Stage, tenant: &Tenant) -> String {
+    let channel = library_tests::connect(tenant, None).await.unwrap().id;
+    let mut later = request("x", stage.video(4_096).unwrap());
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    later.publish_at = Some(now + 7_200);
+    tenant.publish(&channel, later).await.unwrap().id
+}
+
+/// Sends the request for an event stream, and reads its first event.
+async fn followed(stream: TcpStream, request: &str) -> BufReader<TcpStream> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut line = String::new();
+    while !line.starts_with("data:") {
+        line.clear();
+        let read = tokio::time::timeout(PATIENCE, stream.read_line(&mut line)).await.unwrap().unwrap();
+        assert!(read > 0, "a stream ended");
+    }
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_stands_still_is_ended() {
     let stage = Stage::new().await.unwrap();
     let key = Access::of(&stage.host).create_api_key("x", None).await.unwrap().text;
@@ -337,24 +398,59 @@ async fn a_connection_that_stands_still_is_ended() {
             key.expose()
         )
     };
-    // A body that stops, and one that drips: the second never stands still.
+    // A body that stops.
     let mut stopped = running.connect().await;
     stopped.write_all(head("/api/v1/uploads", "video/mp4", 1 << 20).as_bytes()).await.unwrap();
     stopped.write_all(&[0; 1000]).await.unwrap();
     let answer = rest(&mut stopped).await;
-    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
-    let dripping = running.connect().await;
-    let (mut read, mut write) = dripping.into_split();
-    write.write_all(head("/api/v1/keys", "application/json", 1 << 20).as_bytes()).await.unwrap();
-    let drip = tokio::spawn(async move {
-        while write.write_all(b" ").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    });
-    let answer = rest(&mut read).await;
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not come in time"), "{answer}");
-    drip.abort();
+    // And those that drip: they never stand still.
+    for (path, kind) in [
+        ("/api/v1/keys", "application/json"),
+        ("/api/v1/uploads", "video/mp4"),
+        ("/api/v1/providers", "application/wasm"),
+    ] {
+        let (mut read, mut write) = running.connect().await.into_split();
+        write.write_all(head(path, kind, 1 << 20).as_bytes()).await.unwrap();
+        let drip = tokio::spawn(async move {
+            while write.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        let answer = rest(&mut read).await;
+        let is_told = answer.starts_with("HTTP/1.1 408") && answer.contains("did not come in time");
+        assert!(is_told, "{path}: {answer}");
+        drip.abort();
+    }
+    assert!(stage.tenant.uploads().await.unwrap().is_empty());
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_reads_ends_its_connection() {
+    let stage = Stage::new().await.unwrap();
+    let new = NewUpload { limit: LARGE as u64, ..NewUpload::default() };
+    let bytes = futures::stream::iter([Ok(vec![7; LARGE].into())]);
+    let upload = stage.tenant.keep_upload(new, bytes).await.unwrap().id;
+    let running = Running::start(&stage, Config { idle_seconds: 1, ..loopback() }).await;
+    let get = format!("GET /uploads/{upload}/content?app={APP} HTTP/1.1\r\nhost: {}\r\n\r\n", running.at);
+    let mut reads = running.connect().await;
+    reads.write_all(get.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let whole = rest(&mut reads).await;
+    assert!(whole.starts_with("HTTP/1.1 200") && whole.len() > LARGE, "who reads gets all of it");
+    let mut deaf = running.connect().await;
+    deaf.write_all(get.as_bytes()).await.unwrap();
+    // What it goes on to send is read by nobody, so the end of the connection is told as a reset.
+    until("the connection ends", async || deaf.try_write(b"x").is_err_and(|it| !is_full(&it)).then_some(()))
+        .await;
+    running.stop().await;
+}
+
+/// More than both ends of a connection keep.
+const LARGE: usize = 32 << 20;
+
+fn is_full(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::WouldBlock
 }
 
 #[tokio::test(flavor = "multi_thread")]
