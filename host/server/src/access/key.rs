@@ -66,7 +66,8 @@ impl ApiKey {
 }
 
 impl Access<'_> {
-    /// Creates a key for one tenant, or for the operator.
+    /// Creates a key for one tenant, or for the operator. If the future is dropped, the key may exist, although nobody
+    /// has its text: it is listed, and can be revoked.
     ///
     /// # Errors
     /// `InvalidRequest` for a name that is empty or longer than 100 characters.
@@ -107,7 +108,7 @@ impl Access<'_> {
         Ok(CreatedApiKey { key: ApiKey::new(document), text: SecretText::new(text) })
     }
 
-    /// All keys, or those of one tenant, newest first.
+    /// All keys, or those of one tenant, newest first. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
@@ -123,7 +124,7 @@ impl Access<'_> {
         Ok(keys)
     }
 
-    /// Whether any key exists.
+    /// Whether any key exists. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
@@ -131,7 +132,8 @@ impl Access<'_> {
         Ok(!self.key_documents(None).await?.is_empty())
     }
 
-    /// Revokes a key, which is invalid from now on. With a tenant, only that tenant's keys can be revoked.
+    /// Revokes a key, which is invalid from now on. With a tenant, only that tenant's keys can be revoked. If the
+    /// future is dropped, it is revoked or not.
     ///
     /// # Errors
     /// `NotFound`.
@@ -147,7 +149,7 @@ impl Access<'_> {
             .with_remedy("see the list of keys; it may have been revoked already"))
     }
 
-    /// The key with this text.
+    /// The key with this text. If the future is dropped, its use is noted or not.
     ///
     /// # Errors
     /// Failures of the database.
