@@ -91,7 +91,8 @@ impl Host {
     }
 
     /// Like [`Host::shutdown`], and also closes the database before it returns, so that another process, or a child
-    /// after fork, can open it at once. Every later call fails.
+    /// after fork, can open it at once. Every later call fails. If the future is dropped, the work stops nevertheless,
+    /// and the database is closed or not: call it again.
     pub async fn close(&self, longest: Duration) {
         self.shutdown(longest).await;
         self.parts.store.close().await;
@@ -282,7 +283,8 @@ impl Host {
         self.parts.media.served(name).await
     }
 
-    /// Proves that the database accepts a write, which is on disk when this returns.
+    /// Proves that the database accepts a write, which is on disk when this returns. Dropping the future changes
+    /// nothing.
     ///
     /// # Errors
     /// `Unavailable` with the reason: the disk is full, the file is read-only, another process holds a lock.

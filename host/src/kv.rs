@@ -14,7 +14,8 @@ use crate::vault::Place;
 ///
 /// Values arrive encrypted with the host's master key and bound to app and key. They are at most
 /// [`STORED_VALUE`] bytes long; keys are at most 512 bytes. All processes on one database must share one store.
-/// Every function must treat a value past its `expires_at` as missing.
+/// Every function must treat a value past its `expires_at` as missing. A future that is dropped has had its whole effect
+/// or none.
 #[async_trait]
 pub trait KeyValueStore: Send + Sync {
     /// The value of a key, or None.

@@ -79,7 +79,7 @@ impl Tenant {
     // ---- connect ------------------------------------------------------------------------------------
 
     /// Begins a consent: returns where to send the person's browser. If the future is dropped, an unused consent may
-    /// remain; it expires.
+    /// remain; it expires. An account that needs no browser is then connected or not.
     pub async fn begin_connect(&self, app: &str, options: ConnectOptions) -> Result<Connect> {
         self.parts.accounts.begin_connect(&self.id, self.by(), app, options).await
     }
@@ -134,13 +134,13 @@ impl Tenant {
     }
 
     /// One page of the account's posts, newest first. The numbers of the first page are also stored for
-    /// [`Tenant::post_stats_history`].
+    /// [`Tenant::post_stats_history`]. If the future is dropped, they are stored or not.
     pub async fn list_posts(&self, channel: &str, query: &ListQuery) -> Result<PostPage> {
         self.parts.accounts.list_posts(&self.id, channel, query).await
     }
 
-    /// Posts by id, with current statistics and covers. Posts that are deleted, private or of another account are
-    /// left out.
+    /// Posts by id, with current statistics and covers. Posts that are deleted, private or of another account are left
+    /// out. Dropping the future changes nothing.
     pub async fn get_posts(&self, channel: &str, ids: &[String]) -> Result<Vec<PostSummary>> {
         let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
             let ids = ids.to_vec();
@@ -149,12 +149,14 @@ impl Tenant {
         self.parts.accounts.call(&self.id, channel, &call).await
     }
 
-    /// The account's statistics, which are also stored for [`Tenant::stats_history`].
+    /// The account's statistics, which are also stored for [`Tenant::stats_history`]. If the future is dropped, they
+    /// are stored or not.
     pub async fn stats(&self, channel: &str) -> Result<Stats> {
         self.parts.accounts.stats(&self.id, channel).await
     }
 
-    /// The channel's statistics over time, oldest first; `since` in seconds since 1970.
+    /// The channel's statistics over time, oldest first; `since` in seconds since 1970. Dropping the future changes
+    /// nothing.
     ///
     /// # Errors
     /// `NotFound`.
@@ -162,9 +164,10 @@ impl Tenant {
         self.parts.accounts.stats_history(&self.id, channel, since).await
     }
 
-    /// A post's statistics over time, oldest first, by the platform's id ([`Job::post_id`]); `since` in seconds since 1970.
-    /// Workers read those of a channel's twenty newest posts as often as the channel's own, and they are kept as long.
-    /// Of equal ones in a row the first and the last are kept. Empty for other posts.
+    /// A post's statistics over time, oldest first, by the platform's id ([`Job::post_id`]); `since` in seconds since
+    /// 1970. Workers read those of a channel's twenty newest posts as often as the channel's own, and they are kept as
+    /// long. Of equal ones in a row the first and the last are kept. Empty for other posts. Dropping the future changes
+    /// nothing.
     ///
     /// # Errors
     /// `NotFound` for the channel.
@@ -187,8 +190,8 @@ impl Tenant {
         self.parts.media.picture(&self.id, app, address).await
     }
 
-    /// A picture at an address that a person typed for a post: as [`Tenant::picture`], under the rules for media, which need
-    /// no grant, and not kept.
+    /// A picture at an address that a person typed for a post: as [`Tenant::picture`], under the rules for media, which
+    /// need no grant, and not kept. Dropping the future changes nothing.
     ///
     /// # Errors
     /// As [`Tenant::picture`].
@@ -221,7 +224,8 @@ impl Tenant {
     }
 
     /// Adds a part to an upload; `offset` is the number of bytes that have arrived. With the last byte it becomes an
-    /// upload like any other, with the same id. If the part breaks off or the future is dropped, what arrived stays.
+    /// upload like any other, with the same id. If the part breaks off or the future is dropped, what was written stays:
+    /// ask where the upload ends, and send what follows.
     ///
     /// # Errors
     /// `NotFound`; `InvalidRequest` with the code `upload_offset` if the upload ends elsewhere, `upload_busy` while
@@ -235,7 +239,7 @@ impl Tenant {
         self.parts.uploads.append(&self.id, id, offset, bytes).await
     }
 
-    /// How much of an upload has arrived.
+    /// How much of an upload has arrived. Dropping the future changes nothing.
     ///
     /// # Errors
     /// `NotFound`.
@@ -320,7 +324,8 @@ impl Tenant {
 
     // ---- publish ------------------------------------------------------------------------------------
 
-    /// What the account may post now. Call this again for every form that is shown.
+    /// What the account may post now. Call this again for every form that is shown. Dropping the future changes
+    /// nothing.
     pub async fn publish_form(&self, channel: &str) -> Result<PublishForm> {
         let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
             Box::pin(async move { provider.get_publish_form(context, &account).await })
@@ -328,7 +333,8 @@ impl Tenant {
         self.parts.accounts.call(&self.id, channel, &call).await
     }
 
-    /// Checks a post as far as possible without posting it. Only findings of severity `error` prevent a post.
+    /// Checks a post as far as possible without posting it. Only findings of severity `error` prevent a post. Dropping
+    /// the future changes nothing.
     pub async fn check_post(&self, channel: &str, post: &Post, media: &[Media]) -> Result<Vec<Finding>> {
         let Parts { accounts, apps, media: library, .. } = &*self.parts;
         check_said(post, media)?;
@@ -378,8 +384,8 @@ impl Tenant {
         self.parts.publisher.list(&self.id, channel, status, None, limit, None).await
     }
 
-    /// The next page of the list of jobs: those after the job with the id `before`. Empty if that job does not
-    /// exist.
+    /// The next page of the list of jobs: those after the job with the id `before`. Empty if that job does not exist.
+    /// Dropping the future changes nothing.
     pub async fn jobs_before(
         &self,
         channel: Option<&str>,
@@ -391,6 +397,7 @@ impl Tenant {
     }
 
     /// Jobs of one group, newest first, and scheduled ones by their time; `before` as in [`Tenant::jobs_before`].
+    /// Dropping the future changes nothing.
     pub async fn jobs_in(
         &self,
         channel: Option<&str>,
@@ -427,14 +434,14 @@ impl Tenant {
         self.parts.publisher.wait(&self.id, id, longest).await
     }
 
-    /// Requests the cancellation of a job. What was already sent may still be posted; the job's final status says
-    /// so. A job that has ended does not change.
+    /// Requests the cancellation of a job. What was already sent may still be posted; the job's final status says so. A
+    /// job that has ended does not change. If the future is dropped, it is requested or not.
     pub async fn cancel_job(&self, id: &str) -> Result<Job> {
         self.parts.publisher.cancel(&self.id, self.by(), id).await
     }
 
-    /// Continues a job now: after a crash, a pause, or a change that a person made. A scheduled job is published now, and
-    /// its `publish_at` is gone.
+    /// Continues a job now: after a crash, a pause, or a change that a person made. A scheduled job is published now,
+    /// and its `publish_at` is gone. If the future is dropped, the job continues or stays as it was.
     ///
     /// # Errors
     /// `InvalidRequest` if it has ended.
@@ -442,8 +449,9 @@ impl Tenant {
         self.parts.publisher.resume(&self.id, self.by(), id).await
     }
 
-    /// Continues a job now with the component that its app currently runs, for example a repaired one. If
-    /// that component cannot read the job's state (`unsupported`), the job moves back automatically.
+    /// Continues a job now with the component that its app currently runs, for example a repaired one. If that
+    /// component cannot read the job's state (`unsupported`), the job moves back automatically. If the future is
+    /// dropped, the job is moved or stays as it was.
     ///
     /// # Errors
     /// `InvalidRequest` if the job has ended, or already has that component.
@@ -451,8 +459,8 @@ impl Tenant {
         self.parts.publisher.move_to_present(&self.id, self.by(), id).await
     }
 
-    /// Changes a job of which nothing can have been posted yet (another time, a visibility that is still
-    /// offered, consent to new words), and continues it.
+    /// Changes a job of which nothing can have been posted yet (another time, a visibility that is still offered,
+    /// consent to new words), and continues it. If the future is dropped, all of it is changed or nothing.
     ///
     /// # Errors
     /// `InvalidRequest` once it has ended or a request that may make the post was begun, and for a post that the
@@ -461,8 +469,8 @@ impl Tenant {
         self.parts.publisher.change(&self.id, self.by(), id, change).await
     }
 
-    /// Records what a person found after a job ended `unknown`. If it was posted, the job becomes `published`;
-    /// if not, it becomes `failed` and may be retried.
+    /// Records what a person found after a job ended `unknown`. If it was posted, the job becomes `published`; if not,
+    /// it becomes `failed` and may be retried. If the future is dropped, it is recorded or not.
     ///
     /// # Errors
     /// `InvalidRequest` if the job is not `unknown`.
@@ -470,14 +478,16 @@ impl Tenant {
         self.parts.publisher.resolve(&self.id, self.by(), id, found).await
     }
 
-    /// A new job for what an ended one did not publish. After `unknown`, `looked` says that the person has
-    /// looked and found nothing; better say it with [`Tenant::resolve_job`]. Asked for again it is the same new job, as
-    /// long as that has not ended without a post.
+    /// A new job for what an ended one did not publish. After `unknown`, `looked` says that the person has looked and
+    /// found nothing; better say it with [`Tenant::resolve_job`]. Asked for again it is the same new job, as long as
+    /// that has not ended without a post. If the future is dropped, the new job is stored or not; asking again finds
+    /// out.
     pub async fn retry_job(&self, id: &str, looked: bool) -> Result<Job> {
         self.parts.publisher.retry(&self.id, self.by(), id, looked).await
     }
 
-    /// Watches a job: returns the job, and a watch that reports each later change. Dropping the watch ends it.
+    /// Watches a job: returns the job, and a watch that reports each later change. Dropping the watch ends it. Dropping
+    /// the future changes nothing.
     ///
     /// # Errors
     /// `NotFound`.

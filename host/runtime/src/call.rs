@@ -63,7 +63,7 @@ pub trait Gate: Send + Sync {
 }
 
 /// The app's storage, by the rules of the contract's `storage`. Lengths of keys and values are checked
-/// before these functions are called.
+/// before these functions are called. A future that is dropped has had its whole effect or none.
 #[async_trait]
 pub trait ProviderStorage: Send + Sync {
     /// The value of a key, or None.

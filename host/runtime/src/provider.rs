@@ -156,7 +156,8 @@ impl Provider {
 
     // ---- connect ----------------------------------------------------------------------------
 
-    /// Begins a consent: returns where to send the browser, or the accounts at once.
+    /// Begins a consent: returns where to send the browser, or the accounts at once. Dropping the future ends the call;
+    /// where no browser is needed, the accounts are lost with it.
     pub async fn begin_connect(
         &self,
         cx: CallContext,
@@ -169,7 +170,8 @@ impl Provider {
         .await
     }
 
-    /// Completes a consent with the callback's query, decoded once. Uses up the callback's code.
+    /// Completes a consent with the callback's query, decoded once. Uses up the callback's code. Dropping the future
+    /// ends the call: the code may be used up, and the accounts are lost. Run it in a task of its own.
     pub async fn complete_connect(
         &self,
         cx: CallContext,
@@ -183,7 +185,8 @@ impl Provider {
         .await
     }
 
-    /// Exchanges the credentials for newer ones; the old ones may be invalid afterwards.
+    /// Exchanges the credentials for newer ones; the old ones may be invalid afterwards. Dropping the future ends the
+    /// call: the newer credentials may be lost. Run it in a task of its own.
     pub async fn refresh_credentials(
         &self,
         cx: CallContext,
@@ -196,7 +199,7 @@ impl Provider {
         .await
     }
 
-    /// Revokes the grant at the platform.
+    /// Revokes the grant at the platform. Dropping the future ends the call; the grant is revoked or not.
     pub async fn disconnect(&self, cx: CallContext, account: &Account) -> Result<(), CallError> {
         let account = abi::account_in(account);
         self.channel("disconnect", cx, Ok, |accessor, guest, _| {
@@ -207,7 +210,7 @@ impl Provider {
 
     // ---- read -------------------------------------------------------------------------------
 
-    /// The account's profile.
+    /// The account's profile. Dropping the future ends the call.
     pub async fn get_profile(&self, cx: CallContext, account: &Account) -> Result<Profile, CallError> {
         let account = abi::account_in(account);
         self.channel("get-profile", cx, abi::profile, |accessor, guest, _| {
@@ -216,7 +219,7 @@ impl Provider {
         .await
     }
 
-    /// The account's statistics.
+    /// The account's statistics. Dropping the future ends the call.
     pub async fn get_stats(&self, cx: CallContext, account: &Account) -> Result<Stats, CallError> {
         let account = abi::account_in(account);
         self.channel("get-stats", cx, abi::stats, |accessor, guest, _| {
@@ -225,7 +228,7 @@ impl Provider {
         .await
     }
 
-    /// One page of the account's posts, newest first.
+    /// One page of the account's posts, newest first. Dropping the future ends the call.
     pub async fn list_posts(
         &self,
         cx: CallContext,
@@ -239,7 +242,7 @@ impl Provider {
         .await
     }
 
-    /// Posts by id; deleted posts and posts of other accounts are left out.
+    /// Posts by id; deleted posts and posts of other accounts are left out. Dropping the future ends the call.
     pub async fn get_posts(
         &self,
         cx: CallContext,
@@ -255,7 +258,7 @@ impl Provider {
 
     // ---- publish ----------------------------------------------------------------------------
 
-    /// What the account may post now.
+    /// What the account may post now. Dropping the future ends the call.
     pub async fn get_publish_form(
         &self,
         cx: CallContext,
@@ -268,7 +271,8 @@ impl Provider {
         .await
     }
 
-    /// Checks a post as far as possible without posting it; its media is in the context.
+    /// Checks a post as far as possible without posting it; its media is in the context. Dropping the future ends the
+    /// call.
     pub async fn check_post(
         &self,
         cx: CallContext,
@@ -282,7 +286,7 @@ impl Provider {
         .await
     }
 
-    /// Plans a publish without side effects.
+    /// Plans a publish without side effects. Dropping the future ends the call.
     pub async fn begin_publish(
         &self,
         cx: CallContext,
@@ -296,7 +300,9 @@ impl Provider {
         .await
     }
 
-    /// One step of a publish. The `effect` of the previous step says what this call may do.
+    /// One step of a publish. The `effect` of the previous step says what this call may do. Dropping the future ends
+    /// the call: what it had sent may have been posted, so the next one is told that this one was interrupted
+    /// ([`Resume`]).
     pub async fn continue_publish(
         &self,
         cx: CallContext,
@@ -312,7 +318,8 @@ impl Provider {
         .await
     }
 
-    /// Requests the cancellation of a publish that has started.
+    /// Requests the cancellation of a publish that has started. Dropping the future ends the call; the publish is
+    /// cancelled or not.
     pub async fn cancel_publish(
         &self,
         cx: CallContext,
@@ -328,7 +335,7 @@ impl Provider {
 
     // ---- optional interfaces ----------------------------------------------------------------
 
-    /// Verifies and interprets a webhook request of an app, from the raw bytes.
+    /// Verifies and interprets a webhook request of an app, from the raw bytes. Dropping the future ends the call.
     pub async fn receive_webhook(
         &self,
         cx: CallContext,
@@ -347,7 +354,7 @@ impl Provider {
         settle(self.id(), "receive", answer, abi::receipt)
     }
 
-    /// Checks an app's settings.
+    /// Checks an app's settings. Dropping the future ends the call.
     pub async fn check_settings(
         &self,
         cx: CallContext,
@@ -366,7 +373,7 @@ impl Provider {
         settle(self.id(), "check-settings", answer, abi::findings)
     }
 
-    /// The guide through the platform's portal.
+    /// The guide through the platform's portal. Dropping the future ends the call.
     pub async fn guide(&self, cx: CallContext, addresses: Addresses) -> Result<Vec<GuideStep>, CallError> {
         let indices = self.optional(&self.0.parts.diagnostics, "guide", "diagnostics")?;
         let addresses = abi::addresses_in(addresses);

@@ -13,6 +13,7 @@ use http::Extensions;
 use social_channel::{Error, ErrorKind, Host, HostBuilder, Result, SecretText};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::auth::{Arrival, is_open};
 use crate::connection::{self, Line, Places};
@@ -42,8 +43,8 @@ impl Drop for SocketFile {
     }
 }
 
-/// Serves until `stop` resolves: [`Server::bind`] and [`Server::run`] in one call, for a host that does not
-/// need the addresses.
+/// Serves until `stop` resolves: [`Server::bind`] and [`Server::run`] in one call, for a host that does not need the
+/// addresses. If the future is dropped, see there.
 ///
 /// # Errors
 /// Those of both calls.
@@ -52,7 +53,7 @@ pub async fn serve(host: Host, config: Config, stop: impl Future<Output = ()> + 
 }
 
 impl Server {
-    /// Binds the addresses.
+    /// Binds the addresses. If the future is dropped, the addresses are released.
     ///
     /// # Errors
     /// `Misconfigured` if an address cannot be bound, with the reason.
@@ -109,8 +110,9 @@ impl Server {
         Ok(self.config.apply(builder, self.address()))
     }
 
-    /// Serves until `stop` resolves. Then it accepts no new request, ends event streams, waits for running
-    /// requests and calls, and stops the workers, so that the next start continues the jobs.
+    /// Serves until `stop` resolves. Then it accepts no new request, ends event streams, waits for running requests and
+    /// calls, and stops the workers, so that the next start continues the jobs. If the future is dropped, connections
+    /// break off and no new work starts; running jobs continue, and [`Host::shutdown`] waits for them.
     ///
     /// # Errors
     /// `Misconfigured` if the service would be open to everyone.
@@ -129,7 +131,7 @@ impl Server {
         for bound in self.bound {
             serving.spawn(serve_one(bound, app.clone(), state.clone(), places.clone()));
         }
-        let worker = workers.then(|| tokio::spawn(work(host.clone())));
+        let worker = workers.then(|| AbortOnDropHandle::new(tokio::spawn(work(host.clone()))));
         tokio::select! {
             () = stop => tracing::info!("stopping"),
             // A listener ends without a stop only if it failed.

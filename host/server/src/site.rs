@@ -63,8 +63,8 @@ impl<'a> Site<'a> {
         Site(host)
     }
 
-    /// Adds or replaces a file that a platform requests at `path`, for example the proof of ownership
-    /// that it offers for download.
+    /// Adds or replaces a file that a platform requests at `path`, for example the proof of ownership that it offers
+    /// for download. If the future is dropped, the file is the new one or the old one.
     ///
     /// # Errors
     /// `InvalidRequest` for an invalid path, a path that the service itself uses, and for large files.
@@ -103,7 +103,7 @@ impl<'a> Site<'a> {
         Ok(shown)
     }
 
-    /// All added files.
+    /// All added files. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
@@ -111,7 +111,7 @@ impl<'a> Site<'a> {
         Ok(self.0.documents::<Facts>(KIND).await?.iter().map(|file| self.show(file)).collect())
     }
 
-    /// A file and its bytes.
+    /// A file and its bytes. Dropping the future changes nothing.
     ///
     /// # Errors
     /// `NotFound`.
@@ -120,7 +120,7 @@ impl<'a> Site<'a> {
         Ok((self.show(&file), file.body.unwrap_or_default()))
     }
 
-    /// Removes a file.
+    /// Removes a file. If the future is dropped, it is removed or not.
     ///
     /// # Errors
     /// `NotFound`.
@@ -142,7 +142,7 @@ impl<'a> Site<'a> {
     }
 
     /// Runs all checks of an app that need no person: the library's checks, and whether the added files are reachable
-    /// from outside.
+    /// from outside. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Those of [`Host::check_settings`].

@@ -251,23 +251,26 @@ impl Apps {
     }
 
     pub(crate) async fn delete(&self, id: &str) -> Result<()> {
-        self.store.app(id).await?.ok_or_else(|| no_app(id))?;
-        match self.store.delete_app(id).await? {
-            0 => {
-                if let Ok(mut live) = self.live.lock() {
-                    live.remove(id);
-                }
-                match &self.own_kv {
-                    Some(kv) => storage::forget(&**kv, id).await,
-                    None => Ok(()),
-                }
+        let exists = self.exists(id).await?;
+        if exists {
+            let accounts = self.store.delete_app(id).await?;
+            if accounts > 0 {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    format!("the app {id} still has {accounts} connected channels"),
+                )
+                .with_remedy("disconnect them first"));
             }
-            accounts => Err(Error::new(
-                ErrorKind::InvalidRequest,
-                format!("the app {id} still has {accounts} connected channels"),
-            )
-            .with_remedy("disconnect them first")),
+            if let Ok(mut live) = self.live.lock() {
+                live.remove(id);
+            }
         }
+        // Also what a deletion left behind that was cut off here.
+        let forgotten = match &self.own_kv {
+            Some(kv) => storage::forget(&**kv, id).await?,
+            None => false,
+        };
+        if exists || forgotten { Ok(()) } else { Err(no_app(id)) }
     }
 
     /// The app for calls of `tenant`, with the component that its row currently names.

@@ -102,13 +102,15 @@ fn failure(error: StorageError) -> Error {
         .with_remedy("Check the embedding program's storage, then try again.")
 }
 
-/// Deletes all values of an app in an embedding program's own store.
-pub(super) async fn forget(store: &dyn KeyValueStore, app: &str) -> Result<()> {
+/// Deletes all values of an app in an embedding program's own store. False: there were none.
+pub(super) async fn forget(store: &dyn KeyValueStore, app: &str) -> Result<bool> {
+    let mut forgotten = false;
     loop {
         let keys = keys(store, app, "", None).await.map_err(failure)?;
         if keys.is_empty() {
-            return Ok(());
+            return Ok(forgotten);
         }
+        forgotten = true;
         for key in keys {
             store.delete(app, &key).await.map_err(failure)?;
         }
@@ -248,7 +250,7 @@ mod tests {
         assert_eq!(storage.list_keys("b/", None).await.unwrap(), ["b/1", "b/2", "b/3"]);
         assert_eq!(storage.list_keys("b/", Some("b/2")).await.unwrap(), ["b/3"]);
         assert_eq!(storage.list_keys("b/", Some("b/3")).await.unwrap(), [""; 0]);
-        forget(&*shelf, "app").await.unwrap();
+        assert!(forget(&*shelf, "app").await.unwrap() && !forget(&*shelf, "app").await.unwrap());
         assert_eq!(storage.list_keys("", None).await.unwrap(), [""; 0]);
     }
 

@@ -205,12 +205,11 @@ impl Uploads {
             held: false,
             created_at: self.clock.now_ms(),
         };
-        if !self.store.insert_upload(&row, begun.tenant_limit).await? {
+        if !self.store.insert_upload(&row, begun.tenant_limit, Some(&kind(tenant))).await? {
             self.delete_parts(tenant, id).await?;
             self.folder.remove(tenant, id).await;
             return Err(no_room(begun.tenant_limit.unwrap_or_default()));
         }
-        self.delete_parts(tenant, id).await?;
         tracing::info!(%tenant, upload = id, size = begun.size, "upload kept");
         Ok(())
     }

@@ -162,7 +162,7 @@ impl Uploads {
         };
         // The final check of the tenant's limit, because other uploads may have been stored meanwhile, also by
         // other processes.
-        let stored = self.store.insert_upload(&row, new.tenant_limit).await;
+        let stored = self.store.insert_upload(&row, new.tenant_limit, None).await;
         let failed = match stored {
             Ok(true) => None,
             Ok(false) => Some(no_room(new.tenant_limit.unwrap_or_default())),

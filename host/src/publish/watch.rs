@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use social_channel_runtime::error::Result;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::job::Job;
 use super::publisher::Publisher;
@@ -24,6 +25,10 @@ pub struct JobWatch {
     told: watch::Receiver<()>,
     /// The bytes that this process had sent at the last check.
     bytes: Option<u64>,
+    /// When they are checked next, and when it is time to look for writes of others: kept here, so that a caller that
+    /// drops each wait after a moment gets there too.
+    bytes_at: Instant,
+    others_at: Instant,
 }
 
 impl std::fmt::Debug for JobWatch {
@@ -46,7 +51,15 @@ impl Publisher {
             // Then there is only slow polling.
             Err(_) => watch::Sender::new(()).subscribe(),
         };
-        JobWatch { publisher: self.clone(), id: id.to_owned(), told, bytes: self.bytes_moved(id) }
+        let (now, bytes) = (Instant::now(), self.bytes_moved(id));
+        JobWatch {
+            publisher: self.clone(),
+            id: id.to_owned(),
+            told,
+            bytes,
+            bytes_at: now + BYTES,
+            others_at: now + OTHERS,
+        }
     }
 
     /// Call this after every write to a job.
@@ -68,25 +81,30 @@ impl Publisher {
 
 /// Reports when any job may have changed. Created by [`Tenant::watch_jobs`](crate::Tenant::watch_jobs).
 #[derive(Debug)]
-pub struct JobsWatch(watch::Receiver<()>);
+pub struct JobsWatch {
+    told: watch::Receiver<()>,
+    others_at: Instant,
+}
 
 impl Publisher {
     pub(crate) fn watch_all(&self) -> JobsWatch {
-        JobsWatch(self.changed.subscribe())
+        JobsWatch { told: self.changed.subscribe(), others_at: Instant::now() + OTHERS }
     }
 }
 
 impl JobsWatch {
-    /// Waits until a job was written, or it is time to look for writes of other processes and at the bytes sent.
+    /// Waits until a job was written, or it is time to look for writes of other processes and at the bytes sent. If the
+    /// future is dropped, the next wait reports what this one would have.
     pub async fn changed(&mut self) {
-        let _ = tokio::time::timeout(OTHERS, self.0.changed()).await;
+        let _ = tokio::time::timeout_at(self.others_at, self.told.changed()).await;
+        self.others_at = Instant::now() + OTHERS;
     }
 }
 
 impl JobWatch {
-    /// Waits until the job was written, its bytes changed, or it is time to check for writes of other processes.
+    /// Waits until the job was written, its bytes changed, or it is time to check for writes of other processes. If the
+    /// future is dropped, the next wait reports what this one would have.
     pub async fn changed(&mut self) {
-        let look = tokio::time::Instant::now() + OTHERS;
         loop {
             tokio::select! {
                 told = self.told.changed() => {
@@ -94,15 +112,18 @@ impl JobWatch {
                         break;
                     }
                     // The sender is gone. This does not happen in practice, since this watch's own entry keeps it.
-                    tokio::time::sleep_until(look).await;
+                    tokio::time::sleep_until(self.others_at).await;
                     break;
                 }
-                () = tokio::time::sleep(BYTES) => {}
+                () = tokio::time::sleep_until(self.bytes_at.min(self.others_at)) => {}
             }
-            if tokio::time::Instant::now() >= look || self.publisher.bytes_moved(&self.id) != self.bytes {
+            let now = Instant::now();
+            self.bytes_at = now + BYTES;
+            if now >= self.others_at || self.publisher.bytes_moved(&self.id) != self.bytes {
                 break;
             }
         }
+        self.others_at = Instant::now() + OTHERS;
         self.bytes = self.publisher.bytes_moved(&self.id);
     }
 }
@@ -120,6 +141,8 @@ impl Drop for JobWatch {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::FutureExt as _;
 
     use crate::host::Host;
@@ -141,5 +164,20 @@ mod tests {
         assert_eq!(publisher.watched.lock().unwrap().len(), 1);
         drop(same);
         assert!(publisher.watched.lock().unwrap().is_empty());
+    }
+
+    /// A program that also waits for something else drops the wait again and again, and must learn of other processes'
+    /// writes all the same.
+    #[tokio::test]
+    async fn a_wait_that_is_dropped_again_and_again_ends_when_it_is_time_to_look() {
+        const MOMENT: Duration = Duration::from_millis(50);
+        let host = Host::builder().open().await.unwrap();
+        let publisher = &host.parts.publisher;
+        let (mut one, mut all) = (publisher.watched("job_1"), publisher.watch_all());
+        let looked = async {
+            while tokio::time::timeout(MOMENT, one.changed()).await.is_err() {}
+            while tokio::time::timeout(MOMENT, all.changed()).await.is_err() {}
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(60), looked).await.is_ok());
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use social_channel_runtime::clock::millis;
-use social_channel_runtime::error::Result;
+use social_channel_runtime::error::{Error, Result};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -27,6 +27,13 @@ const OTHERS: Duration = Duration::from_secs(3);
 const EVENTS: i64 = 200_000;
 /// The minimum time between two polls, because each poll reads all followed jobs.
 const CALM: Duration = Duration::from_millis(100);
+
+/// A job whose run has begun.
+struct Taken {
+    tenant: TenantId,
+    job: String,
+    run: JoinHandle<String>,
+}
 
 impl Publisher {
     /// Runs a job in the background of this process, if background work is enabled.
@@ -62,10 +69,10 @@ impl Publisher {
                 if open.is_empty() {
                     break;
                 }
-                match self.acquire(self.clock.now_ms(), Some(&open), &[]).await {
-                    Ok(Some((tenant, row, lease))) => {
-                        due.retain(|(_, id)| *id != row.id);
-                        runs.push(tenant.clone(), self.run_alone(tenant, row, lease));
+                match self.take(self.clock.now_ms(), Some(open), Vec::new()).await {
+                    Ok(Some(taken)) => {
+                        due.retain(|(_, id)| *id != taken.job);
+                        runs.push(taken.tenant, taken.run);
                     }
                     Ok(None) => {
                         // Held by another worker, no longer due, or ended.
@@ -113,15 +120,14 @@ impl Publisher {
     /// Runs one job as far as possible without waiting. If the future is dropped, no new run starts; a running one
     /// continues.
     pub(super) async fn drive_until_idle(self: &Arc<Self>, tenant: &TenantId, id: &str) {
-        let only = [id.to_owned()];
         while !self.lifetime.is_stopping() {
             let woken = self.wake.woken();
             let mut taken = false;
-            match self.acquire(self.clock.now_ms(), Some(&only), &[]).await {
-                Ok(Some((tenant, row, lease))) => {
+            match self.take(self.clock.now_ms(), Some(vec![id.to_owned()]), Vec::new()).await {
+                Ok(Some(begun)) => {
                     taken = true;
                     // The task logs its own failures.
-                    let _ = self.run_alone(tenant, row, lease).await;
+                    let _ = begun.run.await;
                 }
                 Ok(None) => {}
                 Err(error) => tracing::error!(job = id, %error, "a job could not be worked on; trying again"),
@@ -143,14 +149,26 @@ impl Publisher {
         }
     }
 
-    /// Acquires a job that was due at `due`.
-    async fn acquire(
-        &self,
+    /// Acquires a job that was due at `due`, and begins its run. In a task of its own: a lease that is acquired for a
+    /// caller that is dropped meanwhile would be nobody's, and hold up the job and its channel until it ends.
+    async fn take(
+        self: &Arc<Self>,
         due: i64,
-        only: Option<&[String]>,
-        without: &[TenantId],
-    ) -> Result<Option<(TenantId, JobRow, Lease)>> {
-        self.store.acquire_job(&AskForJob { now: due, length: self.options.takeover, only, without }).await
+        only: Option<Vec<String>>,
+        without: Vec<TenantId>,
+    ) -> Result<Option<Taken>> {
+        let publisher = self.clone();
+        let task = self.lifetime.spawn(async move {
+            let length = publisher.options.takeover;
+            let ask = AskForJob { now: due, length, only: only.as_deref(), without: &without };
+            let acquired = publisher.store.acquire_job(&ask).await?;
+            Ok(acquired.map(|(tenant, row, lease)| Taken {
+                tenant: tenant.clone(),
+                job: row.id.clone(),
+                run: publisher.run_alone(tenant, row, lease),
+            }))
+        });
+        task.await.map_err(|error| Error::internal("looking for a due job broke off").with_source(error))?
     }
 
     /// One run of a job in its own task, which continues if the caller is dropped. Returns the job's
@@ -197,7 +215,7 @@ impl Publisher {
         let end = longest.map(|longest| Instant::now() + longest);
         // With a duration of zero, all jobs due at the start are run, however long that takes.
         let due_only = longest.filter(Duration::is_zero).map(|_| self.clock.now_ms());
-        let mut taken = 0;
+        let mut begun = 0;
         let mut runs = Runs::new(self.options.at_once);
         loop {
             let woken = self.wake.woken();
@@ -205,8 +223,8 @@ impl Publisher {
             let mut found = false;
             while !self.lifetime.is_stopping() && runs.has_room() && (!time_is_up || due_only.is_some()) {
                 let due = due_only.unwrap_or_else(|| self.clock.now_ms());
-                let acquired = match self.acquire(due, None, &runs.served()).await {
-                    Ok(acquired) => acquired,
+                let taken = match self.take(due, None, runs.served()).await {
+                    Ok(taken) => taken,
                     // A long-running worker retries while the database is locked; a single round returns the error.
                     Err(error) if longest.is_none() => {
                         tracing::error!(%error, "due jobs could not be looked for; trying again");
@@ -214,13 +232,13 @@ impl Publisher {
                     }
                     Err(error) => return Err(error),
                 };
-                let Some((tenant, row, lease)) = acquired else { break };
+                let Some(taken) = taken else { break };
                 found = true;
-                taken += 1;
-                runs.push(tenant.clone(), self.run_alone(tenant, row, lease));
+                begun += 1;
+                runs.push(taken.tenant, taken.run);
             }
             if runs.is_empty() && (self.lifetime.is_stopping() || time_is_up) && !found {
-                return Ok(taken);
+                return Ok(begun);
             }
             tokio::select! {
                 Some(_) = runs.next(), if !runs.is_empty() => {}

@@ -31,6 +31,7 @@ macro_rules! conformance {
                 what_was_under_way_for_an_ended_connection_counts_for_nothing_in_the_next,
                 name_and_picture_are_those_that_were_read_last,
                 a_refresh_that_was_overtaken_by_a_reconnect_stores_nothing,
+                refreshes_and_reconnects_at_once_leave_no_credentials_made_from_older_ones,
                 one_of_many_refreshers_holds_an_account,
                 health_is_noted_for_the_credentials_it_was_found_with,
                 a_consent_is_consumed_once_and_by_the_one_who_began_it,
@@ -69,6 +70,7 @@ macro_rules! conformance {
                 documents_change_together_and_end_with_their_time,
                 drafts_are_replaced_and_end_with_their_time,
                 uploads_keep_within_a_bound_and_go_when_nobody_needs_them,
+                an_upload_that_is_whole_ends_what_was_begun,
                 a_held_upload_outlives_its_jobs_until_it_is_let_go,
                 every_sealed_value_can_be_sealed_again_unless_somebody_wrote,
                 another_tenant_sees_nothing,
@@ -460,6 +462,35 @@ async fn a_refresh_that_was_overtaken_by_a_reconnect_stores_nothing(db: &Opened)
     let row = db.one.account(tenant(), "ch").await.unwrap().unwrap();
     assert_eq!((row.credentials, row.credentials_revision), (refreshed.clone(), 3));
     assert!(db.one.acquire_account(tenant(), "ch", LONG).await.unwrap().is_some(), "and it is free");
+}
+
+async fn refreshes_and_reconnects_at_once_leave_no_credentials_made_from_older_ones(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    for _ in 0..8 {
+        let before = db.one.account(tenant(), "ch").await.unwrap().unwrap().credentials_revision;
+        let written = race(db, |number, store| {
+            let new = db.account("ch", "42");
+            async move {
+                if number % 4 < 2 {
+                    let connected = store.connect_account(tenant(), &new, &|_| Ok(sealed("connected")));
+                    return connected.await.unwrap() == "ch";
+                }
+                let Some(lease) = store.acquire_account(tenant(), "ch", LONG).await.unwrap() else {
+                    return false;
+                };
+                let from = store.account(tenant(), "ch").await.unwrap().unwrap().credentials_revision;
+                let refreshed = sealed(&format!("refreshed from {from}"));
+                store.store_credentials(tenant(), "ch", &new, &refreshed, &lease).await.unwrap()
+            }
+        });
+        let written = written.await.into_iter().filter(|it| *it).count();
+        let row = db.one.account(tenant(), "ch").await.unwrap().unwrap();
+        assert_eq!(row.credentials_revision, before + i64::try_from(written).unwrap());
+        let from_the_last = sealed(&format!("refreshed from {}", row.credentials_revision - 1));
+        assert!([sealed("connected"), from_the_last].contains(&row.credentials), "{row:?}");
+        let lease = db.other.acquire_account(tenant(), "ch", LONG).await.unwrap();
+        db.other.release_account(tenant(), "ch", &lease.expect("it is free")).await.unwrap();
+    }
 }
 
 async fn one_of_many_refreshers_holds_an_account(db: &Opened) {
@@ -1261,8 +1292,8 @@ async fn what_a_tenant_keeps_is_counted(db: &Opened) {
 
 // ---- media and keys ---------------------------------------------------------------------------------
 
-async fn upload(db: &Opened, id: &str, size: i64) -> bool {
-    let row = UploadRow {
+fn upload_row(db: &Opened, id: &str, size: i64) -> UploadRow {
+    UploadRow {
         id: id.to_owned(),
         tenant: tenant().as_str().to_owned(),
         file_name: None,
@@ -1270,8 +1301,31 @@ async fn upload(db: &Opened, id: &str, size: i64) -> bool {
         size,
         held: false,
         created_at: db.now(),
+    }
+}
+
+async fn upload(db: &Opened, id: &str, size: i64) -> bool {
+    db.one.insert_upload(&upload_row(db, id, size), Some(100), None).await.unwrap()
+}
+
+async fn an_upload_that_is_whole_ends_what_was_begun(db: &Opened) {
+    for id in ["a", "b"] {
+        let begun = Document {
+            kind: "begun".to_owned(),
+            id: id.to_owned(),
+            facts: "{}".to_owned(),
+            body: None,
+            created_at: db.now(),
+            expires_at: None,
+        };
+        db.one.change_documents(&[DocumentChange::Put(begun)]).await.unwrap();
+    }
+    let whole = async |id, size| {
+        db.one.insert_upload(&upload_row(db, id, size), Some(100), Some("begun")).await.unwrap()
     };
-    db.one.insert_upload(&row, Some(100)).await.unwrap()
+    assert!(whole("a", 60).await && !whole("b", 41).await);
+    let left = db.other.documents("begun").await.unwrap();
+    assert_eq!(left.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["b"], "what has no room goes on");
 }
 
 async fn uploads_keep_within_a_bound_and_go_when_nobody_needs_them(db: &Opened) {
@@ -1416,7 +1470,7 @@ async fn tenants_are_known_by_what_they_have(db: &Opened) {
         created_at: db.now(),
         held: false,
     };
-    assert!(db.one.insert_upload(&file, None).await.unwrap());
+    assert!(db.one.insert_upload(&file, None, None).await.unwrap());
     for id in ["job_1", "job_2"] {
         db.one.insert_job(&of("c"), &db.job(id, "ch"), &JobMedia::default(), i64::MAX).await.unwrap();
     }

@@ -293,8 +293,14 @@ pub(crate) trait DraftStore: Send + Sync {
 /// Media that the host stores or serves.
 #[async_trait]
 pub(crate) trait MediaStore: Send + Sync {
-    /// Stores an upload. False: the tenant's uploads would exceed `limit` bytes in total, and nothing was written.
-    async fn insert_upload(&self, upload: &UploadRow, limit: Option<u64>) -> Result<bool>;
+    /// Stores an upload, and removes the document with its id of the kind `begun`, if it came in parts. False: the
+    /// tenant's uploads would exceed `limit` bytes in total, and nothing was written.
+    async fn insert_upload(
+        &self,
+        upload: &UploadRow,
+        limit: Option<u64>,
+        begun: Option<&str>,
+    ) -> Result<bool>;
     async fn upload(&self, tenant: &TenantId, id: &str) -> Result<Option<UploadRow>>;
     /// Newest first, up to `limit`; the ones after an upload, if given.
     async fn uploads(&self, tenant: &TenantId, limit: u32, after: Option<&str>) -> Result<Vec<UploadRow>>;

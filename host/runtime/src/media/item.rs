@@ -26,7 +26,8 @@ pub struct MediaItem {
 
 impl MediaItem {
     /// Opens what a caller named and finds out what it is. Reads at most a few MiB, and no longer than [`LOOK`] from an
-    /// address. Bytes that no platform can use are no error here; see [`MediaItem::fault`].
+    /// address. Bytes that no platform can use are no error here; see [`MediaItem::fault`]. Dropping the future ends
+    /// it.
     ///
     /// # Errors
     /// `InvalidRequest` (field `media`) if there is no usable media, `DeniedByPolicy` for an address in a
@@ -40,7 +41,7 @@ impl MediaItem {
         Self::open_at(media, path, egress).await
     }
 
-    /// Like `open`, with the path of the media unless it is a URL.
+    /// Like `open`, with the path of the media unless it is a URL. Dropping the future ends it.
     pub async fn open_at(media: &Media, path: Option<&Path>, egress: &Egress) -> Result<MediaItem> {
         let opening = Self::look_at(media, path, egress);
         if path.is_some() {
@@ -101,7 +102,7 @@ impl MediaItem {
         Ok(MediaItem { reference, source: item.source, damage })
     }
 
-    /// Opens the very same bytes again.
+    /// Opens the very same bytes again. Dropping the future ends it.
     ///
     /// # Errors
     /// `InvalidRequest` if the bytes have changed, `Unavailable` if they cannot be read now,
@@ -115,7 +116,7 @@ impl MediaItem {
         Self::reopen_at(reference, path, egress).await
     }
 
-    /// Like `reopen`, with the path of the media unless it is a URL.
+    /// Like `reopen`, with the path of the media unless it is a URL. Dropping the future ends it.
     pub async fn reopen_at(
         reference: &MediaReference,
         path: Option<&Path>,
@@ -177,8 +178,8 @@ impl MediaItem {
         self.damage.map(|damage| damage.error(name.as_deref().unwrap_or("the file")))
     }
 
-    /// Whether the bytes can be read now, for media at an address: asks for the first of them. A file was looked at when
-    /// it was opened.
+    /// Whether the bytes can be read now, for media at an address: asks for the first of them. A file was looked at
+    /// when it was opened. Dropping the future ends it.
     ///
     /// # Errors
     /// What keeps them from being read.

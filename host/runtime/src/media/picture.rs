@@ -41,7 +41,8 @@ pub async fn picture(address: &str, egress: &Egress) -> Result<Picture> {
     fetched(address, egress, Egress::route).await
 }
 
-/// Fetches a picture at an address that a person typed: under the rules for media, which need no grant.
+/// Fetches a picture at an address that a person typed: under the rules for media, which need no grant. Dropping the
+/// future ends it.
 ///
 /// # Errors
 /// As [`picture`].

@@ -27,7 +27,7 @@ pub struct Fetched {
     pub date: Option<i64>,
 }
 
-/// Reads at most `limit` bytes.
+/// Reads at most `limit` bytes. Dropping the future ends it.
 ///
 /// # Errors
 /// A sentence that says why nothing was read.

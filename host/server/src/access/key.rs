@@ -68,7 +68,8 @@ impl ApiKey {
 }
 
 impl Access<'_> {
-    /// Creates a key for one tenant, or for the operator.
+    /// Creates a key for one tenant, or for the operator. If the future is dropped, the key may exist, although nobody
+    /// has its text: it is listed, and can be revoked.
     ///
     /// # Errors
     /// `InvalidRequest` for a name that is empty or longer than 100 characters, `QuotaExceeded` if the tenant has 200.
@@ -116,7 +117,7 @@ impl Access<'_> {
         Ok(CreatedApiKey { key: ApiKey::new(document), text: SecretText::new(text) })
     }
 
-    /// All keys, or those of one tenant, newest first.
+    /// All keys, or those of one tenant, newest first. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
@@ -133,7 +134,7 @@ impl Access<'_> {
         }
     }
 
-    /// Whether any key exists.
+    /// Whether any key exists. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
@@ -141,7 +142,8 @@ impl Access<'_> {
         self.0.has_documents(API_KEY).await
     }
 
-    /// Revokes a key, which is invalid from now on. With a tenant, only that tenant's keys can be revoked.
+    /// Revokes a key, which is invalid from now on. With a tenant, only that tenant's keys can be revoked. If the
+    /// future is dropped, it is revoked or not.
     ///
     /// # Errors
     /// `NotFound`.
@@ -157,7 +159,7 @@ impl Access<'_> {
             .with_remedy("see the list of keys; it may have been revoked already"))
     }
 
-    /// The key with this text.
+    /// The key with this text. If the future is dropped, its use is noted or not.
     ///
     /// # Errors
     /// Failures of the database.

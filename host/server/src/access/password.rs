@@ -59,7 +59,8 @@ impl Password {
 }
 
 impl Access<'_> {
-    /// Sets the password without a name, or removes it. Browsers that signed in with it are signed out.
+    /// Sets the password without a name, or removes it. Browsers that signed in with it are signed out. If the future
+    /// is dropped, all of this happens or nothing.
     ///
     /// # Errors
     /// `InvalidRequest` for one that is too short or too long.
@@ -74,7 +75,8 @@ impl Access<'_> {
         Ok(())
     }
 
-    /// Adds a person, or gives one another password. Browsers in which that person signed in are signed out.
+    /// Adds a person, or gives one another password. Browsers in which that person signed in are signed out. If the
+    /// future is dropped, all of this happens or nothing.
     ///
     /// # Errors
     /// `InvalidRequest` for a name that nobody can have, and for a password that is too short or too long.
@@ -88,7 +90,7 @@ impl Access<'_> {
         Ok(person)
     }
 
-    /// Removes a person, who is signed out everywhere.
+    /// Removes a person, who is signed out everywhere. If the future is dropped, all of this happens or nothing.
     ///
     /// # Errors
     /// `NotFound`.
@@ -104,7 +106,7 @@ impl Access<'_> {
         Ok(())
     }
 
-    /// All named persons, by name.
+    /// All named persons, by name. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
@@ -116,7 +118,7 @@ impl Access<'_> {
         Ok(found.filter_map(person).collect())
     }
 
-    /// Whether anybody has a password; if not, nobody can sign in.
+    /// Whether anybody has a password; if not, nobody can sign in. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
@@ -125,7 +127,7 @@ impl Access<'_> {
         self.0.has_documents(PASSWORD).await
     }
 
-    /// Whether there is a password without a name.
+    /// Whether there is a password without a name. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
@@ -137,7 +139,8 @@ impl Access<'_> {
         Ok(self.0.document(PASSWORD, id).await?.as_ref().map(Password::new))
     }
 
-    /// Whether this is the password without a name. Deliberately takes some hundredths of a second.
+    /// Whether this is the password without a name. Deliberately takes some hundredths of a second. Dropping the future
+    /// changes nothing.
     ///
     /// # Errors
     /// Failures of the database.

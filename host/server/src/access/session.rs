@@ -44,7 +44,7 @@ pub(crate) struct SignedIn {
 }
 
 impl Access<'_> {
-    /// Signs a browser with this cookie in, without a name.
+    /// Signs a browser with this cookie in, without a name. If the future is dropped, it is signed in or not.
     ///
     /// # Errors
     /// Failures of the database.
@@ -89,7 +89,7 @@ impl Access<'_> {
         Ok(now.map(|now| SignedIn { person: now.name }))
     }
 
-    /// Ends the session of a browser.
+    /// Ends the session of a browser. If the future is dropped, it is ended or not.
     ///
     /// # Errors
     /// Failures of the database.

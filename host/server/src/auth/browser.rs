@@ -166,8 +166,9 @@ impl Browser {
         self.acts_for(token.get(PROOF..).unwrap_or_default()).map(|()| true)
     }
 
-    /// Signs in with the password of this name, or with the one that has no name. The response must include the returned
-    /// cookie.
+    /// Signs in with the password of this name, or with the one that has no name. The response must include the
+    /// returned cookie. If the future is dropped, the attempt counts, and a session may be stored whose cookie nobody
+    /// has.
     ///
     /// # Errors
     /// A problem for the person: a wrong name or password (the problem does not say which), or too many attempts.
@@ -198,7 +199,8 @@ impl Browser {
         Ok(SignIn(set_cookie(&cookie, state.config())))
     }
 
-    /// Signs out. The browser's cookie no longer gives access.
+    /// Signs out. The browser's cookie no longer gives access. If the future is dropped, the browser is signed out or
+    /// not.
     ///
     /// # Errors
     /// The database's.

@@ -69,7 +69,7 @@ async fn fill(db: &Opened) {
             held: false,
             created_at: db.now(),
         };
-        assert!(db.one.insert_upload(&upload, None).await.unwrap());
+        assert!(db.one.insert_upload(&upload, None, None).await.unwrap());
         let link = MediaLinkRow {
             id: name.to_owned(),
             tenant: tenant().as_str().to_owned(),

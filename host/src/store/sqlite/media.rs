@@ -37,7 +37,12 @@ fn media_link(row: &SqliteRow) -> sqlx::Result<MediaLinkRow> {
 
 #[async_trait]
 impl MediaStore for Sqlite {
-    async fn insert_upload(&self, upload: &UploadRow, limit: Option<u64>) -> Result<bool> {
+    async fn insert_upload(
+        &self,
+        upload: &UploadRow,
+        limit: Option<u64>,
+        begun: Option<&str>,
+    ) -> Result<bool> {
         write!(self for &upload.tenant, db => {
             if let Some(limit) = limit {
                 let kept: i64 = sqlx::query_scalar("SELECT coalesce(sum(size), 0) FROM uploads WHERE tenant = ?")
@@ -60,8 +65,15 @@ impl MediaStore for Sqlite {
             .bind(upload.held)
             .bind(upload.created_at)
             .execute(&mut *db)
-            .await
-            .map(|_| true)
+            .await?;
+            if let Some(kind) = begun {
+                sqlx::query("DELETE FROM documents WHERE kind = ? AND id = ?")
+                    .bind(kind)
+                    .bind(&upload.id)
+                    .execute(&mut *db)
+                    .await?;
+            }
+            Ok(true)
         })
     }
 
