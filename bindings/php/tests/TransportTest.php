@@ -240,6 +240,35 @@ final class TransportTest extends TestCase
         self::assertSame(0, $code);
     }
 
+    /** Closing ends when the database is closed, so a child need not wait for it. */
+    public function testAChildOfForkOpensAtOnceWhatItsParentClosed(): void
+    {
+        $script = <<<'PHP'
+            require $argv[1];
+            $open = static fn () => new SocialChannel\Host(['library' => $argv[2], 'data' => $argv[3]]);
+            for ($round = 0; $round < 5; $round++) {
+                $host = $open();
+                $host->channels();
+                $host->close();
+                $pid = pcntl_fork();
+                if ($pid === 0) {
+                    $child = $open();
+                    echo count($child->channels()), ' ';
+                    $child->close();
+                    exit(0);
+                }
+                pcntl_waitpid($pid, $status);
+                echo pcntl_wexitstatus($status), "\n";
+            }
+            PHP;
+        $folder = new Folder();
+        $autoload = dirname(__DIR__) . '/autoload.php';
+        $words = [PHP_BINARY, '-r', $script, '--', $autoload, Built::library(), "$folder->path/data"];
+        [$code, $output, $said] = Program::run($words);
+        self::assertSame(str_repeat("0 0\n", 5), $output, $said);
+        self::assertSame(0, $code);
+    }
+
     /** A process that ends while the library's threads work must not crash. */
     public function testAProcessEndsCleanlyWithItsHostOpen(): void
     {

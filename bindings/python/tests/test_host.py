@@ -126,6 +126,23 @@ def test_a_child_of_fork_is_refused(stage):
     stage.host.apps()
 
 
+def test_a_child_of_fork_opens_at_once_what_its_parent_closed(stage, tmp_path):
+    channel = stage.connect()
+    stage.host.close()
+    for _ in range(5):
+        with Host(data=tmp_path / "data", cache=CACHE) as host:
+            assert host.tenant().profile(channel.id).display_name == "Test"
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                with Host(data=tmp_path / "data", cache=CACHE) as host:
+                    code = 0 if host.tenant().profile(channel.id).display_name == "Test" else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_asyncio_waits_without_holding_the_loop(tmp_path):
     async def story():
         async with await AsyncHost.open(data=tmp_path, cache=CACHE, limits={"idle_ms": 1_500}) as host:

@@ -117,6 +117,13 @@ impl Publisher {
     ) -> Result<Job> {
         let row = self.row(tenant, id).await?;
         may_retry(row.status, looked)?;
+        // One that was accepted is found also when the account, the form or the media is not what it was.
+        if let Some(made) = self.store.other_attempt(tenant, id).await? {
+            if !made.status.has_ended() {
+                self.follow(tenant, &made.id);
+            }
+            return self.show(tenant, made);
+        }
         self.room.check_disk()?;
         let account = self.accounts.row(tenant, &row.channel).await?;
         let app = self.apps.of_account(tenant, &account).await?;

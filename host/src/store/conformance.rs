@@ -665,11 +665,14 @@ async fn of_the_attempts_at_one_post_one_may_come_to_something(db: &Opened) {
     db.with_app().await.connect("ch", "42").await;
     let attempt = async |store: &Arc<dyn Store>, id: &str, of: &str| {
         let job = JobRow { retry_of: Some(of.to_owned()), ..db.job(id, "ch") };
-        match store.insert_job(tenant(), &job, &JobMedia::default(), i64::MAX).await.unwrap() {
+        let found = db.other.other_attempt(tenant(), of).await.unwrap().map(|other| other.id);
+        let inserted = match store.insert_job(tenant(), &job, &JobMedia::default(), i64::MAX).await.unwrap() {
             InsertedJob::Stored => id.to_owned(),
             InsertedJob::Repeated(other) => other.id,
             other => panic!("{other:?}"),
-        }
+        };
+        assert_eq!(found.unwrap_or_else(|| id.to_owned()), inserted, "asked for alone it is the same");
+        inserted
     };
     let end = async |id: &str, status: JobStatus| {
         let ask =

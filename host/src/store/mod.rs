@@ -184,6 +184,8 @@ pub(crate) trait JobStore: Send + Sync {
     ) -> Result<InsertedJob>;
     async fn job(&self, tenant: &TenantId, id: &str) -> Result<Option<JobRow>>;
     async fn job_of_key(&self, tenant: &TenantId, idempotency_key: &str) -> Result<Option<JobRow>>;
+    /// The attempt that `insert_job` would return instead of storing another one at the post of `job`.
+    async fn other_attempt(&self, tenant: &TenantId, job: &str) -> Result<Option<JobRow>>;
     /// As many as `filter.limit`, unless there are no more.
     async fn jobs(&self, tenant: &TenantId, filter: &JobFilter) -> Result<Vec<JobRow>>;
     /// The status and due times of these jobs; missing jobs are left out.

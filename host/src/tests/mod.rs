@@ -54,3 +54,23 @@ async fn one_that_is_being_loaded_keeps_no_other_waiting() {
     drop(loading);
     assert_eq!(wanting.await.unwrap_err().kind, crate::ErrorKind::LoadFailed, "it was never installed");
 }
+
+#[tokio::test]
+async fn a_doubtful_disk_is_a_finding_of_every_app() {
+    let mut host = crate::Host::builder().background(false).open().await.unwrap();
+    let provider = host.load_provider(&version(1)).await.unwrap().provider.descriptor.id;
+    host.put_app("app", crate::AppConfig { provider: Some(provider), ..crate::AppConfig::default() })
+        .await
+        .unwrap();
+    let found = async |host: &crate::Host| {
+        let all = host.check_settings("app").await.unwrap();
+        all.into_iter().find(|finding| finding.subject == "database")
+    };
+    assert!(found(&host).await.is_none(), "in memory there is no disk to doubt");
+    // As of a database on FUSE, where these tests do not run.
+    let parts = std::sync::Arc::get_mut(&mut host.parts).unwrap();
+    parts.diagnosis.disk_doubt = Some("The database lies on virtiofs (FUSE).".to_owned());
+    let finding = found(&host).await.unwrap();
+    assert_eq!(finding.severity, crate::model::Severity::Warning);
+    assert!(finding.message.contains("virtiofs") && finding.remedy.unwrap().contains("local disk"));
+}

@@ -94,12 +94,21 @@ pub(super) fn read_key_file(path: &Path) -> Result<Option<Zeroizing<String>>> {
             Ok(Some(Zeroizing::new(text)))
         }
         Err(error) if error.kind() == IoKind::NotFound => Ok(None),
-        Err(error) => Err(Error::new(
-            ErrorKind::Misconfigured,
-            format!("the key file {} cannot be read: {}", path.display(), whose(path)),
-        )
-        .with_remedy("let the user of this program own the file (chown), or run the program as its owner")
-        .with_source(error)),
+        Err(error) => {
+            let (why, remedy) = match error.kind() {
+                IoKind::PermissionDenied => (
+                    whose(path),
+                    "let the user of this program own the file (chown) and read it (chmod 600), or run the program as its \
+                     owner",
+                ),
+                _ => (
+                    error.to_string(),
+                    "put a file with the master key there, or name the file that holds it",
+                ),
+            };
+            let message = format!("the key file {} cannot be read: {why}", path.display());
+            Err(Error::new(ErrorKind::Misconfigured, message).with_remedy(remedy).with_source(error))
+        }
     }
 }
 

@@ -159,3 +159,45 @@ async fn a_start_on_a_full_disk_says_so() {
     assert!(error["message"].as_str().unwrap().contains("the disk is full"), "{error}");
     assert!(error["remedy"].as_str().unwrap().contains("free disk space"), "{error}");
 }
+
+/// Of a key that cannot be read it is said whose it is, and who wants to read it.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_another_user_names_both_users() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+    const NOBODY: u32 = 65_534;
+    let stage = Stage::empty().await.unwrap();
+    let we = std::fs::metadata(stage.folder.path()).unwrap().uid();
+    let mut command = stage.command(["apps", "list"]);
+    command.env_remove("SOCIAL_CHANNEL_MASTER_KEY");
+    // Root can read everything, so it runs the program as nobody; anybody else may not read what is root's.
+    let (key, user) = if we == 0 {
+        let (key, data) = (stage.path("root.key"), stage.path("nobodys"));
+        std::fs::write(&key, "00".repeat(32)).unwrap();
+        std::fs::create_dir(&data).unwrap();
+        chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
+        for (path, mode) in [(key.as_path(), 0o600), (stage.folder.path(), 0o755)] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        command.env("SOCIAL_CHANNEL_DATA", data).uid(NOBODY).gid(NOBODY);
+        (key, NOBODY)
+    } else {
+        ("/etc/shadow".into(), we)
+    };
+    let ran = finish(command.arg("--key-file").arg(&key).spawn().unwrap()).await.unwrap();
+    assert_eq!(ran.code, i32::from(ErrorKind::Misconfigured.exit_code()), "{ran:?}");
+    let said = format!(
+        "{} cannot be read: it belongs to user 0, and this program runs as user {user}",
+        key.display()
+    );
+    assert!(ran.stderr.contains(&said) && ran.stderr.contains("chown"), "{ran:?}");
+
+    // What cannot be read for another reason is not a matter of owners.
+    let folder = stage.path("folder.key");
+    std::fs::create_dir(&folder).unwrap();
+    let mut command = stage.command(["apps", "list", "--key-file"]);
+    command.arg(&folder).env_remove("SOCIAL_CHANNEL_MASTER_KEY");
+    let ran = finish(command.spawn().unwrap()).await.unwrap();
+    assert!(ran.stderr.contains("directory") && !ran.stderr.contains("belongs to user"), "{ran:?}");
+    assert!(ran.stderr.contains("hint: put a file with the master key there"), "{ran:?}");
+}

@@ -77,6 +77,22 @@ async fn a_time_that_is_over_or_in_milliseconds_is_refused() {
     assert!(jobs(&stage).await.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_form_no_longer_takes_is_not_tried_again() {
+    let (stage, channel) = Stage::connected().await.unwrap();
+    stage.video(6_000_000).unwrap();
+    let words = format!(
+        "publish {channel} clip.mp4 --text x --visibility PUBLIC_TO_EVERYONE --publish-at +2h --no-wait --format json"
+    );
+    let id = stage.say(&words).await.unwrap().done().json()["id"].as_str().unwrap().to_owned();
+    stage.say(&format!("jobs cancel {id}")).await.unwrap();
+    stage.simulator.edit(|world| world.accounts.iter_mut().for_each(|account| account.private = true));
+    let ran = stage.say(&format!("jobs retry {id}")).await.unwrap();
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("does not offer visibility") && ran.stderr.contains("hint: "), "{ran:?}");
+    assert_eq!(jobs(&stage).await.len(), 1, "nothing is stored");
+}
+
 async fn jobs(stage: &Stage) -> Vec<Value> {
     let Value::Array(jobs) = stage.say("jobs list --format json").await.unwrap().done().json() else {
         unreachable!("jobs are a list");

@@ -13,9 +13,15 @@ async fn serve_answers_with_a_simulator_and_ends_at_ctrl_c() {
     let address = first.strip_prefix("listening on ").unwrap();
     let answer = browser(false).unwrap().get(format!("{address}/healthz")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
+    let apps = format!("{address}/api/v1/apps");
+    let forwarded = browser(false).unwrap().get(&apps).header("x-forwarded-for", "203.0.113.9");
+    assert_eq!(forwarded.send().await.unwrap().status(), 403);
+    assert_eq!(browser(false).unwrap().get(&apps).send().await.unwrap().status(), 200);
     interrupt(&child).await.unwrap();
     let ended = finish(child).await.unwrap();
     assert_eq!(ended.code, 0, "{ended:?}");
+    let open = "is open to everybody on this machine until a password is set; what comes through a proxy is refused there";
+    assert!(ended.stderr.contains(open), "{ended:?}");
     let apps = stage.say("apps list --format json").await.unwrap().done().json();
     assert_eq!(apps[0]["id"], "tiktok", "the simulated app was made");
 }

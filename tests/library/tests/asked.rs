@@ -360,3 +360,26 @@ async fn a_channel_is_called_and_looks_as_it_was_read_last() {
     let error = stage.tenant.picture(APP, &seen.avatar_url.unwrap()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_form_no_longer_takes_is_not_tried_again() {
+    let (stage, clock) = moved().await;
+    let channel = stage.connect().await.unwrap().id;
+    let job = stage.tenant.publish(&channel, request("x", stage.video(4_096).unwrap())).await.unwrap();
+    stage.tenant.cancel_job(&job.id).await.unwrap();
+    assert_eq!(work_on(&stage, &clock, &job.id).await, JobStatus::Cancelled);
+    // Meanwhile the account became private, so its posts are for everybody no more.
+    let set_private = |private: bool| {
+        stage.simulator.edit(|world| world.accounts.iter_mut().for_each(|account| account.private = private));
+        stage.advance(&clock, Duration::from_secs(3_600));
+    };
+    set_private(true);
+    is_invalid(&stage.tenant.retry_job(&job.id, false).await.unwrap_err(), "visibility");
+    assert_eq!(stage.tenant.jobs(None, None, 9).await.unwrap().len(), 1, "nothing is stored");
+    set_private(false);
+    let again = stage.tenant.retry_job(&job.id, false).await.unwrap();
+    assert_ne!(again.id, job.id);
+    // One that was accepted is told again, whatever the form takes now.
+    set_private(true);
+    assert_eq!(stage.tenant.retry_job(&job.id, false).await.unwrap().id, again.id);
+}

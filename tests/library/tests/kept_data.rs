@@ -240,3 +240,62 @@ async fn a_database_without_its_key_is_refused_and_gets_no_new_one() {
         .await
         .unwrap();
 }
+
+/// Files of the database that this process has open.
+#[cfg(target_os = "linux")]
+fn open_files(folder: &Path) -> Vec<PathBuf> {
+    let all = std::fs::read_dir("/proc/self/fd").unwrap();
+    let targets = all.filter_map(|one| std::fs::read_link(one.ok()?.path()).ok());
+    targets.filter(|target| target.starts_with(folder)).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_was_closed_has_nothing_of_its_database_open() {
+    let stage = Stage::new().await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    stage.tenant.profile(&channel).await.unwrap();
+    let folder = stage.folder.path().canonicalize().unwrap();
+    assert!(!open_files(&folder).is_empty());
+    stage.host.close(library_tests::PATIENCE).await;
+    // At once: a child after fork, or another process, opens it next.
+    assert_eq!(open_files(&folder), Vec::<PathBuf>::new());
+    assert!(stage.tenant.channels().await.is_err(), "every later call fails");
+    assert_eq!(
+        stage.second_host().await.unwrap().tenant(TenantId::default()).channels().await.unwrap().len(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_kept_for_as_long_as_the_setting_says_and_their_keys_with_them() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let clock = std::sync::Arc::new(social_channel::MovedClock::default());
+    let ours = clock.clone();
+    let stage = Stage::in_world(library_tests::world(), |builder| {
+        builder.clock(ours).background(false).keep_jobs(10 * DAY)
+    })
+    .await
+    .unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    let mut post = library_tests::request("soup", stage.video(4_096).unwrap());
+    post.idempotency_key = Some("once".to_owned());
+    let job = stage.tenant.publish(&channel, post.clone()).await.unwrap().id;
+    assert_eq!(stage.to_the_end(&clock, &job).await.unwrap().status, JobStatus::Published);
+    let mut later = library_tests::request("later", stage.video(4_096).unwrap());
+    later.publish_at = Some(social_channel::Clock::now_ms(&*clock) / 1000 + 30 * 24 * 3600);
+    let open = stage.tenant.publish(&channel, later).await.unwrap().id;
+
+    stage.advance(&clock, 9 * DAY);
+    stage.host.work(Some(Duration::ZERO)).await.unwrap();
+    assert_eq!(stage.tenant.publish(&channel, post.clone()).await.unwrap().id, job, "the key is known");
+    stage.advance(&clock, 2 * DAY);
+    stage.host.work(Some(Duration::ZERO)).await.unwrap();
+    library_tests::until("an ended job is removed", async || {
+        let gone = stage.tenant.job(&job).await.err();
+        gone.map(|error| assert_eq!(error.kind, ErrorKind::NotFound))
+    })
+    .await;
+    assert_eq!(stage.tenant.job(&open).await.unwrap().status, JobStatus::Active, "it has not ended");
+    assert_ne!(stage.tenant.publish(&channel, post).await.unwrap().id, job, "the key is forgotten");
+}

@@ -25,9 +25,10 @@ pub(crate) async fn guard(
     if let Some(sign) = sign_of_a_proxy(request.version(), headers)
         && !is_for_others(&request)
     {
-        match is_open(&state, request.extensions().get::<Arrival>()).await {
+        let arrival = request.extensions().get::<Arrival>();
+        match is_open(&state, arrival).await {
             Ok(false) => {}
-            Ok(true) => return through_a_proxy(sign).into_response(),
+            Ok(true) => return through_a_proxy(sign, arrival).into_response(),
             Err(error) => return Problem::from(error).into_response(),
         }
     }
@@ -58,7 +59,15 @@ pub(crate) async fn guard(
     next.run(request).await
 }
 
-fn through_a_proxy(sign: &str) -> Problem {
+fn through_a_proxy(sign: &str, arrival: Option<&Arrival>) -> Problem {
+    if matches!(arrival, Some(Arrival::Unix)) {
+        return Problem::not_allowed(
+            &format!(
+                "the request came through a proxy ({sign}) to the socket, whose callers are the operator: everybody whom the proxy lets through would be"
+            ),
+            "let the proxy hand on to a port (`listen`) and set a password (`social-channel keys password`)",
+        );
+    }
     Problem::not_allowed(
         &format!(
             "the request came through a proxy ({sign}), and this service has no password: everybody whom the proxy lets through would be its operator"

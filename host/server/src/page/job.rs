@@ -416,7 +416,13 @@ async fn retry(
     Path(Named { job }): Path<Named>,
     _: Form,
 ) -> Answer {
-    Ok(to(&browser.tenant(&state).retry_job(&job, false).await?.id))
+    match browser.tenant(&state).retry_job(&job, false).await {
+        Ok(made) => Ok(to(&made.id)),
+        Err(error) if error.kind == ErrorKind::InvalidRequest => {
+            draw(&state, &browser, &job, None, Some(&error)).await
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn resolve(

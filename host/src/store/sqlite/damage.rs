@@ -185,6 +185,7 @@ async fn look(db: &Opened, case: &str) {
             ("posts sampled", store.posts_sampled_at(tenant(), name).await.map(|it| it.is_some())),
             ("job", store.job(tenant(), name).await.map(|it| it.is_some())),
             ("job of key", store.job_of_key(tenant(), name).await.map(|it| it.is_some())),
+            ("other attempt", store.other_attempt(tenant(), name).await.map(|_| name == "good")),
             ("history", store.job_history(tenant(), name, 0, 99).await.map(|it| !it.is_empty())),
             ("event", store.waiting_event(name).await.map(|it| it.is_some())),
             ("upload", store.upload(tenant(), name).await.map(|it| it.is_some())),

@@ -278,6 +278,16 @@ impl JobStore for Sqlite {
         row::one("jobs", row, job_row)
     }
 
+    async fn other_attempt(&self, tenant: &TenantId, job: &str) -> Result<Option<JobRow>> {
+        let row = sqlx::query(OTHER_ATTEMPT)
+            .bind(tenant.as_str())
+            .bind(job)
+            .fetch_optional(&mut *self.reader(tenant).await?)
+            .await
+            .map_err(failure)?;
+        row::one("jobs", row, job_row)
+    }
+
     async fn jobs(&self, tenant: &TenantId, filter: &JobFilter) -> Result<Vec<JobRow>> {
         // A page begins where the one before ended, by an index: what lies before it is not read again.
         let scheduled = filter.group.and_then(JobGroup::scheduled);

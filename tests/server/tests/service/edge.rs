@@ -223,6 +223,46 @@ async fn what_comes_through_a_proxy_is_not_the_operators() {
     Access::of(&stage.host).set_password(Some(SecretText::new("correct horse"))).await.unwrap();
     let answer = running.raw(&get("1.1", list, forwarded[0])).await;
     assert!(answer.starts_with("HTTP/1.1 401"), "with a password proxies are welcome: {answer}");
+    // Whoever reaches the socket is the operator, with a password too.
+    let mut stream = UnixStream::connect(&socket).await.unwrap();
+    stream.write_all(get("1.1", list, forwarded[0]).as_bytes()).await.unwrap();
+    let answer = rest(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert!(answer.contains("hand on to a port") && !answer.contains("no password"), "{answer}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_is_open_to_what_comes_through_a_proxy() {
+    let stage = Stage::new().await.unwrap();
+    let running = Running::start(&stage, loopback()).await;
+    let call = async |method: &str, path: &str, more: &str| {
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n{more}connection: close\r\n", running.at);
+        running.raw(&format!("{head}content-length: 0\r\n\r\n")).await
+    };
+    let description = call("GET", "/api/v1/openapi.json", "").await;
+    let description: serde_json::Value =
+        serde_json::from_str(description.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let mut routes: Vec<(String, String)> =
+        posts().into_iter().map(|path| ("POST".to_owned(), path)).collect();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        let methods = item.as_object().unwrap().keys().filter(|name| !name.starts_with("param"));
+        routes.extend(
+            methods.map(|it| (it.to_uppercase(), format!("/api/v1{}", path.replace(['{', '}'], "")))),
+        );
+    }
+    routes.extend(
+        ["/jobs/events", "/jobs.csv", "/uploads/resumable", "/sign-in"]
+            .map(|path| ("GET".to_owned(), path.to_owned())),
+    );
+    assert!(routes.len() > 60, "{routes:?}");
+    for (method, path) in routes {
+        let answer = call(&method, &path, "x-forwarded-for: 203.0.113.9\r\n").await;
+        assert!(
+            answer.starts_with("HTTP/1.1 403") && answer.contains("keys password"),
+            "{method} {path}: {answer}"
+        );
+    }
     running.stop().await;
 }
 

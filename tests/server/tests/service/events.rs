@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use futures::future::join_all;
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use server_tests::Service;
 use social_channel::TenantId;
+use tower::ServiceExt as _;
 
 use crate::story::{connect, post, upload};
 
@@ -61,4 +63,32 @@ async fn what_another_process_does_is_seen_too() {
     let (told, ()) = tokio::join!(told(&service, &job), acts);
     assert_eq!(told.last().unwrap()["status"], "cancelled");
     other.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_web_server_holds_a_stream_back() {
+    let service = Service::new().await.unwrap();
+    let channel = connect(&service).await;
+    let job = scheduled(&service, &channel).await;
+    let browser = service.browser().await.unwrap();
+    let token = browser.token("/jobs").await.unwrap();
+    let by_key = |path: String| {
+        let key = format!("Bearer {}", service.key);
+        Request::get(path).header(http::header::AUTHORIZATION, key).body(Body::empty()).unwrap()
+    };
+    let by_page = |path: &str| browser.script(Method::GET, path, &token).body(Body::empty()).unwrap();
+    let asked = [
+        by_key(format!("/api/v1/jobs/{job}/events")),
+        by_page(&format!("/api/v1/jobs/{job}/events")),
+        by_page("/jobs/events"),
+    ];
+    for request in asked {
+        let path = request.uri().path().to_owned();
+        // The stream goes on, so only its head is read.
+        let answer = service.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let header = |name: &str| answer.headers()[name].to_str().unwrap();
+        assert_eq!(header("content-type"), "text/event-stream", "{path}");
+        assert_eq!(header("x-accel-buffering"), "no", "{path}");
+    }
 }

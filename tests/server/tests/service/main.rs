@@ -13,6 +13,7 @@ mod events;
 mod fairness;
 mod foreign;
 mod media;
+mod nginx;
 mod numbers;
 mod outside;
 mod people;

@@ -1,8 +1,13 @@
 //! The publish page, pressed again: a form is one post, whatever became of the answers.
 
+use std::sync::Arc;
+
 use http::StatusCode;
+use library_tests::Stage;
 use serde_json::json;
 use server_tests::{Answer, Browser, Service};
+use social_channel::MovedClock;
+use social_channel_server::{Access, Config, State, router};
 
 use crate::story::{connect, upload};
 
@@ -141,4 +146,42 @@ async fn what_the_form_or_the_calendar_refuses_is_a_problem_with_its_field() {
         assert_eq!(answer.json()["field"], field, "{}", answer.text());
     }
     assert!(service.stage.tenant.jobs(None, None, 9).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn try_again_says_what_the_form_no_longer_takes() {
+    let clock = Arc::new(MovedClock::default());
+    let ours = clock.clone();
+    let stage = Stage::in_world(library_tests::world(), |builder| builder.clock(ours)).await.unwrap();
+    let key = Access::of(&stage.host).create_api_key("tests", None).await.unwrap().text.expose().to_owned();
+    let router = router(State::new(stage.host.clone(), Config::default()).unwrap());
+    let service = Service { stage, router, key };
+    let channel = connect(&service).await;
+    let upload = upload(&service, 50_000).await;
+    let mut body = crate::story::post("Soup", json!({"upload": upload}));
+    body["publish_at"] = json!(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() + 7_200);
+    let at = format!("/api/v1/channels/{channel}/jobs");
+    let made = service.call(http::Method::POST, &at, body).await.unwrap();
+    let old = made.json()["id"].as_str().unwrap().to_owned();
+    service.stage.tenant.cancel_job(&old).await.unwrap();
+    service.stage.wait(&old).await.unwrap();
+    service
+        .stage
+        .simulator
+        .edit(|world| world.accounts.iter_mut().for_each(|account| account.private = true));
+    // What the network told is believed for some minutes.
+    service.stage.advance(&clock, std::time::Duration::from_secs(3_600));
+    let by_api =
+        service.call(http::Method::POST, &format!("/api/v1/jobs/{old}/retry"), json!({})).await.unwrap();
+    assert_eq!(by_api.status, StatusCode::BAD_REQUEST, "{}", by_api.text());
+    assert_eq!(by_api.json()["field"], "visibility", "{}", by_api.text());
+    let browser = service.browser().await.unwrap();
+    let page = browser.submit(&format!("/jobs/{old}"), &format!("/jobs/{old}/retry"), &[]).await.unwrap();
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        page.text().contains("What to do") && page.text().contains("Try again"),
+        "the job's own page: {}",
+        page.text()
+    );
+    assert_eq!(service.stage.tenant.jobs(None, None, 9).await.unwrap().len(), 1);
 }

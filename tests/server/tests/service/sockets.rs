@@ -170,3 +170,29 @@ async fn a_stop_ends_event_streams_and_parks_the_job_for_the_next_start() {
     assert_eq!(job["status"], "active");
     again.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_kept_for_as_many_days_as_configured() {
+    let stage = Stage::in_world(library_tests::world(), |builder| builder.background(false)).await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    let job = stage
+        .tenant
+        .publish(&channel, library_tests::request("x", stage.video(4_096).unwrap()))
+        .await
+        .unwrap();
+    stage.tenant.cancel_job(&job.id).await.unwrap();
+    stage.host.work(Some(Duration::ZERO)).await.unwrap();
+    assert!(stage.tenant.job(&job.id).await.unwrap().has_ended());
+    let config = Config { listen: vec!["127.0.0.1:0".parse().unwrap()], job_days: 3, ..Config::default() };
+    let server = Server::bind(config).await.unwrap();
+    let clock = std::sync::Arc::new(social_channel::MovedClock::default());
+    let builder = library_tests::builder(stage.folder.path(), &stage.simulator.origin()).unwrap();
+    let host = server.prepare(builder).unwrap().clock(clock.clone()).open().await.unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    clock.advance(2 * day);
+    host.work(Some(Duration::ZERO)).await.unwrap();
+    stage.tenant.job(&job.id).await.unwrap();
+    clock.advance(2 * day);
+    host.work(Some(Duration::ZERO)).await.unwrap();
+    library_tests::until("the job is removed", async || stage.tenant.job(&job.id).await.err()).await;
+}
