@@ -231,19 +231,25 @@ impl Host {
     pub async fn rotate_keys(&self) -> Result<usize> {
         let Parts { store, vault, apps, .. } = &*self.parts;
         let (mut changed, mut failed) = (0, None);
-        for value in store.sealed_values().await? {
-            if !vault.is_outdated(&value.sealed) {
-                continue;
+        let mut page = store.sealed_values(None).await?;
+        loop {
+            for value in page.values {
+                if !vault.is_outdated(&value.sealed) {
+                    continue;
+                }
+                let place = Place { table: value.table, row: &value.row, column: value.column };
+                let sealed = vault
+                    .open_sealed(place, &value.sealed)
+                    .and_then(|plain| vault.seal(place, plain.expose()));
+                match sealed {
+                    // A concurrent write already used the newest key.
+                    Ok(sealed) => changed += usize::from(store.reseal(&value, &sealed).await?),
+                    // The others are changed nevertheless, and the older key stays necessary.
+                    Err(error) => failed = Some(error),
+                }
             }
-            let place = Place { table: value.table, row: &value.row, column: value.column };
-            let sealed =
-                vault.open_sealed(place, &value.sealed).and_then(|plain| vault.seal(place, plain.expose()));
-            match sealed {
-                // A concurrent write already used the newest key.
-                Ok(sealed) => changed += usize::from(store.reseal(&value, &sealed).await?),
-                // The others are changed nevertheless, and the older key stays necessary.
-                Err(error) => failed = Some(error),
-            }
+            let Some(next) = page.next else { break };
+            page = store.sealed_values(Some(&next)).await?;
         }
         if let Some(error) = failed {
             return Err(error);

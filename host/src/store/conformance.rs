@@ -220,6 +220,17 @@ impl Opened {
         store.acquire_job(&ask).await.unwrap().map(|(_, row, lease)| (row, lease))
     }
 
+    /// All pages.
+    pub(super) async fn sealed_values(&self) -> Vec<SealedValue> {
+        let mut page = self.one.sealed_values(None).await.unwrap();
+        let mut values = page.values;
+        while let Some(next) = page.next {
+            page = self.one.sealed_values(Some(&next)).await.unwrap();
+            values.append(&mut page.values);
+        }
+        values
+    }
+
     async fn job_now(&self, id: &str) -> JobRow {
         self.one.job(tenant(), id).await.unwrap().unwrap()
     }
@@ -323,7 +334,7 @@ async fn a_disconnected_account_comes_back_as_its_channel_with_its_numbers(db: &
     db.one.insert_sample(tenant(), "ch", 5, "{}").await.unwrap();
     db.one.delete_account(tenant(), "ch").await.unwrap();
     assert!(db.one.account(tenant(), "ch").await.unwrap().is_none());
-    let kept = db.one.sealed_values().await.unwrap();
+    let kept = db.sealed_values().await;
     assert!(!kept.iter().any(|value| value.sealed == sealed("ch")), "its credentials are gone");
     // In another tenant, or another account, it is somebody else.
     let other: TenantId = "other".parse().unwrap();
@@ -1426,7 +1437,22 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
     };
     db.one.put_draft(tenant(), &draft).await.unwrap();
     db.one.set_meta("hash-key", b"key").await.unwrap();
-    let values = db.one.sealed_values().await.unwrap();
+    // More than are read at once.
+    for number in 0..450 {
+        let id = format!("many_{number}");
+        db.store_job(JobRow { wake_at: None, ..db.job(&id, "ch") }).await;
+        db.one.put_draft(tenant(), &DraftRow { id, ..draft.clone() }).await.unwrap();
+    }
+    let values = db.sealed_values().await;
+    let many = |column: &str| {
+        let of: std::collections::BTreeSet<&str> = values
+            .iter()
+            .filter(|it| it.column == column && it.row.contains("many_"))
+            .map(|it| it.row.as_str())
+            .collect();
+        of.len()
+    };
+    assert_eq!((many("request"), many("content")), (450, 450));
     let mut places: Vec<String> = values.iter().map(|it| format!("{}.{}", it.table, it.column)).collect();
     places.sort();
     places.dedup();
@@ -1450,7 +1476,7 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
         assert!(db.other.reseal(value, &again).await.unwrap(), "{value:?}");
         assert!(!db.one.reseal(value, &again).await.unwrap(), "it is not what was read any more");
     }
-    let now = db.one.sealed_values().await.unwrap();
+    let now = db.sealed_values().await;
     assert_eq!(now.len(), values.len());
     assert!(now.iter().all(|value| value.sealed.0.starts_with(b"again ")), "{now:?}");
 }

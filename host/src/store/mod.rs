@@ -62,8 +62,8 @@ pub(crate) trait MetaStore: Send + Sync {
     /// The value under `key`; writes `value` first if there is none.
     async fn meta_or_insert(&self, key: &str, value: &[u8]) -> Result<Vec<u8>>;
     async fn set_meta(&self, key: &str, value: &[u8]) -> Result<()>;
-    /// Every sealed value with its place, for key rotation.
-    async fn sealed_values(&self) -> Result<Vec<SealedValue>>;
+    /// Sealed values with their places, for key rotation: a page of them, the first or the one after a cursor.
+    async fn sealed_values(&self, after: Option<&SealedCursor>) -> Result<SealedPage>;
     /// Replaces one sealed value if it is unchanged since it was read.
     async fn reseal(&self, value: &SealedValue, with: &Sealed) -> Result<bool>;
     /// How many of these a tenant has.

@@ -443,6 +443,20 @@ pub(crate) struct JobFilter {
     pub(crate) before: Option<String>,
 }
 
+/// Sealed values, and where the next page begins; None: these were the last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SealedPage {
+    pub(crate) values: Vec<SealedValue>,
+    pub(crate) next: Option<SealedCursor>,
+}
+
+/// A place among the sealed values, as the store knows it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SealedCursor {
+    pub(crate) column: usize,
+    pub(crate) row: String,
+}
+
 /// A sealed value with its place.
 #[derive(Clone, Debug)]
 pub(crate) struct SealedValue {

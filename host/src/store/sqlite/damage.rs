@@ -163,8 +163,7 @@ async fn look(db: &Opened, case: &str) {
         assert!(names.len() < 9, "{case}: the pages end: {names:?}");
     }
     good("pages of jobs", names);
-    let sealed_rows: Vec<String> =
-        store.sealed_values().await.unwrap().into_iter().map(|it| it.row).collect();
+    let sealed_rows: Vec<String> = db.sealed_values().await.into_iter().map(|it| it.row).collect();
     for row in ["good", "default/good", "app/good"] {
         assert!(sealed_rows.iter().any(|name| name == row), "{case}: {row}: {sealed_rows:?}");
     }

@@ -353,20 +353,38 @@ impl MetaStore for Sqlite {
         })
     }
 
-    async fn sealed_values(&self) -> Result<Vec<SealedValue>> {
-        let mut found = Vec::new();
-        for sealed in SEALED {
-            let rows = sqlx::query(sealed.select).fetch_all(&self.readers).await.map_err(failure)?;
-            found.extend(row::all(sealed.table, &rows, |row| {
-                Ok(SealedValue {
-                    table: sealed.table,
-                    column: sealed.column,
-                    row: row.try_get(0)?,
-                    sealed: Sealed(row.try_get(1)?),
-                })
-            }));
-        }
-        Ok(found)
+    async fn sealed_values(&self, after: Option<&SealedCursor>) -> Result<SealedPage> {
+        let SealedCursor { column, row } = after.cloned().unwrap_or_default();
+        let Some(sealed) = SEALED.get(column) else { return Ok(SealedPage::default()) };
+        let (first, second) = row.split_once('/').unwrap_or((&row, ""));
+        let by = if sealed.table == "drafts" { &BY_TENANT } else { &BY_ROW };
+        let (name, column_name, table, only) = (sealed.row, sealed.column, sealed.table, sealed.only);
+        // Joins fixed texts.
+        let page = format!(
+            "SELECT {name}, {column_name}, {} FROM {table} WHERE ({only}) AND {} ORDER BY {} LIMIT {SEALED_PAGE}",
+            by.cursor, by.after, by.order
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(page))
+            .bind(first)
+            .bind(second)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failure)?;
+        let values = row::all(table, &rows, |row| {
+            Ok(SealedValue {
+                table,
+                column: column_name,
+                row: row.try_get(0)?,
+                sealed: Sealed(row.try_get(1)?),
+            })
+        });
+        // Of a short page the next column follows, and so it does where the last row has no name to go on from.
+        let last = rows.last().filter(|_| rows.len() == SEALED_PAGE).and_then(|row| row.try_get(2).ok());
+        let next = match last {
+            Some(row) => SealedCursor { column, row },
+            None => SealedCursor { column: column + 1, row: String::new() },
+        };
+        Ok(SealedPage { values, next: Some(next).filter(|next| next.column < SEALED.len()) })
     }
 
     async fn reseal(&self, value: &SealedValue, with: &Sealed) -> Result<bool> {
@@ -420,13 +438,30 @@ impl MetaStore for Sqlite {
     }
 }
 
-/// A sealed column: the query that reads all values (with the row's name in its [`crate::vault::Place`]), and the
-/// statement that replaces one: `?1` is the new value, `?2` the old value, `?3` and `?4` the two parts of the row's
-/// name around its first `/`.
+/// Sealed values on one page: few enough to be held in memory, each of a few kilobytes and at most a megabyte.
+const SEALED_PAGE: usize = 200;
+
+/// How pages of a table follow each other: what a row is known by, and `?1` and `?2` the parts of the last one's.
+struct Paged {
+    cursor: &'static str,
+    after: &'static str,
+    order: &'static str,
+}
+
+const BY_ROW: Paged =
+    Paged { cursor: "CAST(rowid AS TEXT)", after: "rowid > CAST(?1 AS INTEGER)", order: "rowid" };
+/// Drafts have no row ids.
+const BY_TENANT: Paged =
+    Paged { cursor: "tenant || '/' || id", after: "(tenant, id) > (?1, ?2)", order: "tenant, id" };
+
+/// A sealed column: the name of a row in its [`crate::vault::Place`], the rows that have a value, and the statement that
+/// replaces one: `?1` is the new value, `?2` the old value, `?3` and `?4` the two parts of the row's name around its
+/// first `/`.
 struct SealedColumn {
     table: &'static str,
     column: &'static str,
-    select: &'static str,
+    row: &'static str,
+    only: &'static str,
     update: &'static str,
 }
 
@@ -434,61 +469,71 @@ const SEALED: [SealedColumn; 10] = [
     SealedColumn {
         table: "meta",
         column: "value",
-        select: "SELECT key, value FROM meta WHERE key = 'hash-key'",
+        row: "key",
+        only: "key = 'hash-key'",
         update: "UPDATE meta SET value = ?1 WHERE value = ?2 AND key = ?3 AND ?4 IS NULL",
     },
     SealedColumn {
         table: "events",
         column: "evidence",
-        select: "SELECT app || '/' || id, evidence FROM events",
+        row: "app || '/' || id",
+        only: "true",
         update: "UPDATE events SET evidence = ?1 WHERE evidence = ?2 AND app = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "apps",
         column: "settings",
-        select: "SELECT id, settings FROM apps",
+        row: "id",
+        only: "true",
         update: "UPDATE apps SET settings = ?1 WHERE settings = ?2 AND id = ?3 AND ?4 IS NULL",
     },
     SealedColumn {
         table: "sessions",
         column: "payload",
-        select: "SELECT tenant || '/' || id, payload FROM sessions WHERE spent = 0",
+        row: "tenant || '/' || id",
+        only: "spent = 0",
         update: "UPDATE sessions SET payload = ?1 WHERE payload = ?2 AND tenant = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "accounts",
         column: "credentials",
-        select: "SELECT tenant || '/' || channel, credentials FROM accounts",
+        row: "tenant || '/' || channel",
+        only: "true",
         update: "UPDATE accounts SET credentials = ?1 WHERE credentials = ?2 AND tenant = ?3 AND channel = ?4",
     },
     SealedColumn {
         table: "jobs",
         column: "request",
-        select: "SELECT tenant || '/' || id, request FROM jobs",
+        row: "tenant || '/' || id",
+        only: "true",
         update: "UPDATE jobs SET request = ?1 WHERE request = ?2 AND tenant = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "jobs",
         column: "state",
-        select: "SELECT tenant || '/' || id, state FROM jobs WHERE state IS NOT NULL",
+        row: "tenant || '/' || id",
+        only: "state IS NOT NULL",
         update: "UPDATE jobs SET state = ?1 WHERE state = ?2 AND tenant = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "drafts",
         column: "content",
-        select: "SELECT tenant || '/' || id, content FROM drafts",
+        row: "tenant || '/' || id",
+        only: "true",
         update: "UPDATE drafts SET content = ?1 WHERE content = ?2 AND tenant = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "provider_values",
         column: "value",
-        select: "SELECT app || '/' || key, value FROM provider_values",
+        row: "app || '/' || key",
+        only: "true",
         update: "UPDATE provider_values SET value = ?1 WHERE value = ?2 AND app = ?3 AND key = ?4",
     },
     SealedColumn {
         table: "media_links",
         column: "reference",
-        select: "SELECT id, reference FROM media_links",
+        row: "id",
+        only: "true",
         update: "UPDATE media_links SET reference = ?1 WHERE reference = ?2 AND id = ?3 AND ?4 IS NULL",
     },
 ];
