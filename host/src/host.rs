@@ -255,7 +255,7 @@ impl Host {
 
     // ---- for a service in front ---------------------------------------------------------------------
 
-    /// Whether there is an app of this name, for whichever tenants. Dropping the future changes nothing.
+    /// Whether there is an app of this name, of any tenant. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
@@ -352,7 +352,7 @@ impl Host {
         Ok(document::list(self.parts.store.documents(kind).await?))
     }
 
-    /// Whether there are documents of a kind, also such as cannot be read. Dropping the future changes nothing.
+    /// Whether there are documents of a kind, also unreadable ones. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
