@@ -203,8 +203,9 @@ function publishPage(Host $host): never
     foreach ($form->quotas as $quota) {
         $quotas .= '<li>' . e($quota->name) . ': ' . e($quota->used) . ' of ' . e($quota->maximum);
     }
-    $rules = json_encode($form->rules, JSON_HEX_TAG | JSON_HEX_AMP | JSON_THROW_ON_ERROR);
-    $script = (string) file_get_contents(__DIR__ . '/rules.js');
+    $known = json_encode($form, JSON_HEX_TAG | JSON_HEX_AMP | JSON_THROW_ON_ERROR);
+    // The rules are those of the service's own pages; form.js is this page's.
+    $script = file_get_contents(__DIR__ . '/rules.js') . file_get_contents(__DIR__ . '/form.js');
     $token = token();
     $id = e($channel->id);
     show('Publish as ' . $form->accountName, <<<HTML
@@ -215,7 +216,7 @@ function publishPage(Host $host): never
           <div id=notices></div><input type=hidden name=words id=words>
           <button id=publish>Publish</button>
         </form><ul>$quotas</ul>
-        <script nonce="page">const rules = $rules;\n$script</script>
+        <script type=module nonce="page">const form = $known;\n$script</script>
         HTML);
 }
 

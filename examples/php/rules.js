@@ -1,56 +1,40 @@
-// Applies the form's rules as fields change: hides and disables fields, shows notices, disables the button.
-const form = document.getElementById('form');
-const input = (name) => form.elements[`fields[${name}]`];
-const value = (name) => {
-  if (name === 'kind') return 'video';
-  const it = input(name);
-  if (!it) return '';
-  return it.type === 'checkbox' ? String(it.checked) : it.value;
-};
-function apply() {
-  for (const label of form.querySelectorAll('[data-field]')) {
-    label.hidden = false;
-    label.title = '';
-    const it = input(label.dataset.field);
-    it.disabled = false;
-    for (const option of it.options || []) { option.disabled = false; option.title = ''; }
-  }
-  const words = [];
-  const notices = document.getElementById('notices');
-  notices.replaceChildren();
-  const publish = document.getElementById('publish');
-  publish.disabled = false;
-  publish.title = '';
-  for (const rule of rules) {
-    const holds = (rule.conditions || []).every((it) => it.values.includes(value(it.field)));
-    if (!holds) continue;
-    const { hide, disable, notice, block } = rule.consequence;
-    if (hide && input(hide)) { input(hide).closest('label').hidden = true; input(hide).disabled = true; }
-    if (disable && input(disable.field)) {
-      const it = input(disable.field);
-      const option = disable.choice && [...(it.options || [])].find((one) => one.value === disable.choice);
-      if (option) { option.disabled = true; option.title = disable.because; if (it.value === disable.choice) it.value = ''; }
-      else { it.disabled = true; if (it.type === 'checkbox') it.checked = false; }
-      it.closest('label').title = disable.because;
-    }
-    if (notice) {
-      // The words stay unchanged; parts of them become links.
-      words.push(notice.text);
-      const line = document.createElement('p');
-      let rest = notice.text;
-      for (const link of notice.links || []) {
-        const at = rest.indexOf(link.text);
-        if (at < 0 || !link.url.startsWith('https://')) continue;
-        const anchor = Object.assign(document.createElement('a'), { href: link.url, textContent: link.text });
-        line.append(rest.slice(0, at), anchor);
-        rest = rest.slice(at + link.text.length);
-      }
-      line.append(rest);
-      notices.append(line);
-    }
-    if (block) { publish.disabled = true; publish.title = block; }
-  }
-  document.getElementById('words').value = words.join('\n');
+// The rules of a publish form, applied in order; each sees the result of those before it, like the `form` module on
+// the server. Both are tested with the examples in `rules.json`.
+
+export function fieldsOf(form, kind) {
+  return form.fields.filter((field) => field.applies_to.length === 0 || field.applies_to.includes(kind));
 }
-form.addEventListener('input', apply);
-apply();
+
+export function draw(form, kind, chosen) {
+  const values = new Map(Object.entries(chosen));
+  values.set("kind", kind);
+  const flags = new Set(fieldsOf(form, kind).filter((field) => field.kind === "flag").map((field) => field.name));
+  const drawn = { hidden: new Set(), disabled: new Map(), choices: new Map(), notices: [], blocks: [] };
+  for (const { conditions, consequence } of form.rules) {
+    const holds = conditions.every(({ field, values: wanted }) =>
+      wanted.includes(values.get(field) ?? (flags.has(field) ? "false" : "")));
+    if (!holds) continue;
+    if ("hide" in consequence) {
+      values.delete(consequence.hide);
+      drawn.hidden.add(consequence.hide);
+    } else if ("disable" in consequence) {
+      const { field, choice, because } = consequence.disable;
+      if (choice == null) {
+        values.delete(field);
+        if (!drawn.disabled.has(field)) drawn.disabled.set(field, because);
+      } else {
+        if (values.get(field) === choice) values.delete(field);
+        const at = JSON.stringify([field, choice]);
+        if (!drawn.choices.has(at)) drawn.choices.set(at, { field, choice, because });
+      }
+    } else if ("notice" in consequence) {
+      drawn.notices.push(consequence.notice);
+    } else if ("block" in consequence) {
+      drawn.blocks.push(consequence.block);
+    }
+  }
+  values.delete("kind");
+  drawn.values = Object.fromEntries(values);
+  drawn.words = drawn.notices.filter((notice) => notice.field == null).map((notice) => notice.text).join("\n");
+  return drawn;
+}

@@ -261,7 +261,7 @@ impl Host {
 
     // ---- for a service in front ---------------------------------------------------------------------
 
-    /// Whether there is an app of this name, for whichever tenants. Dropping the future changes nothing.
+    /// Whether there is an app of this name, of any tenant. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.
@@ -371,7 +371,7 @@ impl Host {
         Ok(document::list(self.parts.store.documents_of(kind, tenant).await?))
     }
 
-    /// Whether there are documents of a kind, also such as cannot be read. Dropping the future changes nothing.
+    /// Whether there are documents of a kind, also unreadable ones. Dropping the future changes nothing.
     ///
     /// # Errors
     /// Failures of the database.

@@ -8,20 +8,20 @@ use bytes::Bytes;
 use futures::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use social_channel_runtime::Provider;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::limits::LINE;
-use social_channel_runtime::media::{MediaItem, Picture};
+use social_channel_runtime::media::Picture;
 use social_channel_runtime::model::{
-    Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Severity, Stats,
+    Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Stats,
 };
-use social_channel_runtime::{CallContext, Provider};
 
 use crate::account::{Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, StatsSample};
 use crate::blob::{NewUpload, PartialUpload, Upload};
 use crate::draft::Draft;
 use crate::host::{Host, Parts};
 use crate::media::ServedMedia;
-use crate::publish::{Job, JobChange, JobWatch, JobsWatch, PublishRequest, Resolution, check_said};
+use crate::publish::{Job, JobChange, JobWatch, JobsWatch, PublishRequest, Resolution};
 use crate::store::{HistoryRow, JobGroup, JobStatus};
 use crate::tenant_id::TenantId;
 
@@ -127,7 +127,7 @@ impl Tenant {
 
     // ---- read ---------------------------------------------------------------------------------------
 
-    /// Who the account is. By the way its name and picture are kept for [`Tenant::channel`]. Dropping the future changes
+    /// Who the account is. Its name and picture are also kept for [`Tenant::channel`]. Dropping the future changes
     /// nothing, here and in the calls below that read: the request is broken off, and a refresh that it began goes on.
     pub async fn profile(&self, channel: &str) -> Result<Profile> {
         self.parts.accounts.profile(&self.id, channel).await
@@ -327,37 +327,13 @@ impl Tenant {
     /// What the account may post now. Call this again for every form that is shown. Dropping the future changes
     /// nothing.
     pub async fn publish_form(&self, channel: &str) -> Result<PublishForm> {
-        let call = |provider: Provider, context, account| -> futures::future::BoxFuture<'static, _> {
-            Box::pin(async move { provider.get_publish_form(context, &account).await })
-        };
-        self.parts.accounts.call(&self.id, channel, &call).await
+        self.parts.publisher.form(&self.id, channel).await
     }
 
-    /// Checks a post as far as possible without posting it. Only findings of severity `error` prevent a post. Dropping
-    /// the future changes nothing.
+    /// Checks a post as far as possible without posting it: by the account's form, as [`Tenant::publish`] does, by its
+    /// media, and by the provider. Only findings of severity `error` prevent a post. Dropping the future changes nothing.
     pub async fn check_post(&self, channel: &str, post: &Post, media: &[Media]) -> Result<Vec<Finding>> {
-        let Parts { accounts, apps, media: library, .. } = &*self.parts;
-        check_said(post, media)?;
-        let account = accounts.row(&self.id, channel).await?;
-        let app = apps.of_account(&self.id, &account).await?;
-        let items = library.open_all(&self.id, media, &app).await?;
-        let faults = items.iter().filter_map(MediaItem::fault);
-        let mut findings: Vec<Finding> = faults.map(finding).collect();
-        let items: Vec<_> = items.into_iter().map(|item| Arc::new(library.would_link(item, &app))).collect();
-        let call = |provider: Provider,
-                    mut context: CallContext,
-                    account|
-         -> futures::future::BoxFuture<'static, _> {
-            context.media.clone_from(&items);
-            let post = post.clone();
-            Box::pin(async move { provider.check_post(context, &account, &post).await })
-        };
-        findings.extend(self.parts.accounts.call(&self.id, channel, &call).await?);
-        // One verdict: beside what is wrong, nothing says that all is well.
-        if findings.iter().any(|finding| finding.severity == Severity::Error) {
-            findings.retain(|finding| finding.severity != Severity::Ok);
-        }
-        Ok(findings)
+        self.parts.publisher.check(&self.id, channel, post, media).await
     }
 
     /// Stores a publish job. It is on disk when this returns; in a host with background work it begins at
@@ -493,16 +469,5 @@ impl Tenant {
     /// `NotFound`.
     pub async fn watch_job(&self, id: &str) -> Result<(Job, JobWatch)> {
         self.parts.publisher.watch(&self.id, id).await
-    }
-}
-
-/// What stands against a post.
-fn finding(error: Error) -> Finding {
-    Finding {
-        severity: Severity::Error,
-        subject: error.field.unwrap_or_else(|| "media".to_owned()),
-        message: error.message,
-        remedy: error.remedy,
-        code: error.code,
     }
 }

@@ -29,7 +29,7 @@ const TEXT: usize = 4 << 10;
 const FIELDS: usize = 32;
 /// What a reader gets at once.
 const READ: u32 = 1_000;
-/// Looks at the lock before an entry is given up: whoever holds it writes or reads some lines. After fork() it may be
+/// Looks at the lock before an entry is given up: its holder writes or reads some lines. After fork() it may be
 /// held by a thread that is not there.
 const LOOKS: u32 = 100_000;
 

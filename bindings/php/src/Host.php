@@ -84,7 +84,7 @@ final readonly class Host
     /**
      * Hands what the library noted since the last call to a PSR-3 logger: what it has to say besides results and
      * exceptions. Call it now and then, such as after `work()` or at the end of a request; the newest lines are kept in
-     * memory until then, about 1 MiB of them. The log is the process's, whichever host it is read from. Through a service
+     * memory until then, about 1 MiB of them. The log is the process's, no matter which host it is read from. Through a service
      * there is nothing to read: that writes its own.
      *
      * @return int how many lines

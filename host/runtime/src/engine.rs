@@ -28,7 +28,7 @@ use crate::fault::no_room_for_code;
 use crate::limits::Limits;
 use crate::structure;
 
-/// Components compiled at once; further ones wait. After an upgrade of the host all that are installed are compiled anew,
+/// Components compiled at once; further ones wait. After an upgrade of the host all that are installed are compiled again,
 /// and one that is slow leaves places for others.
 const COMPILERS: usize = 4;
 /// How long a guest computes before it yields to other tasks.

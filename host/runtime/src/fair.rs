@@ -147,7 +147,7 @@ impl Lines {
                 line.held += 1;
                 self.taken += 1;
                 passed = 0;
-                // Whoever stopped waiting gives the place back itself.
+                // A caller that stopped waiting gives the place back itself.
                 let _ = turn.send(());
             }
             if !line.waiting.is_empty() {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_ever() {
+    async fn nobody_waits_without_end() {
         let fair = fair(1, 2, Duration::ZERO);
         let running = fair.enter("a").await.unwrap();
         assert_eq!(fair.enter("b").await.unwrap_err().kind, ErrorKind::RateLimited);

@@ -9,6 +9,8 @@ mod post_sample;
 mod profile;
 mod refresh;
 mod sample;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -68,7 +68,7 @@ impl ServedMedia {
         &self.item.reference().content_type
     }
 
-    /// The type to serve it as. Whoever uploads names the type, so one that a browser would run or draw as a page is not
+    /// The type to serve it as. The uploader names the type, so one that a browser would run or draw as a page is not
     /// among them.
     pub fn served_type(&self) -> &str {
         served_type(self.content_type())
@@ -270,7 +270,7 @@ impl MediaLibrary {
         Ok(JobMedia { uploads, links })
     }
 
-    /// The address at which media lies, where the platform shall fetch it there: the app may be fetched from, or there is
+    /// The address at which media lies, where the platform is to fetch it there: the app may be fetched from, or there is
     /// no other.
     fn own_address(&self, reference: &MediaReference, app: &LiveApp) -> Option<String> {
         let MediaSource::Url(address) = &reference.source else { return None };

@@ -37,7 +37,7 @@ pub(super) fn check_request(request: &PublishRequest) -> Result<()> {
 }
 
 /// What is said of a post and its media.
-pub(crate) fn check_said(post: &Post, media: &[Media]) -> Result<()> {
+pub(super) fn check_said(post: &Post, media: &[Media]) -> Result<()> {
     check_post(post)?;
     check_media(media)
 }

@@ -19,7 +19,7 @@ pub(super) struct Forms(Mutex<HashMap<String, Remembered>>);
 
 struct Remembered {
     at: i64,
-    /// Of the account's credentials and of the app: whoever reconnects or saves settings is asked about anew.
+    /// Of the account's credentials and of the app: after a reconnect or a change of settings the form is asked for again.
     revisions: (i64, i64),
     form: Arc<PublishForm>,
 }

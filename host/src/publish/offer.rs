@@ -1,9 +1,10 @@
-//! Before a post is stored: does the account's form take it? A kind, an option or a visibility that is refused is told
-//! the one who asks, who is still there, and makes no job that fails later.
+//! Before a post is stored: does the account's form take it? A kind, an option or a visibility that is refused is
+//! reported to the caller, who is still there, and makes no job that fails later.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use social_channel_runtime::error::{Error, Result};
 use social_channel_runtime::form;
 use social_channel_runtime::model::{Post, PublishForm};
@@ -18,7 +19,57 @@ use crate::tenant_id::TenantId;
 /// Somebody waits for the answer to a publish: longer than a network that works, shorter than a proxy's patience.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// A form, and whether it was asked for just now.
+pub(super) struct KnownForm {
+    pub(super) form: Arc<PublishForm>,
+    is_new: bool,
+}
+
 impl Publisher {
+    /// What the account may post now. It is remembered for what follows: a check, a publish.
+    pub(crate) async fn form(&self, tenant: &TenantId, channel: &str) -> Result<PublishForm> {
+        let account = self.accounts.row(tenant, channel).await?;
+        let app = self.apps.of_account(tenant, &account).await?;
+        self.new_form(tenant, &account, &app).await.map(Arc::unwrap_or_clone)
+    }
+
+    async fn new_form(
+        &self,
+        tenant: &TenantId,
+        account: &AccountRow,
+        app: &Arc<LiveApp>,
+    ) -> Result<Arc<PublishForm>> {
+        let ask = |provider: Provider, context: CallContext, account| -> BoxFuture<'static, _> {
+            Box::pin(async move { provider.get_publish_form(context, &account).await })
+        };
+        let form = self.accounts.call_with(tenant, account.clone(), app, None, &ask).await?;
+        let form = Arc::new(form);
+        self.forms.keep(account, form.clone(), self.clock.now_ms());
+        Ok(form)
+    }
+
+    /// The form that a post is judged by. None: it cannot be had.
+    pub(super) async fn form_for(
+        &self,
+        tenant: &TenantId,
+        account: &AccountRow,
+        app: &Arc<LiveApp>,
+        post: &Post,
+    ) -> Option<KnownForm> {
+        // What an old form refuses a new one may take: the person was told what to change, and did.
+        let fits = |form: &Arc<PublishForm>| form.blocked.is_none() && refusal(form, post).is_none();
+        if let Some(form) = self.forms.get(account, self.clock.now_ms()).filter(fits) {
+            return Some(KnownForm { form, is_new: false });
+        }
+        let channel = &account.channel;
+        match tokio::time::timeout(PATIENCE, self.new_form(tenant, account, app)).await {
+            Ok(Ok(form)) => return Some(KnownForm { form, is_new: true }),
+            Ok(Err(error)) => tracing::info!(channel, %error, "a post is not compared with its form"),
+            Err(_) => tracing::info!(channel, "a post is not compared with its form: no answer in time"),
+        }
+        None
+    }
+
     /// Refuses a post that the account's form does not take. Returns the allowances, as JSON, where the form was asked
     /// for now.
     ///
@@ -33,34 +84,13 @@ impl Publisher {
         app: &Arc<LiveApp>,
         post: &Post,
     ) -> Result<Option<String>> {
-        let remembered = self.forms.get(account, self.clock.now_ms());
-        // What an old form refuses a new one may take: the person was told what to change, and did.
-        if remembered.is_some_and(|form| form.blocked.is_none() && refusal(&form, post).is_none()) {
+        let Some(KnownForm { form, is_new }) = self.form_for(tenant, account, app, post).await else {
             return Ok(None);
-        }
-        let ask =
-            |provider: Provider, context: CallContext, account| -> futures::future::BoxFuture<'static, _> {
-                Box::pin(async move { provider.get_publish_form(context, &account).await })
-            };
-        let call = self.accounts.call_with(tenant, account.clone(), app, None, &ask);
-        let form = match tokio::time::timeout(PATIENCE, call).await {
-            Ok(Ok(form)) => Arc::new(form),
-            Ok(Err(error)) => {
-                tracing::info!(channel = account.channel, %error, "a post is stored without its form");
-                return Ok(None);
-            }
-            Err(_) => {
-                tracing::info!(
-                    channel = account.channel,
-                    "a post is stored without its form: no answer in time"
-                );
-                return Ok(None);
-            }
         };
-        self.forms.keep(account, form.clone(), self.clock.now_ms());
         match refusal(&form, post) {
             Some(error) => Err(error),
-            None => to_json(&form.quotas).map(Some),
+            None if is_new => to_json(&form.quotas).map(Some),
+            None => Ok(None),
         }
     }
 }

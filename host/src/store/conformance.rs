@@ -708,7 +708,7 @@ async fn of_the_attempts_at_one_post_one_may_come_to_something(db: &Opened) {
     .await;
     let second = made[0].clone();
     assert!(made.iter().all(|id| *id == second), "{made:?}");
-    // It failed as well: a third, from whichever of the two.
+    // It failed as well: a third, from either of the two.
     end(&second, JobStatus::Failed).await;
     assert_eq!(attempt(&db.one, "c", "a").await, "c");
     assert_eq!(attempt(&db.other, "d", &second).await, "c", "the other's attempt is under way");
@@ -789,7 +789,7 @@ async fn a_webhook_meets_its_job_before_and_after_the_reference_is_known(db: &Op
             ..update(&row)
         };
         let event = db.event(&format!("event_{round}"), &reference);
-        // Whichever is first, the event is kept for the job, and the job is due.
+        // No matter which is first, the event is kept for the job, and the job is due.
         let (stored, fresh) =
             tokio::join!(db.one.store_step(&id, &lease, &step, db.now()), db.other.insert_event(&event),);
         assert!(stored.unwrap().is_some() && fresh.unwrap());

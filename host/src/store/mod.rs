@@ -273,7 +273,7 @@ pub(crate) trait DocumentStore: Send + Sync {
     async fn documents(&self, kind: &str) -> Result<Vec<Document>>;
     /// Those whose facts name this tenant in `tenant`.
     async fn documents_of(&self, kind: &str, tenant: &TenantId) -> Result<Vec<Document>>;
-    /// Whether there are any, also such as cannot be read.
+    /// Whether there are any, also unreadable ones.
     async fn has_documents(&self, kind: &str) -> Result<bool>;
     /// Makes all of these changes or none. Returns how many documents were written or removed.
     async fn change_documents(&self, changes: &[DocumentChange]) -> Result<u64>;

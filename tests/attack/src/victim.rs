@@ -107,7 +107,7 @@ impl Victim {
         self.answer(request).await
     }
 
-    /// A request to a path, for whoever builds it otherwise.
+    /// A request to a path, for callers that build it otherwise.
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("http://{}{path}", self.at))
     }

@@ -234,7 +234,7 @@ async fn fill(
     })
     .await;
     for _ in 0..12 {
-        // By the way the numbers of channel and posts are stored.
+        // This also stores the numbers of channel and posts.
         tenant.stats(&channel.id).await?;
         tenant.list_posts(&channel.id, &ListQuery { limit: 20, cursor: None }).await?;
         moved(DAY);

@@ -133,7 +133,7 @@ scene("persons sign in by name, and what they do says who did it", ["--filled"],
     await page.getByRole("button", { name: "Sign in" }).click();
   };
   await page.goto(`${set.origin}/settings/people`);
-  await page.getByText("whoever reaches this address may do everything").waitFor();
+  await page.getByText("anyone who reaches this address may do everything").waitFor();
   await add("Anna", "annas long password");
   // From the first person on there is a door.
   await page.getByRole("heading", { name: "Sign in" }).waitFor();

@@ -62,7 +62,7 @@ scene("pictures that do not fit are made fitting if the person wants it, and are
     assert.ok(!bytes.includes("Exif"), "turned for good");
   }
 
-  // As it is, for whoever knows better.
+  // As it is, for a person who knows better.
   await page.locator("#file").setInputFiles(lying(await photo(page, "navy")));
   await offer("phone.jpg").getByRole("button", { name: "Use it as it is" }).click();
   await page.locator("#uploads li").nth(2).getByText("Uploaded, not sent").waitFor();

@@ -1,4 +1,4 @@
-// The publish page, pressed again: a form is one post, whatever became of the answers.
+// The publish page, pressed again: a form is one post, even if answers were lost.
 
 import { strict as assert } from "node:assert";
 import { choose, openBrowser, publishPage, scene } from "./support.mjs";

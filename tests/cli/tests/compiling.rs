@@ -1,4 +1,4 @@
-//! Providers are compiled by a child process of the program, which has limits and ends with whoever waits for it.
+//! Providers are compiled by a child process of the program, which has limits and ends with the process that waits for it.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 

@@ -183,7 +183,7 @@ async fn photos_are_published_by_a_service_with_its_simulator() {
     assert!(
         ended["media"][0]["public_url"].as_str().unwrap().starts_with("https://media.example.com/media/")
     );
-    // At that name nothing else is answered, whoever points it here.
+    // At that name nothing else is answered, even if somebody else points it here.
     let origin = api.trim_end_matches("/api/v1");
     for (path, host, status) in [
         ("/media/none.jpg", "media.example.com", 404),

@@ -1,4 +1,4 @@
-//! Components that somebody made to cost whoever compiles them.
+//! Components that somebody made to be expensive for anyone who compiles them.
 //!
 //! Each is a real provider with one more module that it never uses, so that only its cost is wrong.
 

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use social_channel::model::{Media, OptionValue, Post};
 use social_channel::{
     AppConfig, Channel, Clock as _, Connect, ConnectOptions, Connected, Host, HostBuilder, Job, JobStatus,
-    KeySource, MovedClock, Policy, PublishRequest, Tenant, TenantId,
+    KeySource, MovedClock, Policy, PublishRequest, Tenant, TenantId, Webhook,
 };
 use tiktok_simulator::{Simulator, World};
 
@@ -334,6 +334,36 @@ pub fn post(text: &str) -> Post {
         visibility: Some("PUBLIC_TO_EVERYONE".to_owned()),
         options: std::iter::empty::<(String, OptionValue)>().collect(),
     }
+}
+
+/// A webhook of the demo's desktop app, signed at `now` (seconds since 1970) as the platform signs.
+///
+/// # Panics
+/// Never: the key may have any length.
+pub fn signed_webhook(now: i64, body: String) -> Webhook {
+    use hmac::{Hmac, Mac as _};
+    #[expect(clippy::expect_used, reason = "a key may have any length")]
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length");
+    mac.update(format!("{now}.{body}").as_bytes());
+    let signature = format!("t={now},s={}", hex::encode(mac.finalize().into_bytes()));
+    Webhook {
+        method: "POST".to_owned(),
+        query: Vec::new(),
+        headers: vec![("tiktok-signature".to_owned(), signature)],
+        body: body.into_bytes(),
+    }
+}
+
+/// The platform's event that a person removed the app, at `at` (seconds since 1970).
+pub fn removal(open_id: &str, at: i64) -> String {
+    let removed = serde_json::json!({
+        "client_key": "simkey-desktop",
+        "event": "authorization.removed",
+        "create_time": at,
+        "user_openid": open_id,
+        "content": "{\"reason\": 1}",
+    });
+    removed.to_string()
 }
 
 /// The bytes of a video of exactly `size`, whole by its index.

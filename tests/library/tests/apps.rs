@@ -33,12 +33,12 @@ async fn other_processes_see_a_changed_app_at_their_next_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_made_anew_is_never_taken_for_the_one_before() {
+async fn an_app_made_again_is_never_taken_for_the_one_before() {
     let stage = Stage::new().await.unwrap();
     let other = stage.second_host().await.unwrap().tenant(TenantId::default());
     assert!(connect_url(&other).await.contains("simkey-desktop"));
 
     stage.host.delete_app(APP).await.unwrap();
-    stage.host.put_app(APP, with_key("simkey-anew")).await.unwrap();
-    assert!(connect_url(&other).await.contains("simkey-anew"));
+    stage.host.put_app(APP, with_key("simkey-changed")).await.unwrap();
+    assert!(connect_url(&other).await.contains("simkey-changed"));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use library_tests::{APP, Stage, request, struck};
-use social_channel::model::{OptionValue, Post};
+use social_channel::model::{OptionValue, Post, Severity};
 use social_channel::{
     Clock as _, Error, ErrorKind, JobChange, JobGroup, JobStatus, MovedClock, PublishRequest, Resolution,
 };
@@ -41,7 +41,7 @@ fn is_invalid(error: &Error, field: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_form_refuses_is_refused_when_it_is_asked_for_and_nothing_is_stored() {
-    let stage = Stage::in_world(library_tests::world(), |builder| builder.background(false)).await.unwrap();
+    let (stage, clock) = moved().await;
     let channel = stage.connect().await.unwrap().id;
     let media = stage.video(4_096).unwrap();
     let good = || request("x", media.clone());
@@ -63,12 +63,20 @@ async fn what_the_form_refuses_is_refused_when_it_is_asked_for_and_nothing_is_st
         (option("transfer", "by-pigeon"), "transfer"),
     ];
     for (request, field) in &bad {
-        is_invalid(&stage.tenant.publish(&channel, request.clone()).await.unwrap_err(), field);
+        let refused = stage.tenant.publish(&channel, request.clone()).await.unwrap_err();
+        is_invalid(&refused, field);
+        // A check says the same, once.
+        let found = stage.tenant.check_post(&channel, &request.post, &request.media).await.unwrap();
+        let found: Vec<_> = found.into_iter().filter(|one| one.severity == Severity::Error).collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].subject.as_str(), &found[0].message), (*field, &refused.message));
+        assert_eq!(found[0].remedy, refused.remedy);
     }
     assert!(stage.tenant.jobs(None, None, 10).await.unwrap().is_empty(), "nothing is stored");
     // Nor is a good job made a bad one.
-    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-    let later = PublishRequest { publish_at: Some(now + 3_600), ..good() };
+    // TikTok answers twenty questions in a minute.
+    stage.advance(&clock, Duration::from_secs(60));
+    let later = PublishRequest { publish_at: Some(clock.now_ms() / 1_000 + 3_600), ..good() };
     let job = stage.tenant.publish(&channel, later).await.unwrap();
     for (request, field) in bad {
         let change = JobChange { post: Some(request.post), ..JobChange::default() };

@@ -1,4 +1,5 @@
-//! Checks that every test named in `docs/publishing.md` and `docs/security.md` exists.
+//! Checks that every test named in `docs/publishing.md` and `docs/security.md` exists, and what examples share with the
+//! service.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::path::{Path, PathBuf};
@@ -40,4 +41,12 @@ fn every_test_that_a_page_names_as_evidence_exists() {
         }
         assert!(named > at_least, "{page} names its evidence: {named}");
     }
+}
+
+#[test]
+fn the_example_in_php_draws_forms_by_the_service_s_rules() {
+    // Which are tested with examples: `rules.json`, `tests/browser/tests/rules.test.mjs`.
+    let [own, theirs] = ["host/server/assets/rules.js", "examples/php/rules.js"]
+        .map(|path| std::fs::read_to_string(root().join(path)).unwrap());
+    assert!(own == theirs, "copy host/server/assets/rules.js over examples/php/rules.js");
 }

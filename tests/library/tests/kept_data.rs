@@ -202,7 +202,7 @@ async fn a_repeated_request_is_known_by_a_keyed_hash_and_by_the_plain_one_of_ear
     let times = (request.publish_at, request.deadline_at, request.priority);
     let body = serde_json::to_string(&(&channel, &request.post, &request.media, times)).unwrap();
     let plain = hex::encode(sha2::Sha256::digest(body));
-    assert_ne!(stored, plain, "whoever reads the database cannot check a guess");
+    assert_ne!(stored, plain, "a reader of the database cannot check a guess");
     let mut other = request.clone();
     other.post.text = Some("stew".to_owned());
     // A replaced master key changes nothing, also when the old one is gone.

@@ -168,7 +168,7 @@ async fn nothing_is_asked_of_the_platform_while_the_media_server_refuses() {
         assert_eq!(error.field.as_deref(), Some("media"));
         assert!(error.remedy.is_some());
         assert_eq!(scene.stage.requests(POSTING), asked, "nothing was asked");
-        // Whoever lets it be read again, resumes it.
+        // The person who makes it readable again resumes the job.
         cdn.left.store(usize::MAX, Ordering::SeqCst);
         scene.tenant.resume_job(&job.id).await.unwrap();
         let ended = scene.to_the_end(&job.id).await;

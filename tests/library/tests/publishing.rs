@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use library_tests::{APP, Stage, request, struck};
+use library_tests::{APP, Stage, request, signed_webhook, struck};
 use social_channel::model::{Media, OptionValue};
 use social_channel::{
     Clock as _, ErrorKind, Health, Job, JobChange, JobStatus, MovedClock, Resolution, Webhook,
@@ -277,7 +277,7 @@ async fn a_source_that_changed_is_refused_and_nothing_is_posted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_whose_address_expired_begins_anew_and_posts_once() {
+async fn an_upload_whose_address_expired_begins_again_and_posts_once() {
     let (stage, clock) = moved(library_tests::world()).await;
     let channel = stage.connect().await.unwrap().id;
     // The first chunk arrives, the others are interrupted.
@@ -339,20 +339,8 @@ fn deliveries(stage: &Stage, event: &str) -> Vec<Webhook> {
         .webhooks
         .iter()
         .filter(|delivery| delivery.event == event)
-        .map(|delivery| Webhook {
-            method: "POST".to_owned(),
-            query: Vec::new(),
-            headers: vec![("tiktok-signature".to_owned(), sign(now, &delivery.body))],
-            body: delivery.body.clone().into_bytes(),
-        })
+        .map(|delivery| signed_webhook(now, delivery.body.clone()))
         .collect()
-}
-
-fn sign(now: i64, body: &str) -> String {
-    use hmac::{Hmac, Mac as _};
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"simsecret-desktop-0001").unwrap();
-    mac.update(format!("{now}.{body}").as_bytes());
-    format!("t={now},s={}", hex::encode(mac.finalize().into_bytes()))
 }
 
 fn with_webhooks() -> World {

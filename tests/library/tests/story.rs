@@ -56,7 +56,7 @@ async fn an_account_is_connected_read_and_published_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_consent_is_used_once_and_by_whoever_began_it() {
+async fn a_consent_is_used_once_and_by_the_one_who_began_it() {
     let stage = Stage::new().await.unwrap();
     let callback = consent(&stage.tenant, None).await.unwrap();
     let error = stage.tenant.complete_connect("somebody else", callback.clone()).await.unwrap_err();

@@ -222,7 +222,6 @@ async fn a_webhook_that_comes_after_an_unknown_end_is_not_lost_with_a_failed_cal
 
 /// The platform's event for the only publish, signed like the platform's.
 fn told_by(scene: &Scene, job: &Job) -> Webhook {
-    use hmac::{Hmac, Mac as _};
     let world = scene.stage.simulator.world();
     let [publish] = world.publishes.as_slice() else { panic!("one publish, not {:?}", world.publishes) };
     let grant = world.grants.first().unwrap();
@@ -236,15 +235,7 @@ fn told_by(scene: &Scene, job: &Job) -> Webhook {
         "content": content.to_string(),
     })
     .to_string();
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(library_tests::SECRET.as_bytes()).unwrap();
-    mac.update(format!("{now}.{body}").as_bytes());
-    let signature = format!("t={now},s={}", hex::encode(mac.finalize().into_bytes()));
-    Webhook {
-        method: "POST".to_owned(),
-        query: Vec::new(),
-        headers: vec![("tiktok-signature".to_owned(), signature)],
-        body: body.into_bytes(),
-    }
+    library_tests::signed_webhook(now, body)
 }
 
 // ---- order of jobs

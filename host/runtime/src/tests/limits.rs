@@ -49,7 +49,7 @@ async fn a_long_sleep_ends() {
 }
 
 #[tokio::test]
-async fn progress_does_not_help_for_ever() {
+async fn progress_does_not_help_without_end() {
     let server = Server::saying_slowly("hello").await;
     let cx = CallContext {
         egress: egress(mapped(server.port)),

@@ -346,7 +346,7 @@ async fn nodes_of_one_network_may_name_the_same_bytes_differently() {
 }
 
 #[tokio::test]
-async fn whoever_serves_media_learns_who_asks() {
+async fn a_server_of_media_learns_who_asks() {
     let server = Server::start(|seen| by_ranges(&pattern(1_000), "\"1\"", seen)).await;
     MediaItem::open(&Media::url("https://cdn.example.com/a"), &cdn(server.port)).await.unwrap();
     let wanted = format!("social-channel/{} (+https://", env!("CARGO_PKG_VERSION"));

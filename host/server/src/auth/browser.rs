@@ -151,7 +151,7 @@ impl Browser {
         }
     }
 
-    /// Whether a form or a script of this service sent this; whichever tenant its page was drawn for.
+    /// Whether a form or a script of this service sent this, no matter which tenant its page was drawn for.
     pub(crate) fn has_sent(&self, state: &State, token: &str) -> bool {
         let drawn = token.get(PROOF..).unwrap_or_default();
         let proof = csrf(&self.cookie, drawn, state);

@@ -21,7 +21,7 @@ pub(crate) async fn guard(
 ) -> Response {
     let headers = request.headers();
     let host = host(headers, request.uri());
-    // Whoever reaches an open port is the operator. Behind a proxy that would be the world.
+    // Anyone who reaches an open port is the operator. Behind a proxy that would be the world.
     if let Some(sign) = sign_of_a_proxy(request.version(), headers)
         && !is_for_others(&request)
     {

@@ -300,7 +300,7 @@ async fn begin(
         .collect();
     let options = ConnectOptions {
         owner: operator.0.owner(),
-        // Otherwise a network may connect whoever the browser is signed in as, without a question.
+        // Otherwise a network may connect the account that the browser is signed in to, without a question.
         choose_account: true,
         inputs,
         reconnect: reconnect.clone(),

@@ -197,7 +197,7 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator, Query(l
     Ok(frame.page(Section::Jobs, "Jobs", &["jobs.js"], &body))
 }
 
-/// Jobs of a file; whoever has more asks the API.
+/// Jobs of a file; callers with more ask the API.
 const EXPORTED: u32 = 10_000;
 
 /// All jobs of a list as CSV, as they stand.

@@ -39,7 +39,7 @@ async fn draw(state: &State, browser: &Browser, error: Option<&Error>) -> Answer
         div.columns {
             section.card aria-labelledby="all" {
                 h3 id="all" { "Who may sign in" }
-                @if people.is_empty() && !nameless { p.quiet { "Nobody has a password: whoever reaches this address may do everything." } }
+                @if people.is_empty() && !nameless { p.quiet { "Nobody has a password: anyone who reaches this address may do everything." } }
                 ul.rows {
                     @for person in &people {
                         li {

@@ -1,4 +1,4 @@
-//! An operator uploads components that strangers made to cost whoever compiles them, several at once.
+//! An operator uploads components that strangers made to be expensive for anyone who compiles them, several at once.
 
 use std::sync::Arc;
 use std::time::Duration;

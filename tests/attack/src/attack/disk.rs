@@ -39,7 +39,7 @@ pub(super) async fn attack(scene: &Scene<'_>) -> Result<()> {
     scene.neighbour.works_on(10).await
 }
 
-/// Pages of the database turn into rubbish, and are mended by whoever looks after the machine. Nothing is written meanwhile,
+/// Pages of the database turn into rubbish, and are mended by the person who looks after the machine. Nothing is written meanwhile,
 /// and then there is room again.
 async fn damaged(scene: &Scene<'_>) -> Result<()> {
     let (victim, alice) = (&scene.victim, &scene.template.alice);

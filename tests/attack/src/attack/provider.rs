@@ -1,4 +1,4 @@
-//! A provider whose author means harm: it computes for ever, eats memory and storage, and says too much.
+//! A provider whose author means harm: it computes without end, eats memory and storage, and says too much.
 
 use anyhow::{Context as _, Result, bail};
 use futures::future::try_join_all;
@@ -98,7 +98,7 @@ async fn install_one_that_loops(scene: &Scene<'_>) -> Result<()> {
         .body(component);
     let answer = scene.victim.answer(request).await?;
     if answer.status.is_success() || answer.json().get("kind").is_none() {
-        bail!("a component that describes itself for ever: {} {}", answer.status, answer.body);
+        bail!("a component that describes itself without end: {} {}", answer.status, answer.body);
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ pub(super) async fn attack(scene: &Scene<'_>) -> Result<()> {
         refused(answer)
     })
     .await?;
-    // Whoever knows the password comes in, from the same address.
+    // A person who knows the password comes in, from the same address.
     let status = sign_in(scene, PASSWORD).await?;
     if status != StatusCode::SEE_OTHER && status != StatusCode::OK {
         bail!("the right password after wrong ones: {status}");

@@ -388,8 +388,11 @@ impl Guest for TestProvider {
         session: Vec<u8>,
         callback: Vec<(String, String)>,
     ) -> Result<Vec<Connection>, Error> {
-        let account = Account { id: format!("{callback:?}"), credentials: session, scopes: Vec::new() };
-        Ok(vec![connection(account)])
+        let account = |id| Account { id, credentials: session.clone(), scopes: Vec::new() };
+        // Several accounts, if the callback names them.
+        let named = callback.iter().filter(|(name, _)| name == "account");
+        let several: Vec<_> = named.map(|(_, id)| connection(account(id.clone()))).collect();
+        if several.is_empty() { Ok(vec![connection(account(format!("{callback:?}")))]) } else { Ok(several) }
     }
 
     async fn refresh_credentials(account: Account) -> Result<Connection, Error> {

@@ -1,5 +1,5 @@
 //! A tenant that floods waits behind itself: another tenant's calls, jobs and uploads go on beside it. The platform does
-//! not answer the flood at all while these tests run, so who waits for it waits for ever.
+//! not answer the flood at all while these tests run, so anyone who waits for it waits until the process ends.
 
 use http::{Method, StatusCode};
 use library_tests::{PATIENCE, Stage, connect, request, struck, until};
@@ -76,7 +76,7 @@ async fn another_tenants_call_does_not_wait_for_a_flood() {
     let answer = get(&flood_key, &flooder).await;
     assert_eq!((answer.status, answer.header("retry-after").as_str()), (StatusCode::TOO_MANY_REQUESTS, "5"));
     assert_eq!(get(&quiet_key, &calm).await.status, StatusCode::OK);
-    // Whoever goes away gives place and turn back.
+    // A caller that goes away gives place and turn back.
     calls.shutdown().await;
     assert_eq!(get(&flood_key, &flooder).await.status, StatusCode::OK);
 }
