@@ -356,7 +356,10 @@ def manual(program, folder):
     try:
         asked = "curl --silent 'https://open.tiktokapis.com/v2/user/info/?fields=open_id'"
         client = client.replace("http://127.0.0.1:4010", origin).replace("your-client", asked)
-        environment = {**os.environ, "NO_PROXY": "", "no_proxy": ""}
+        # For curl these go before the variable that the manual sets.
+        others = ("CURL_CA_BUNDLE", "SSL_CERT_DIR")
+        environment = {name: value for name, value in os.environ.items() if name not in others}
+        environment |= {"NO_PROXY": "", "no_proxy": ""}
         said = subprocess.run(["bash", "-c", client], env=environment, capture_output=True, text=True, check=False)
         if "access_token_invalid" not in said.stdout:
             sys.exit(f"README.md: a client behind the proxy gets no answer: {said}")

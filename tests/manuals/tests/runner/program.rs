@@ -78,7 +78,7 @@ pub(crate) async fn policy(block: &Block) -> Result<()> {
     Ok(())
 }
 
-/// A shell in the stage's folder, which finds the built programs.
+/// A shell in the stage's folder, which finds the built programs. What else a block uses, `tools.sh` installs.
 fn bash(stage: &Stage, script: &str) -> Command {
     let programs = stage.program().parent().unwrap_or(stage.program()).display().to_string();
     let stage_command = stage.command(["--version"]);
