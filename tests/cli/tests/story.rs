@@ -1,5 +1,7 @@
 //! The complete workflow, for a person at a terminal or a script. Snapshots check the complete output.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use cli_tests::{APP, Ran, Stage, browser, component, finish, masks};
 
 macro_rules! snapshot {
@@ -156,23 +158,23 @@ async fn persons_are_given_passwords_listed_and_removed() {
 }
 
 /// As somebody at a terminal, which `script` (of every Linux) provides.
+#[cfg(target_os = "linux")]
 async fn at_a_terminal(stage: &Stage, words: &str, typed: &str) -> Ran {
+    use std::process::Stdio;
     use tokio::io::AsyncWriteExt as _;
     let command = format!("{} {words}", stage.program().display());
-    let mut child = stage.command([""; 0]);
-    let inside =
-        child.as_std().get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-    let inside: Vec<_> = inside.collect();
+    let outside = stage.command([""; 0]);
+    let variables = outside.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
     let mut child = tokio::process::Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("SHELL", "/bin/sh")
-        .envs(inside)
+        .envs(variables)
         .current_dir(stage.folder.path())
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
