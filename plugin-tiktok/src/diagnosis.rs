@@ -168,13 +168,13 @@ fn media(settings: &Settings, addresses: &Addresses, findings: &mut Vec<Finding>
             Severity::Error,
             "verified-urls",
             "The host's media is not below the configured verified addresses, so TikTok will not fetch photos.",
-            Some("Verify the media prefix under \"URL properties\" of the app, and add it to `verified-urls`."),
+            Some("Verify the media prefix under \"URL properties\" of the app, and add it to the setting “Verified addresses” (`verified-urls`)."),
         ),
         None => finding(
             Severity::Warning,
             "verified-urls",
             "No verified address is set; TikTok fetches photos only from verified ones.",
-            Some("Verify the media prefix under \"URL properties\" of the app, and add it to `verified-urls`."),
+            Some("Verify the media prefix under \"URL properties\" of the app, and add it to the setting “Verified addresses” (`verified-urls`)."),
         ),
     });
 }

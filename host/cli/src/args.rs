@@ -124,6 +124,7 @@ mod tests {
             "jobs resolve j --not-posted",
             "jobs change j --visibility V",
             "serve --listen 127.0.0.1:0 --no-workers",
+            "disconnect c --yes",
             "doctor a --guide",
             "--simulator serve",
             "--simulator=x work --once",

@@ -55,6 +55,14 @@ pub(crate) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
+/// A yes, typed at the terminal; everything else is a no.
+pub(crate) fn agreed(question: &str) -> Result<bool> {
+    let term = Term::stderr();
+    term.write_str(&format!("{question} [y/N] "))?;
+    let line = term.read_line()?;
+    Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 /// One of several, by its number.
 pub(crate) fn choose(prompt: &str, choices: &[String]) -> Result<usize> {
     let term = Term::stderr();

@@ -1,6 +1,8 @@
 // Shared by every page: instants in the user's time zone, copy buttons, confirmations before irreversible actions,
 // fallbacks for pictures. Every page works without it.
 
+import { forgetAll } from "./keep.js";
+
 export function localTimes(root) {
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
   const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
@@ -110,6 +112,7 @@ export function enliven(root) {
 if (!document.documentElement.dataset.alive) {
   document.documentElement.dataset.alive = "true";
   enliven(document);
+  document.querySelector("form.out")?.addEventListener("submit", forgetAll);
   // Tabs scroll sideways on a phone: the chosen one is in sight.
   for (const tab of document.querySelectorAll(".tabs [aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 16;
 }

@@ -1,28 +1,43 @@
-// Makes a JPEG of a picture that a post does not take as it is: of another format, too large, or lying on its side. The
-// browser decodes and encodes it; the person asks for it, and sees the result before anything is sent.
+// Makes a JPEG of a picture that a post does not take as it is: of another format, too large, or lying on its
+// side. The browser decodes and encodes it; the person asks for it, and sees the result before anything is sent.
 
 const JPEG = "image/jpeg";
-/** What every phone can show; networks make pictures smaller anyway. */
-const LONGEST = 4096;
+/** The longer and the shorter side: 1080p, the least that networks name as their limit. They make larger ones smaller anyway. */
+const [LONG, SHORT] = [1920, 1080];
 /** Too little for anybody to see, and a third of the bytes of the best. */
 const QUALITY = 0.92;
 
-/** What stands against a picture, if a JPEG of it would be taken; "" if nothing does. */
+/** What stands against a picture, if a JPEG of it would be taken, and whether it may be used all the same; null if nothing does. */
 export async function obstacle(file, types, largest) {
-  if (!file.type.startsWith("image/") || !types.includes(JPEG)) return "";
-  if (!types.includes(file.type)) return "is of another format";
-  if (largest && file.size > largest) return "is too large";
-  return file.type === JPEG && turned(new DataView(await file.slice(0, 256 << 10).arrayBuffer())) ? "lies on its side without its EXIF data, which some networks ignore" : "";
+  if (!file.type.startsWith("image/") || !types.includes(JPEG)) return null;
+  if (!types.includes(file.type)) return { why: "is of another format", usable: false };
+  if (largest && file.size > largest) return { why: "is too large", usable: false };
+  if (file.type === JPEG && turned(new DataView(await file.slice(0, 256 << 10).arrayBuffer()))) return { why: "lies on its side without its EXIF data, which some networks ignore", usable: true };
+  const [width, height] = await pixels(file);
+  return scale(width, height) < 1 ? { why: `has ${width} × ${height} pixels, more than some networks take`, usable: true } : null;
 }
 
-/** A JPEG, upright, of at most so many bytes. */
+/** Nothing of a picture that cannot be drawn: the check says what is wrong with it. */
+async function pixels(file) {
+  const picture = await createImageBitmap(file).catch(() => null);
+  if (!picture) return [0, 0];
+  const { width, height } = picture;
+  picture.close();
+  return [width, height];
+}
+
+function scale(width, height) {
+  return Math.min(1, LONG / Math.max(width, height), SHORT / Math.min(width, height));
+}
+
+/** A JPEG, upright, of at most so many bytes, of no more than 1080p. */
 export async function fit(file, largest) {
   const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
-  let scale = Math.min(1, LONGEST / Math.max(picture.width, picture.height));
+  let factor = scale(picture.width, picture.height);
   for (;;) {
     const canvas = document.createElement("canvas");
-    canvas.width = Math.max(1, Math.round(picture.width * scale));
-    canvas.height = Math.max(1, Math.round(picture.height * scale));
+    canvas.width = Math.max(1, Math.round(picture.width * factor));
+    canvas.height = Math.max(1, Math.round(picture.height * factor));
     const brush = canvas.getContext("2d");
     // What is transparent would become black.
     brush.fillStyle = "#fff";
@@ -34,7 +49,7 @@ export async function fit(file, largest) {
       picture.close();
       return new File([blob], file.name.replace(/\.[^.]*$/, "") + ".jpg", { type: JPEG });
     }
-    scale *= 0.8;
+    factor *= 0.8;
   }
 }
 

@@ -4,10 +4,18 @@
 /** What a person chose or typed; the rest belongs to the page as it is drawn now. */
 const OWN = /^(f\..+|key|media|urls|when|at|at_seconds|also)$/;
 
+/** What the names of all kept forms begin with. */
+const NAME = "publish ";
+
+/** Whoever signs out leaves nothing of what was typed. */
+export function forgetAll() {
+  for (const name of Object.keys(sessionStorage)) if (name.startsWith(NAME)) sessionStorage.removeItem(name);
+}
+
 export class Kept {
   constructor(form) {
     this.form = form;
-    this.name = `publish ${location.pathname} ${form.dataset.kind}`;
+    this.name = `${NAME}${location.pathname} ${form.dataset.kind}`;
   }
 
   save() {

@@ -329,14 +329,16 @@ if (file) {
     file.files = event.dataTransfer.files;
     file.dispatchEvent(new Event("change"));
   });
+  // A file dropped beside it would replace the page, and what was typed there.
+  for (const name of ["dragover", "drop"]) addEventListener(name, (event) => { if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); });
   file.addEventListener("change", async () => {
     const chosen = [...file.files];
     file.value = "";
     const largest = Number(file.dataset.maxSize);
     const [pictures, others] = [[], []];
     for (const one of chosen) {
-      const why = await obstacle(one, types, largest);
-      if (why) pictures.push({ one, why });
+      const found = await obstacle(one, types, largest);
+      if (found) pictures.push({ one, ...found });
       else others.push(one);
     }
     const { fitting, leftOut } = sorted(others, Number(file.dataset.maxFiles));
@@ -355,7 +357,7 @@ if (file) {
 }
 
 /** Offers to make a picture fitting. */
-function offer({ one, why }) {
+function offer({ one, why, usable }) {
   const note = document.createElement("div");
   note.className = "note info";
   const text = document.createElement("p");
@@ -383,7 +385,7 @@ function offer({ one, why }) {
     actions.append(button);
   };
   press("Make a JPEG", () => fit(one, Number(file.dataset.maxSize)));
-  if (types.includes(one.type) && !why.includes("large")) press("Use it as it is", () => one);
+  if (usable) press("Use it as it is", () => one);
   note.append(text, actions);
   return note;
 }

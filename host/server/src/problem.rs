@@ -133,7 +133,7 @@ impl Problem {
             StatusCode::REQUEST_TIMEOUT,
             "too_slow",
             "the body did not come in time",
-            "send it again over a faster connection, or have the operator raise `idle_seconds`",
+            "send it again over a faster connection, or have the operator let connections stand still for longer (`idle_seconds`)",
         )
     }
 

@@ -188,7 +188,7 @@ async fn serve_one(bound: Bound, app: Router, state: State, places: Arc<Places>)
         let Some(place) = places.take(ip) else {
             if is_time_to_say(&mut said) {
                 tracing::warn!(
-                    "all connections are being answered, those kept for the operator too; a new one was refused, see `max_connections`"
+                    "all connections are being answered, those kept for the operator too, so a new one was refused; `max_connections` says how many there may be"
                 );
             }
             stream.refuse();

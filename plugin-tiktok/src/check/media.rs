@@ -13,6 +13,8 @@ pub(crate) const MAX_PHOTOS: usize = 35;
 pub(crate) const MAX_PHOTO_SIZE: u64 = 20_000_000;
 pub(crate) const VIDEO_TYPES: [&str; 3] = ["video/mp4", "video/quicktime", "video/webm"];
 pub(crate) const PHOTO_TYPES: [&str; 2] = ["image/jpeg", "image/webp"];
+/// The shorter and the longer side: "max 1080p" (D-MTG).
+const PHOTO_PIXELS: (u32, u32) = (1080, 1920);
 const SIDE_PIXELS: std::ops::RangeInclusive<u32> = 360..=4096;
 const FRAME_RATE: std::ops::RangeInclusive<f64> = 23.0..=60.0;
 
@@ -38,7 +40,7 @@ pub(super) fn video(
         ));
     }
     if !VIDEO_TYPES.contains(&media_type(item)) {
-        let message = format!("TikTok does not take files of the type `{}` as video.", item.content_type);
+        let message = format!("TikTok does not take {} as video.", format_name(item));
         findings.push(error("media", message, "Use MP4, MOV or WebM."));
     }
     if let Some(codec) = &item.codec
@@ -98,9 +100,9 @@ pub(super) fn photos(settings: &Settings, draft: &Draft, media: &[MediaInfo], fi
             "Choose a lower number; the first photo is 0.",
         ));
     }
-    for item in media {
+    for (index, item) in media.iter().enumerate() {
         if !PHOTO_TYPES.contains(&media_type(item)) {
-            let message = format!("TikTok does not take files of the type `{}` as photo.", item.content_type);
+            let message = format!("TikTok does not take {} as photo.", format_name(item));
             findings.push(error("media", message, "Use JPEG or WebP."));
         }
         if item.size == 0 || item.size > MAX_PHOTO_SIZE {
@@ -110,13 +112,14 @@ pub(super) fn photos(settings: &Settings, draft: &Draft, media: &[MediaInfo], fi
                 "Use a photo below 20 MB.",
             ));
         }
-        let sides = item.width.zip(item.height);
-        if sides.is_some_and(|(width, height)| width.min(height) > 1080 || width.max(height) > 1920) {
-            findings.push(warning(
-                "media",
-                "A photo is larger than the 1080p that TikTok names as its limit, and may be refused later.",
-                "Scale it to 1080 x 1920 pixels or less.",
-            ));
+        if let Some((width, height)) = item.width.zip(item.height)
+            && (width.min(height) > PHOTO_PIXELS.0 || width.max(height) > PHOTO_PIXELS.1)
+        {
+            let message = format!(
+                "Photo {} has {width} x {height} pixels; TikTok takes at most 1080 x 1920, upright or lying.",
+                index + 1
+            );
+            findings.push(error("media", message, "Scale it to 1080 x 1920 pixels or less."));
         }
         pulled(settings, item, findings);
     }
@@ -136,7 +139,7 @@ fn pulled(settings: &Settings, item: &MediaInfo, findings: &mut Vec<Finding>) {
         findings.push(error("media", "TikTok fetches from https addresses only.", "Use https."));
         return;
     }
-    let remedy = "The operator must verify the domain or prefix under \"URL properties\" of the app and name it in the setting `verified-urls`.";
+    let remedy = "The operator must verify the domain or prefix under \"URL properties\" of the app and name it in the setting “Verified addresses” (`verified-urls`).";
     let message = "TikTok fetches only from addresses that were verified for the app.";
     match settings.is_verified(url) {
         Some(true) => {}
@@ -152,6 +155,39 @@ fn pulled(settings: &Settings, item: &MediaInfo, findings: &mut Vec<Finding>) {
 /// The media type without parameters such as `codecs`.
 pub(crate) fn media_type(item: &MediaInfo) -> &str {
     item.content_type.split(';').next().unwrap_or_default().trim()
+}
+
+/// What people call a type of files.
+fn format_name(item: &MediaInfo) -> String {
+    let name = match media_type(item) {
+        "video/mp4" | "video/x-m4v" => "MP4",
+        "video/quicktime" => "MOV",
+        "video/webm" => "WebM",
+        "video/x-msvideo" => "AVI",
+        "video/x-matroska" => "MKV",
+        "video/x-ms-wmv" => "WMV",
+        "video/mpeg" => "MPEG",
+        "image/jpeg" => "JPEG",
+        "image/png" => "PNG",
+        "image/gif" => "GIF",
+        "image/webp" => "WebP",
+        "image/heic" | "image/heif" => "HEIC",
+        "image/avif" => "AVIF",
+        "image/bmp" => "BMP",
+        "image/tiff" => "TIFF",
+        "image/svg+xml" => "SVG",
+        "application/pdf" => "PDF",
+        "" | "application/octet-stream" => return "a file of an unknown kind".to_owned(),
+        other => {
+            return match other.split('/').next() {
+                Some("video") => "this kind of video".to_owned(),
+                Some("image") => "this kind of picture".to_owned(),
+                Some("audio") => "a sound".to_owned(),
+                _ => "this kind of file".to_owned(),
+            };
+        }
+    };
+    format!("a file in the format {name}")
 }
 
 fn known_codec(codec: &str) -> bool {

@@ -118,6 +118,33 @@ fn media_outside_the_limits_is_refused() {
 }
 
 #[test]
+fn what_does_not_fit_is_said_in_words_for_people() {
+    let settings = Settings::read(&audited()).unwrap();
+    let said = |post: &Post, media: MediaInfo| {
+        let (_, findings) = check(&settings, &creator(), post, &[media]);
+        findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>()
+    };
+    let photos = Post { kind: "photos".to_owned(), ..video() };
+    let good = photo(Some("https://media.example.com/1.jpg"));
+    let large = MediaInfo { width: Some(3024), height: Some(4032), ..good.clone() };
+    assert_eq!(
+        said(&photos, large),
+        ["Photo 1 has 3024 x 4032 pixels; TikTok takes at most 1080 x 1920, upright or lying."]
+    );
+    for (content_type, post, name) in [
+        ("image/png", &photos, "a file in the format PNG"),
+        ("image/x-odd", &photos, "this kind of picture"),
+        ("video/x-msvideo; codecs=x", &video(), "a file in the format AVI"),
+        ("audio/mpeg", &video(), "a sound"),
+        ("", &video(), "a file of an unknown kind"),
+    ] {
+        let said = said(post, MediaInfo { content_type: content_type.to_owned(), ..good.clone() });
+        let what = if post.kind == "video" { "video" } else { "photo" };
+        assert_eq!(said, [format!("TikTok does not take {name} as {what}.")]);
+    }
+}
+
+#[test]
 fn photos_need_verified_addresses_and_no_video_switches() {
     let post = Post { kind: "photos".to_owned(), title: Some("t".to_owned()), ..video() };
     let good = photo(Some("https://media.example.com/1.jpg"));
@@ -126,6 +153,14 @@ fn photos_need_verified_addresses_and_no_video_switches() {
     assert_eq!(errors(&audited(), &post, &[photo(Some("http://media.example.com/1.jpg"))]), ["media"]);
     assert_eq!(errors(&audited(), &post, &[photo(Some("https://other.example/1.jpg"))]), ["media"]);
     assert_eq!(errors(&audited(), &post, &vec![good.clone(); 36]), ["media"]);
+    let sized = |width, height| MediaInfo { width: Some(width), height: Some(height), ..good.clone() };
+    for (width, height) in [(1080, 1920), (1920, 1080), (1080, 1080), (1, 1)] {
+        assert!(errors(&audited(), &post, &[sized(width, height)]).is_empty(), "{width} x {height}");
+    }
+    for (width, height) in [(1081, 1920), (1920, 1081), (1080, 1921), (1440, 1440), (3024, 4032), (20, 4000)]
+    {
+        assert_eq!(errors(&audited(), &post, &[good.clone(), sized(width, height)]), ["media"]);
+    }
     let png = MediaInfo { content_type: "image/png".to_owned(), ..good.clone() };
     assert_eq!(errors(&audited(), &post, &[png]), ["media"]);
     assert_eq!(

@@ -128,7 +128,7 @@ pub(super) const API: &[Row] = &[
             "url_ownership_unverified",
             K::Misconfigured,
             "The address of the media is not verified for this app at TikTok.",
-            "The operator must verify the domain or prefix under \"URL properties\" of the app and add it to `verified-urls`. Videos can also be sent by upload.",
+            "The operator must verify the domain or prefix under \"URL properties\" of the app and add it to the setting “Verified addresses” (`verified-urls`). Videos can also be sent by upload.",
         ),
     ),
     at(
@@ -278,7 +278,7 @@ pub(super) const FAIL_REASONS: &[Row] = &[
             "picture_size_check_failed",
             K::Rejected,
             "The picture is smaller or larger than TikTok takes.",
-            "Videos need 360 to 4096 pixels on each side; photos at most 1080p and 20 MB.",
+            "Videos need 360 to 4096 pixels on each side; photos at most 1080 x 1920 pixels and 20 MB.",
         ),
     ),
     row(

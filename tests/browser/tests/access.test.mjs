@@ -4,7 +4,7 @@
 import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { connect, enterKeys, openBrowser, scene } from "./support.mjs";
+import { connect, enterKeys, openBrowser, scene, scheduled } from "./support.mjs";
 
 openBrowser();
 
@@ -17,17 +17,21 @@ async function faults(page) {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(" | ")}`);
 }
 
+/** In half a year; the clock of a filled stage is some weeks ahead. */
+const soon = () => Math.floor(Date.now() / 1000) + 180 * 24 * 3600;
+
 for (const colorScheme of ["light", "dark"]) {
   for (const [size, viewport] of Object.entries({ desktop: { width: 1200, height: 900 }, phone: { width: 390, height: 800 } })) {
     scene(`axe finds nothing: ${size}, ${colorScheme}`, ["--filled"], async ({ set, page }) => {
       const [channel] = await set.get("/api/v1/channels");
       const [job] = await set.get("/api/v1/jobs");
+      const later = await scheduled({ set }, channel.id, "Soup for later", soon());
       const found = {};
       for (const path of [
         "/", "/settings", "/settings/integration/tiktok?mode=live&checks=1", "/settings/apps/tiktok-live/guide",
         "/settings/providers", "/settings/keys", "/settings/people", "/tenants", "/channels", `/channels?connected=${channel.id}`, "/channels/add",
         "/channels/add/tiktok-live", `/channels/${channel.id}`, `/channels/${channel.id}/publish`,
-        `/channels/${channel.id}/publish?kind=photos`, "/jobs", "/jobs?show=scheduled", `/jobs/${job.id}`, "/uploads", "/sign-in",
+        `/channels/${channel.id}/publish?kind=photos`, "/jobs", "/jobs?show=scheduled", `/jobs/${job.id}`, `/jobs/${later.id}`, `/jobs/${later.id}/change`, "/uploads", "/sign-in",
         "/callback/tiktok-live?state=unknown", "/channels/nothing",
       ]) {
         await page.goto(set.origin + path);
@@ -79,6 +83,140 @@ scene("the keyboard is enough to publish", ["--filled"], async ({ set, page }) =
   await page.waitForURL(/\/jobs\//);
   await page.getByRole("heading", { name: "By keyboard" }).waitFor();
 });
+
+/** Goes on by Tab alone until the focus is at what has this name, as a screen reader says it. */
+async function tabTo(page, name) {
+  const seen = [];
+  for (let steps = 0; steps < 120; steps += 1) {
+    await page.keyboard.press("Tab");
+    const at = await page.evaluate(() => {
+      const it = document.activeElement;
+      const text = it.getAttribute("aria-label") ?? it.labels?.[0]?.textContent ?? it.textContent;
+      return { text: text.replace(/\s+/g, " ").trim(), shown: it.matches(":focus-visible") };
+    });
+    seen.push(at.text.slice(0, 30));
+    const found = name instanceof RegExp ? name.test(at.text) : at.text.startsWith(name);
+    if (!found) continue;
+    assert.ok(at.shown, `the focus is seen at ${name}`);
+    return;
+  }
+  assert.fail(`${name} cannot be reached by Tab: ${seen.join(" | ")}`);
+}
+
+scene("the keyboard is enough to sign in and out", ["--password", "correct horse"], async ({ set, page }) => {
+  await page.goto(`${set.origin}/channels`);
+  await page.waitForURL(/sign-in/);
+  const focused = await page.evaluate(() => document.activeElement.labels?.[0]?.textContent ?? "");
+  if (!focused.startsWith("Password")) await tabTo(page, "Password");
+  await page.keyboard.type("correct horse");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Channels", exact: true }).waitFor();
+  await tabTo(page, "Sign out");
+  await page.keyboard.press("Enter");
+  await page.getByLabel("Password").waitFor();
+});
+
+scene("the keyboard is enough to enter an app's settings and to add a channel", [], async ({ set, page }) => {
+  const follow = async (name) => {
+    await tabTo(page, name);
+    const gone = page.waitForEvent("framenavigated");
+    await page.keyboard.press("Enter");
+    await gone;
+    await page.waitForLoadState();
+  };
+  await page.goto(set.origin);
+  await follow("Settings");
+  await follow("TikTok");
+  await follow(/^Live/);
+  await page.waitForURL(/mode=live/);
+  await tabTo(page, "App ID");
+  await page.keyboard.type("simkey-desktop");
+  await tabTo(page, "App Secret");
+  await page.keyboard.type("simsecret-desktop-0001");
+  await tabTo(page, "App platform");
+  // A list is chosen from by the first letter.
+  await page.keyboard.type("d");
+  assert.equal(await page.getByLabel("App platform").inputValue(), "desktop");
+  await follow("Save");
+  await page.getByText("Saved.").waitFor();
+
+  await follow("Channels");
+  await follow("+ Add channel");
+  await page.waitForURL(/channels\/add/);
+  await follow(/TikTok/);
+  await page.waitForURL(/channels\/add\/tiktok-live/);
+  const opened = page.waitForEvent("popup");
+  await tabTo(page, "+ Profile");
+  await page.keyboard.press("Enter");
+  // The network's own page.
+  const consent = await opened;
+  await consent.waitForURL(/v2\/auth\/authorize/);
+  await consent.getByLabel("Demo Kitchen").check();
+  await consent.getByRole("button", { name: "Authorize" }).click();
+  await page.waitForURL(/\/channels\?connected=/);
+  await page.getByText("Demo Kitchen").first().waitFor();
+});
+
+scene("the keyboard is enough to change a scheduled job", ["--filled"], async ({ set, page }) => {
+  const [channel] = await set.get("/api/v1/channels");
+  const job = await scheduled({ set }, channel.id, "Soup for later", soon());
+  const now = async () => set.get(`/api/v1/jobs/${job.id}`);
+  await page.goto(`${set.origin}/jobs`);
+  await tabTo(page, "Soup for later");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Soup for later" }).waitFor();
+  await tabTo(page, "Day and time");
+  // The day is the first of its parts, in this browser's language; one day up.
+  await page.keyboard.press("ArrowUp");
+  await tabTo(page, "Change time");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction((before) => document.querySelector("input[name=at_seconds]")?.value !== String(before), Math.floor(job.publish_at / 60) * 60);
+  const moved = (await now()).publish_at;
+  assert.ok(Math.abs(moved - job.publish_at) > 23 * 3600, `${job.publish_at} became ${moved}`);
+
+  await tabTo(page, "Edit post");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/change$/);
+  await tabTo(page, /^Caption/);
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("Bread for later");
+  await tabTo(page, "Agree and save");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/jobs\/[^/]+$/);
+  assert.equal((await now()).post.text, "Bread for later");
+  await tabTo(page, "Cancel");
+  await page.keyboard.press("Enter");
+  await page.locator(".standing").getByText("Cancelled").first().waitFor();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  scene(`the choice among several accounts passes axe and takes the keyboard: ${colorScheme}`, [], async ({ set, page }) => {
+    const call = async (method, path, type, body) => {
+      const response = await fetch(`${set.origin}/api/v1${path}`, { method, headers: { "content-type": type }, body });
+      assert.ok(response.ok, await response.text());
+    };
+    const component = await readFile(set.component.replace("plugin_tiktok", "test_provider"));
+    await call("POST", "/providers", "application/wasm", component);
+    const app = { provider: "test-provider", redirect_uri: `${set.origin}/callback/two`, settings: { behaviour: "two-accounts" } };
+    await call("PUT", "/apps/two", "application/json", JSON.stringify(app));
+    await page.goto(`${set.origin}/channels/add/two`);
+    const opened = page.waitForEvent("popup");
+    await page.getByRole("button", { name: "+ Profile" }).click();
+    const choice = await opened;
+    await choice.getByRole("heading", { name: "Which account?" }).waitFor();
+    assert.deepEqual(await faults(choice), []);
+    await choice.setViewportSize({ width: 390, height: 800 });
+    assert.deepEqual(await faults(choice), []);
+    // The first letter of the name stands in for a picture.
+    await tabTo(choice, /Account one$/);
+    await choice.keyboard.press("ArrowDown");
+    assert.ok(await choice.getByLabel("Account two").isChecked());
+    await tabTo(choice, "Connect");
+    await choice.keyboard.press("Enter");
+    await page.waitForURL(/\/channels\?connected=/);
+    assert.deepEqual((await set.get("/api/v1/channels")).map((channel) => channel.display_name), ["Account two"]);
+  }, { colorScheme });
+}
 
 scene("without scripts all but the upload works", [], async (at) => {
   const { set, page } = at;

@@ -1,6 +1,7 @@
 // What the pages say: at once, once, and in words for people.
 
 import { strict as assert } from "node:assert";
+import { readFileSync } from "node:fs";
 import { choose, connect, enterKeys, openBrowser, photo, publishPage, scene } from "./support.mjs";
 
 openBrowser();
@@ -70,10 +71,78 @@ scene("pictures that do not fit are made fitting if the person wants it, and are
   const whole = await Promise.all(kept.map(content));
   assert.equal(whole.filter((bytes) => bytes.includes("Exif")).length, 1);
 
+  // More pixels than some networks take.
+  await page.locator("#file").setInputFiles({ ...(await photo(page, "teal", "jpeg", [3000, 2000])), name: "large.jpg" });
+  await page.getByText("large.jpg has 3000 × 2000 pixels, more than some networks take.").waitFor();
+  assert.equal(await offer("large.jpg").getByRole("button", { name: "Use it as it is" }).count(), 1);
+  await offer("large.jpg").getByRole("button", { name: "Make a JPEG" }).click();
+  await page.getByText("large.jpg was uploaded.").waitFor();
+  const large = page.locator("#preview-media img").last();
+  assert.deepEqual(await large.evaluate((one) => [one.naturalWidth, one.naturalHeight]), [1620, 1080]);
+
   // What no browser can read stays out, with a sentence.
   await page.locator("#file").setInputFiles(file("broken.png", "image/png"));
   await offer("broken.png").getByRole("button", { name: "Make a JPEG" }).click();
   await page.getByText("broken.png cannot be used").waitFor();
+});
+
+/** What a person drags from a folder onto the page. */
+async function drop(page, at, files) {
+  const dragged = await page.evaluateHandle((files) => {
+    const transfer = new DataTransfer();
+    for (const { name, type, data } of files) transfer.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name, { type }));
+    return transfer;
+  }, files.map(({ name, mimeType, buffer }) => ({ name, type: mimeType, data: buffer.toString("base64") })));
+  await page.dispatchEvent(at, "dragover", { dataTransfer: dragged });
+  const zone = await page.locator("label:has(#file)").getAttribute("data-over");
+  await page.dispatchEvent(at, "drop", { dataTransfer: dragged });
+  return zone;
+}
+
+scene("a file is dropped on the form, and what does not fit is named", [], async (at) => {
+  const { page, set } = at;
+  await publishPage(at);
+  const zone = "label:has(#file)";
+  const video = readFileSync(set.video);
+  assert.equal(await drop(page, zone, [{ name: "soup.mp4", mimeType: "video/mp4", buffer: video }]), "true", "the zone shows that it takes it");
+  await page.getByText("soup.mp4 was uploaded.").waitFor();
+  assert.equal(await page.locator(zone).getAttribute("data-over"), null);
+  assert.equal(await page.locator("#preview-media video").count(), 1);
+  assert.equal((await set.get("/api/v1/uploads"))[0].size, video.length);
+  await drop(page, zone, [file("notes.txt", "text/plain")]);
+  await page.getByText("Left out: notes.txt. This post takes MP4, MOV, WebM.").waitFor();
+  // Beside the zone nothing is taken, and the page stays.
+  await page.getByLabel("Caption").fill("Dropped soup");
+  const taken = page.evaluate(() => new Promise((resolve) => addEventListener("drop", (event) => setTimeout(() => resolve(event.defaultPrevented)), { once: true })));
+  assert.equal(await drop(page, "h1", [{ name: "two.mp4", mimeType: "video/mp4", buffer: video }]), null);
+  assert.equal(await taken, true, "the browser does not open the file in place of the page");
+  assert.equal(await page.locator("#uploads li").count(), 1);
+  await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.waitForURL(/\/jobs\//);
+  await page.locator(".standing").getByText("Published").first().waitFor();
+});
+
+scene("whoever signs out leaves nothing of a form behind", ["--password", "correct horse"], async (at) => {
+  const { page, set } = at;
+  const signIn = async () => {
+    await page.getByLabel("Password").fill("correct horse");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL((url) => !url.pathname.includes("sign-in"));
+  };
+  await page.goto(`${set.origin}/`);
+  await signIn();
+  const channel = await publishPage(at);
+  await page.getByLabel("Caption").fill("A secret soup");
+  const kept = () => page.evaluate(() => JSON.stringify(sessionStorage));
+  assert.match(await kept(), /A secret soup/);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Password").waitFor();
+  assert.doesNotMatch(await kept(), /A secret soup/);
+  await signIn();
+  await page.goto(`${set.origin}/channels/${channel}/publish?kind=video`);
+  assert.equal(await page.getByLabel("Caption").inputValue(), "");
+  assert.equal(await page.getByText("What you had filled in here is back.").count(), 0);
 });
 
 scene("a form and its upload survive a reload and a new sign-in, and are gone once they are posted", ["--password", "correct horse"], async (at) => {
@@ -183,9 +252,53 @@ scene("the steps of the guide are numbered once and folded", [], async (at) => {
   // What the list counts, lists inside of a step included.
   const counted = await page.evaluate(() => [...document.querySelectorAll(".guide li")].filter((li) => getComputedStyle(li).counterIncrement.startsWith("step")).length);
   assert.equal(counted, all);
-  assert.equal(await page.locator("ol.guide details[open]").count(), 0);
+  const unfolded = page.locator("ol.guide details[open]");
+  assert.equal(await unfolded.count(), 1, "what to do next");
   await page.getByText("Add products and scopes").click();
-  await page.locator("ol.guide details[open] code").first().waitFor();
+  await unfolded.locator("code").first().waitFor();
+});
+
+/** The step with this title. */
+const stepOf = (page, title) => page.locator("ol.guide > li", { has: page.getByRole("heading", { name: title }) });
+const isDone = async (page, title) => (await stepOf(page, title).getByRole("heading").textContent()).endsWith("✓ (done)");
+
+for (const [how, javaScriptEnabled] of [["with", true], ["without", false]]) {
+  scene(`a step of the guide that is done is ticked and folded, ${how} scripts`, [], async (at) => {
+    const { page, set } = at;
+    await enterKeys(at);
+    await page.goto(`${set.origin}/settings/apps/tiktok-live/guide`);
+    const unfolded = page.locator("ol.guide details[open]");
+    assert.equal(await unfolded.getByRole("heading").textContent(), "Register the app");
+    // The service sees what its own settings are.
+    assert.ok(await isDone(page, "Enter key and secret here"));
+    const keys = stepOf(page, "Enter key and secret here");
+    assert.equal(await keys.locator("details[open]").count(), 0);
+    await keys.getByRole("heading").click();
+    await keys.getByText("The settings of this app have these values.").waitFor();
+    assert.equal(await keys.getByRole("button", { name: "Mark as done" }).count(), 0);
+
+    // What is done in the portal only the person sees.
+    await stepOf(page, "Register the app").getByRole("button", { name: "Mark as done: Register the app" }).click();
+    await page.waitForURL(/guide#step-1$/);
+    assert.ok(await isDone(page, "Register the app"));
+    assert.equal(await unfolded.getByRole("heading").textContent(), "Add products and scopes");
+    await page.getByText(/^2 of \d+ steps are done\.$/).waitFor();
+    await stepOf(page, "Register the app").getByRole("heading").click();
+    await stepOf(page, "Register the app").getByRole("button", { name: "Not done yet: Register the app" }).click();
+    await page.getByText(/^1 of \d+ steps are done\.$/).waitFor();
+    assert.equal(await isDone(page, "Register the app"), false);
+  }, { javaScriptEnabled });
+}
+
+scene("a connected channel proves the steps up to its callback", [], async (at) => {
+  const { page, set } = at;
+  await enterKeys(at);
+  await connect(at);
+  await page.goto(`${set.origin}/settings/apps/tiktok-live/guide`);
+  for (const title of ["Register the app", "Add products and scopes", "Register the redirect address"]) assert.ok(await isDone(page, title), title);
+  assert.equal(await isDone(page, "Verify the addresses of the app"), false);
+  await stepOf(page, "Register the app").getByRole("heading").click();
+  await stepOf(page, "Register the app").getByText("A channel was connected, which takes this step.").waitFor();
 });
 
 scene("charts have their time from left to right and three ranges, and all numbers are a file", ["--filled"], async ({ page, set }) => {

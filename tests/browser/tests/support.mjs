@@ -2,6 +2,7 @@
 
 import { after, before, test } from "node:test";
 import { strict as assert } from "node:assert";
+import { readFileSync } from "node:fs";
 import { launch, stage } from "../stage.mjs";
 
 let browser;
@@ -95,17 +96,30 @@ export async function choose({ set, page }, file = set.video) {
   await page.getByText("Uploaded, not sent").waitFor();
 }
 
-/** A real photo of 720 × 960, encoded by the browser: `jpeg` or `png`. */
-export async function photo(page, colour, format = "jpeg") {
+/** A post on the channel for a time to come, in seconds; returns the job. */
+export async function scheduled({ set }, channel, caption, publishAt) {
+  const call = async (path, headers, body) => {
+    const response = await fetch(`${set.origin}/api/v1${path}`, { method: "POST", headers, body });
+    assert.ok(response.ok, await response.clone().text());
+    return response.json();
+  };
+  const upload = await call("/uploads?file_name=soup.mp4", { "content-type": "video/mp4" }, readFileSync(set.video));
+  const post = { kind: "video", text: caption, visibility: "PUBLIC_TO_EVERYONE" };
+  const body = JSON.stringify({ post, media: [{ upload: upload.id }], publish_at: publishAt });
+  return call(`/channels/${channel}/jobs`, { "content-type": "application/json" }, body);
+}
+
+/** A real photo, encoded by the browser: `jpeg` or `png`. */
+export async function photo(page, colour, format = "jpeg", size = [720, 960]) {
   const type = `image/${format}`;
-  const data = await page.evaluate(([colour, type]) => {
+  const data = await page.evaluate(([colour, type, size]) => {
     const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [720, 960];
+    [canvas.width, canvas.height] = size;
     const brush = canvas.getContext("2d");
     brush.fillStyle = colour;
     brush.fillRect(0, 0, canvas.width, canvas.height);
     return canvas.toDataURL(type).split(",")[1];
-  }, [colour, type]);
+  }, [colour, type, size]);
   const ending = format === "jpeg" ? "jpg" : format;
   return { name: `${colour}.${ending}`, mimeType: type, buffer: Buffer.from(data, "base64") };
 }

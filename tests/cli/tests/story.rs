@@ -1,5 +1,7 @@
 //! The complete workflow, for a person at a terminal or a script. Snapshots check the complete output.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use cli_tests::{APP, Ran, Stage, browser, component, finish, masks};
 
 macro_rules! snapshot {
@@ -46,7 +48,7 @@ async fn the_story_reads_well() {
         .unwrap();
     snapshot!(&stage, "publish", published);
     snapshot!(&stage, "jobs-list", stage.say("jobs list").await.unwrap());
-    snapshot!(&stage, "disconnect", stage.run(["disconnect", "Demo Kitchen"]).await.unwrap());
+    snapshot!(&stage, "disconnect", stage.run(["disconnect", "Demo Kitchen", "--yes"]).await.unwrap());
     assert!(stage.simulator.violations().is_empty());
 }
 
@@ -105,7 +107,7 @@ async fn every_answer_parses_as_json() {
         "keys list".to_owned(),
         "keys create one".to_owned(),
         "keys rotate".to_owned(),
-        format!("disconnect {channel}"),
+        format!("disconnect {channel} --yes"),
         format!("apps remove {APP}"),
     ] {
         let ran = stage.say(&format!("{words} --format json")).await.unwrap();
@@ -153,4 +155,94 @@ async fn persons_are_given_passwords_listed_and_removed() {
     stage.say("keys password --name anna --remove").await.unwrap().done();
     stage.say("keys password --remove").await.unwrap().done();
     assert_eq!(list().await, serde_json::json!({"password": false, "people": []}));
+}
+
+/// As somebody at a terminal, which `script` (of every Linux) provides.
+#[cfg(target_os = "linux")]
+async fn at_a_terminal(stage: &Stage, words: &str, typed: &str) -> Ran {
+    use std::process::Stdio;
+    use tokio::io::AsyncWriteExt as _;
+    let command = format!("{} {words}", stage.program().display());
+    let outside = stage.command([""; 0]);
+    let variables = outside.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut child = tokio::process::Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("SHELL", "/bin/sh")
+        .envs(variables)
+        .current_dir(stage.folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(typed.as_bytes()).await.unwrap();
+    // Open until the end: at the end of its input `script` hangs up.
+    let ran = finish(child).await.unwrap();
+    drop(stdin);
+    ran
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn disconnecting_says_what_stops_and_asks() {
+    let (stage, channel) = Stage::connected().await.unwrap();
+    stage.video(6_000_000).unwrap();
+    let publish = format!(
+        "publish {channel} clip.mp4 --text Leeks --visibility SELF_ONLY --publish-at +2h --no-wait --format json"
+    );
+    let job = stage.say(&publish).await.unwrap().done().json()["id"].as_str().unwrap().to_owned();
+    let disconnect = format!("disconnect {channel}");
+    let job_line = format!("{job}  scheduled for ");
+
+    // Nobody is there who could be asked.
+    let alone = stage.say(&disconnect).await.unwrap();
+    assert_eq!(alone.code, 1, "{alone:?}");
+    assert!(alone.stderr.contains("Demo Kitchen") && alone.stderr.contains(&job_line), "{alone:?}");
+    assert!(
+        alone.stderr.contains("1 open job is cancelled") && alone.stderr.contains("hint: add --yes"),
+        "{alone:?}"
+    );
+    let quiet = stage.say(&format!("{disconnect} --quiet --format json")).await.unwrap();
+    assert_eq!(quiet.error()["kind"], "invalid_argument", "{quiet:?}");
+
+    let refused = at_a_terminal(&stage, &disconnect, "n\n").await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.stdout.contains(&job_line) && refused.stdout.contains("Disconnect it? [y/N]"),
+        "{refused:?}"
+    );
+    assert!(refused.stdout.contains("nothing was disconnected"), "{refused:?}");
+    assert_eq!(stage.say("channels --format json").await.unwrap().done().json().as_array().unwrap().len(), 1);
+    assert_eq!(
+        stage.say(&format!("jobs show {job} --format json")).await.unwrap().json()["status"],
+        "active"
+    );
+
+    let agreed = at_a_terminal(&stage, &disconnect, "y\n").await;
+    assert_eq!(agreed.code, 0, "{agreed:?}");
+    assert!(agreed.stdout.contains("Demo Kitchen is disconnected, and the platform"), "{agreed:?}");
+    assert_eq!(stage.say("channels --format json").await.unwrap().done().json(), serde_json::json!([]));
+    assert_eq!(
+        stage.say(&format!("jobs show {job} --format json")).await.unwrap().json()["status"],
+        "cancelled"
+    );
+}
+
+/// An app for browsers elsewhere asks which account, without a flag; the old flag is still taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consent_asks_which_account() {
+    let stage = Stage::with_app().await.unwrap();
+    stage.say("settings set demo kind web").await.unwrap().done();
+    stage.say("settings set demo client-key simkey-web").await.unwrap();
+    for more in [&[][..], &["--choose-account"]] {
+        let words =
+            ["connect", APP, "--print-url", "--callback", "https://app.example.com/callback", "--paste"];
+        let (mut child, address, _out) = stage.begin(words.iter().chain(more)).await.unwrap();
+        assert!(address.contains("disable_auto_auth=1"), "{address}");
+        child.start_kill().unwrap();
+        child.wait().await.unwrap();
+    }
 }

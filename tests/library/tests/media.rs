@@ -350,3 +350,41 @@ async fn media_servers_and_the_platform_learn_who_asks() {
         .find(|it| it.path.starts_with("/v2/post") && !it.header_names.contains(&"user-agent".to_owned()));
     assert!(nameless.is_none(), "{nameless:?}");
 }
+
+/// The photo with other numbers in its header, which is all that is read of its size.
+fn of_pixels(width: u16, height: u16) -> Vec<u8> {
+    let mut photo = fixture("photo.jpg");
+    let frame = photo.windows(2).position(|two| matches!(two, [0xff, 0xc0 | 0xc2])).unwrap();
+    photo[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+    photo[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+    photo
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_of_too_many_pixels_is_refused_by_its_header_before_anything_is_posted() {
+    let (_, origin) = cdn(of_pixels(3_024, 4_032), usize::MAX, 404).await;
+    let scene = Scene::new(&origin).await;
+    let mut config = app_config();
+    config.settings.insert("verified-urls".to_owned(), "cdn.test".into());
+    scene.host.put_app(APP, config).await.unwrap();
+    let file = scene.stage.folder.path().join("large.jpg");
+    std::fs::write(&file, of_pixels(3_024, 4_032)).unwrap();
+    let pulled = Media { public_url: Some(format!("{CDN}/a.jpg")), ..Media::file(&file) };
+    let mut photos = post("x");
+    photos.kind = "photos".to_owned();
+    let said = "Photo 1 has 3024 x 4032 pixels; TikTok takes at most 1080 x 1920";
+    for media in [Media::url(format!("{CDN}/a.jpg")), pulled] {
+        let found =
+            scene.tenant.check_post(&scene.channel, &photos, std::slice::from_ref(&media)).await.unwrap();
+        let errors: Vec<_> = found.iter().filter(|one| one.severity == Severity::Error).collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].message.starts_with(said) && errors[0].remedy.is_some(), "{errors:?}");
+        let mut body = request("x", media);
+        body.post = photos.clone();
+        let job = scene.store(body).await;
+        let ended = scene.to_the_end(&job.id).await;
+        assert_eq!(ended.status, JobStatus::Failed, "{ended:?}");
+        assert!(ended.error.unwrap().message.starts_with(said));
+    }
+    assert_eq!(scene.stage.requests("/v2/post/publish/content/init/"), 0, "nothing was posted");
+}

@@ -40,8 +40,8 @@ pub(crate) struct Flags {
     /// Connect this channel again; any other account is refused
     #[arg(long, value_name = "CHANNEL")]
     reconnect: Option<String>,
-    /// Let the person pick another account even if the browser is signed in to one
-    #[arg(long)]
+    /// Always so
+    #[arg(long, hide = true)]
     choose_account: bool,
     /// If there are several accounts, connect this one, by its id or name
     #[arg(long, value_name = "ACCOUNT")]
@@ -93,7 +93,8 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     let options = ConnectOptions {
         owner: OWNER.to_owned(),
         redirect_uri: redirect_uri.clone(),
-        choose_account: flags.choose_account,
+        // Otherwise a platform may connect whoever the browser is signed in as, without a question.
+        choose_account: true,
         inputs: flags.inputs.iter().cloned().collect(),
         reconnect,
     };
@@ -171,6 +172,10 @@ async fn offer(
             output.note(&format!("no browser was opened ({why}). Open this page yourself:\n\n  {url}\n"))
         }
     }
+    output.note(
+        "if the page does not ask which account, it takes the one that the browser is signed in to: for another one, sign \
+         out there first, or use another browser",
+    );
     if !listening {
         output.note("then copy the address at which the browser ended, and paste it here:");
     } else if std::io::stdin().is_terminal() {

@@ -27,7 +27,7 @@ pub(crate) enum Format {
 }
 
 /// Writes results and messages.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Output {
     pub(crate) format: Format,
     pub(crate) quiet: bool,

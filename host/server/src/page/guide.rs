@@ -8,11 +8,11 @@ use axum::Router;
 use axum::extract::State as Shared;
 use axum::routing::get;
 use maud::{Markup, html};
-use social_channel::model::{Descriptor, Finding, GuideStep, Severity};
+use social_channel::model::{Descriptor, Finding, Severity};
 use social_channel::{App, Channel, Error, ErrorKind, Job, JobStatus};
 
 use super::layout::{Answer, Frame, Section, settings_tabs};
-use super::{app, ownership, part};
+use super::{app, guide_step, ownership, part};
 use crate::State;
 use crate::auth::Operator;
 use crate::extract::Path;
@@ -21,7 +21,10 @@ use crate::extract::Path;
 const JOBS: u32 = 100;
 
 pub(super) fn routes() -> Router<State> {
-    Router::new().route("/settings/apps/{app}/guide", get(show)).merge(ownership::routes())
+    Router::new()
+        .route("/settings/apps/{app}/guide", get(show))
+        .merge(guide_step::routes())
+        .merge(ownership::routes())
 }
 
 #[derive(serde::Deserialize)]
@@ -54,6 +57,13 @@ async fn show(
     let files = Site::of(state.host()).files().await?;
     let script = script(&provider.descriptor, &channels, &jobs);
     let has_guide = steps.as_ref().is_ok_and(|steps| !steps.is_empty());
+    let shown = match &steps {
+        Ok(steps) if steps.is_empty() => Ok(None),
+        Ok(steps) => {
+            Ok(Some(guide_step::list(state.host(), &frame, &app, steps, !channels.is_empty()).await?))
+        }
+        Err(error) => Err(error),
+    };
     let body = html! {
         h1 { "Settings" }
         (settings_tabs(""))
@@ -65,7 +75,7 @@ async fn show(
             a href="#checks" { "Checks" } a href="#guide" { "Steps" } a href="#review" { "Review kit" } a href="#domains" { "Domains" } a href="#files" { "Files" }
         }
         (checks(&app, &provider.descriptor, findings.as_deref()))
-        (guide(steps.as_deref()))
+        (guide(&shown))
         (review(&app, &provider.descriptor, &script, has_guide))
         (ownership::domains(&frame, &app, findings.as_deref().unwrap_or_default()))
         (ownership::files(&frame, &state, &app, &files))
@@ -95,19 +105,13 @@ fn checks(app: &App, descriptor: &Descriptor, findings: Result<&[Finding], &Erro
     }
 }
 
-fn guide(steps: Result<&[GuideStep], &Error>) -> Markup {
+fn guide(steps: &Result<Option<Markup>, &Error>) -> Markup {
     html! {
         section aria-labelledby="guide" {
             h3 id="guide" { "Step by step" }
             @match steps {
-                Ok([]) => p.quiet { "This provider has no guide." },
-                Ok(steps) => {
-                    ol.guide {
-                        @for step in steps {
-                            li.card { details { summary { h4 { (step.title) } } div.prose { (part::markdown(&step.body)) } (part::copyables(&step.copy)) } }
-                        }
-                    }
-                }
+                Ok(None) => p.quiet { "This provider has no guide." },
+                Ok(Some(steps)) => (steps),
                 Err(error) => (part::failure(error)),
             }
         }

@@ -10,7 +10,7 @@
 //! | `sign_in` | the sign-in page |
 //! | `home` | what to do next |
 //! | `integration`, `app` | Settings: providers, and an app's keys |
-//! | `guide` | Setup guide, checks, review kit |
+//! | `guide`, `guide_step` | Setup guide with its steps, checks, review kit |
 //! | `provider`, `key`, `person` | Settings: components, API keys, who may sign in |
 //! | `connect` | Channels, *Add channel*, and the return from a platform |
 //! | `channel` | a channel's profile, statistics and posts |
@@ -32,6 +32,7 @@ mod crosspost;
 mod csv;
 mod draft;
 mod guide;
+mod guide_step;
 mod home;
 mod integration;
 mod job;

@@ -373,6 +373,13 @@ impl Guest for TestProvider {
     }
 
     async fn begin_connect(request: ConnectRequest) -> Result<ConnectStep, Error> {
+        if behaviour() == "two-accounts" {
+            let account =
+                |id: &str| Account { id: id.to_owned(), credentials: b"x".to_vec(), scopes: Vec::new() };
+            let named =
+                |id: &str| Connection { display_name: format!("Account {id}"), ..connection(account(id)) };
+            return Ok(ConnectStep::Connected(["one", "two"].map(named).to_vec()));
+        }
         let session = format!("{} {}", request.state, request.redirect_uri).into_bytes();
         Ok(ConnectStep::Redirect(Redirect {
             url: match behaviour().as_str() {
