@@ -336,6 +336,12 @@ impl Tenant {
         self.parts.publisher.check(&self.id, channel, post, media).await
     }
 
+    /// The same of a whole request: also whether its times are to come, and whether signed addresses of media last until
+    /// then. Dropping the future changes nothing.
+    pub async fn check_publish(&self, channel: &str, request: &PublishRequest) -> Result<Vec<Finding>> {
+        self.parts.publisher.check_request(&self.id, channel, request).await
+    }
+
     /// Stores a publish job. It is on disk when this returns; in a host with background work it begins at
     /// once. A post that the account's form does not take is refused; where the form cannot be had, the job asks for it
     /// again before anything is sent. If the future is dropped, the job is stored or it is not: the same request with the same idempotency key finds

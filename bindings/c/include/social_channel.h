@@ -913,8 +913,8 @@ socialchannel_status socialchannel_host_get_publish_form(const socialchannel_hos
                                                          socialchannel_error **error_out);
 
 /**
- * Checks a post as far as possible without posting it. `request` as for socialchannel_host_publish; only `post`
- * and `media` are used. On success `*findings_out` is an array (schema of an
+ * Checks a post as far as possible without posting it. `request` as for socialchannel_host_publish; only `post`,
+ * `media`, `publish_at` and `deadline_at` are used. On success `*findings_out` is an array (schema of an
  * item: Finding); only findings of severity `error` prevent a post.
  */
 socialchannel_status socialchannel_host_check_post(const socialchannel_host *host,

@@ -28,8 +28,8 @@ pub unsafe extern "C" fn socialchannel_host_get_publish_form(
     }
 }
 
-/// Checks a post as far as possible without posting it. `request` as for socialchannel_host_publish; only `post`
-/// and `media` are used. On success `*findings_out` is an array (schema of an
+/// Checks a post as far as possible without posting it. `request` as for socialchannel_host_publish; only `post`,
+/// `media`, `publish_at` and `deadline_at` are used. On success `*findings_out` is an array (schema of an
 /// item: Finding); only findings of severity `error` prevent a post.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_check_post(
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn socialchannel_host_check_post(
         tenant_call(host, tenant, Out::new("findings_out", findings_out), error_out, |tenant| {
             let channel = required("channel", channel)?.to_owned();
             let request: PublishRequest = document("request", request)?;
-            Ok(async move { tenant.check_post(&channel, &request.post, &request.media).await })
+            Ok(async move { tenant.check_publish(&channel, &request).await })
         })
     }
 }

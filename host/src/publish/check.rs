@@ -10,11 +10,35 @@ use social_channel_runtime::media::MediaItem;
 use social_channel_runtime::model::{Finding, Media, Post, Severity};
 use social_channel_runtime::{CallContext, Provider};
 
-use super::bounds::check_said;
+use super::bounds::{check_said, last_until, publish_at, times};
+use super::job::PublishRequest;
 use super::publisher::Publisher;
+use super::request::addresses;
 use crate::tenant_id::TenantId;
 
 impl Publisher {
+    /// The same of a whole request, with its times.
+    pub(crate) async fn check_request(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        request: &PublishRequest,
+    ) -> Result<Vec<Finding>> {
+        let findings = self.check(tenant, channel, &request.post, &request.media).await?;
+        let now = self.clock.now_ms();
+        let untimely = |request: &PublishRequest| {
+            let at = publish_at(request.publish_at, now)?;
+            let (begin, _) = times(at, request.deadline_at, now)?;
+            let addresses =
+                request.media.iter().flat_map(|one| addresses(&one.source, one.public_url.as_ref()));
+            last_until(addresses, begin, now)
+        };
+        Ok(match untimely(request) {
+            Ok(()) => findings,
+            Err(error) => verdict([vec![finding(error)], findings].concat()),
+        })
+    }
+
     /// All findings. Only those of severity `error` prevent a post.
     pub(crate) async fn check(
         &self,
@@ -51,12 +75,16 @@ impl Publisher {
         });
         findings.extend(unfit);
         findings.extend(said);
-        // One verdict: beside what is wrong, nothing says that all is well.
-        if findings.iter().any(|finding| finding.severity == Severity::Error) {
-            findings.retain(|finding| finding.severity != Severity::Ok);
-        }
-        Ok(findings)
+        Ok(verdict(findings))
     }
+}
+
+/// One verdict: beside what is wrong, nothing says that all is well.
+fn verdict(mut findings: Vec<Finding>) -> Vec<Finding> {
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        findings.retain(|finding| finding.severity != Severity::Ok);
+    }
+    findings
 }
 
 /// What stands against a post.

@@ -58,10 +58,18 @@ async fn the_same_command_after_ctrl_c_makes_no_second_job_without_a_key_either(
         assert!(ran.stderr.contains(id) && ran.stderr.contains("jobs resume"), "{ran:?}");
     }
     assert_eq!(jobs(&stage).await.len(), 1);
+    // Nor does the same command for the same instant.
+    let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 7_200;
+    let later = |at: u64| format!("{} --publish-at {at} --no-wait", words.replace("once", "later"));
+    stage.say(&later(at)).await.unwrap().done();
+    let ran = stage.say(&later(at)).await.unwrap();
+    assert!(ran.code == 1 && ran.stderr.contains("at its time"), "{ran:?}");
+    stage.say(&later(at + 60)).await.unwrap().done();
+    assert_eq!(jobs(&stage).await.len(), 3);
     // Other words, and a key, say that another post is meant.
     stage.say(&format!("{} --no-wait", words.replace("once", "twice"))).await.unwrap().done();
     stage.say(&format!("{words} --no-wait --idempotency-key second")).await.unwrap().done();
-    assert_eq!(jobs(&stage).await.len(), 3);
+    assert_eq!(jobs(&stage).await.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,6 +81,9 @@ async fn a_time_that_is_over_or_in_milliseconds_is_refused() {
         let ran = stage.say(&words).await.unwrap();
         assert_eq!(ran.code, 1, "{ran:?}");
         assert!(ran.stderr.contains("the time to publish at, "), "{ran:?}");
+        let checked = stage.say(&format!("{words} --check")).await.unwrap();
+        assert_eq!(checked.code, 1, "{checked:?}");
+        assert!(checked.stdout.contains("the time to publish at, "), "{checked:?}");
     }
     assert!(jobs(&stage).await.is_empty());
 }

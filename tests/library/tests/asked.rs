@@ -391,3 +391,34 @@ async fn what_the_form_no_longer_takes_is_not_tried_again() {
     set_private(true);
     assert_eq!(stage.tenant.retry_job(&job.id, false).await.unwrap().id, again.id);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_of_times_what_a_publish_says() {
+    let (stage, clock) = moved().await;
+    let channel = stage.connect().await.unwrap().id;
+    let media = stage.video(4_096).unwrap();
+    let now = clock.now_ms() / 1_000;
+    let at =
+        |publish_at, deadline_at| PublishRequest { publish_at, deadline_at, ..request("x", media.clone()) };
+    let signed = format!("https://cdn.example.com/a.mp4?Expires={}&Signature=x", now + 60);
+    let mut ends = at(Some(now + 3_600), None);
+    ends.media[0].public_url = Some(signed);
+    for (request, field) in [
+        (at(Some(1_577_836_800), None), "publish_at"),
+        (at(Some(now * 1_000), None), "publish_at"),
+        (at(Some(i64::MAX), None), "publish_at"),
+        (at(None, Some(now - 60)), "deadline_at"),
+        (at(Some(now + 7_200), Some(now + 3_600)), "deadline_at"),
+        (ends, "media"),
+    ] {
+        let refused = stage.tenant.publish(&channel, request.clone()).await.unwrap_err();
+        is_invalid(&refused, field);
+        let found = stage.tenant.check_publish(&channel, &request).await.unwrap();
+        let found: Vec<_> = found.into_iter().filter(|one| one.severity != Severity::Warning).collect();
+        assert_eq!(found.len(), 1, "nothing says that all is well: {found:?}");
+        assert_eq!((found[0].severity, found[0].subject.as_str()), (Severity::Error, field));
+        assert_eq!((&found[0].message, &found[0].remedy), (&refused.message, &refused.remedy));
+    }
+    let found = stage.tenant.check_publish(&channel, &at(Some(now + 3_600), None)).await.unwrap();
+    assert!(found.iter().all(|one| one.severity != Severity::Error), "{found:?}");
+}

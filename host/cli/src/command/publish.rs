@@ -78,10 +78,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     warn_of_mappings(&session.place);
     let channel = session.channel(Some(&name)).await?;
     if check {
-        return report(
-            &session,
-            &session.tenant.check_post(&channel.id, &request.post, &request.media).await?,
-        );
+        return report(&session, &session.tenant.check_publish(&channel.id, &request).await?);
     }
     // With a key, the request must reach the library: its job may already be running, even if the form refuses it
     // now.
@@ -228,15 +225,15 @@ fn report(session: &Session, findings: &[Finding]) -> Result<u8> {
 async fn refuse_second(session: &Session, channel: &Channel, request: &PublishRequest) -> Result<()> {
     /// Jobs of one channel that are open at once are few.
     const LOOKED_AT: u32 = 100;
-    if request.publish_at.is_some() {
-        return Ok(());
-    }
     for status in [JobStatus::Active, JobStatus::Paused, JobStatus::Unknown] {
         let jobs = session.tenant.jobs(Some(&channel.id), Some(status), LOOKED_AT).await?;
-        let Some(job) = jobs.iter().find(|job| job.publish_at.is_none() && is_same(job, request)) else {
+        let Some(job) = jobs.iter().find(|job| job.publish_at == request.publish_at && is_same(job, request))
+        else {
             continue;
         };
-        let goes_on = if status == JobStatus::Unknown {
+        let goes_on = if job.publish_at.is_some() {
+            "it is published at its time, by a worker; see `social-channel jobs show"
+        } else if status == JobStatus::Unknown {
             "look at the account's posts, and say what you found with `social-channel jobs resolve"
         } else {
             "go on with it: `social-channel jobs resume"
@@ -270,7 +267,7 @@ fn is_same(job: &Job, request: &PublishRequest) -> bool {
 
 /// Checks before anything is stored, so that a typing error does not create a failed job.
 async fn refuse_unsound(session: &Session, channel: &Channel, request: &PublishRequest) -> Result<()> {
-    let findings = session.tenant.check_post(&channel.id, &request.post, &request.media).await?;
+    let findings = session.tenant.check_publish(&channel.id, request).await?;
     let (errors, others): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     for other in others.iter().filter(|finding| finding.severity == Severity::Warning) {

@@ -15,6 +15,9 @@ use crate::clock::seconds_of;
 /// | Alibaba Cloud OSS | `x-oss-date` + `x-oss-expires` |
 /// | CloudFront, and the older ways of the three above | `Expires`, beside a signature |
 /// | Azure Blob Storage | `se`, beside `sig` |
+/// | Bunny, imgix | `expires`, beside `token` or `s` |
+/// | Akamai | `exp` in `hdnts` or `hdnea` |
+/// | Tencent Cloud COS | the end in `q-sign-time` |
 pub fn expires_at(address: &str) -> Option<i64> {
     let url = Url::parse(address).ok()?;
     let value = |name: &str| {
@@ -32,7 +35,13 @@ pub fn expires_at(address: &str) -> Option<i64> {
     {
         return instant(&end);
     }
-    let is_signed = ["signature", "key-pair-id", "hdnts"].iter().any(|name| value(name).is_some());
+    if let Some(token) = value("hdnts").or_else(|| value("hdnea")) {
+        return token.split('~').find_map(|part| part.strip_prefix("exp="))?.parse().ok();
+    }
+    if let Some(times) = value("q-sign-time") {
+        return times.split_once(';')?.1.parse().ok();
+    }
+    let is_signed = ["signature", "key-pair-id", "token", "s"].iter().any(|name| value(name).is_some());
     value("expires").filter(|_| is_signed)?.parse().ok()
 }
 
@@ -70,12 +79,19 @@ mod tests {
             ("sv=2024-11-04&se=2026-11-29T08%3A15%3A00Z&sr=b&sp=r&sig=x", Some(since)),
             ("se=2026-11-29T08%3A15Z&sig=x", Some(since)),
             ("se=2026-11-29&sig=x", Some(since - 29_700)),
+            ("token=x&expires=1795940100&token_path=%2F", Some(since)),
+            ("w=1080&expires=1795940100&s=x", Some(since)),
+            ("hdnts=st=1795900000~exp=1795940100~acl=/*~hmac=x", Some(since)),
+            ("__a=b&hdnea=exp%3D1795940100~acl%3D%2F%2A~hmac%3Dx", Some(since)),
+            ("q-sign-algorithm=sha1&q-sign-time=1795900000%3B1795940100&q-signature=x", Some(since)),
             // Not signed, or nothing that can be read.
             ("Expires=1795940100", None),
             ("se=2026-11-29", None),
             ("X-Amz-Date=yesterday&X-Amz-Expires=3600", None),
             ("X-Amz-Date=20261129T081500Z&X-Amz-Expires=9223372036854775807", None),
             ("Expires=soon&Signature=x", None),
+            ("hdnts=acl=/*~hmac=x", None),
+            ("q-sign-time=1795900000", None),
             ("", None),
         ] {
             assert_eq!(expires_at(&format!("{at}?{query}")), end, "{query}");

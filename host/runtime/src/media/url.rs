@@ -62,10 +62,7 @@ impl UrlSource {
             }
             status if status.is_success() => {
                 if is_page(&mut response).await {
-                    return Err(invalid(
-                        format!("{shown} leads to a web page, not to the file"),
-                        "Use the address of the file itself: open it in a private window, where only the file may appear.",
-                    ));
+                    return Err(page(&shown));
                 }
                 return Err(invalid(
                     format!("the server of {shown} does not serve parts of a file (HTTP ranges)"),
@@ -121,6 +118,8 @@ impl UrlSource {
                     Absent::Refused(error)
                 })
             }
+            // A sign-in page, for example, or one that says that the file is gone.
+            Err(Unread::Page) => Err(Absent::Refused(page(&shown))),
             Err(Unread::Nonsense) => Err(Absent::ForNow(
                 Error::new(
                     ErrorKind::Unavailable,
@@ -147,10 +146,11 @@ impl UrlSource {
             // If the bytes have changed, the server returns all of them with 200 instead of a part with 206.
             headers.push((IF_RANGE, HeaderValue::try_from(validator).map_err(|_| Unread::Nonsense)?));
         }
-        let response =
+        let mut response =
             get(&self.url, &self.egress, Egress::route_media, &headers).await.map_err(Unread::Failed)?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {}
+            status if status.is_success() && is_page(&mut response).await => return Err(Unread::Page),
             StatusCode::OK if validator.is_some() => return Err(Unread::Changed),
             StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PRECONDITION_FAILED => {
                 return Err(Unread::Changed);
@@ -199,6 +199,8 @@ enum Unread {
     Changed,
     Status(StatusCode),
     Failed(Failure),
+    /// A page has taken the file's place.
+    Page,
     /// Something else than was asked for.
     Nonsense,
 }
@@ -207,13 +209,20 @@ impl From<Unread> for ReadError {
     fn from(unread: Unread) -> Self {
         match unread {
             Unread::Changed => ReadError::Changed,
-            Unread::Status(_) | Unread::Failed(_) | Unread::Nonsense => ReadError::Unavailable,
+            Unread::Status(_) | Unread::Failed(_) | Unread::Page | Unread::Nonsense => ReadError::Unavailable,
         }
     }
 }
 
 fn invalid(message: String, remedy: &str) -> Error {
     Error::new(ErrorKind::InvalidRequest, message).with_field("media").with_remedy(remedy)
+}
+
+fn page(shown: &str) -> Error {
+    invalid(
+        format!("{shown} leads to a web page, not to the file"),
+        "Use the address of the file itself: open it in a private window, where only the file may appear.",
+    )
 }
 
 fn unanswered(shown: &str, failure: Failure) -> Error {

@@ -21,6 +21,7 @@ use url::{Host, Url};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::address::PrivateAddress;
 use crate::net::http_client::{Client, HttpClient};
+use crate::net::lookup::lookup;
 use crate::net::policy::{OriginPattern, Policy};
 use crate::net::proxy::Proxy;
 
@@ -139,7 +140,7 @@ struct PublicOnly;
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let all = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let all = lookup(name.as_str()).await?;
             // For a name with public and private addresses, only the public ones are used.
             let (mut public, mut private): (Vec<SocketAddr>, _) = (Vec::new(), None);
             for address in all {

@@ -1,13 +1,14 @@
 //! Outbound network access: what the operator grants, which addresses are public, and the HTTP client.
 //!
 //! `policy` defines grants, `address` which addresses are public, `egress` the outbound requests of one app,
-//! `proxy` the operator's proxy, `http_client` sends requests, `fetch` fetches a page as an anonymous visitor. Nothing here depends on
+//! `proxy` the operator's proxy, `http_client` sends requests, `lookup` resolves names, `fetch` fetches a page as an anonymous visitor. Nothing here depends on
 //! providers.
 
 pub(crate) mod address;
 pub(crate) mod egress;
 mod fetch;
 pub(crate) mod http_client;
+mod lookup;
 pub(crate) mod policy;
 mod proxy;
 

@@ -1,6 +1,6 @@
 //! Media: from a file or a URL through a provider to a server, completely or not at all.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -470,6 +470,39 @@ async fn what_became_of_an_address_is_said_before_it_is_wanted() {
     status.store(1, Ordering::SeqCst);
     assert!(matches!(item.look().await, Err(Absent::Changed(_))));
     drop(server);
+}
+
+#[tokio::test]
+async fn a_page_that_takes_the_place_of_a_file_is_named() {
+    use crate::media::Absent;
+    // What a server says of its files decides what a range is compared with.
+    for validators in
+        [vec![("etag", "\"1\"")], vec![("last-modified", "Sun, 29 Nov 2026 08:15:00 GMT")], vec![]]
+    {
+        let signed_out = Arc::new(AtomicBool::new(false));
+        let now = Arc::clone(&signed_out);
+        let server = Server::start(move |seen| {
+            let mut response = if now.load(Ordering::SeqCst) {
+                Response::new(Full::from("<!doctype html><title>Sign in</title>"))
+            } else {
+                by_ranges(&pattern(1_000), "\"1\"", seen)
+            };
+            response.headers_mut().remove("etag");
+            for (name, value) in &validators {
+                response.headers_mut().insert(*name, value.parse().unwrap());
+            }
+            response
+        })
+        .await;
+        let item = MediaItem::open(&Media::url("https://cdn.example.com/a?key=secret"), &cdn(server.port))
+            .await
+            .unwrap();
+        assert!(item.look().await.is_ok());
+        signed_out.store(true, Ordering::SeqCst);
+        let Err(Absent::Refused(error)) = item.look().await else { panic!("it is not refused") };
+        assert!(error.message.contains("leads to a web page") && error.remedy.is_some(), "{error:?}");
+        assert!(!error.message.contains("secret"), "{error:?}");
+    }
 }
 
 #[tokio::test]

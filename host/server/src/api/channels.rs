@@ -94,6 +94,12 @@ struct CheckRequest {
     /// Its media.
     #[serde(default)]
     media: Vec<Media>,
+    /// When it is to be published; seconds since 1970. Absent: now.
+    #[serde(default)]
+    publish_at: Option<i64>,
+    /// When it is given up; seconds since 1970.
+    #[serde(default)]
+    deadline_at: Option<i64>,
 }
 
 pub(super) fn routes() -> ApiRouter<State> {
@@ -274,7 +280,9 @@ async fn check(
     Body(request): Body<CheckRequest>,
 ) -> Result<Json<Vec<Finding>>, Problem> {
     refuse_paths(&request.media)?;
-    Ok(Json(caller.tenant(&state).check_post(&channel, &request.post, &request.media).await?))
+    let CheckRequest { post, media, publish_at, deadline_at } = request;
+    let request = PublishRequest { publish_at, deadline_at, ..PublishRequest::new(post, media) };
+    Ok(Json(caller.tenant(&state).check_publish(&channel, &request).await?))
 }
 
 async fn publish(

@@ -204,7 +204,7 @@ async fn send(
     }
     let mut failure = None;
     if findings.is_empty() {
-        match tenant.check_post(&channel.id, &request.post, &request.media).await {
+        match tenant.check_publish(&channel.id, &request).await {
             Ok(found) => findings = found,
             Err(error) => failure = Some(error),
         }
