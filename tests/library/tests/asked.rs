@@ -75,7 +75,7 @@ async fn what_the_form_refuses_is_refused_when_it_is_asked_for_and_nothing_is_st
     assert!(stage.tenant.jobs(None, None, 10).await.unwrap().is_empty(), "nothing is stored");
     // Nor is a good job made a bad one.
     // TikTok answers twenty questions in a minute.
-    stage.advance(&clock, Duration::from_secs(60));
+    stage.advance(&clock, Duration::from_secs(120));
     let later = PublishRequest { publish_at: Some(clock.now_ms() / 1_000 + 3_600), ..good() };
     let job = stage.tenant.publish(&channel, later).await.unwrap();
     for (request, field) in bad {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use library_tests::Stage;
+use library_tests::{Stage, until};
 use social_channel::{ErrorKind, SecretText};
 use social_channel_server::{Config, Listen, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -113,6 +113,31 @@ async fn a_unix_socket_is_this_users_own_and_needs_no_key() {
     std::fs::write(&path, "mine").unwrap();
     assert_eq!(Server::bind(config(stage.folder.path())).await.unwrap_err().kind, ErrorKind::Misconfigured);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_whose_future_is_dropped_leaves_its_port_its_socket_and_its_connections() {
+    let stage = Stage::new().await.unwrap();
+    let path = stage.folder.path().join("api.sock");
+    let Running { address, stop, task } = start(&stage).await;
+    let port = address.strip_prefix("http://").unwrap();
+    let mut open = tokio::net::TcpStream::connect(port).await.unwrap();
+    let request = format!("GET /healthz HTTP/1.1\r\nhost: {port}\r\n\r\n");
+    open.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    open.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    // The connection would have stayed open for more requests.
+    let _ = open.read_to_end(&mut Vec::new()).await;
+    until("the end of port and socket", async || {
+        let refused = tokio::net::TcpStream::connect(port).await.is_err();
+        (refused && !path.exists()).then_some(())
+    })
+    .await;
+    start(&stage).await.stop().await;
+    drop(stop);
 }
 
 #[tokio::test(flavor = "multi_thread")]
