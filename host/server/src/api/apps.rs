@@ -67,7 +67,7 @@ fn seen_by(caller: &Caller, mut app: App) -> Option<App> {
 }
 
 async fn list(Shared(state): Shared<State>, caller: Caller) -> Result<Json<Vec<App>>, Problem> {
-    let apps = state.host().apps().await?;
+    let apps = state.host().apps_now().await?;
     Ok(Json(apps.into_iter().filter_map(|app| seen_by(&caller, app)).collect()))
 }
 
