@@ -127,7 +127,7 @@ impl Host {
         self.parts.apps.list_providers(Wait::UntilLoaded).await
     }
 
-    /// The same for a caller that cannot wait: a component that is not loaded within a second has an `error` with the
+    /// The same for a caller that cannot wait: a component that is not loaded within five seconds has an `error` with the
     /// code `loading`, and is loaded in the background. So no provider keeps a list from its reader.
     ///
     /// # Errors

@@ -15,9 +15,9 @@ use crate::store::Store;
 
 /// The code of the error of what is still being loaded.
 pub(super) const LOADING: &str = "loading";
-/// How long a list waits for a component that is being loaded: most come from the cache in milliseconds, and a person
-/// waits no longer.
-const SOON: Duration = Duration::from_secs(1);
+/// How long lists wait for a component since it began to be loaded: from the cache that takes milliseconds, on a busy
+/// machine a second, and a person waits no longer than this.
+const SOON: Duration = Duration::from_secs(5);
 /// How long lists repeat why a component could not be loaded, before they try again: trying may take minutes.
 const REPEATED: Duration = Duration::from_secs(60);
 
