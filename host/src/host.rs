@@ -16,7 +16,7 @@ use social_channel_runtime::net::{Fetched, Policy, fetch};
 
 use crate::account::Accounts;
 use crate::address::PublicAddress;
-use crate::app::{App, AppConfig, Apps, Loaded, ProviderInfo};
+use crate::app::{App, AppConfig, Apps, Loaded, ProviderInfo, Wait};
 use crate::blob::Uploads;
 use crate::diagnosis::Diagnosis;
 use crate::document::{self, Document, DocumentChanges};
@@ -125,7 +125,16 @@ impl Host {
     /// # Errors
     /// Failures of the database.
     pub async fn providers(&self) -> Result<Vec<ProviderInfo>> {
-        self.parts.apps.list_providers().await
+        self.parts.apps.list_providers(Wait::UntilLoaded).await
+    }
+
+    /// The same for a caller that cannot wait: a component that is not loaded within five seconds has an `error` with the
+    /// code `loading`, and is loaded in the background. So no provider keeps a list from its reader.
+    ///
+    /// # Errors
+    /// As [`Host::providers`].
+    pub async fn providers_now(&self) -> Result<Vec<ProviderInfo>> {
+        self.parts.apps.list_providers(Wait::AMoment).await
     }
 
     /// Deletes a provider. If the future is dropped, it is deleted completely or not at all.
@@ -154,7 +163,15 @@ impl Host {
     /// # Errors
     /// Failures of the database.
     pub async fn apps(&self) -> Result<Vec<App>> {
-        self.parts.apps.list().await
+        self.parts.apps.list(Wait::UntilLoaded).await
+    }
+
+    /// The same for a caller that cannot wait; see [`Host::providers_now`].
+    ///
+    /// # Errors
+    /// As [`Host::apps`].
+    pub async fn apps_now(&self) -> Result<Vec<App>> {
+        self.parts.apps.list(Wait::AMoment).await
     }
 
     /// One app; secrets are masked. Dropping the future changes nothing.

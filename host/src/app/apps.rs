@@ -32,6 +32,14 @@ pub(crate) struct LiveApp {
     clock: Arc<dyn Clock>,
 }
 
+/// How long a list waits for components that have to be loaded first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    UntilLoaded,
+    /// Those that take longer are named so.
+    AMoment,
+}
+
 /// The line of the operator's own calls; no tenant has this name.
 pub(crate) const OPERATOR: &str = "";
 
@@ -228,19 +236,27 @@ impl Apps {
     }
 
     /// All apps. An app that cannot be used has an `error`.
-    pub(crate) async fn list(&self) -> Result<Vec<App>> {
+    pub(crate) async fn list(&self, wait: Wait) -> Result<Vec<App>> {
         let rows = self.store.apps().await?;
         // Concurrently, because each component may have to be loaded first.
-        Ok(join_all(rows.iter().map(|row| self.show(row))).await)
+        Ok(join_all(rows.iter().map(|row| self.show(row, wait))).await)
     }
 
     /// One app.
     pub(crate) async fn get(&self, id: &str) -> Result<App> {
-        Ok(self.show(&self.store.app(id).await?.ok_or_else(|| no_app(id))?).await)
+        Ok(self.show(&self.store.app(id).await?.ok_or_else(|| no_app(id))?, Wait::UntilLoaded).await)
     }
 
-    async fn show(&self, row: &AppRow) -> App {
-        let known = match self.provider(&row.digest).await {
+    /// The component of something in a list.
+    pub(crate) async fn listed(&self, digest: &Digest, wait: Wait) -> Result<Provider> {
+        match wait {
+            Wait::UntilLoaded => self.registry.provider(digest).await,
+            Wait::AMoment => self.registry.provider_soon(digest).await,
+        }
+    }
+
+    async fn show(&self, row: &AppRow, wait: Wait) -> App {
+        let known = match self.listed(&row.digest, wait).await {
             Ok(provider) => self.open_settings(row).map(|settings| (provider, settings)),
             Err(error) => Err(error),
         };

@@ -8,7 +8,8 @@ use social_channel_runtime::model::Descriptor;
 use social_channel_runtime::net::{OriginPattern, Policy};
 use social_channel_runtime::{Digest, Provider};
 
-use super::apps::{Apps, granted};
+use super::apps::{Apps, Wait, granted};
+use super::registry::LOADING;
 use crate::store::ComponentRow;
 
 /// A component, as it is shown.
@@ -33,6 +34,19 @@ pub struct ProviderInfo {
     pub error: Option<Error>,
 }
 
+impl ProviderInfo {
+    /// Refuses what is still being loaded, for a caller that needs its descriptor.
+    ///
+    /// # Errors
+    /// `Unavailable`, to be repeated.
+    pub fn loaded(self) -> Result<Self> {
+        match self.error {
+            Some(error) if error.code.as_deref() == Some(LOADING) => Err(error),
+            error => Ok(ProviderInfo { error, ..self }),
+        }
+    }
+}
+
 /// The result of loading a component.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Loaded {
@@ -54,7 +68,7 @@ pub struct WaitingApp {
 impl Apps {
     /// Installs a component; see [`Host::load_provider`](crate::Host::load_provider).
     pub(crate) async fn load_provider(&self, bytes: &[u8]) -> Result<Loaded> {
-        let provider = Provider::load(&self.registry.engine, bytes).await?;
+        let provider = Provider::load(self.registry.engine(), bytes).await?;
         let descriptor = provider.descriptor();
         let wanted = Policy::granting(&descriptor.origins)?.origins;
         let mut moved = Vec::new();
@@ -91,16 +105,16 @@ impl Apps {
 
     /// Inspects a component without installing it.
     pub(crate) async fn inspect_provider(&self, bytes: &[u8]) -> Result<ProviderInfo> {
-        let provider = Provider::load(&self.registry.engine, bytes).await?;
+        let provider = Provider::load(self.registry.engine(), bytes).await?;
         Ok(info(&provider, bytes.len() as u64, false, Vec::new()))
     }
 
     /// Every stored component. A component that cannot be loaded has an `error`.
-    pub(crate) async fn list_providers(&self) -> Result<Vec<ProviderInfo>> {
+    pub(crate) async fn list_providers(&self, wait: Wait) -> Result<Vec<ProviderInfo>> {
         let apps = self.store.apps().await?;
         let shown = async |row: ComponentRow| {
             let runs = apps.iter().filter(|app| app.digest == row.digest).map(|app| app.id.clone()).collect();
-            match self.provider(&row.digest).await {
+            match self.listed(&row.digest, wait).await {
                 Ok(provider) => info(&provider, row.size.cast_unsigned(), row.installed, runs),
                 Err(error) => unloadable(row, runs, error),
             }
@@ -121,6 +135,11 @@ impl Apps {
             .with_remedy("delete these apps, and wait for these jobs or cancel them"));
         }
         self.registry.let_go().await
+    }
+
+    #[cfg(test)]
+    pub(crate) fn let_go_of_all(&self) {
+        self.registry.let_go_of_all();
     }
 
     /// While its value is being computed, the component is being loaded.

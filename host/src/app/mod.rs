@@ -11,7 +11,7 @@ mod registry;
 mod settings;
 mod storage;
 
-pub(crate) use apps::{AppParts, Apps, LiveApp, OPERATOR};
+pub(crate) use apps::{AppParts, Apps, LiveApp, OPERATOR, Wait};
 pub use install::{Loaded, ProviderInfo, WaitingApp};
 pub use listing::{DomainRecord, Listing};
 pub use settings::{App, AppConfig, SettingValue, ShownSetting};

@@ -74,3 +74,44 @@ async fn a_doubtful_disk_is_a_finding_of_every_app() {
     assert_eq!(finding.severity, crate::model::Severity::Warning);
     assert!(finding.message.contains("virtiofs") && finding.remedy.unwrap().contains("local disk"));
 }
+
+#[tokio::test]
+async fn a_list_names_what_is_being_loaded_and_does_not_wait_for_it() {
+    let host = crate::Host::builder().background(false).open().await.unwrap();
+    let installed = host.load_provider(&version(1)).await.unwrap().provider;
+    let id = installed.descriptor.id.clone();
+    let config = crate::AppConfig { provider: Some(id.clone()), ..crate::AppConfig::default() };
+    host.put_app("app", config).await.unwrap();
+    host.parts.apps.let_go_of_all();
+    let cell = host.parts.apps.cell(&installed.digest);
+    let mut loading = Box::pin(cell.get_or_init(std::future::pending));
+    assert!(futures::poll!(&mut loading).is_pending());
+    let is_loading = |error: Option<crate::Error>| {
+        error.is_some_and(|error| error.code.as_deref() == Some("loading") && error.remedy.is_some())
+    };
+    for _ in 0..3 {
+        let listed = host.providers_now().await.unwrap().remove(0);
+        assert_eq!((&listed.descriptor.id, &listed.digest), (&id, &installed.digest));
+        assert_eq!(listed.clone().loaded().unwrap_err().kind, crate::ErrorKind::Unavailable);
+        assert!(is_loading(listed.error));
+        assert!(is_loading(host.apps_now().await.unwrap().remove(0).error));
+    }
+    // Who wants to have all of it waits.
+    let mut whole = Box::pin(host.providers());
+    assert!(futures::poll!(&mut whole).is_pending());
+    drop(loading);
+    assert!(whole.await.unwrap().remove(0).error.is_none());
+    assert!(host.providers_now().await.unwrap().remove(0).loaded().is_ok());
+    assert!(host.apps_now().await.unwrap().remove(0).error.is_none());
+}
+
+#[tokio::test]
+async fn a_list_repeats_why_a_component_cannot_be_loaded() {
+    let host = crate::Host::builder().background(false).open().await.unwrap();
+    let digest = crate::Digest::of(b"never stored");
+    for _ in 0..2 {
+        let error = host.parts.apps.listed(&digest, crate::app::Wait::AMoment).await.unwrap_err();
+        assert_eq!(error.kind, crate::ErrorKind::LoadFailed, "{error:?}");
+    }
+    assert_eq!(host.parts.apps.loaded_components(), 0);
+}

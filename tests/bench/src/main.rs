@@ -7,6 +7,7 @@
 mod jobs;
 mod native;
 mod scheduled;
+mod service;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,6 +26,10 @@ async fn main() -> Result<()> {
         return child(arguments.get(1..).unwrap_or_default()).await;
     }
     let only = arguments.first().map(String::as_str);
+    // Only when it is named: it takes long.
+    if only == Some("service") {
+        return service::measure(arguments.get(1..).unwrap_or_default()).await;
+    }
     let wanted = |name: &str| only.is_none_or(|only| only == name);
     println!("| what | host | native | goal | |\n| --- | --- | --- | --- | --- |");
     if wanted("profile") {
@@ -278,6 +283,9 @@ fn run_child(stage: &Stage, what: &[&str]) -> Result<Facts> {
 async fn child(arguments: &[String]) -> Result<()> {
     let argument = |index: usize| arguments.get(index).map(String::as_str).context("an argument is missing");
     let folder = std::path::Path::new(argument(0)?);
+    if argument(2)? == "serve" {
+        return service::serve(folder, argument(1)?).await;
+    }
     let host = builder(folder, argument(1)?)?.open().await?;
     let tenant = host.tenant(TenantId::default());
     if argument(2)? == "work" {
@@ -294,20 +302,20 @@ async fn child(arguments: &[String]) -> Result<()> {
         }
         "publish" => {
             tenant.profile(channel).await?;
-            println!("idle {}", resident("VmRSS:")?);
+            println!("idle {}", resident(std::process::id(), "VmRSS:")?);
             let media = video(folder, argument(4)?.parse()?)?;
             let job = tenant.publish(channel, request("A test", media)).await?;
             let job = tenant.wait_for_job(&job.id, Duration::from_secs(600)).await?;
             if job.status != JobStatus::Published {
                 bail!("the upload failed: {job:?}");
             }
-            println!("peak {}", resident("VmHWM:")?);
+            println!("peak {}", resident(std::process::id(), "VmHWM:")?);
         }
         "concurrent" => {
             let (calls, rounds): (usize, usize) = (argument(4)?.parse()?, argument(5)?.parse()?);
             let channels: Vec<&str> = channel.split(',').collect();
             tenant.profile(channels.first().context("no channel")?).await?;
-            println!("idle {}", resident("VmRSS:")?);
+            println!("idle {}", resident(std::process::id(), "VmRSS:")?);
             let mut times = Vec::new();
             for _ in 0..rounds {
                 let begun = Instant::now();
@@ -322,7 +330,7 @@ async fn child(arguments: &[String]) -> Result<()> {
                 times.push(begun.elapsed());
             }
             println!("round {}", median(times).as_nanos());
-            println!("peak {}", resident("VmHWM:")?);
+            println!("peak {}", resident(std::process::id(), "VmHWM:")?);
         }
         other => bail!("unknown: {other}"),
     }
@@ -331,9 +339,9 @@ async fn child(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// A line of this process's status, in KiB.
-fn resident(name: &str) -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
+/// A line of a process's status, in KiB.
+fn resident(process: u32, name: &str) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }

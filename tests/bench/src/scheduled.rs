@@ -99,9 +99,9 @@ pub(crate) async fn measure() -> Result<()> {
         let idle = {
             let host = scheduled.stage.host.clone();
             let working = tokio::spawn(async move { host.work(None).await });
-            let before = processor()?;
+            let before = processor(std::process::id())?;
             tokio::time::sleep(IDLE).await;
-            let used = processor()?.saturating_sub(before);
+            let used = processor(std::process::id())?.saturating_sub(before);
             working.abort();
             let _aborted = working.await;
             100.0 * used.as_secs_f64() / IDLE.as_secs_f64()
@@ -125,9 +125,9 @@ pub(crate) async fn measure() -> Result<()> {
     Ok(())
 }
 
-/// How much processor time this process has used.
-fn processor() -> Result<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
+/// How much processor time a process has used.
+pub(crate) fn processor(process: u32) -> Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     // Fields 14 and 15 of proc(5), in hundredths of a second; the first two end with the parenthesis.
     let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();

@@ -5,7 +5,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use library_tests::{APP, Stage, builder, request, world};
-use social_channel::{ConnectOptions, ErrorKind, JobStatus, KeySource, NewUpload, PublishRequest, new_key};
+use social_channel::model::Media;
+use social_channel::{
+    ConnectOptions, ErrorKind, JobStatus, KeySource, NewUpload, PublishRequest, TenantId, new_key,
+};
 use sqlx::Connection as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -24,6 +27,12 @@ async fn a_wrong_key_is_named_and_nothing_is_overwritten() {
     // With the right key everything works as before.
     let host = stage.second_host().await.unwrap();
     host.tenant(social_channel::TenantId::default()).profile(&channel).await.unwrap();
+}
+
+/// Bytes, as `df` says.
+fn free_space(folder: &std::path::Path) -> u64 {
+    let df = std::process::Command::new("df").args(["--output=avail", "-B1"]).arg(folder).output().unwrap();
+    String::from_utf8(df.stdout).unwrap().lines().nth(1).unwrap().trim().parse().unwrap()
 }
 
 /// Seconds since 1970.
@@ -115,6 +124,44 @@ async fn uploads_leave_the_disk_its_reserve() {
     assert!(error.message.contains("MiB left"), "{error:?}");
     let host = stage.second_host().await.unwrap();
     host.tenant(social_channel::TenantId::default()).keep_upload(new(), bytes()).await.unwrap();
+}
+
+/// The reserve is the database's: what a tenant has brought before is published, and only what takes much room is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_reserve_jobs_go_on_and_uploads_are_refused() {
+    // More than is free, and an eighth of it is free: see the next test.
+    let reserve = free_space(&std::env::temp_dir()) * 4;
+    let stage = Stage::in_world(world(), |builder| builder.disk_reserve(reserve)).await.unwrap();
+    let channel = stage.connect().await.unwrap().id;
+    let new = || NewUpload { limit: 1 << 20, size: Some(100_000), ..NewUpload::default() };
+    let bytes = || {
+        futures::stream::iter([Ok(library_tests::video_bytes(100_000).map(Into::into).unwrap_or_default())])
+    };
+    // While there was room.
+    let host = stage.second_host().await.unwrap();
+    let kept = host.tenant(TenantId::default()).keep_upload(new(), bytes()).await.unwrap().id;
+    let begun = host.tenant(TenantId::default()).begin_upload(new()).await.unwrap().id;
+
+    let tenant = &stage.tenant;
+    for refused in [
+        tenant.keep_upload(new(), bytes()).await.err(),
+        tenant.begin_upload(new()).await.err(),
+        tenant.append_upload(&begun, 0, bytes()).await.err(),
+    ] {
+        let error = refused.expect("an upload takes what is reserved");
+        assert_eq!(
+            (error.kind, error.field.as_deref()),
+            (ErrorKind::Unavailable, Some("media")),
+            "{error:?}"
+        );
+        assert!(error.remedy.is_some(), "{error:?}");
+    }
+    tenant.profile(&channel).await.unwrap();
+    let job = tenant.publish(&channel, request("at the reserve", Media::upload(kept))).await.unwrap();
+    assert_eq!(stage.wait(&job.id).await.unwrap().status, JobStatus::Published);
+    // What arrives of an upload that has begun is not lost, and room is made by who wants it.
+    assert_eq!(tenant.partial_upload(&begun).await.unwrap().received, 0);
+    tenant.delete_upload(&begun).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,8 @@ Usage: cargo xtask COMMAND
   wit           copy the contract into each published crate that binds it
   install --prefix DIR  header, libraries, pkg-config, schemas, components, programs
   chaos [--publishes N] [--seed N]  kill workers at random, break answers, and count the posts
-  bench [NAME]  measure, side by side with native code (release build)
+  bench [--debug] [NAME]  measure, side by side with native code (release build, unless --debug); `service [COUNT...]`:
+                scheduled posts over HTTP
 ";
 
 fn main() -> Result<()> {
@@ -65,8 +66,10 @@ fn main() -> Result<()> {
         "install" => install::run(rest),
         "bench" => {
             guests::build()?;
-            let bench = ["run", "--release", "--bin", "bench", "--"];
-            run::cargo(bench.into_iter().chain(rest.iter().map(String::as_str)))
+            let debug = rest.first().is_some_and(|first| first == "--debug");
+            let build = if debug { &["run"][..] } else { &["run", "--release"] };
+            let rest = rest.iter().skip(usize::from(debug)).map(String::as_str);
+            run::cargo(build.iter().copied().chain(["--bin", "bench", "--"]).chain(rest))
         }
         // The browser of the demo, for internal use; users run `demo`.
         "browse" => browser::follow(rest.last().map_or("", String::as_str)).map(|_| ()),

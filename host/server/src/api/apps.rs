@@ -72,7 +72,7 @@ async fn list(
     caller: Caller,
     Query(query): Query<PageQuery>,
 ) -> Result<Page<App>, Problem> {
-    let apps = state.host().apps().await?;
+    let apps = state.host().apps_now().await?;
     let seen = apps.into_iter().filter_map(|app| seen_by(&caller, app)).collect();
     query.of(seen, "/api/v1/apps", |app| app.id.clone())
 }

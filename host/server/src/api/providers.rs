@@ -29,7 +29,7 @@ pub(super) fn routes() -> ApiRouter<State> {
     ApiRouter::new()
         .api_route(
             "/providers",
-            get_with(list, |op| op.id("list_providers").tag("providers").summary("All providers")).post_with(
+            get_with(list, |op| op.id("list_providers").tag("providers").summary("All providers").description("One that is still being loaded has an `error` with the code `loading`, and only its name and version.")).post_with(
                 load,
                 |op| {
                     asks_provider(op.id("load_provider").tag("providers").summary("Install a provider"))
@@ -59,7 +59,7 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Page<ProviderInfo>, Problem> {
     let key = |one: &ProviderInfo| format!("{} {}", one.descriptor.id, one.digest);
-    query.of(state.host().providers().await?, "/api/v1/providers", key)
+    query.of(state.host().providers_now().await?, "/api/v1/providers", key)
 }
 
 async fn show(
@@ -67,10 +67,10 @@ async fn show(
     _: Caller,
     Path(Named { id }): Path<Named>,
 ) -> Result<Json<ProviderInfo>, Problem> {
-    let mut found = state.host().providers().await?.into_iter();
+    let mut found = state.host().providers_now().await?.into_iter();
     let found = found.find(|provider| provider.installed && provider.descriptor.id == id);
     let missing = || Error::new(ErrorKind::NotFound, format!("no provider {id} is installed"));
-    Ok(Json(found.ok_or_else(missing)?))
+    Ok(Json(found.ok_or_else(missing)?.loaded()?))
 }
 
 async fn load(

@@ -17,7 +17,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Extensions, Request};
+use http::header::CONNECTION;
+use http::{Extensions, HeaderValue, Request};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -65,7 +66,11 @@ where
         let answering = app.clone().oneshot(request);
         let going = Going(seat.clone());
         async move {
-            let response = answering.await.unwrap_or_else(|never| match never {});
+            let mut response = answering.await.unwrap_or_else(|never| match never {});
+            // A connection that came in on trial would stay so, and there may be room again for another.
+            if going.0.is_still_on_trial() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(response.map(|body| Answer { body, _going: going }))
         }
     });

@@ -112,7 +112,11 @@ impl Seat {
 
     /// Whether it is there only to show that it is the operator's.
     pub(crate) fn is_on_trial(extensions: &Extensions) -> bool {
-        extensions.get::<Arc<Seat>>().is_some_and(|seat| seat.on_trial.load(Ordering::Relaxed))
+        extensions.get::<Arc<Seat>>().is_some_and(|seat| seat.is_still_on_trial())
+    }
+
+    pub(super) fn is_still_on_trial(&self) -> bool {
+        self.on_trial.load(Ordering::Relaxed)
     }
 
     /// Whether a tenant's request is answered now: one tenant has a share of the connections, and the rest is left to the
@@ -270,7 +274,7 @@ impl Taken {
     /// Ends one that is on trial, answered or not: of the address that has most of them the oldest, so that who comes
     /// by the hundred displaces himself.
     fn end_trial(&mut self) -> bool {
-        let on_trial = || self.seats.iter().filter(|(_, seat)| seat.on_trial.load(Ordering::Relaxed));
+        let on_trial = || self.seats.iter().filter(|(_, seat)| seat.is_still_on_trial());
         let mut crowds = HashMap::<Option<&str>, usize>::new();
         for (_, seat) in on_trial() {
             *crowds.entry(seat.network.as_deref()).or_default() += 1;

@@ -74,7 +74,7 @@ fn modes(descriptor: &Descriptor) -> &[String] {
 async fn descriptor(state: &State, provider: &str) -> Result<Descriptor, Problem> {
     let found = state
         .host()
-        .providers()
+        .providers_now()
         .await?
         .into_iter()
         .find(|found| found.installed && found.descriptor.id == provider);
@@ -82,7 +82,7 @@ async fn descriptor(state: &State, provider: &str) -> Result<Descriptor, Problem
         Error::new(ErrorKind::NotFound, format!("no provider {provider} is installed"))
             .with_remedy("install it under Settings, Providers")
     };
-    Ok(found.ok_or_else(missing)?.descriptor)
+    Ok(found.ok_or_else(missing)?.loaded()?.descriptor)
 }
 
 /// The app of a provider and a mode, and the name for a new app if there is none.
@@ -91,7 +91,7 @@ async fn find(
     descriptor: &Descriptor,
     mode: Option<&str>,
 ) -> Result<(String, Option<App>), Problem> {
-    let apps = state.host().apps().await?;
+    let apps = state.host().apps_now().await?;
     let mut own = apps.into_iter().filter(|app| app.provider == descriptor.id && mode_of(app) == mode);
     let name = mode.map_or_else(|| descriptor.id.clone(), |mode| format!("{}-{mode}", descriptor.id));
     let found = own.next();

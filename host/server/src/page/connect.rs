@@ -56,7 +56,7 @@ async fn list(
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let channels = browser.tenant(&state).channels().await?;
-    let (apps, providers) = (state.host().apps().await?, state.host().providers().await?);
+    let (apps, providers) = (state.host().apps_now().await?, state.host().providers_now().await?);
     let new = asked.connected.and_then(|id| channels.iter().find(|channel| channel.id == id));
     let body = html! {
         div.headline { h1 { "Channels" } a.button.main href="/channels/add" { "+ Add channel" } }
@@ -122,8 +122,8 @@ pub(super) fn permissions(channel: &Channel) -> Markup {
 
 async fn choose_provider(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let providers = state.host().providers().await?;
-    let mut apps = state.host().apps().await?;
+    let providers = state.host().providers_now().await?;
+    let mut apps = state.host().apps_now().await?;
     apps.retain(|app| app.tenant.as_deref().is_none_or(|own| own == browser.tenant_id().as_str()));
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / Add channel" }
@@ -156,12 +156,13 @@ fn provider_name<'a>(providers: &'a [ProviderInfo], app: &'a App) -> &'a str {
 
 async fn app_and_descriptor(state: &State, name: &str) -> Result<(App, Descriptor), Problem> {
     let app = state.host().app(name).await?;
-    let provider = state.host().providers().await?.into_iter().find(|provider| provider.digest == app.digest);
+    let provider =
+        state.host().providers_now().await?.into_iter().find(|provider| provider.digest == app.digest);
     let provider = provider.ok_or_else(|| {
         Error::new(social_channel::ErrorKind::NotFound, format!("the component of the app {name} is gone"))
             .with_remedy("install it again under Settings, Providers")
     })?;
-    Ok((app, provider.descriptor))
+    Ok((app, provider.loaded()?.descriptor))
 }
 
 async fn add(

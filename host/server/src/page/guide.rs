@@ -39,10 +39,12 @@ async fn show(
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let app = state.host().app(&app).await?;
-    let provider = state.host().providers().await?.into_iter().find(|provider| provider.digest == app.digest);
+    let provider =
+        state.host().providers_now().await?.into_iter().find(|provider| provider.digest == app.digest);
     let provider = provider.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, format!("the component of the app {} is gone", app.id))
     })?;
+    let provider = provider.loaded()?;
     let steps = match state.host().guide(&app.id).await {
         Ok(steps) => Ok(steps),
         Err(error) if error.kind == ErrorKind::Unsupported => Ok(Vec::new()),

@@ -28,8 +28,8 @@ pub(super) fn routes() -> Router<State> {
 async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
     let tenant = browser.tenant(&state);
-    let providers = state.host().providers().await?;
-    let apps = state.host().apps().await?;
+    let providers = state.host().providers_now().await?;
+    let apps = state.host().apps_now().await?;
     let channels = tenant.channels().await?;
     let attention = tenant.jobs_in(None, JobGroup::Attention, SHOWN, None).await?;
     let published = tenant.jobs_in(None, JobGroup::Published, 1, None).await?;

@@ -17,9 +17,9 @@ pub(super) fn routes() -> Router<State> {
 
 async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let mut providers = state.host().providers().await?;
+    let mut providers = state.host().providers_now().await?;
     providers.retain(|provider| provider.installed);
-    let apps = state.host().apps().await?;
+    let apps = state.host().apps_now().await?;
     let body = html! {
         h1 { "Settings" }
         (settings_tabs("/settings"))

@@ -33,8 +33,8 @@ struct NamedApp {
 
 async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let providers = state.host().providers().await?;
-    let apps = state.host().apps().await?;
+    let providers = state.host().providers_now().await?;
+    let apps = state.host().apps_now().await?;
     let shipped = shipped(&state, &providers).await;
     let body = html! {
         h1 { "Settings" }
@@ -216,7 +216,7 @@ async fn grant(
 ) -> Answer {
     let app = state.host().app(&app).await?;
     let agreed = form.get("digest").unwrap_or_default();
-    let newer = state.host().providers().await?.into_iter().find(|provider| {
+    let newer = state.host().providers_now().await?.into_iter().find(|provider| {
         provider.installed && provider.descriptor.id == app.provider && provider.digest.as_str() == agreed
     });
     let newer = newer.ok_or_else(|| {
@@ -224,6 +224,7 @@ async fn grant(
             .with_field("digest")
             .with_remedy("go back to Settings, Providers, check what it requests, and agree to that")
     })?;
+    let newer = newer.loaded()?;
     let mut origins = app.origins.clone();
     origins.extend(missing(&app, &newer));
     state.host().put_app(&app.id, AppConfig { origins: Some(origins), ..AppConfig::default() }).await?;

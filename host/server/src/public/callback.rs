@@ -30,7 +30,7 @@ pub(crate) fn router() -> Router<State> {
 
 /// A desktop registration has one path for all apps of a machine; the consent's state identifies the app.
 async fn come_back_to_any(shared: Shared<State>, browser: Browser, query: RawQuery) -> Response {
-    let apps = shared.0.host().apps().await.unwrap_or_default();
+    let apps = shared.0.host().apps_now().await.unwrap_or_default();
     let path = |uri: &str| uri.trim_end_matches('/').ends_with("/callback");
     let app = apps.into_iter().find(|app| app.redirect_uri.as_deref().is_some_and(path));
     let app = app.map(|app| app.id).unwrap_or_default();

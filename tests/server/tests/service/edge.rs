@@ -375,6 +375,7 @@ async fn the_operator_comes_in_where_tenants_have_all_connections() {
     let answer = one_answer(&mut tenant).await;
     assert!(answer.starts_with("HTTP/1.1 503") && header(&answer, "retry-after") == "5", "{answer}");
     assert!(answer.contains("max_connections"), "{answer}");
+    assert_eq!(header(&answer, "connection"), "close", "the next one may find an ordinary place");
     let mut own = running.connect().await;
     own.write_all(get(&operator, "keys").as_bytes()).await.unwrap();
     let answer = one_answer(&mut own).await;
