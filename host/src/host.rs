@@ -130,6 +130,7 @@ impl Host {
 
     /// The same for a caller that cannot wait: a component that is not loaded within five seconds has an `error` with the
     /// code `loading`, and is loaded in the background. So no provider keeps a list from its reader.
+    /// Dropping the future changes nothing; what is being loaded goes on.
     ///
     /// # Errors
     /// As [`Host::providers`].
@@ -166,7 +167,8 @@ impl Host {
         self.parts.apps.list(Wait::UntilLoaded).await
     }
 
-    /// The same for a caller that cannot wait; see [`Host::providers_now`].
+    /// The same for a caller that cannot wait; see [`Host::providers_now`]. Dropping the future changes nothing; what is
+    /// being loaded goes on.
     ///
     /// # Errors
     /// As [`Host::apps`].

@@ -1,9 +1,15 @@
 #!/bin/sh
-# Programs that blocks of the manuals use, for a Debian machine that lacks them (as root, or with sudo).
+# Programs that the manuals use, for a Debian machine that lacks them (as root, or with sudo).
 set -eu
+# nginx lies where only root looks.
+PATH="$PATH:/usr/sbin:/sbin"
 missing=
-for tool in curl jq; do
-    command -v "$tool" >/dev/null || missing="$missing $tool"
+for tool in curl jq nginx; do
+    command -v "$tool" >/dev/null && continue
+    case $tool in
+    nginx) missing="$missing nginx-light" ;;
+    *) missing="$missing $tool" ;;
+    esac
 done
 [ -n "$missing" ] || exit 0
 echo "installing$missing" >&2

@@ -115,3 +115,22 @@ async fn a_list_repeats_why_a_component_cannot_be_loaded() {
     }
     assert_eq!(host.parts.apps.loaded_components(), 0);
 }
+
+#[tokio::test]
+async fn a_host_opens_no_database_on_the_disk_of_another_machine_and_says_what_it_doubts() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async |said: &str| {
+        std::fs::write(folder.path().join("file-system-of-a-test"), said).unwrap();
+        let host = crate::Host::builder().background(false).database(folder.path().join("a.sqlite"));
+        host.open().await
+    };
+    for said in ["6969 nfs", "01021997 9p", "65735546 fuse.sshfs"] {
+        let error = open(said).await.unwrap_err();
+        assert_eq!(error.kind, crate::ErrorKind::Misconfigured, "{said}: {error:?}");
+        assert!(error.remedy.is_some(), "{error:?}");
+        assert!(!folder.path().join("a.sqlite").exists(), "{said}: nothing is made there");
+    }
+    let host = open("65735546 virtiofs").await.unwrap();
+    let doubt = host.parts.diagnosis.disk_doubt.clone().unwrap();
+    assert!(doubt.contains("virtiofs"), "{doubt}");
+}

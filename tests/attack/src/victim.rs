@@ -196,7 +196,7 @@ impl Victim {
 
 /// What of the system a process has for itself.
 #[derive(Clone, Copy)]
-enum Own {
+pub(crate) enum Own {
     Nothing,
     Mounts,
     /// Who is not root may have mounts only as the root of a world of its own.
@@ -205,7 +205,7 @@ enum Own {
 
 impl Own {
     /// What this user may have.
-    fn possible() -> Result<Self> {
+    pub(crate) fn possible() -> Result<Self> {
         let may = |own: &Own| {
             let tried = std::process::Command::new("env").args(own.begin()).arg("true").output();
             tried.is_ok_and(|tried| tried.status.success())

@@ -17,13 +17,18 @@ pub(crate) fn owner() -> &'static str {
     // Without random numbers two owners of one process could not be distinguished, but there is only one.
     let _ = getrandom::fill(&mut nonce);
     let owner =
-        format!("{}|{pid}|{}|{}", machine(), start_of(pid).unwrap_or_default(), hex::encode(nonce)).leak();
+        format!("{}|{pid}|{}|{}", machine(), start_of("/proc", pid).unwrap_or_default(), hex::encode(nonce))
+            .leak();
     owners.push((pid, owner));
     owner
 }
 
 /// True only if it is certain; in doubt the process counts as alive.
 pub(crate) fn is_dead(owner: &str) -> bool {
+    is_dead_by("/proc", owner)
+}
+
+fn is_dead_by(proc: &str, owner: &str) -> bool {
     let mut parts = owner.split('|');
     let (Some(theirs), Some(pid), Some(start)) = (parts.next(), parts.next(), parts.next()) else {
         return false;
@@ -32,19 +37,19 @@ pub(crate) fn is_dead(owner: &str) -> bool {
     if theirs.is_empty() || theirs != machine() || start.is_empty() {
         return false;
     }
-    match start_of(pid) {
+    match start_of(proc, pid) {
         Some(found) => found != start,
         // Another user's process may be hidden in /proc (`hidepid`), but the kernel still reports that it exists.
-        None => !may_live(pid),
+        None => !may_live(proc, pid),
     }
 }
 
 /// False only if the kernel has no process with this id, or only a zombie.
-fn may_live(pid: u32) -> bool {
+fn may_live(proc: &str, pid: u32) -> bool {
     let Some(number) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return true };
     match rustix::process::test_kill_process(number) {
         // A zombie has ended and only waits for its parent.
-        Ok(()) => !is_zombie(pid),
+        Ok(()) => !is_zombie(proc, pid),
         Err(error) => error != rustix::io::Errno::SRCH,
     }
 }
@@ -63,8 +68,8 @@ pub(crate) fn machine() -> &'static str {
 }
 
 /// The 22nd field of /proc/PID/stat. The name before it may contain any character, even `)`.
-fn start_of(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+fn start_of(proc: &str, pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("{proc}/{pid}/stat")).ok()?;
     let (_, after) = stat.rsplit_once(')')?;
     let mut fields = after.split_whitespace();
     if fields.next()? == "Z" {
@@ -73,8 +78,8 @@ fn start_of(pid: u32) -> Option<String> {
     fields.nth(18).map(str::to_owned)
 }
 
-fn is_zombie(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+fn is_zombie(proc: &str, pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("{proc}/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, after)| after.trim_start().starts_with('Z'))
 }
 
@@ -87,7 +92,7 @@ mod tests {
         assert!(!is_dead(owner()));
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id();
-        let start = start_of(pid);
+        let start = start_of("/proc", pid);
         child.wait().unwrap();
         let start = start.unwrap_or_else(|| "1".to_owned());
         assert!(is_dead(&format!("{}|{pid}|{start}|00", machine())));
@@ -96,10 +101,18 @@ mod tests {
     #[test]
     fn a_process_that_proc_does_not_show_lives_as_long_as_the_kernel_knows_it() {
         // Process 1 always exists; its entry in /proc may be hidden.
-        assert!(may_live(1));
-        assert!(may_live(std::process::id()));
+        assert!(may_live("/proc", 1));
+        assert!(may_live("/proc", std::process::id()));
         // Above any process id of Linux (4,194,304).
-        assert!(!may_live(5_000_000));
+        assert!(!may_live("/proc", 5_000_000));
+        // Whole, where nothing is shown at all.
+        let hidden = tempfile::tempdir().unwrap();
+        let hidden = hidden.path().to_str().unwrap();
+        assert!(!is_dead_by(hidden, owner()), "it lives");
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let owner = format!("{}|{}|1|00", machine(), child.id());
+        child.wait().unwrap();
+        assert!(is_dead_by(hidden, &owner), "it has ended");
     }
 
     #[test]

@@ -22,8 +22,10 @@ use crate::neighbour::{Neighbour, Work};
 use crate::stage::Template;
 use crate::victim::Victim;
 
+/// It makes a mount.
+pub(crate) const NEEDS_MOUNTS: &str = "read-only";
 /// Their names.
-pub(crate) const ALL: [&str; 7] = ["stranger", "slow", "provider", "compile", "flood", "disk", "read-only"];
+pub(crate) const ALL: [&str; 7] = ["stranger", "slow", "provider", "compile", "flood", "disk", NEEDS_MOUNTS];
 
 /// More than the allocator keeps, and less than anything that is kept for each request, name or tenant.
 const KEPT: u64 = 64 << 20;
@@ -67,7 +69,7 @@ pub(crate) async fn run(name: &str, template: &Template) -> Result<Figures> {
     let media = flood::Dripping::start().await?;
     // What a process gets that nobody configured; and enough for the flood to reach the places for calls.
     let files = if name == "flood" { 8_192 } else { 1_024 };
-    let contained = name == "read-only";
+    let contained = name == NEEDS_MOUNTS;
     let victim = Arc::new(Victim::start(template, &media.origin(), files, contained).await?);
     // What a service has that has worked for a while.
     for _ in 0..20 {
