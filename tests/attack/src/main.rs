@@ -71,7 +71,7 @@ async fn run(wanted: &[String], now: &Mutex<&'static str>) -> Result<()> {
             continue;
         }
         // Some containers allow no mounts. Asked for by name, it fails there.
-        if *name == attack::NEEDS_MOUNTS
+        if name == attack::NEEDS_MOUNTS
             && wanted.is_empty()
             && let Err(error) = victim::Own::possible()
         {

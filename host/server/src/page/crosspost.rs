@@ -306,21 +306,27 @@ pub(super) fn reason(findings: &[Finding], failure: Option<&Error>) -> String {
     }
 }
 
+/// Channels that a form offers: more would be a page of megabytes, and nobody ticks so many boxes.
+const OFFERED: usize = 200;
+
 /// The other channels that a form offers.
 pub(super) fn choice(others: &[Channel], chosen: &[String]) -> Markup {
+    let (first, rest): (Vec<&Channel>, Vec<&Channel>) =
+        others.iter().partition(|channel| chosen.contains(&channel.id));
     html! {
         @if !others.is_empty() {
             details.field id="field-also" open[!chosen.is_empty()] {
                 summary { "More channels" }
                 fieldset.field {
                     legend { "Post the same on" }
-                    @for channel in others {
+                    @for channel in first.into_iter().chain(rest).take(OFFERED) {
                         label.check {
                             input type="checkbox" name="also" value=(channel.id) checked[chosen.contains(&channel.id)];
                             span { (channel.display_name) " " span.quiet { (channel.app) } @if channel.health == Health::NeedsReconnect { " " (part::health(channel.health)) } }
                         }
                     }
                 }
+                @if others.len() > OFFERED { p.help { "Here are the first " (OFFERED) " of " (others.len()) " channels. A program publishes on any number of them by the API." } }
                 p.help { "File, texts and time are taken over. Each channel then has its own form: who can see the post, what is allowed and what you agree to are chosen for each, and each is published by its own button." }
                 div.actions { button type="submit" name="action" value="together" formnovalidate { "Continue with these channels" } }
             }
