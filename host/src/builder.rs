@@ -118,6 +118,10 @@ impl std::fmt::Debug for HostBuilder {
             .field("database", &self.database)
             .field("policy", &self.policy)
             .field("background", &self.background)
+            .field("history", &self.history)
+            .field("keep_jobs", &self.keep_jobs)
+            .field("open_jobs", &self.open_jobs)
+            .field("kept_jobs", &self.kept_jobs)
             .finish_non_exhaustive()
     }
 }
@@ -324,14 +328,29 @@ impl HostBuilder {
         self
     }
 
+    fn check_paths(&self) -> Result<()> {
+        let key_file = match &self.key {
+            KeySource::File(path) => Some(path.as_path()),
+            KeySource::Default | KeySource::Text(_) => None,
+        };
+        no_empty_path([
+            ("database", self.database.as_deref()),
+            ("cache", self.cache.as_deref()),
+            ("key_file", key_file),
+            ("media_folder", self.media_folder.as_deref()),
+            ("upload_folder", self.upload_folder.as_deref()),
+        ])
+    }
+
     /// Opens the host. If the future is dropped, nothing is opened; a key file or database that was already created
     /// remains.
     ///
     /// # Errors
-    /// `Misconfigured` for a wrong or unreadable master key and for a database that must not be used,
-    /// `Unavailable` for one that cannot be.
+    /// `InvalidRequest` for a path that is empty, `Misconfigured` for a wrong or unreadable master key and for a database
+    /// that must not be used, `Unavailable` for one that cannot be.
     pub async fn open(self) -> Result<Host> {
         self.policy.check()?;
+        self.check_paths()?;
         let clients = match (self.http, &self.proxy) {
             (Some(_), Some(_)) => {
                 return Err(Error::new(
@@ -478,6 +497,20 @@ impl HostBuilder {
             maintenance,
         }))
     }
+}
+
+/// Refuses an empty path: it means the folder in which the program happens to run.
+pub(crate) fn no_empty_path<'a>(
+    paths: impl IntoIterator<Item = (&'static str, Option<&'a Path>)>,
+) -> Result<()> {
+    let empty = |path: Option<&Path>| path.is_some_and(|path| path.as_os_str().is_empty());
+    let Some((name, _)) = paths.into_iter().find(|(_, path)| empty(*path)) else { return Ok(()) };
+    Err(Error::new(
+        ErrorKind::InvalidRequest,
+        format!("`{name}` is empty: it would mean the folder in which the program happens to run"),
+    )
+    .with_field(name)
+    .with_remedy(format!("give an absolute path, or leave `{name}` out")))
 }
 
 /// The database's key for hashes of requests. Unlike a key that is derived from the master key, it stays when that is

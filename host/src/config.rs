@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::builder::HostBuilder;
+use crate::builder::{HostBuilder, no_empty_path};
 use crate::vault::KeySource;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::net::{Policy, Proxy};
@@ -63,9 +63,21 @@ pub struct HostConfig {
     /// `social-channel providers add` with the same `data`.
     #[schemars(with = "Option<String>")]
     pub compile: Compile,
+    /// Days that jobs are kept after their end; 400 by default. A job's idempotency key is forgotten with the job. All
+    /// processes on one database, and the service, must have the same.
+    pub job_days: Option<u32>,
+    /// Days that the attempts of jobs are kept; 90 by default.
+    pub history_days: Option<u32>,
+    /// Open jobs that a tenant may have; 100,000 by default. Another one is refused with `quota_exceeded`.
+    pub max_open_jobs: Option<u32>,
+    /// Jobs of a tenant that are kept, ended ones included; 1,000,000 by default. Of a tenant with more, a worker removes
+    /// the oldest that have ended.
+    pub max_kept_jobs: Option<u32>,
     /// What one call may use.
     pub limits: LimitsConfig,
 }
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The members of [`Limits`] that programs commonly change. An absent member has its default.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -95,8 +107,16 @@ impl HostConfig {
     /// # Errors
     /// `InvalidRequest` if the document contradicts itself, `Misconfigured` if the folder cannot be created.
     pub fn builder(self) -> Result<HostBuilder> {
-        let mut builder =
-            HostBuilder::default().policy(self.policy).compile(self.compile).limits(self.limits.limits()?);
+        // Before anything is made: a folder without a name is the one in which the program runs.
+        no_empty_path([
+            ("data", self.data.as_deref()),
+            ("database", self.database.as_deref()),
+            ("cache", self.cache.as_deref()),
+            ("key_file", self.key_file.as_deref()),
+            ("media_folder", self.media_folder.as_deref()),
+        ])?;
+        let mut builder = self.kept(HostBuilder::default())?.limits(self.limits.limits()?);
+        builder = builder.policy(self.policy).compile(self.compile);
         if let Some(data) = &self.data {
             make_folder(data)?;
         }
@@ -134,24 +154,50 @@ impl HostConfig {
             None => builder,
         })
     }
+
+    /// What is kept, and for how long.
+    fn kept(&self, mut builder: HostBuilder) -> Result<HostBuilder> {
+        no_zero([
+            ("job_days", self.job_days.map(u64::from)),
+            ("history_days", self.history_days.map(u64::from)),
+            ("max_open_jobs", self.max_open_jobs.map(u64::from)),
+            ("max_kept_jobs", self.max_kept_jobs.map(u64::from)),
+        ])?;
+        if let Some(days) = self.job_days {
+            builder = builder.keep_jobs(DAY * days);
+        }
+        if let Some(days) = self.history_days {
+            builder = builder.history(DAY * days);
+        }
+        if let Some(most) = self.max_open_jobs {
+            builder = builder.open_jobs(most);
+        }
+        if let Some(most) = self.max_kept_jobs {
+            builder = builder.kept_jobs(most);
+        }
+        Ok(builder)
+    }
+}
+
+/// Refuses a limit of zero, with which nothing could run.
+fn no_zero(limits: impl IntoIterator<Item = (&'static str, Option<u64>)>) -> Result<()> {
+    let Some((name, _)) = limits.into_iter().find(|(_, limit)| *limit == Some(0)) else { return Ok(()) };
+    Err(Error::new(ErrorKind::InvalidRequest, format!("{name} is 0: nothing could run"))
+        .with_field(name)
+        .with_remedy("leave it out for the default"))
 }
 
 impl LimitsConfig {
     fn limits(&self) -> Result<Limits> {
         let mut limits = Limits::default();
-        let given = [
-            ("limits.memory", self.memory.map(|it| it == 0)),
-            ("limits.idle_ms", self.idle_ms.map(|it| it == 0)),
-            ("limits.total_ms", self.total_ms.map(|it| it == 0)),
-            ("limits.calls", self.calls.map(|it| it == 0)),
-            ("limits.compile_memory", self.compile_memory.map(|it| it == 0)),
-            ("limits.compile_ms", self.compile_ms.map(|it| it == 0)),
-        ];
-        if let Some((name, _)) = given.into_iter().find(|(_, is_zero)| *is_zero == Some(true)) {
-            return Err(Error::new(ErrorKind::InvalidRequest, format!("{name} is 0: nothing could run"))
-                .with_field(name)
-                .with_remedy("leave it out for the default"));
-        }
+        no_zero([
+            ("limits.memory", self.memory.map(|it| it as u64)),
+            ("limits.idle_ms", self.idle_ms),
+            ("limits.total_ms", self.total_ms),
+            ("limits.calls", self.calls.map(|it| it as u64)),
+            ("limits.compile_memory", self.compile_memory),
+            ("limits.compile_ms", self.compile_ms),
+        ])?;
         limits.memory = self.memory.unwrap_or(limits.memory);
         limits.idle = self.idle_ms.map_or(limits.idle, Duration::from_millis);
         limits.total = self.total_ms.map_or(limits.total, Duration::from_millis);
@@ -187,6 +233,45 @@ mod tests {
         config.builder().unwrap().open().await.unwrap();
         assert!(data.join("social-channel.sqlite").is_file());
         assert!(data.join("master.key").is_file());
+    }
+
+    #[tokio::test]
+    async fn an_empty_path_is_refused_by_its_name_and_nothing_is_made() {
+        for name in ["data", "database", "cache", "key_file", "media_folder"] {
+            let config: HostConfig = serde_json::from_value(serde_json::json!({ name: "" })).unwrap();
+            let error = config.builder().unwrap_err();
+            assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::InvalidRequest, Some(name)));
+            assert!(error.remedy.unwrap().contains(name));
+        }
+        let plain = HostBuilder::default;
+        for (builder, name) in [
+            (plain().database(""), "database"),
+            (plain().cache(""), "cache"),
+            (plain().key(KeySource::File(PathBuf::new())), "key_file"),
+            (plain().media_folder(""), "media_folder"),
+            (plain().upload_folder(""), "upload_folder"),
+        ] {
+            let error = builder.open().await.unwrap_err();
+            assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::InvalidRequest, Some(name)));
+        }
+        assert!(!std::path::Path::new("social-channel.sqlite").exists());
+    }
+
+    #[test]
+    fn what_is_kept_is_as_the_document_says_and_never_nothing() {
+        let config: HostConfig = serde_json::from_str(
+            r#"{"job_days": 2, "history_days": 3, "max_open_jobs": 4, "max_kept_jobs": 5}"#,
+        )
+        .unwrap();
+        let said = format!("{:?}", config.builder().unwrap());
+        for one in ["keep_jobs: 172800s", "history: 259200s", "open_jobs: 4", "kept_jobs: 5"] {
+            assert!(said.contains(one), "{said}");
+        }
+        for name in ["job_days", "history_days", "max_open_jobs", "max_kept_jobs"] {
+            let config: HostConfig = serde_json::from_value(serde_json::json!({ name: 0 })).unwrap();
+            let error = config.builder().unwrap_err();
+            assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::InvalidRequest, Some(name)));
+        }
     }
 
     #[test]

@@ -96,6 +96,25 @@ static void the_host_s_own_errors_have_their_numbers(void) {
   socialchannel_string_free(out);
 }
 
+/* "See the log for the cause": a caller of C finds it there. */
+static void the_cause_of_a_failure_is_in_the_log(void) {
+  char *out = NULL;
+  socialchannel_host *other = open_host("cause", "");
+  char *damage = said("python3 -c \"import sqlite3; base = sqlite3.connect('%s/cause/social-channel.sqlite'); "
+                      "base.execute('ALTER TABLE accounts RENAME TO elsewhere%s'); base.commit()\"", folder, "");
+  CHECK(system(damage) == 0);
+  socialchannel_error *error = NULL;
+  CHECK(socialchannel_host_get_channel(other, NULL, "ch_1", &out, &error) == SOCIALCHANNEL_STATUS_UNAVAILABLE);
+  CHECK(strstr(socialchannel_error_remedy(error), "see the log") != NULL);
+  socialchannel_error_free(error);
+  OK(socialchannel_log_read(0, 1000, &out, &error));
+  const char *line = strstr(out, "\"a call failed\",\"fields\":{\"error\":\"Error { kind: Unavailable, message: "
+                                 "\\\"the database refused: no such table: accounts");
+  CHECK(line != NULL && strstr(line, "source: Database(SqliteError") != NULL);
+  socialchannel_string_free(out);
+  socialchannel_host_free(other);
+}
+
 /* The library lists its rows, so a new row that is not tested here is noticed. */
 static void every_row_was_driven(void) {
   for (unsigned status = 1; status < sizeof driven; status++) {
@@ -139,6 +158,7 @@ int main(int argc, char **argv) {
   channel = connect_account(host, NULL);
   the_host_s_own_errors_have_their_numbers();
   every_row_was_driven();
+  the_cause_of_a_failure_is_in_the_log();
   free(channel);
   socialchannel_host_free(host);
   return 0;

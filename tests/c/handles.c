@@ -87,6 +87,19 @@ static void a_path_that_depends_on_the_folder_of_the_process_is_refused(void) {
   CHECK(host == NULL);
 }
 
+static void a_wait_without_an_end_wants_somebody_who_runs_jobs(void) {
+  char *out = NULL;
+  socialchannel_host *host = open_host("waits", ", \"background\": false");
+  FAILS(BAD, "unbounded_wait", socialchannel_host_wait_for_job(host, NULL, "none", UINT64_MAX, &out, &error));
+  FAILS(SOCIALCHANNEL_STATUS_NOT_FOUND, NULL,
+        socialchannel_host_wait_for_job(host, NULL, "none", UINT64_MAX - 1, &out, &error));
+  socialchannel_host_free(host);
+  host = open_host("waits", "");
+  FAILS(SOCIALCHANNEL_STATUS_NOT_FOUND, NULL, socialchannel_host_wait_for_job(host, NULL, "none", UINT64_MAX, &out, &error));
+  socialchannel_host_free(host);
+  CHECK(out == NULL);
+}
+
 static void nothing_that_is_freed_or_made_up_is_followed(void) {
   char *out = NULL;
   socialchannel_host *host = open_host("freed", "");
@@ -198,6 +211,7 @@ int main(int argc, char **argv) {
   library_and_header_match();
   freeing_null_does_nothing();
   a_path_that_depends_on_the_folder_of_the_process_is_refused();
+  a_wait_without_an_end_wants_somebody_who_runs_jobs();
   nothing_that_is_freed_or_made_up_is_followed();
   socialchannel_host *host = open_host("handles", "");
   null_is_refused_by_name(host);

@@ -475,7 +475,7 @@ const char *socialchannel_error_remedy(const socialchannel_error *error);
 /**
  * The platform's own code, unchanged. With SOCIALCHANNEL_STATUS_INVALID_ARGUMENT, the library's own code:
  * `null_pointer`, `invalid_utf8`, `malformed_json`, `too_long`, `freed_handle`, `wrong_handle`,
- * `used_after_fork`, `called_from_callback`; for a program's own storage and HTTP also `wrong_size`,
+ * `used_after_fork`, `called_from_callback`, `unbounded_wait`; for a program's own storage and HTTP also `wrong_size`,
  * `not_in_callback`, `answered_already`, `not_answered`, `no_status`, `no_header`, `no_room`. NULL if there is none.
  */
 const char *socialchannel_error_code(const socialchannel_error *error);
@@ -967,6 +967,9 @@ socialchannel_status socialchannel_host_get_job(const socialchannel_host *host,
  * do something), at most `longest_ms`, and reads it (schema: Job). When the time is up the job is still `active`;
  * this is not an error. It also returns early, without an error, if a signal handler of the program ran on the calling
  * thread. Call it in a loop with a short time to draw progress.
+ *
+ * UINT64_MAX waits without an end. INVALID_ARGUMENT, `unbounded_wait`: with `"background": false` this host runs no jobs,
+ * and without a worker that wait would never end.
  */
 socialchannel_status socialchannel_host_wait_for_job(const socialchannel_host *host,
                                                      const char *tenant,

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use social_channel::{Error, Result};
+use social_channel::{Error, ErrorKind, Result};
 
 use crate::handle::{self, ErrorHandle, Handle};
 use crate::{socialchannel_error, socialchannel_status};
@@ -17,6 +17,7 @@ pub(crate) unsafe fn enter(
 ) -> socialchannel_status {
     let Err(error) = caught(body).and_then(|result| result) else { return socialchannel_status::Ok };
     let status = socialchannel_status::from(error.kind);
+    let _ = caught(|| note(&error));
     if !error_out.is_null() {
         // Creating the error's texts may panic too; without them the status still says what to do.
         if let Ok(id) = caught(|| handle::insert(Handle::Error(ErrorHandle::new(&error)))) {
@@ -25,6 +26,14 @@ pub(crate) unsafe fn enter(
         }
     }
     status
+}
+
+/// Writes to the log what the caller cannot see: an error's JSON leaves out its causes. Other kinds tell all they know.
+fn note(error: &Error) {
+    use ErrorKind::{Internal, Other, ProviderFault, Unavailable};
+    if matches!(error.kind, Internal | Other | ProviderFault | Unavailable) {
+        tracing::warn!(target: "social_channel", ?error, "a call failed");
+    }
 }
 
 /// Runs the body of a function that cannot report a failure to the caller.

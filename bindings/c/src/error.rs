@@ -87,7 +87,7 @@ pub extern "C" fn socialchannel_error_remedy(error: *const socialchannel_error) 
 
 /// The platform's own code, unchanged. With SOCIALCHANNEL_STATUS_INVALID_ARGUMENT, the library's own code:
 /// `null_pointer`, `invalid_utf8`, `malformed_json`, `too_long`, `freed_handle`, `wrong_handle`,
-/// `used_after_fork`, `called_from_callback`; for a program's own storage and HTTP also `wrong_size`,
+/// `used_after_fork`, `called_from_callback`, `unbounded_wait`; for a program's own storage and HTTP also `wrong_size`,
 /// `not_in_callback`, `answered_already`, `not_answered`, `no_status`, `no_header`, `no_room`. NULL if there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn socialchannel_error_code(error: *const socialchannel_error) -> *const c_char {

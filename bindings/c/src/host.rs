@@ -33,6 +33,8 @@ pub(crate) struct HostHandle {
     host: Host,
     /// Taken on drop.
     runtime: Option<Runtime>,
+    /// Whether it runs jobs without being told to.
+    background: bool,
     /// Rounds of work whose calls returned because of a signal. They continue.
     rounds: Mutex<Vec<Round>>,
     _counted: OpenHost,
@@ -53,6 +55,7 @@ impl HostHandle {
         whole_paths(&config)?;
         let counted = OpenHost::new()?;
         let runtime = runtime()?;
+        let background = config.background.unwrap_or(true);
         let mut builder = config.builder()?;
         let took_over =
             (storage.as_ref().map(ProgramStorage::took_over), http.as_ref().map(ProgramHttp::took_over));
@@ -70,11 +73,32 @@ impl HostHandle {
         if let Some(http) = took_over.1 {
             http();
         }
-        Ok(HostHandle { host, runtime: Some(runtime), rounds: Mutex::default(), _counted: counted })
+        Ok(HostHandle {
+            host,
+            runtime: Some(runtime),
+            background,
+            rounds: Mutex::default(),
+            _counted: counted,
+        })
     }
 
     pub(crate) fn host(&self) -> Host {
         self.host.clone()
+    }
+
+    /// Refuses a wait without an end where only a worker runs jobs: under a web server, without a worker, the page would
+    /// wait until the server is stopped.
+    pub(crate) fn may_wait(&self, longest_ms: u64) -> Result<()> {
+        if self.background || longest_ms != u64::MAX {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "this host runs no jobs (`background` is false), so without a worker this wait would never end",
+        )
+        .with_code("unbounded_wait")
+        .with_field("longest_ms")
+        .with_remedy("give the milliseconds to wait, and ask again later; a worker runs the jobs meanwhile"))
     }
 
     /// Runs a call on the host's threads and waits for it on the caller's thread.

@@ -57,6 +57,9 @@ pub unsafe extern "C" fn socialchannel_host_get_job(
 /// do something), at most `longest_ms`, and reads it (schema: Job). When the time is up the job is still `active`;
 /// this is not an error. It also returns early, without an error, if a signal handler of the program ran on the calling
 /// thread. Call it in a loop with a short time to draw progress.
+///
+/// UINT64_MAX waits without an end. INVALID_ARGUMENT, `unbounded_wait`: with `"background": false` this host runs no jobs,
+/// and without a worker that wait would never end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_wait_for_job(
     host: *const socialchannel_host,
@@ -72,6 +75,7 @@ pub unsafe extern "C" fn socialchannel_host_wait_for_job(
             let (out, handle) = (Out::new("job_out", job_out)?, handle::host(host)?);
             let tenant = handle.host().tenant(crate::argument::tenant(tenant)?);
             let job = required("job", job)?.to_owned();
+            handle.may_wait(longest_ms)?;
             let longest = Duration::from_millis(longest_ms);
             let (waiting, awaited) = (tenant.clone(), job.clone());
             let seen =

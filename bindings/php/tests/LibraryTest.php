@@ -132,6 +132,22 @@ final class LibraryTest extends TestCase
         self::assertStringContainsString('no such file', $error->getMessage());
     }
 
+    public function testTwoGigabytesOfAddressSpaceAreEnough(): void
+    {
+        $script = <<<'PHP'
+            require $argv[1];
+            $host = new SocialChannel\Host(['library' => $argv[2], 'data' => $argv[3]]);
+            $host->loadProvider($argv[4]);
+            $host->putApp('app', ['behaviour' => ''], 'test-provider', 'https://app.example.com/callback');
+            $redirect = $host->connect('app', 'me');
+            echo $host->completeConnect("?state=$redirect->state", 'me')->profile()->displayName;
+            PHP;
+        $arguments = [dirname(__DIR__) . '/autoload.php', Built::library(), "{$this->folder->path}/data"];
+        $php = [PHP_BINARY, '-r', $script, '--', ...$arguments, Built::component('test_provider')];
+        [$code, $output, $said] = Program::run(['sh', '-c', 'ulimit -v 2097152; exec "$0" "$@"', ...$php]);
+        self::assertSame([0, 'Test'], [$code, $output], $said);
+    }
+
     public function testMemoryStaysFlatOverSixtyThousandCalls(): void
     {
         $script = <<<'PHP'

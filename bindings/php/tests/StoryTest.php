@@ -199,6 +199,37 @@ final class StoryTest extends TestCase
     }
 
     /** @dataProvider ways */
+    public function testWhatNoNetworkTakesIsRefusedByItsField(TransportKind $kind): void
+    {
+        $stage = self::stage($kind);
+        $channel = $stage->connect($stage->host->tenant('refused'));
+        $video = Media::file($stage->folder->file('refused.mp4', 100_000));
+        $public = 'PUBLIC_TO_EVERYONE';
+        $posts = [
+            'kind' => new Post('poll', text: 'x', visibility: $public),
+            'visibility' => new Post('video', text: 'x', visibility: 'EVERYBODY_IN_TOWN'),
+            'colour' => new Post('video', text: 'x', visibility: $public, options: ['colour' => 'red']),
+        ];
+        $refused = static function (string $field, callable $call): void {
+            try {
+                $call();
+            } catch (InvalidRequestException $error) {
+                self::assertSame($field, $error->field, $error->getMessage());
+                self::assertNotNull($error->remedy);
+                return;
+            }
+            self::fail("$field was taken");
+        };
+        foreach ($posts as $field => $post) {
+            $refused($field, static fn () => $channel->publish($post, $video));
+        }
+        foreach ([1_577_836_800, time() * 1000, PHP_INT_MAX, PHP_INT_MIN] as $at) {
+            $refused('publish_at', static fn () => $channel->publish(self::post(), $video, publishAt: $at));
+        }
+        self::assertSame([], $stage->host->tenant('refused')->jobs(), 'nothing is stored');
+    }
+
+    /** @dataProvider ways */
     public function testAJobIsChangedCancelledAndRetried(TransportKind $kind): void
     {
         $stage = self::stage($kind);

@@ -4,7 +4,11 @@ Folders come from the environment, as run-tests.sh sets them: SOCIAL_CHANNEL_TES
 SOCIAL_CHANNEL_TEST_ROOT, the root of the repository.
 """
 
+import json
 import os
+import subprocess
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from social_channel import Host
 COMPONENTS = Path(os.environ["SOCIAL_CHANNEL_TEST_COMPONENTS"])
 ROOT = Path(os.environ["SOCIAL_CHANNEL_TEST_ROOT"])
 CACHE = os.environ["SOCIAL_CHANNEL_TEST_CACHE"]
+SIMULATOR = os.environ["SOCIAL_CHANNEL_TEST_SIMULATOR"]
 OWNER = "browser-1"
 
 
@@ -21,6 +26,18 @@ def write_video(path, size):
     with path.open("wb") as file:
         file.write((ROOT / "examples/head.mp4").read_bytes())
         file.truncate(size)
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+def browse(url):
+    """The callback to which the network redirects the browser."""
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.build_opener(_Stay, urllib.request.ProxyHandler({})).open(url)
+    return answer.value.headers["Location"]
 
 
 class Stage:
@@ -46,3 +63,20 @@ def stage(tmp_path):
     stage = Stage(tmp_path / "data")
     yield stage
     stage.host.close()
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A host with an account at a simulated platform: the data folder, the policy, the tenant and the channel."""
+    flags = ["--port", "0", "--auto-consent", "--describe", "--until-eof"]
+    with subprocess.Popen([SIMULATOR, *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as simulator:
+        described = json.loads(simulator.stdout.readline())
+        policy = {"connect_to": described["connect_to"]}
+        with Host(data=tmp_path / "data", cache=CACHE, policy=policy) as host:
+            host.load_provider_file(COMPONENTS / "plugin_tiktok.wasm")
+            host.put_app("demo", described["app"])
+            tenant = host.tenant()
+            begun = tenant.begin_connect("demo", owner=OWNER, redirect_uri="http://127.0.0.1:9123/callback")
+            yield policy, tenant, tenant.complete_connect(OWNER, browse(begun.redirect.url)).channel
+        simulator.stdin.close()
+        simulator.wait()

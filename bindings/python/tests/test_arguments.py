@@ -1,5 +1,6 @@
 """Arguments are checked before they reach the library: no argument of any type crashes the process."""
 
+import ctypes
 import decimal
 import inspect
 import math
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from social_channel import Host, Tenant, _library, errors
+from social_channel import FOREVER, Host, Tenant, _library, errors
 
 HEADER = ROOT / "bindings/c/include/social_channel.h"
 
@@ -148,6 +149,59 @@ def test_the_table_of_functions_is_that_of_the_header():
         assert outputs[-1] == "socialchannel_error **error_out" and len(outputs) == (2 if name in _library.ANSWERING else 1)
 
 
+# Bytes and texts that a call takes, and everything that is only handed on or written.
+C_TYPES = {
+    "void": None,
+    "bool": ctypes.c_bool,
+    "size_t": ctypes.c_size_t,
+    "uint32_t": ctypes.c_uint32,
+    "uint64_t": ctypes.c_uint64,
+    "socialchannel_status": ctypes.c_int,
+    "const char *": ctypes.c_char_p,
+    "const uint8_t *": ctypes.c_char_p,
+    "size_t *": ctypes.POINTER(ctypes.c_size_t),
+    "uint64_t *": ctypes.POINTER(ctypes.c_uint64),
+}
+
+
+def c_type(written):
+    """The type of a parameter as ctypes knows it."""
+    if written in C_TYPES:
+        return C_TYPES[written]
+    assert written.endswith("*"), written
+    return ctypes.POINTER(ctypes.c_void_p) if written.endswith("**") else ctypes.c_void_p
+
+
+def test_every_function_that_is_called_is_declared_as_in_the_header():
+    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S)
+    written = {}
+    for result, name, inner in re.findall(r"^(\w[\w ]*?[ *]+)socialchannel_(\w+)\(([^;]*)\);", text, flags=re.M):
+        parameters = [re.sub(r"\s+", " ", one).strip() for one in inner.split(",")]
+        types = [] if parameters == ["void"] else [re.sub(r"\w+$", "", one).strip() for one in parameters]
+        written[name] = (result.strip(), types)
+    declared = _library.signatures()
+    assert {"host_open", "log_level", "log_read", "host_rotate_keys", "host_receive_webhook"} <= set(declared)
+    for name, (result, arguments) in declared.items():
+        expected, types = written[name]
+        assert (result, arguments) == (c_type(expected), [c_type(one) for one in types]), name
+    sources = Path(_library.__file__).parent.glob("*.py")
+    called = {name for source in sources for name in re.findall(r"\.socialchannel_(\w+)", source.read_text())}
+    assert called <= set(declared) | {"version_number", "version_text"}
+
+
+def test_where_only_a_worker_runs_jobs_a_wait_wants_its_time():
+    with Host(background=False) as host:
+        for forever in (FOREVER, math.inf, 10**30):
+            with pytest.raises(errors.InvalidArgument) as raised:
+                host.tenant().wait_for_job("none", forever)
+            assert (raised.value.code, raised.value.field) == ("unbounded_wait", "longest_ms")
+            assert "worker" in raised.value.remedy
+        with pytest.raises(errors.NotFound):
+            host.tenant().wait_for_job("none", 1_000)
+    with Host() as host, pytest.raises(errors.NotFound):
+        host.tenant().wait_for_job("none", FOREVER)
+
+
 def test_a_closed_host_says_so(tmp_path):
     host = Host(data=tmp_path)
     host.close()
@@ -192,6 +246,15 @@ def test_a_key_below_a_served_folder_is_warned_of(tmp_path, file, data, warned):
         warnings.simplefilter("always")
         Host(data=tmp_path / data).close()
     assert any("master key" in str(one.message) for one in seen) == warned
+
+
+def test_a_link_into_a_served_folder_is_warned_of(tmp_path):
+    site = tmp_path / "site"
+    (site / "data").mkdir(parents=True)
+    (site / "index.php").touch()
+    (tmp_path / "link").symlink_to(site / "data")
+    with pytest.warns(UserWarning, match="master key"):
+        Host(data=tmp_path / "link").close()
 
 
 def test_nobody_cannot_begin_or_complete_a_connect():

@@ -7,6 +7,7 @@ import logging
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -69,6 +70,72 @@ def test_the_log_of_the_library_goes_to_a_logger(stage, tmp_path, caplog):
     assert len(stored()) == 1, "what is not asked for is not noted"
     with pytest.raises(errors.InvalidArgument):
         log_level("loud")
+
+
+def test_the_cause_of_a_failure_is_in_the_log(stage, tmp_path, caplog):
+    channel = stage.connect()
+    with sqlite3.connect(tmp_path / "data" / "social-channel.sqlite") as database:
+        database.execute("ALTER TABLE accounts RENAME TO elsewhere")
+    forward_log()
+    caplog.clear()
+    with pytest.raises(errors.Unavailable) as raised:
+        stage.tenant.channel(channel.id)
+    assert "see the log" in raised.value.remedy
+    forward_log()
+    causes = [record.social_channel["error"] for record in caplog.records if record.getMessage().startswith("a call failed")]
+    assert len(causes) == 1 and "SqliteError" in causes[0] and "no such table: accounts" in causes[0]
+
+
+def test_what_no_network_takes_is_refused_by_its_field(network, tmp_path):
+    _, tenant, channel = network
+    file = tmp_path / "video.mp4"
+    write_video(file, 100_000)
+    post = {"kind": "video", "text": "x", "visibility": "PUBLIC_TO_EVERYONE"}
+    good = {"post": post, "media": [{"file": str(file)}]}
+    bad = [
+        ("kind", good | {"post": post | {"kind": "poll"}}),
+        ("visibility", good | {"post": post | {"visibility": "EVERYBODY_IN_TOWN"}}),
+        ("colour", good | {"post": post | {"options": {"colour": "red"}}}),
+    ]
+    for at in (1_577_836_800, int(time.time()) * 1000, 2**63 - 1, -(2**63)):
+        bad += [("publish_at", good | {"publish_at": at}), ("deadline_at", good | {"deadline_at": at})]
+    for field, request in bad:
+        with pytest.raises(errors.InvalidRequest) as raised:
+            tenant.publish(channel.id, request)
+        assert raised.value.field == field and raised.value.remedy
+        findings = tenant.check_post(channel.id, request)
+        assert field in [one.subject for one in findings if one.severity == documents.Severity.ERROR]
+    assert tenant.jobs() == [], "nothing is stored"
+
+
+def test_memory_stays_flat_over_a_large_publish(network, tmp_path):
+    policy, tenant, channel = network
+    small, large = tmp_path / "small.mp4", tmp_path / "large.mp4"
+    write_video(small, 70_000_000)
+    write_video(large, 300_000_000)
+    script = """
+import json, resource, sys
+from social_channel import Host
+host = Host(data=sys.argv[1], policy=json.loads(sys.argv[2]))
+tenant = host.tenant()
+
+def published(file):
+    post = {"kind": "video", "text": "x", "visibility": "PUBLIC_TO_EVERYONE"}
+    job = tenant.publish(sys.argv[3], {"post": post, "media": [{"file": file}]})
+    for job in tenant.follow(job.id, every_ms=50):
+        pass
+    assert job.status == "published", job
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+before = published(sys.argv[4])
+print(published(sys.argv[5]) - before)
+host.close()
+"""
+    tenant._host.close()
+    words = [sys.executable, "-c", script, str(tmp_path / "data"), json.dumps(policy), channel.id, str(small), str(large)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 64 << 10, "KiB; the second file is 230 MB larger"
 
 
 def test_a_job_is_stored_listed_and_cancelled(stage, tmp_path):
@@ -211,7 +278,7 @@ from social_channel import FOREVER, Host
 
 # A program started in the background of a shell has the signal ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-host = Host(data=sys.argv[1], background=False)
+host = Host(data=sys.argv[1], background={background})
 tenant = host.tenant()
 print("ready", flush=True)
 try:
@@ -224,17 +291,46 @@ print("closed")
 """
 
 
+# The same for asyncio, whose calls run on threads of their own.
+ASYNC = """
+import asyncio, signal, sys
+from social_channel import FOREVER, AsyncHost
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+async def story():
+    async with await AsyncHost.open(data=sys.argv[1], background={background}) as host:
+        tenant = host.tenant()
+        print("ready", flush=True)
+        await {call}
+        print("came back")
+
+try:
+    asyncio.run(story())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+print("closed")
+"""
+
+
+@pytest.mark.parametrize("script", [LONG, ASYNC], ids=["plain", "asyncio"])
 @pytest.mark.parametrize(
-    "call",
-    ["host.work(FOREVER)", "host.work(50_000)", "tenant.wait_for_job(sys.argv[2], 50_000)", "tenant.wait_for_job(sys.argv[2], float('inf'))"],
+    ("call", "background"),
+    [
+        ("host.work(FOREVER)", False),
+        ("host.work(50_000)", False),
+        ("tenant.wait_for_job(sys.argv[2], 50_000)", False),
+        # Without an end only where jobs are run.
+        ("tenant.wait_for_job(sys.argv[2], float('inf'))", True),
+    ],
 )
-def test_ctrl_c_arrives_at_once(stage, tmp_path, call):
+def test_ctrl_c_arrives_at_once(stage, tmp_path, script, call, background):
     channel = stage.connect()
     file = tmp_path / "video.mp4"
     write_video(file, 4096)
     request = {"post": {"kind": "video"}, "media": [{"file": str(file)}], "publish_at": int(time.time()) + 3600}
     job = stage.tenant.publish(channel.id, request)
-    command = [sys.executable, "-c", LONG.format(call=call), str(tmp_path / "data"), job.id]
+    command = [sys.executable, "-c", script.format(call=call, background=background), str(tmp_path / "data"), job.id]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "ready\n"
         await_sleep(child.pid)
@@ -268,3 +364,62 @@ def test_a_handler_that_raises_nothing_does_not_shorten_a_call(stage, tmp_path):
         signal.signal(signal.SIGALRM, before)
     assert took >= 1.5
     assert len(seen) >= 3 and seen[0] - begun < 1.0, "handlers run meanwhile"
+
+
+def test_two_gigabytes_of_address_space_are_enough(stage, tmp_path):
+    channel = stage.connect()
+    stage.host.close()
+    script = "import sys; from social_channel import Host; print(Host(data=sys.argv[1]).tenant().profile(sys.argv[2]).display_name)"
+    # Without the shared cache, so that the component is compiled under the limit, too.
+    words = [sys.executable, "-c", script, str(tmp_path / "data"), channel.id]
+    done = subprocess.run(["sh", "-c", 'ulimit -v 2097152; exec "$0" "$@"', *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "Test\n"), done.stderr
+
+
+def test_the_limits_on_what_is_kept_are_those_of_the_configuration(tmp_path):
+    with Host(data=tmp_path / "data", cache=CACHE, background=False, max_open_jobs=1, max_kept_jobs=5, job_days=7, history_days=3) as host:
+        host.load_provider_file(COMPONENTS / "test_provider.wasm")
+        host.put_app("app", {"provider": "test-provider", "redirect_uri": "http://127.0.0.1:9/callback"})
+        tenant = host.tenant()
+        begun = tenant.begin_connect("app", owner="me")
+        channel = tenant.complete_connect("me", f"state={begun.redirect.state}").channel
+        file = tmp_path / "video.mp4"
+        write_video(file, 4096)
+        request = {"post": {"kind": "video"}, "media": [{"file": str(file)}]}
+        tenant.publish(channel.id, request)
+        with pytest.raises(errors.QuotaExceeded):
+            tenant.publish(channel.id, request)
+    for member in ("max_open_jobs", "max_kept_jobs", "job_days", "history_days"):
+        with pytest.raises(errors.InvalidRequest) as raised:
+            Host(**{member: 0})
+        assert raised.value.field == member
+
+
+def test_memory_stays_flat_over_many_calls(tmp_path):
+    script = """
+import resource, sys
+from social_channel import Host, errors
+host = Host(data=sys.argv[1])
+tenant = host.tenant()
+
+def calls(count):
+    for _ in range(count):
+        host.apps()
+        try:
+            tenant.channel("none")
+        except errors.NotFound:
+            pass
+        try:
+            host.receive_webhook("none", b"x" * 10_000)
+        except errors.SocialChannelError:
+            pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+before = calls(1_000)
+print(calls(5_000) - before)
+host.close()
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # A kilobyte that each call left behind would be 15 MiB.
+    assert int(done.stdout) < 6 << 10, "KiB"

@@ -9,31 +9,16 @@ import re
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import CACHE, COMPONENTS, ROOT, write_video
+from conftest import CACHE, COMPONENTS, ROOT, SIMULATOR, browse, write_video
 from social_channel import Host, errors
 from social_channel._library import library, receive_webhook
 
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "bindings/python/README.md").read_text(), flags=re.M | re.S)
 FILES = {text.splitlines()[0].removeprefix("# "): text for language, text in BLOCKS if language == "python"}
-SIMULATOR = os.environ["SOCIAL_CHANNEL_TEST_SIMULATOR"]
 CALLBACK = "https://shop.example/callback"
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_):
-        return None
-
-
-def browse(url):
-    """The callback to which the network redirects the browser."""
-    with pytest.raises(urllib.error.HTTPError) as answer:
-        urllib.request.build_opener(_Stay, urllib.request.ProxyHandler({})).open(url)
-    return answer.value.headers["Location"]
 
 
 @pytest.fixture

@@ -25,12 +25,16 @@ pub struct Config {
     /// The tenant that the pages show until a browser chooses another.
     pub tenant: String,
     /// A file with the operator's password.
+    #[serde(deserialize_with = "path")]
     pub password_file: Option<PathBuf>,
     /// The folder with components that Settings → Providers offers to install.
+    #[serde(deserialize_with = "path")]
     pub component_folder: Option<PathBuf>,
     /// The folder from which jobs may use files by name.
+    #[serde(deserialize_with = "path")]
     pub media_folder: Option<PathBuf>,
     /// Where uploads are stored; by default beside the database.
+    #[serde(deserialize_with = "path")]
     pub upload_folder: Option<PathBuf>,
     /// Largest upload, in bytes.
     pub max_upload: u64,
@@ -186,6 +190,17 @@ impl<'a> Deserialize<'a> for Network {
     }
 }
 
+/// A path. An empty one would mean the folder in which the service happens to run.
+fn path<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = Option::<PathBuf>::deserialize(from)?;
+    if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+        return Err(serde::de::Error::custom(
+            "the path is empty: write an absolute one, or leave the key out",
+        ));
+    }
+    Ok(path)
+}
+
 impl Config {
     /// Reads a configuration file.
     ///
@@ -331,6 +346,16 @@ mod tests {
         let error = Config::parse("wrokers = true").unwrap_err();
         assert_eq!(error.kind, ErrorKind::Misconfigured);
         assert!(error.message.contains("wrokers"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_path_is_an_error_that_names_its_key() {
+        for key in ["password_file", "component_folder", "media_folder", "upload_folder"] {
+            let error = Config::parse(&format!("workers = true\n{key} = \"\"")).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Misconfigured);
+            assert!(error.message.contains(key) && error.message.contains("leave the key out"), "{error}");
+            Config::parse(&format!("{key} = \"/srv/it\"")).unwrap();
+        }
     }
 
     #[test]

@@ -188,7 +188,10 @@ pub(crate) fn seal_json(vault: &Vault, place: Place<'_>, value: &impl Serialize)
 pub(crate) fn open_json<T: DeserializeOwned>(vault: &Vault, place: Place<'_>, sealed: &Sealed) -> Result<T> {
     let plain = vault.open_sealed(place, sealed)?;
     serde_json::from_slice(plain.expose()).map_err(|error| {
-        Error::internal(format!("a stored {} cannot be read", place.column)).with_source(error)
+        // Not the error itself: it repeats the value, and is logged.
+        let (line, column) = (error.line(), error.column());
+        let cause = format!("{:?} error at line {line} column {column}", error.classify());
+        Error::internal(format!("a stored {} cannot be read", place.column)).with_source(cause)
     })
 }
 

@@ -150,9 +150,10 @@ def _other_machine(path: str) -> str | None:
     )
 
 
-def _declare(loaded: ctypes.CDLL) -> None:
+def signatures() -> dict[str, tuple[Any, list[Any]]]:
+    """What each function that is called returns and takes, which the tests compare with the header."""
     out = POINTER(c_void_p)
-    signatures: dict[str, tuple[Any, list[Any]]] = {
+    found: dict[str, tuple[Any, list[Any]]] = {
         "error_json": (c_char_p, [c_void_p]),
         "error_free": (None, [c_void_p]),
         "host_free": (None, [c_void_p]),
@@ -171,8 +172,12 @@ def _declare(loaded: ctypes.CDLL) -> None:
     for table, outputs in ((ANSWERING, [out, _ERROR]), (SILENT, [_ERROR])):
         for name, line in table.items():
             inputs = [kind for _, word, _ in parameters(line) for kind in _KINDS[word]]
-            signatures[name] = (_STATUS, [c_void_p, *inputs, *outputs])
-    for name, (result, arguments) in signatures.items():
+            found[name] = (_STATUS, [c_void_p, *inputs, *outputs])
+    return found
+
+
+def _declare(loaded: ctypes.CDLL) -> None:
+    for name, (result, arguments) in signatures().items():
         function = getattr(loaded, f"socialchannel_{name}")
         function.restype, function.argtypes = result, arguments
 

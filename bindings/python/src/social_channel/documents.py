@@ -580,6 +580,13 @@ class HostConfig:
     dns_server: str | None = None
     """The name server for checks of domains, as `ADDRESS:PORT`; by default the system's."""
 
+    history_days: int | None = None
+    """Days that the attempts of jobs are kept; 90 by default."""
+
+    job_days: int | None = None
+    """Days that jobs are kept after their end; 400 by default. A job's idempotency key is forgotten with the
+    job. All processes on one database, and the service, must have the same."""
+
     key: str | None = None
     """The master key: 64 hexadecimal digits; several keys are separated by commas, and the first one encrypts.
     Without it and without `key_file`: the variable `SOCIAL_CHANNEL_MASTER_KEY`, otherwise the file
@@ -590,6 +597,13 @@ class HostConfig:
 
     limits: LimitsConfig | None = None
     """What one call may use."""
+
+    max_kept_jobs: int | None = None
+    """Jobs of a tenant that are kept, ended ones included; 1,000,000 by default. Of a tenant with more, a worker
+    removes the oldest that have ended."""
+
+    max_open_jobs: int | None = None
+    """Open jobs that a tenant may have; 100,000 by default. Another one is refused with `quota_exceeded`."""
 
     media_folder: str | None = None
     """A folder from which callers may use files by name."""

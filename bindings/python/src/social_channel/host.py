@@ -143,7 +143,7 @@ class Host:
 def _served(config: Mapping[str, Any]) -> str | None:
     """Warns if a web server seems to serve the folder of the key."""
     file = config.get("key_file") or (None if config.get("data") else config.get("database"))
-    folder = Path(file).parent if file else Path(config.get("data") or "/")
+    folder = (Path(file).parent if file else Path(config.get("data") or "/")).resolve()
     for above in (folder, *folder.parents):
         mark = next((name for name in ("index.php", ".htaccess") if (above / name).exists()), None)
         if mark is not None:
@@ -253,7 +253,10 @@ class Tenant:
         return decode(doc.Job, self._call("get_job", job))
 
     def wait_for_job(self, job: str, longest_ms: float) -> doc.Job:
-        """Waits until the job has ended or pauses, or the time is up (`FOREVER`: no limit). Ctrl-C ends it."""
+        """Waits until the job has ended or pauses, or the time is up (`FOREVER`: no limit). Ctrl-C ends it.
+
+        A host with `background=False` runs no job here, so it refuses `FOREVER`: without a worker the wait would never end.
+        """
         left = _Left(longest_ms)
         while True:
             seen = decode(doc.Job, self._call("wait_for_job", job, left.milliseconds()))
