@@ -52,6 +52,15 @@ pub(super) fn label(app: &App) -> String {
     mode_of(app).map_or_else(|| app.id.clone(), part::words)
 }
 
+/// The settings that an app lacks, as its form names them.
+pub(super) fn missing(app: &App) -> String {
+    let label = |name: &String| {
+        let shown = app.settings.iter().find(|shown| shown.setting.name == *name);
+        shown.map_or_else(|| part::words(name), |shown| shown.setting.label.clone())
+    };
+    app.missing_settings.iter().map(label).collect::<Vec<_>>().join(", ")
+}
+
 /// The URL of an app's form.
 pub(super) fn url(app: &App) -> String {
     let provider = part::encoded(&app.provider);
@@ -278,7 +287,7 @@ fn field(setting: &Setting, page: &Page<'_>) -> Markup {
                     legend { (setting.label) }
                     input type="hidden" name=(name) value="";
                     @for choice in &setting.choices {
-                        label.check { input type="checkbox" name=(name) value=(choice) checked[lines.contains(&choice.as_str())]; code { (choice) } }
+                        label.check { input type="checkbox" name=(name) value=(choice) checked[lines.contains(&choice.as_str())]; span { (part::scope(choice, &page.descriptor.scopes)) } }
                     }
                     @let others: Vec<&str> = lines.iter().copied().filter(|line| !setting.choices.iter().any(|choice| choice == line)).collect();
                     @if !others.is_empty() {
