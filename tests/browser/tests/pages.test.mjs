@@ -233,20 +233,19 @@ scene("after access was withdrawn the page says so once", [], async (at) => {
 });
 
 scene("without https what is to be copied is selected", [], async (at) => {
-  const { page } = at;
+  const { page, set } = at;
   // As a browser has it at an address without https.
   await page.addInitScript(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
-  await enterKeys(at);
-  await page.getByRole("link", { name: "Setup guide, checks and review kit" }).click();
-  const line = page.locator(".copy").filter({ has: page.locator("[data-copy]:visible") }).first();
-  const value = await line.locator("code").textContent();
-  await line.getByRole("button").click();
+  await page.goto(`${set.origin}/settings/keys`);
+  await page.getByLabel("Name").fill("shop");
+  await page.getByRole("button", { name: "Create key" }).click();
+  const line = page.locator(".note .copy");
+  await line.getByRole("button", { name: "Copy" }).click();
   await line.getByText("Press Ctrl+C").waitFor();
-  assert.equal(await page.evaluate(() => String(getSelection())), value);
-  await page.goBack();
-  const callback = page.locator("[data-copy-from]").first();
-  await callback.click();
-  const field = page.locator(`[id="${await callback.getAttribute("data-copy-from")}"]`);
+  assert.equal(await page.evaluate(() => String(getSelection())), await line.locator("code").textContent());
+  await enterKeys(at);
+  await page.getByRole("button", { name: "Copy callback URL" }).click();
+  const field = page.getByLabel("Callback URL");
   assert.equal(await field.evaluate((it) => it.value.slice(it.selectionStart, it.selectionEnd)), await field.inputValue());
 });
 

@@ -206,7 +206,7 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
                 @if let Some(findings) = page.findings {
                     section.card aria-labelledby="checks" {
                         h3 id="checks" { "Checks" }
-                        (part::findings(findings, &|subject| place(descriptor, subject)))
+                        (part::findings(&labelled(findings, descriptor), &|subject| place(descriptor, subject)))
                     }
                 }
                 @if let Some(app) = app {
@@ -259,6 +259,17 @@ pub(super) fn place(descriptor: &Descriptor, subject: &str) -> Option<String> {
         _ if listed.is_some() => listed.map(|name| format!("#{name}")),
         _ => descriptor.settings.iter().any(|it| it.name == subject).then(|| format!("#s-{subject}")),
     }
+}
+
+/// What a check found, with the settings named as the form names them.
+pub(super) fn labelled(findings: &[Finding], descriptor: &Descriptor) -> Vec<Finding> {
+    let mut findings = findings.to_vec();
+    for finding in &mut findings {
+        for Setting { name, label, .. } in &descriptor.settings {
+            finding.message = finding.message.replace(&format!("`{name}`"), &format!("`{label}`"));
+        }
+    }
+    findings
 }
 
 fn field(setting: &Setting, page: &Page<'_>) -> Markup {

@@ -80,7 +80,7 @@ async fn every_page_speaks_in_words_also_of_a_job_that_a_program_made() {
         "/uploads".to_owned(),
         "/settings".to_owned(),
         "/settings/integration/tiktok".to_owned(),
-        "/settings/integration/tiktok?mode=sandbox&checks=1".to_owned(),
+        "/settings/integration/tiktok?mode=sandbox".to_owned(),
         "/settings/apps/tiktok-demo/guide".to_owned(),
         "/settings/providers".to_owned(),
         "/settings/keys".to_owned(),
@@ -95,7 +95,7 @@ async fn every_page_speaks_in_words_also_of_a_job_that_a_program_made() {
     for words in ["Only me", "Cover picture at", "Allow Duet", "Disclose post content", "Your brand"] {
         assert!(text.contains(words), "{words}: {text}");
     }
-    let missing = "Missing: App ID, App Secret";
+    let missing = "Missing: App ID (client key), App Secret (client secret)";
     for path in ["/settings", "/channels/add/tiktok-sandbox"] {
         let text = opened(&browser, path).await;
         assert!(text.contains(missing), "{path}: {text}");
@@ -106,6 +106,11 @@ async fn every_page_speaks_in_words_also_of_a_job_that_a_program_made() {
         let page = browser.open(path).await.unwrap().text();
         assert!(page.contains(&format!("{purpose} <code>video.list</code>")), "{path}: {page}");
     }
+    let text = opened(&browser, "/settings/integration/tiktok?mode=sandbox&checks=1").await;
+    assert!(
+        text.contains("The setting “App ID (client key)” is missing.") && !text.contains("client-"),
+        "{text}"
+    );
     // What a check found.
     let page = format!("/channels/{channel}/publish");
     let checked = browser.submit(&page, &page, &[("kind", "video"), ("action", "check")]).await.unwrap();
