@@ -72,7 +72,7 @@ pub use social_channel_runtime::net::{
 };
 pub use social_channel_runtime::{
     Compile, Digest, EngineOptions, Error, ErrorKind, LOG_LIMITS, Limits, Outcome, Result, SecretBytes,
-    SecretText, StorageError, compile_for_parent, error, fair, form, model,
+    SecretText, StorageError, compile_for_parent, component_name, error, fair, form, model,
 };
 
 pub use account::{

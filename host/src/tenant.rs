@@ -330,6 +330,12 @@ impl Tenant {
         self.parts.publisher.form(&self.id, channel).await
     }
 
+    /// The form as it was asked for last, however old, to name what a post says; the platform is asked only where none is
+    /// remembered. Dropping the future changes nothing.
+    pub async fn last_publish_form(&self, channel: &str) -> Result<PublishForm> {
+        self.parts.publisher.last_form(&self.id, channel).await
+    }
+
     /// Checks a post as far as possible without posting it: by the account's form, as [`Tenant::publish`] does, by its
     /// media, and by the provider. Only findings of severity `error` prevent a post. Dropping the future changes nothing.
     pub async fn check_post(&self, channel: &str, post: &Post, media: &[Media]) -> Result<Vec<Finding>> {

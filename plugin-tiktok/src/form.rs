@@ -135,8 +135,8 @@ fn fields(settings: &Settings, creator: &Creator) -> Vec<FormField> {
             field(option::AI, "AI-generated content", "flag", &[VIDEO]),
         ),
         helped(
-            "Milliseconds from the beginning; without it the first picture is taken.",
-            field(option::COVER_TIME, "Cover picture at", "number", &[VIDEO]),
+            "1500 is one and a half seconds into the video; without it the first picture is taken.",
+            field(option::COVER_TIME, "Cover picture at (thousandths of a second)", "number", &[VIDEO]),
         ),
         helped(
             "The first photo is 0.",

@@ -129,11 +129,12 @@ impl diagnostics::Guest for Tiktok {
 #[cfg(target_family = "wasm")]
 mod component {
     use super::Tiktok;
-    use social_channel_provider::{export_channel, export_diagnostics, export_webhooks};
+    use social_channel_provider::{display_name, export_channel, export_diagnostics, export_webhooks};
 
     export_channel!(Tiktok);
     export_diagnostics!(Tiktok);
     export_webhooks!(Tiktok);
+    display_name!("TikTok");
 }
 
 /// The description of this provider.

@@ -19,6 +19,9 @@
 //! [`HostEnvironment`]; in native tests it is [`testing::FakeEnvironment`]. The types of the
 //! contract are the same in both.
 //!
+//! [`display_name!`] writes the provider's name into the component file, so that a host can offer the component by this
+//! name before it runs any of it.
+//!
 //! This crate is independent of any social network and has no state.
 #![allow(clippy::result_large_err, reason = "the error record is the contract's, and errors are rare")]
 
@@ -48,6 +51,24 @@ pub use bindings::webhooks::exports::social::channel::webhooks;
 pub use bindings::diagnostics::export_diagnostics;
 pub use bindings::export_channel;
 pub use bindings::webhooks::export_webhooks;
+
+/// Writes the provider's name, as in its description, into the component file as the custom section
+/// `social-channel:name`. Optional: without it a host offers the component by the name of its file.
+#[macro_export]
+macro_rules! display_name {
+    ($name:literal) => {
+        #[allow(unsafe_code, reason = "a section is placed, and no memory is touched")]
+        const _: () = {
+            const NAME: &[u8] = str::as_bytes($name);
+            #[used]
+            #[unsafe(link_section = "social-channel:name")]
+            static SECTION: [u8; NAME.len()] = match NAME.first_chunk() {
+                Some(name) => *name,
+                None => [0; NAME.len()],
+            };
+        };
+    };
+}
 
 #[doc(hidden)]
 pub use wit_bindgen;

@@ -52,6 +52,24 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Interfaces> {
     Ok(interfaces)
 }
 
+/// The custom section in which a component names its provider (`display_name!` of the toolkit for providers).
+const NAME: &str = "social-channel:name";
+/// Characters of a name that a page or a terminal shows in one line.
+const LONGEST_NAME: usize = 60;
+
+/// The name by which a component file can be offered before any of it is compiled or run. None: it carries none, or none
+/// that can be shown.
+#[must_use]
+pub fn component_name(bytes: &[u8]) -> Option<String> {
+    let mut sections = Parser::new(0).parse_all(bytes).map_while(std::result::Result::ok);
+    let name = sections.find_map(|payload| match payload {
+        Payload::CustomSection(section) if section.name() == NAME => std::str::from_utf8(section.data()).ok(),
+        _ => None,
+    })?;
+    let is_name = (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    is_name.then(|| name.to_owned())
+}
+
 fn no_provider(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::LoadFailed, message).with_remedy(
         "Load the `.wasm` file of a provider, for example one built for the target wasm32-wasip2.",
@@ -191,6 +209,21 @@ mod tests {
             assert!(error.message.contains(word), "{word}: {}", error.message);
             assert!(error.remedy.is_some());
         }
+    }
+
+    #[test]
+    fn a_file_names_its_provider_before_it_is_loaded() {
+        let named = |section: &str, name: &[u8]| {
+            let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
+            let content = [&[length(section.as_bytes())], section.as_bytes(), name].concat();
+            component_name(&[COMPONENT_HEADER.as_slice(), &[0, length(&content)], &content].concat())
+        };
+        assert_eq!(named(NAME, b"A Network").as_deref(), Some("A Network"));
+        assert_eq!(named("other", b"A Network"), None);
+        for wrong in [&b""[..], b"a\nb", b"\xff", &[b'a'; 61]] {
+            assert_eq!(named(NAME, wrong), None);
+        }
+        assert_eq!(component_name(b"hello"), None);
     }
 
     #[test]

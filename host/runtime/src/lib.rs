@@ -55,6 +55,7 @@ pub use abi::{
 };
 pub use call::{CallContext, Entry, Gate, ProviderStorage, SetOptions, StorageError};
 pub use compile::{Compile, compile_for_parent};
+pub use component::component_name;
 pub use digest::Digest;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorKind, Outcome, Result};

@@ -246,7 +246,7 @@ async function add(chosenFile) {
     row.remove();
     show();
     update();
-    kept?.save();
+    kept.save();
   };
   show();
   running += 1;
@@ -268,7 +268,7 @@ async function add(chosenFile) {
     input.name = "media";
     row.append(input);
     input.value = JSON.stringify({ upload: sent.id, name: chosenFile.name, size: sent.size });
-    kept?.save();
+    kept.save();
     drop.removeEventListener("click", stop);
     drop.textContent = "Remove";
     drop.addEventListener("click", () => { remove(sent.id); gone(); });
@@ -288,14 +288,15 @@ async function add(chosenFile) {
 // Set by the page; what else can be chosen is offered to be made fitting.
 const types = file?.accept.split(",").filter(Boolean) ?? [];
 
-// Only a new post: a change of a job, and a channel's form of a post on several, are kept by the service.
-const kept = file && page.elements.namedItem("key") ? new Kept(page) : null;
+// A new post, a change of a job, and a channel's form of a post on several.
+const kept = new Kept(page);
 let leaving = false;
 
 /** What was chosen here before a reload or a sign-in. */
 function bringBack() {
-  const media = kept?.restore();
+  const media = kept.restore();
   if (!media) return;
+  page.querySelector("[name=when]:checked")?.dispatchEvent(new Event("change"));
   for (const one of media) {
     const row = document.createElement("li");
     row.className = "upload";
@@ -314,7 +315,7 @@ function bringBack() {
   over.textContent = "Start over";
   over.addEventListener("click", () => { kept.forget(); location.reload(); });
   again.append("What you had filled in here is back. ", over);
-  document.getElementById("left-out").before(again);
+  document.getElementById("answer").after(again);
 }
 
 if (file) {
@@ -422,8 +423,8 @@ if (at) {
 
 // ---- sending -------------------------------------------------------------------------------------------------
 
-page.addEventListener("input", () => { show(); update(); kept?.save(); });
-page.addEventListener("change", () => { update(); look(); kept?.save(); });
+page.addEventListener("input", () => { show(); update(); kept.save(); });
+page.addEventListener("change", () => { update(); look(); kept.save(); });
 // An upload under way ends with the page; what is typed is kept.
 addEventListener("beforeunload", (event) => { if (running > 0 && !leaving) event.preventDefault(); });
 page.addEventListener("submit", async (event) => {
@@ -439,7 +440,7 @@ page.addEventListener("submit", async (event) => {
     if (response.redirected) {
       leaving = true;
       const signedOut = new URL(response.url).pathname === "/sign-in";
-      if (!signedOut) kept?.forget();
+      if (!signedOut) kept.forget();
       // Back to this form, which is kept.
       location.assign(signedOut ? `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}` : response.url);
       return;

@@ -12,7 +12,7 @@ const SMALL_PART = 1 << 20;
 
 /** An answer that is not the service's own comes from what stands before it. */
 export function inFront(status, size) {
-  if (status === 413) return `A server in front of this service takes no file of ${bytes(size)} (413). Its operator can raise the limit: in nginx \`client_max_body_size\`.`;
+  if (status === 413) return `A server in front of this service takes no file of ${bytes(size)} (413). Its operator can raise the limit: in nginx “client_max_body_size”.`;
   if ([502, 503, 504].includes(status)) return `A server in front of this service did not get an answer from it (${status}). Try again; if it stays so, its time limits are too short for this file.`;
   return `A server in front of this service refused the file (${status}).`;
 }

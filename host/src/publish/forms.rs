@@ -32,6 +32,11 @@ impl Forms {
         is_good.then(|| kept.form.clone())
     }
 
+    /// The last one, however old: good for its words.
+    pub(super) fn last(&self, channel: &str) -> Option<Arc<PublishForm>> {
+        self.0.lock().ok()?.get(channel).map(|kept| kept.form.clone())
+    }
+
     pub(super) fn keep(&self, account: &AccountRow, form: Arc<PublishForm>, now: i64) {
         let Ok(mut forms) = self.0.lock() else { return };
         if forms.len() >= REMEMBERED {

@@ -33,6 +33,17 @@ impl Publisher {
         self.new_form(tenant, &account, &app).await.map(Arc::unwrap_or_clone)
     }
 
+    /// The form that was asked for last, however old, and a new one only where none is remembered.
+    pub(crate) async fn last_form(&self, tenant: &TenantId, channel: &str) -> Result<PublishForm> {
+        self.accounts.row(tenant, channel).await?;
+        match self.forms.last(channel) {
+            Some(form) => Ok(Arc::unwrap_or_clone(form)),
+            None => self.form(tenant, channel).await,
+        }
+    }
+
+    /// Its name and picture of the account are the form's alone: a provider that could not ask the platform puts a
+    /// general name there, which must not replace the channel's. `Accounts::profile` keeps both.
     async fn new_form(
         &self,
         tenant: &TenantId,

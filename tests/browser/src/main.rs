@@ -27,7 +27,7 @@ struct Flags {
     /// Port of the service; 0 for a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Do not install the provider.
+    /// Do not install the provider; the service offers it.
     #[arg(long)]
     empty: bool,
     /// Add keys, a channel, statistics of some weeks, and jobs.
@@ -109,8 +109,10 @@ async fn run(flags: Flags) -> Result<()> {
         front = Some((server, storage));
     }
     let listen = Listen::Tcp(([127, 0, 0, 1], flags.port).into());
-    let server =
-        Server::bind(Config { listen: vec![listen], sign_in_attempts: 3, ..Config::default() }).await?;
+    let offered = component_path()?;
+    let component_folder = offered.parent().filter(|_| flags.empty).map(Into::into);
+    let config = Config { listen: vec![listen], sign_in_attempts: 3, component_folder, ..Config::default() };
+    let server = Server::bind(config).await?;
     let origin = server.address().context("the service has no address")?;
     let clock = Arc::new(MovedClock::default());
     let names = NameServer::start().await?;
@@ -136,7 +138,6 @@ async fn run(flags: Flags) -> Result<()> {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         let _ = closed.send(());
     });
-    let component = component_path()?;
     let video = folder.path().join("soup.mp4");
     sample_video::write(&video, 3_000_000)?;
     // More than a second.
@@ -154,7 +155,7 @@ async fn run(flags: Flags) -> Result<()> {
     }
     println!(
         "{}",
-        json!({ "storage": STORAGE, "origin": origin, "simulator": simulator.origin(), "component": component, "video": video, "long": long })
+        json!({ "storage": STORAGE, "origin": origin, "simulator": simulator.origin(), "component": offered, "video": video, "long": long })
     );
     server
         .run(host, async {

@@ -3,7 +3,7 @@
 import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { choose, connect, enterKeys, openBrowser, scene } from "./support.mjs";
+import { choose, connect, enterKeys, openBrowser, scene, sessionEnds, signIn } from "./support.mjs";
 
 openBrowser();
 
@@ -123,6 +123,41 @@ for (const [size, viewport] of Object.entries({ desktop: { width: 1280, height: 
     assert.ok(jobs.every((job) => job.consent.words && job.consent.audience));
   }, { viewport });
 }
+
+scene("the form of each channel survives the end of the session", ["--password", "correct horse"], async (at) => {
+  const { set, page } = at;
+  await page.goto(`${set.origin}/`);
+  await signIn(page);
+  const { kitchen } = await three(at);
+  await choose(at);
+  await page.getByLabel("Caption").fill("Soup of the day");
+  await page.getByText("More channels").click();
+  await page.getByRole("checkbox", { name: "Private Pottery" }).check();
+  await page.getByRole("button", { name: "Continue with these channels" }).click();
+  await page.waitForURL(/\/crossposts\//);
+  const here = page.url();
+  const back = page.getByText("What you had filled in here is back.");
+  await page.getByRole("link", { name: "Fill in Private Pottery" }).click();
+  const key = await page.locator("[name=key]").inputValue();
+  assert.equal(await back.count(), 0, "nothing was filled in here yet");
+  await page.getByLabel("Caption").fill("Soup in a bowl");
+  await page.getByLabel("Who can see this post").selectOption("SELF_ONLY");
+  await sessionEnds(at, "Publish");
+  assert.equal(await page.getByLabel("Caption").inputValue(), "Soup in a bowl");
+  assert.equal(await page.getByLabel("Who can see this post").inputValue(), "SELF_ONLY");
+  assert.equal(await page.locator("[name=key]").inputValue(), key);
+  assert.equal(await page.locator("[name=media]").count(), 1, "the file is the page's, and there once");
+  await publish(page);
+  await page.waitForURL(here);
+  await page.getByText("1 of 2 forms are sent").waitFor();
+  // The other channel has its own form, and a new post on a channel another.
+  await page.getByRole("link", { name: "Fill in Demo Kitchen" }).click();
+  assert.equal(await page.getByLabel("Caption").inputValue(), "Soup of the day");
+  await page.getByLabel("Caption").fill("Soup of the kitchen");
+  await page.goto(`${set.origin}/channels/${kitchen}/publish`);
+  assert.equal(await page.getByLabel("Caption").inputValue(), "");
+  assert.equal(await back.count(), 0);
+});
 
 scene("without scripts a link goes to several channels", [], async (at) => {
   const { set, page } = at;

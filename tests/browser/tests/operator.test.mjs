@@ -8,10 +8,14 @@ openBrowser();
 scene("from an empty service to a published video", ["--empty"], async (at) => {
   const { set, page } = at;
   await page.goto(set.origin);
-  await page.getByRole("link", { name: "Install a provider" }).click();
-  await page.getByLabel("Component (.wasm)").setInputFiles(set.component);
-  await page.getByRole("button", { name: "Install" }).click();
-  await page.getByText("Installed", { exact: true }).waitFor();
+  // What comes with the service is installed where the Overview offers it, and the next step follows.
+  const start = page.getByRole("region", { name: "Get started" });
+  await start.getByText("0 of 4").waitFor();
+  await start.getByRole("button", { name: "Install TikTok" }).click();
+  await start.getByText("1 of 4").waitFor();
+  assert.equal(await start.getByRole("button").count(), 0);
+  await start.getByRole("link", { name: "Enter the keys of your app" }).click();
+  await page.waitForURL(/\/settings$/);
 
   await enterKeys(at);
   // The secret is never shown again, and saving ran the checks.
@@ -60,6 +64,19 @@ scene("from an empty service to a published video", ["--empty"], async (at) => {
   assert.ok(job.consent.words.includes("Music Usage Confirmation"));
   assert.equal(job.consent.by, "operator");
   assert.equal((await set.world()).publishes.length, 1);
+});
+
+scene("a component that a server in front refuses is said so, and installs without it", ["--empty"], async (at) => {
+  const { set, page } = at;
+  await page.goto(`${set.origin}/settings/providers`);
+  await page.getByText("None is installed.").waitFor();
+  await page.route("**/api/v1/providers", (route) => route.fulfill({ status: 413, contentType: "text/html", body: "<h1>413</h1>" }));
+  await page.getByLabel("Component (.wasm)").setInputFiles(set.component);
+  await page.getByRole("button", { name: "Install", exact: true }).click();
+  await page.getByRole("alert").getByText(/^A server in front of this service takes no file of .* \(413\)\. Its operator can raise the limit: in nginx “client_max_body_size”\.$/).waitFor();
+  await page.unroute("**/api/v1/providers");
+  await page.getByRole("button", { name: "Install", exact: true }).click();
+  await page.getByText("Installed", { exact: true }).waitFor();
 });
 
 /** The publish page, filled in for a time to come. */
@@ -170,7 +187,9 @@ scene("a channel is disconnected, and the network is told", [], async (at) => {
   await enterKeys(at);
   const channel = await connect(at);
   await page.goto(`${set.origin}/channels/${channel}`);
+  const asked = page.waitForEvent("dialog");
   await page.getByRole("button", { name: "Disconnect" }).click();
+  assert.equal((await asked).message(), "Disconnect this channel? Its open jobs are cancelled, and its access is deleted. Jobs, consents and numbers are kept for when it is connected again.");
   await page.getByText("The permission was revoked at the network.").waitFor();
   assert.deepEqual(await set.get("/api/v1/channels"), []);
 });

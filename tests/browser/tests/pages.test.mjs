@@ -2,7 +2,7 @@
 
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
-import { choose, connect, enterKeys, openBrowser, photo, publishPage, scene } from "./support.mjs";
+import { choose, connect, enterKeys, openBrowser, photo, publishPage, scene, sessionEnds, signIn } from "./support.mjs";
 
 openBrowser();
 
@@ -125,13 +125,8 @@ scene("a file is dropped on the form, and what does not fit is named", [], async
 
 scene("whoever signs out leaves nothing of a form behind", ["--password", "correct horse"], async (at) => {
   const { page, set } = at;
-  const signIn = async () => {
-    await page.getByLabel("Password").fill("correct horse");
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForURL((url) => !url.pathname.includes("sign-in"));
-  };
   await page.goto(`${set.origin}/`);
-  await signIn();
+  await signIn(page);
   const channel = await publishPage(at);
   await page.getByLabel("Caption").fill("A secret soup");
   const kept = () => page.evaluate(() => JSON.stringify(sessionStorage));
@@ -139,21 +134,16 @@ scene("whoever signs out leaves nothing of a form behind", ["--password", "corre
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("Password").waitFor();
   assert.doesNotMatch(await kept(), /A secret soup/);
-  await signIn();
+  await signIn(page);
   await page.goto(`${set.origin}/channels/${channel}/publish?kind=video`);
   assert.equal(await page.getByLabel("Caption").inputValue(), "");
   assert.equal(await page.getByText("What you had filled in here is back.").count(), 0);
 });
 
 scene("a form and its upload survive a reload and a new sign-in, and are gone once they are posted", ["--password", "correct horse"], async (at) => {
-  const { page, set, context } = at;
-  const signIn = async () => {
-    await page.getByLabel("Password").fill("correct horse");
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForURL((url) => !url.pathname.includes("sign-in"));
-  };
+  const { page, set } = at;
   await page.goto(`${set.origin}/`);
-  await signIn();
+  await signIn(page);
   await publishPage(at);
   await choose(at);
   await page.getByLabel("Caption").fill("Soup that stays");
@@ -167,12 +157,7 @@ scene("a form and its upload survive a reload and a new sign-in, and are gone on
   await page.reload();
   await back();
 
-  // The session ends while the form is open.
-  await context.clearCookies();
-  await page.getByRole("button", { name: "Publish", exact: true }).click();
-  await page.waitForURL(/sign-in/);
-  await signIn();
-  await page.waitForURL(/\/publish/);
+  await sessionEnds(at, "Publish");
   await back();
   await page.getByRole("button", { name: "Publish", exact: true }).click();
   await page.waitForURL(/\/jobs\//);
@@ -183,6 +168,40 @@ scene("a form and its upload survive a reload and a new sign-in, and are gone on
   await page.waitForURL(/\/publish/);
   await page.reload();
   assert.equal(await page.getByText("What you had filled in here is back.").count(), 0);
+});
+
+scene("a change of a scheduled post survives the end of the session", ["--password", "correct horse"], async (at) => {
+  const { page, set } = at;
+  await page.goto(`${set.origin}/`);
+  await signIn(page);
+  await publishPage(at);
+  await choose(at);
+  await page.getByLabel("Caption").fill("Soup of May");
+  await page.getByLabel("Who can see this post").selectOption("PUBLIC_TO_EVERYONE");
+  await page.getByLabel("Later").check();
+  await page.getByLabel("Day and time").fill(`${new Date().getFullYear() + 1}-05-01T10:30`);
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.waitForURL(/\/jobs\//);
+  await page.getByRole("link", { name: "Edit post" }).click();
+  const back = page.getByText("What you had filled in here is back.");
+  assert.equal(await page.getByLabel("Caption").inputValue(), "Soup of May");
+  await page.getByLabel("Caption").fill("Soup of June");
+  await page.getByLabel("Who can see this post").selectOption("SELF_ONLY");
+  await sessionEnds(at, "Agree and save");
+  assert.equal(await page.getByLabel("Caption").inputValue(), "Soup of June");
+  assert.equal(await page.getByLabel("Who can see this post").inputValue(), "SELF_ONLY");
+  // Start over: the post as it is stored.
+  await page.getByRole("button", { name: "Start over" }).click();
+  await back.waitFor({ state: "detached" });
+  assert.equal(await page.getByLabel("Caption").inputValue(), "Soup of May");
+  await page.getByLabel("Caption").fill("Soup of July");
+  await sessionEnds(at, "Agree and save");
+  await page.getByRole("button", { name: "Agree and save" }).click();
+  await page.getByRole("heading", { name: "Soup of July" }).waitFor();
+  // What was saved is not brought back.
+  await page.getByRole("link", { name: "Edit post" }).click();
+  assert.equal(await page.getByLabel("Caption").inputValue(), "Soup of July");
+  assert.equal(await back.count(), 0);
 });
 
 scene("a link that leads nowhere has one verdict", [], async (at) => {
@@ -211,6 +230,23 @@ scene("after access was withdrawn the page says so once", [], async (at) => {
   assert.equal(await page.getByText("Connected", { exact: true }).filter({ has: page.locator(":scope.badge") }).count(), 0);
   assert.equal(await page.locator(".note.bad").count(), 0, "the badge and its sentence say it");
   assert.equal(await page.getByRole("link", { name: "Reconnect" }).first().isVisible(), true);
+});
+
+scene("without https what is to be copied is selected", [], async (at) => {
+  const { page, set } = at;
+  // As a browser has it at an address without https.
+  await page.addInitScript(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await page.goto(`${set.origin}/settings/keys`);
+  await page.getByLabel("Name").fill("shop");
+  await page.getByRole("button", { name: "Create key" }).click();
+  const line = page.locator(".note .copy");
+  await line.getByRole("button", { name: "Copy" }).click();
+  await line.getByText("Press Ctrl+C").waitFor();
+  assert.equal(await page.evaluate(() => String(getSelection())), await line.locator("code").textContent());
+  await enterKeys(at);
+  await page.getByRole("button", { name: "Copy callback URL" }).click();
+  const field = page.getByLabel("Callback URL");
+  assert.equal(await field.evaluate((it) => it.value.slice(it.selectionStart, it.selectionEnd)), await field.inputValue());
 });
 
 scene("the keys are a path, and a check shows what is open with the way to its field", [], async (at) => {

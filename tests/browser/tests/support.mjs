@@ -42,6 +42,24 @@ export function scene(name, flags, act, options = {}) {
   });
 }
 
+/** Enters the password of the stage, at whatever page asks for it. */
+export async function signIn(page, password = "correct horse") {
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL((url) => !url.pathname.includes("sign-in"));
+}
+
+/** The session ends while a form is open: its button leads to the sign-in, and that back to the form. */
+export async function sessionEnds({ page, context }, button) {
+  await context.clearCookies();
+  const form = page.url();
+  await page.getByRole("button", { name: button, exact: true }).click();
+  await page.waitForURL(/sign-in/);
+  await signIn(page);
+  await page.waitForURL(form);
+  await page.getByText("What you had filled in here is back.").waitFor();
+}
+
 export const APPS = {
   live: { key: "simkey-desktop", secret: "simsecret-desktop-0001" },
   sandbox: { key: "sbsimkey-sandbox", secret: "simsecret-sandbox-0001" },

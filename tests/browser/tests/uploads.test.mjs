@@ -68,3 +68,44 @@ scene("what the service refuses is said in its own words", [], async (at) => {
   await page.locator("#file").setInputFiles({ name: "empty.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(0) });
   await page.getByText("The size of the upload is missing.").waitFor();
 });
+
+scene("a server in front that takes not even small parts is named, with what to do", [], async (at) => {
+  const { set, page } = at;
+  await publishPage(at);
+  const sent = await parts(page, tooLarge);
+  await page.locator("#file").setInputFiles(set.video);
+  await page.locator("#uploads").getByText("A server in front of this service takes no file of 3.0 MB (413). Its operator can raise the limit: in nginx “client_max_body_size”.").waitFor();
+  assert.deepEqual(sent.map((part) => part.size), [statSync(set.video).size, 1 << 20], "smaller, and not without end");
+  await page.locator("#press-why").getByText("A file does not fit; remove it.").waitFor();
+});
+
+for (const status of [502, 503, 504]) {
+  scene(`a server in front that gets no answer is named: ${status}`, [], async (at) => {
+    const { set, page } = at;
+    await publishPage(at);
+    await page.clock.install();
+    await parts(page, (route) => route.fulfill({ status, contentType: "text/html", body: `<h1>${status}</h1>` }).then(() => true));
+    await page.locator("#file").setInputFiles(set.video);
+    const said = page.locator("#uploads").getByText(`A server in front of this service did not get an answer from it (${status}). Try again; if it stays so, its time limits are too short for this file.`);
+    // Through the pauses between its tries.
+    while ((await said.count()) === 0) await page.clock.runFor(1_000);
+  });
+}
+
+scene("who leaves during an upload is asked first", [], async (at) => {
+  const { set, page } = at;
+  await publishPage(at);
+  const asked = [];
+  page.on("dialog", (dialog) => asked.push(dialog.type()));
+  // Browsers ask only where somebody did something.
+  await page.getByLabel("Caption").click();
+  await page.getByLabel("Caption").fill("Soup");
+  await page.reload();
+  assert.deepEqual(asked, [], "what is typed is kept, so nobody is asked");
+  await page.getByLabel("Caption").click();
+  const held = new Promise((resolve) => { parts(page, () => { resolve(); return new Promise(() => {}); }); });
+  await page.locator("#file").setInputFiles(set.video);
+  await held;
+  await page.reload();
+  assert.deepEqual(asked, ["beforeunload"]);
+});

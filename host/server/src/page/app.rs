@@ -52,6 +52,15 @@ pub(super) fn label(app: &App) -> String {
     mode_of(app).map_or_else(|| app.id.clone(), part::words)
 }
 
+/// The settings that an app lacks, as its form names them.
+pub(super) fn missing(app: &App) -> String {
+    let label = |name: &String| {
+        let shown = app.settings.iter().find(|shown| shown.setting.name == *name);
+        shown.map_or_else(|| part::words(name), |shown| shown.setting.label.clone())
+    };
+    app.missing_settings.iter().map(label).collect::<Vec<_>>().join(", ")
+}
+
 /// The URL of an app's form.
 pub(super) fn url(app: &App) -> String {
     let provider = part::encoded(&app.provider);
@@ -197,7 +206,7 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
                 @if let Some(findings) = page.findings {
                     section.card aria-labelledby="checks" {
                         h3 id="checks" { "Checks" }
-                        (part::findings(findings, &|subject| place(descriptor, subject)))
+                        (part::findings(&labelled(findings, descriptor), &|subject| place(descriptor, subject)))
                     }
                 }
                 @if let Some(app) = app {
@@ -252,6 +261,17 @@ pub(super) fn place(descriptor: &Descriptor, subject: &str) -> Option<String> {
     }
 }
 
+/// What a check found, with the settings named as the form names them.
+pub(super) fn labelled(findings: &[Finding], descriptor: &Descriptor) -> Vec<Finding> {
+    let mut findings = findings.to_vec();
+    for finding in &mut findings {
+        for Setting { name, label, .. } in &descriptor.settings {
+            finding.message = finding.message.replace(&format!("`{name}`"), &format!("`{label}`"));
+        }
+    }
+    findings
+}
+
 fn field(setting: &Setting, page: &Page<'_>) -> Markup {
     let id = format!("s-{}", setting.name);
     let name = format!("s.{}", setting.name);
@@ -278,7 +298,7 @@ fn field(setting: &Setting, page: &Page<'_>) -> Markup {
                     legend { (setting.label) }
                     input type="hidden" name=(name) value="";
                     @for choice in &setting.choices {
-                        label.check { input type="checkbox" name=(name) value=(choice) checked[lines.contains(&choice.as_str())]; code { (choice) } }
+                        label.check { input type="checkbox" name=(name) value=(choice) checked[lines.contains(&choice.as_str())]; span { (part::scope(choice, &page.descriptor.scopes)) } }
                     }
                     @let others: Vec<&str> = lines.iter().copied().filter(|line| !setting.choices.iter().any(|choice| choice == line)).collect();
                     @if !others.is_empty() {

@@ -56,6 +56,8 @@ async fn show(
     );
     // As the profile just told it.
     let channel = tenant.channel(&channel.id).await?;
+    let (apps, providers) = (state.host().apps_now().await?, state.host().providers_now().await?);
+    let app = apps.iter().find(|app| app.id == channel.app);
     let history = history(tenant.stats_history(&channel.id, None).await?);
     let jobs = List::few(None, Some(&channel.id)).live(&tenant).await?;
     let body = html! {
@@ -74,7 +76,7 @@ async fn show(
                 div { dt { "App" } dd { code { (channel.app) } } }
                 div { dt { "Account" } dd { code.long { (channel.account_id) } } }
             }
-            (connect::permissions(&channel))
+            (connect::permissions(&channel, app.map_or(&[], |app| connect::scopes(&providers, app))))
             div.actions {
                 a.button href={"/channels/add/" (part::encoded(&channel.app)) "?reconnect=" (channel.id)} { "Reconnect" }
                 form method="post" action={"/channels/" (channel.id) "/disconnect"} {

@@ -11,7 +11,7 @@ use http::header::HOST;
 use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 use serde::Deserialize;
-use social_channel::model::{Copyable, Descriptor, Setting};
+use social_channel::model::{Copyable, Descriptor, Scope, Setting};
 use social_channel::{
     App, Candidate, Channel, Connect, ConnectOptions, Connected, Error, Health, ProviderInfo,
 };
@@ -94,7 +94,7 @@ fn row(frame: &Frame, channel: &Channel, apps: &[App], providers: &[ProviderInfo
                 }
                 p { (part::health(channel.health)) @if let Some(detail) = &channel.health_detail { " " (part::sentence(detail)) } }
                 @if let Some(warning) = &channel.warning { p.note.warn { (part::sentence(warning)) } }
-                (permissions(channel))
+                (permissions(channel, app.map_or(&[], |app| scopes(providers, app))))
             }
             div.actions {
                 @if channel.health == Health::NeedsReconnect {
@@ -107,14 +107,20 @@ fn row(frame: &Frame, channel: &Channel, apps: &[App], providers: &[ProviderInfo
     }
 }
 
+/// The permissions that the component of an app speaks of.
+pub(super) fn scopes<'a>(providers: &'a [ProviderInfo], app: &App) -> &'a [Scope] {
+    let own = providers.iter().find(|provider| provider.digest == app.digest);
+    own.map_or(&[], |provider| provider.descriptor.scopes.as_slice())
+}
+
 /// The permissions that were granted, and those that were not.
-pub(super) fn permissions(channel: &Channel) -> Markup {
+pub(super) fn permissions(channel: &Channel, scopes: &[Scope]) -> Markup {
     html! {
         details.permissions {
             summary { (channel.scopes.len()) " permissions granted" @if !channel.missing_scopes.is_empty() { ", " (channel.missing_scopes.len()) " missing" } }
             ul.scopes {
-                @for scope in &channel.scopes { li { span.yes aria-hidden="true" { "✓ " } code { (scope) } } }
-                @for scope in &channel.missing_scopes { li.missing { span.no aria-hidden="true" { "✗ " } code { (scope) } " not granted" } }
+                @for scope in &channel.scopes { li { span.yes aria-hidden="true" { "✓ " } (part::scope(scope, scopes)) } }
+                @for scope in &channel.missing_scopes { li.missing { span.no aria-hidden="true" { "✗ " } (part::scope(scope, scopes)) " not granted" } }
             }
         }
     }
@@ -196,7 +202,7 @@ async fn draw_add(
         h1 { @if let Some(again) = &again { "Reconnect " (again.display_name) } @else { "Add " (descriptor.name) " channel" } }
         div id="outcome" { @if let Some(error) = error { (part::failure(error)) } }
         @if !app.missing_settings.is_empty() {
-            div.note.bad role="alert" { p { strong { "The keys of this app are not complete." } " Missing: " (app.missing_settings.join(", ")) ". " a href=(app::url(app)) { "Enter them" } "." } }
+            div.note.bad role="alert" { p { strong { "The keys of this app are not complete." } " Missing: " (app::missing(app)) ". " a href=(app::url(app)) { "Enter them" } "." } }
         }
         @if let Some((here, there)) = &elsewhere {
             div.note.warn role="alert" id="elsewhere" {
@@ -240,7 +246,7 @@ async fn draw_add(
         }
         section.card aria-labelledby="scopes" {
             h2 id="scopes" { "Permissions requested" }
-            dl.facts { @for scope in &descriptor.scopes { div { dt { code { (scope.name) } } dd { (scope.purpose) } } } }
+            ul.scopes { @for scope in &descriptor.scopes { li { (part::scope(&scope.name, &descriptor.scopes)) } } }
         }
     };
     let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };

@@ -98,7 +98,7 @@ fn checks(app: &App, descriptor: &Descriptor, findings: Result<&[Finding], &Erro
                         @else if warnings > 0 { strong { "Nothing is wrong" } ", " (warnings) " to look at." }
                         @else { strong { "Everything that can be checked from here is good." } }
                     }
-                    (part::findings(findings, &|subject| Some(format!("{}{}", app::url(app), app::place(descriptor, subject)?))))
+                    (part::findings(&app::labelled(findings, descriptor), &|subject| Some(format!("{}{}", app::url(app), app::place(descriptor, subject)?))))
                 }
                 Err(error) => (part::failure(error)),
             }

@@ -11,7 +11,7 @@ use social_channel::{Channel, Health, Job, JobGroup};
 
 use super::jobs::List;
 use super::layout::{Answer, Frame, Section};
-use super::{job, part};
+use super::{job, part, provider};
 use crate::State;
 use crate::auth::Operator;
 
@@ -44,13 +44,15 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
     }
     let next = List::few(Some(JobGroup::Scheduled), None).live(&tenant).await?;
     let latest = List::few(None, None).live(&tenant).await?;
+    let installed = providers.iter().any(|provider| provider.installed);
+    let offered = if installed { Vec::new() } else { provider::shipped(&state, &providers).await };
     let ready = apps.iter().any(|app| app.missing_settings.is_empty());
     let steps = [
         (
             "Install a provider",
-            "A provider is the component for one social network; those that come with this service are offered there.",
+            "A provider is the component for one social network.",
             "/settings/providers",
-            providers.iter().any(|provider| provider.installed),
+            installed,
         ),
         (
             "Enter the keys of your app",
@@ -78,7 +80,12 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
                         li.done[done] {
                             span.tick aria-hidden="true" { @if done { "✓" } }
                             div {
-                                @if next == Some(index) { p { (text) } a.button.main href=(url) { (title) } }
+                                @if next == Some(index) && !offered.is_empty() {
+                                    p { (text) " This comes with the service:" }
+                                    @for component in &offered { (provider::offer(&frame, component, true, provider::OVERVIEW)) }
+                                    p { a href=(url) { "Install another provider" } }
+                                }
+                                @else if next == Some(index) { p { (text) } a.button.main href=(url) { (title) } }
                                 @else { a href=(url) { (title) } @if done { span.hidden { " (done)" } } @else { p { (text) } } }
                             }
                         }

@@ -52,7 +52,7 @@ fn card(provider: &ProviderInfo, apps: &[App]) -> Markup {
                             a href=(app::url(app)) { (app::label(app)) }
                             " "
                             @if app.missing_settings.is_empty() { span.badge.good { "Keys set" } }
-                            @else { span.badge.warn { "Missing: " (app.missing_settings.join(", ")) } }
+                            @else { span.badge.warn { "Missing: " (app::missing(app)) } }
                             " · " a href={"/settings/apps/" (part::encoded(&app.id)) "/guide"} { "Setup guide" span.hidden { " for " (app::label(app)) } }
                         }
                     }

@@ -1,5 +1,7 @@
 //! A job: its live status, its history, and what to do, in one sentence.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
@@ -7,7 +9,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
-use social_channel::model::{OptionValue, PostStats, Quota};
+use social_channel::model::{FormField, OptionValue, PostStats, PublishForm, Quota};
 use social_channel::{Error, ErrorKind, HistoryRow, Job, JobChange, JobStatus, Resolution, Tenant};
 
 use super::layout::{Answer, Frame, Section};
@@ -18,6 +20,8 @@ use crate::auth::{Browser, Form, Operator};
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
 
+/// The page is there without the words of a form that is slow to come.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Attempts shown; the API has all.
 const HISTORY: usize = 200;
 
@@ -120,6 +124,7 @@ async fn draw(
     let job = tenant.job(job).await?;
     let history = tenant.job_history(&job.id).await?;
     let channel = tenant.channel(&job.channel).await.ok();
+    let form = words(&tenant, &job).await;
     let body = html! {
         nav.crumbs aria-label="Path" {
             a href="/jobs" { "Jobs" } " / "
@@ -133,7 +138,7 @@ async fn draw(
             @if job.is_scheduled() { (schedule(&frame, &job)) }
             (actions(&frame, &job))
             (numbers(&job, &post_history(&tenant, &job).await?, days))
-            (facts(&job))
+            (facts(&job, form.as_ref()))
             (past(&history))
         }
     };
@@ -273,24 +278,57 @@ fn schedule(frame: &Frame, job: &Job) -> Markup {
     }
 }
 
+/// The form whose words name what the post says. None: the post says nothing that needs it, or it cannot be had now.
+async fn words(tenant: &Tenant, job: &Job) -> Option<PublishForm> {
+    let agreed = job.consent.as_ref().is_some_and(|consent| consent.contains_key("audience"));
+    if job.post.options.is_empty() && (agreed || job.post.visibility.is_none()) {
+        return None;
+    }
+    tokio::time::timeout(PATIENCE, tenant.last_publish_form(&job.channel)).await.ok()?.ok()
+}
+
+/// A field of the form, for this kind of post.
+fn field<'a>(form: Option<&'a PublishForm>, job: &'a Job, name: &str) -> Option<&'a FormField> {
+    social_channel::form::fields(form?, &job.post.kind).find(|field| field.name == name)
+}
+
+/// The words of a choice; without its form, the value itself made readable.
+fn choice(field: Option<&FormField>, value: &str) -> String {
+    let choice = field.and_then(|field| field.choices.iter().find(|choice| choice.value == value));
+    choice.map_or_else(|| value.to_owned(), |choice| choice.label.clone())
+}
+
+/// Who can see the post: as the person agreed to it, otherwise as the form says it.
+fn audience(job: &Job, form: Option<&PublishForm>, visibility: &str) -> String {
+    let agreed = job.consent.as_ref().and_then(|consent| consent.get("audience"));
+    match (agreed, choice(field(form, job, "visibility"), visibility)) {
+        (Some(label), _) => label.clone(),
+        (None, same) if same == visibility => part::words(&visibility.to_lowercase()),
+        (None, label) => label,
+    }
+}
+
 /// The value of an option, in words.
-fn chosen(value: &OptionValue) -> String {
+fn chosen(value: &OptionValue, field: Option<&FormField>) -> String {
     match value {
         OptionValue::Flag(flag) => if *flag { "Yes" } else { "No" }.to_owned(),
         OptionValue::Number(number) => number.to_string(),
-        OptionValue::Text(text) => text.clone(),
+        OptionValue::Text(text) => choice(field, text),
         OptionValue::Texts(texts) => texts.join(", "),
     }
 }
 
-fn facts(job: &Job) -> Markup {
+fn facts(job: &Job, form: Option<&PublishForm>) -> Markup {
     html! {
         section.card aria-labelledby="about" {
             h2 id="about" { "About" }
             dl.facts {
                 @if let Some(text) = job.post.text.as_ref().filter(|text| !text.is_empty()) { div { dt { "Text" } dd.text { (text) } } }
-                @if let Some(visibility) = &job.post.visibility { div { dt { "Who can see it" } dd { @match job.consent.as_ref().and_then(|consent| consent.get("audience")) { Some(label) => (label), None => (part::words(&visibility.to_lowercase())) } } } }
-                @for (name, value) in &job.post.options { div { dt { (part::words(name)) } dd { (chosen(value)) } } }
+                @if let Some(visibility) = &job.post.visibility { div { dt { "Who can see it" } dd { (audience(job, form, visibility)) } } }
+                @for (name, value) in &job.post.options {
+                    @let field = field(form, job, name);
+                    div { dt { @match field { Some(field) => (field.label), None => (part::words(name)) } } dd { (chosen(value, field)) } }
+                }
                 @for medium in &job.media { div { dt { "File" } dd { (medium.file_name.as_deref().unwrap_or("")) " · " (part::format(&medium.content_type)) " · " (part::bytes(medium.size)) @if let Some(ms) = medium.duration { " · " (part::length(ms)) } } } }
                 @if let Some(at) = job.publish_at { div { dt { "Scheduled for" } dd { (part::instant(at)) } } }
                 @if !job.has_ended() { div { dt { "Stops trying" } dd { (part::instant(job.deadline_at)) } } }

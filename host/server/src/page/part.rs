@@ -3,7 +3,7 @@
 use crate::auth::Form;
 use maud::{Markup, PreEscaped, html};
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
-use social_channel::model::{Copyable, Finding, Link, Severity};
+use social_channel::model::{Copyable, Finding, Link, Scope, Severity};
 use social_channel::{Error, Health, Job, JobStatus};
 use time::{Date, Month, OffsetDateTime, Time};
 
@@ -118,10 +118,8 @@ fn finding(alike: &[&Finding], place: &dyn Fn(&str) -> Option<String>) -> Markup
                 @for finding in alike {
                     p {
                         (sentence(&finding.message)) " "
-                        @match place(&finding.subject) {
-                            Some(place) => a.subject href=(place) { "Change" span.hidden { " " (finding.subject) } },
-                            None => code.subject { (finding.subject) },
-                        }
+                        // The sentence itself says what it is about.
+                        @if let Some(place) = place(&finding.subject) { a.subject href=(place) { "Change" span.hidden { " " (words(&finding.subject)) } } }
                     }
                     @if let Some(code) = &finding.code { p.fine { "Code " code { (code) } } }
                 }
@@ -361,6 +359,14 @@ pub(super) fn words(name: &str) -> String {
     let text = name.replace(['-', '_'], " ");
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A permission in words, with the network's name for it.
+pub(super) fn scope(name: &str, scopes: &[Scope]) -> Markup {
+    html! {
+        @if let Some(scope) = scopes.iter().find(|scope| scope.name == name) { (scope.purpose) " " }
+        code { (name) }
+    }
 }
 
 /// Text encoded for a query or path.

@@ -5,13 +5,16 @@ use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use maud::{Markup, html};
-use social_channel::{App, AppConfig, Digest, Error, ErrorKind, Policy, ProviderInfo};
+use social_channel::{App, AppConfig, Digest, Error, ErrorKind, Policy, ProviderInfo, component_name};
 
 use super::layout::{Answer, Frame, Section, settings_tabs};
 use super::part;
 use crate::State;
 use crate::auth::{Form, Operator};
 use crate::extract::Path;
+
+/// Where a component that comes with the service is installed from, besides the page of providers.
+pub(super) const OVERVIEW: &str = "overview";
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
@@ -44,16 +47,7 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
         @if !shipped.is_empty() {
             section.card aria-labelledby="shipped" {
                 h3 id="shipped" { "Comes with this service" }
-                @for component in &shipped {
-                    form.headline method="post" action="/settings/providers/shipped" {
-                        (frame.token())
-                        input type="hidden" name="file" value=(component.file);
-                        span { (component.name) }
-                        button.main[providers.is_empty()] type="submit" {
-                            @if component.replaces { "Replace" } @else { "Install" } span.hidden { " " (component.name) }
-                        }
-                    }
-                }
+                @for component in &shipped { (offer(&frame, component, providers.is_empty(), "")) }
             }
         }
         section.card aria-labelledby="install" {
@@ -76,14 +70,29 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
 }
 
 /// A component in the folder of the configuration that is not installed as it is.
-struct Shipped {
+pub(super) struct Shipped {
     file: String,
     name: String,
     replaces: bool,
 }
 
+/// The button that installs it, and leads back to the Overview if it was pressed there.
+pub(super) fn offer(frame: &Frame, component: &Shipped, is_main: bool, back: &str) -> Markup {
+    html! {
+        form.headline method="post" action="/settings/providers/shipped" {
+            (frame.token())
+            input type="hidden" name="file" value=(component.file);
+            input type="hidden" name="back" value=(back);
+            span { (component.name) }
+            button.main[is_main] type="submit" {
+                @if component.replaces { "Replace" } @else { "Install" } span.hidden { " " (component.name) }
+            }
+        }
+    }
+}
+
 /// A folder that cannot be read offers nothing.
-async fn shipped(state: &State, installed: &[ProviderInfo]) -> Vec<Shipped> {
+pub(super) async fn shipped(state: &State, installed: &[ProviderInfo]) -> Vec<Shipped> {
     let Some(folder) = &state.config().component_folder else { return Vec::new() };
     let Ok(mut files) = tokio::fs::read_dir(folder).await else { return Vec::new() };
     let mut found = Vec::new();
@@ -94,8 +103,9 @@ async fn shipped(state: &State, installed: &[ProviderInfo]) -> Vec<Shipped> {
         let digest = Digest::of(&bytes);
         let current = installed.iter().find(|provider| provider.installed && provider.descriptor.id == id);
         if current.is_none_or(|provider| provider.digest != digest) {
-            let name = current.map_or_else(|| id.clone(), |provider| provider.descriptor.name.clone());
-            found.push(Shipped { file, name: part::words(&name), replaces: current.is_some() });
+            let known = current.map(|provider| provider.descriptor.name.clone());
+            let name = known.or_else(|| component_name(&bytes)).unwrap_or(id);
+            found.push(Shipped { file, name, replaces: current.is_some() });
         }
     }
     found.sort_by(|one, other| one.file.cmp(&other.file));
@@ -119,7 +129,8 @@ async fn install_shipped(Shared(state): Shared<State>, _: Operator, form: Form) 
     };
     let bytes = tokio::fs::read(file.ok_or_else(missing)?).await.map_err(|_| missing())?;
     state.host().load_provider(&bytes).await?;
-    Ok(Redirect::to("/settings/providers").into_response())
+    let back = if form.get("back") == Some(OVERVIEW) { "/" } else { "/settings/providers" };
+    Ok(Redirect::to(back).into_response())
 }
 
 fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[App]) -> Markup {
@@ -135,8 +146,8 @@ fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[Ap
             }
             @if let Some(error) = &provider.error {
                 div.note.bad role="alert" {
-                    p { strong { "It cannot be used: " (error.message) "." } }
-                    @if let Some(remedy) = &error.remedy { p { (remedy) } }
+                    p { strong { "It cannot be used: " (part::sentence(&error.message)) } }
+                    @if let Some(remedy) = &error.remedy { p { (part::sentence(remedy)) } }
                 }
             }
             dl.facts {

@@ -25,3 +25,4 @@ mod routes;
 mod sockets;
 mod story;
 mod tenants;
+mod words;

@@ -90,6 +90,34 @@ async fn the_page_moves_the_app_to_what_was_agreed_to_and_to_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn on_the_first_run_a_component_is_offered_by_its_own_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = library_tests::component("plugin_tiktok").unwrap();
+    std::fs::write(folder.path().join("plugin_tiktok.wasm"), &component).unwrap();
+    // One that carries no name is offered by the name of its file, as it is.
+    std::fs::write(folder.path().join("plugin_other_net.wasm"), b"no component").unwrap();
+    let config = Config { component_folder: Some(folder.path().to_owned()), ..Config::default() };
+    let service = Service::with(config).await.unwrap();
+    let host = &service.stage.host;
+    host.delete_app(library_tests::APP).await.unwrap();
+    host.unload_provider("tiktok").await.unwrap();
+    let browser = service.browser().await.unwrap();
+    for path in ["/", "/settings/providers"] {
+        let page = browser.open(path).await.unwrap().text();
+        for offered in ["<span>TikTok</span>", "<span>other-net</span>"] {
+            assert!(page.contains(offered), "{path}, {offered}: {page}");
+        }
+        assert!(!page.contains("Tiktok") && !page.contains("Other net"), "{path}: {page}");
+    }
+    // Installed from the Overview, it goes on there.
+    let (install, back) = ("/settings/providers/shipped", "overview");
+    let done = browser.submit("/", install, &[("file", "plugin_tiktok.wasm"), ("back", back)]).await.unwrap();
+    assert_eq!((done.status, done.header("location").as_str()), (StatusCode::SEE_OTHER, "/"));
+    let page = browser.open("/").await.unwrap().text();
+    assert!(page.contains("1 of 4") && !page.contains(install), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_comes_with_the_service_is_offered_installed_and_nothing_else_is_read() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("plugin_tiktok.wasm"), newer('z')).unwrap();

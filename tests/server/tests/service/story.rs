@@ -212,3 +212,18 @@ async fn every_list_can_be_read_by_pages_and_each_entry_is_on_one() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_lets_the_person_choose_the_account() {
+    let service = Service::new().await.unwrap();
+    let (app, callback) = ("/api/v1/apps/tiktok-demo", "https://social.example.com/callback/tiktok-demo");
+    let web = json!({"settings": {"kind": "web"}, "redirect_uri": callback});
+    let web = service.call(Method::PUT, app, web).await.unwrap();
+    assert!(web.status.is_success(), "{}", web.text());
+    let browser = service.browser().await.unwrap();
+    let (page, csrf) =
+        ("/channels/add/tiktok-demo", browser.token("/channels/add/tiktok-demo").await.unwrap());
+    let begun = browser.submit_with(&csrf, page, &[]).await.unwrap();
+    assert_eq!(begun.status, StatusCode::OK, "{}", begun.text());
+    assert!(begun.text().contains("disable_auto_auth=1"), "{}", begun.text());
+}
