@@ -188,7 +188,7 @@ scene("a form and its upload survive a reload and a new sign-in, and are gone on
 scene("a link that leads nowhere has one verdict", [], async (at) => {
   const { page } = at;
   await publishPage(at);
-  await page.getByText("Use a link").click();
+  await page.getByText("Use a link", { exact: true }).click();
   await page.getByLabel("Use a link").fill("https://nowhere.invalid/soup.mp4");
   await page.getByLabel("Who can see this post").selectOption("SELF_ONLY");
   await page.getByRole("button", { name: "Check without posting" }).click();
