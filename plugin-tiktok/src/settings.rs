@@ -221,7 +221,8 @@ pub(crate) fn describe() -> Vec<Setting> {
             ..setting("client-secret", "App Secret (client secret)", "secret", "Next to the client key.")
         },
         Setting {
-            choices: words(&["live", "sandbox"]),
+            // Everybody begins with a sandbox.
+            choices: words(&["sandbox", "live"]),
             default_value: Some("live".to_owned()),
             ..setting(
                 "mode",

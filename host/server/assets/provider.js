@@ -25,15 +25,22 @@ form.addEventListener("submit", async (event) => {
       return;
     }
     const said = await response.json().catch(() => ({ message: inFront(response.status, component.size) }));
-    answer.replaceChildren(failure(said));
+    tell(said);
   } catch (error) {
     if (asking.signal.aborted) answer.textContent = "Stopped. Nothing was installed.";
-    else answer.replaceChildren(failure({ message: sentence(String(error.message)) }));
+    else tell({ message: sentence(String(error.message)) });
   } finally {
     clearInterval(clock);
     button.disabled = false;
   }
 });
+
+/** A failure; it is in a status, which is read out. */
+function tell(error) {
+  const note = failure(error);
+  note.removeAttribute("role");
+  answer.replaceChildren(note);
+}
 
 /** Says how long it has taken, with a button to stop: the service then ends the compiler. */
 function progress(stop) {

@@ -128,7 +128,9 @@ function update() {
   if (together) together.disabled = running > 0;
   document.getElementById("press").title = why;
   const line = document.getElementById("press-why");
-  if (line.textContent !== why) line.textContent = why;
+  // Why the account is blocked is said above.
+  const told = form.blocked ? "" : why;
+  if (line.textContent !== told) line.textContent = told;
 }
 
 function measure(text, unit) {
@@ -458,7 +460,10 @@ page.addEventListener("submit", async (event) => {
     localTimes(answer);
   } catch {
     // The form keeps its key, so that what was taken already is found and not taken again.
-    answer.replaceChildren(failure({ message: "the service did not answer", remedy: "press the button again: a post that was taken already is not made a second time" }));
+    const note = failure({ message: "the service did not answer", remedy: "press the button again: a post that was taken already is not made a second time" });
+    // It is in a status, which is read out.
+    note.removeAttribute("role");
+    answer.replaceChildren(note);
   }
   pressed.disabled = false;
   update();
@@ -467,6 +472,7 @@ page.addEventListener("submit", async (event) => {
 
 enliven(page);
 bringBack();
+if (urls?.value) urls.closest("details")?.setAttribute("open", "");
 show();
 update();
 look();

@@ -69,6 +69,9 @@ point(2, [], async (at) => {
   const { page } = at;
   await page.locator("#blocked-form strong").waitFor();
   assert.match(await page.locator("#blocked-form").innerText(), /later|tomorrow|24 hours|hours/i);
+  assert.equal(await publish(page).count(), 0, "the form is folded");
+  await page.getByText("Show the form").click();
+  assert.equal(await page.locator("#press-why").innerText(), "", "it is said once");
   assert.ok(await publish(page).isDisabled());
 });
 

@@ -166,6 +166,7 @@ scene("without scripts a link goes to several channels", [], async (at) => {
   const { kitchen } = await three({ set, page: await scripted.newPage() });
   await scripted.close();
   await page.goto(`${set.origin}/channels/${kitchen}/publish`);
+  await page.getByText("Use a link", { exact: true }).click();
   await page.getByLabel("Use a link").fill("https://media.example.com/soup.mp4");
   await page.getByLabel("Caption").fill("Soup of the day");
   await page.getByText("More channels").click();

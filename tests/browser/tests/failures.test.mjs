@@ -42,6 +42,7 @@ scene("the callback is not registered: the page says which address must be", [],
   await consent.close();
   await said(page).getByText("The window was closed before TikTok answered.").waitFor();
   const trouble = page.getByRole("region", { name: "If TikTok shows an error instead" });
+  await trouble.getByRole("heading").click();
   await trouble.getByText("The redirect address does not match.").waitFor();
   await trouble.getByText(`${set.origin}/callback/tiktok-live/other`).waitFor();
 });

@@ -1,7 +1,7 @@
 // Everything an operator does, with only a browser: from an empty service to a published video.
 
 import { strict as assert } from "node:assert";
-import { choose, connect, enterKeys, openBrowser, publishPage, scene } from "./support.mjs";
+import { choose, connect, enterKeys, openBrowser, publishPage, scene, scheduled } from "./support.mjs";
 
 openBrowser();
 
@@ -30,13 +30,14 @@ scene("from an empty service to a published video", ["--empty"], async (at) => {
   await connect(at);
   const connected = page.getByRole("region", { name: "Connected channels" });
   await connected.getByRole("heading", { name: "Demo Kitchen" }).waitFor();
-  await connected.getByText("Connected", { exact: true }).waitFor();
-  await connected.getByText("5 permissions granted").click();
-  await connected.getByText("video.publish").waitFor();
+  assert.equal(await connected.locator(".badge").count(), 0, "nothing is wrong with it");
   assert.equal(await connected.locator(".avatar").count(), 1);
 
   await page.getByRole("link", { name: "Demo Kitchen", exact: true }).click();
   await page.getByText("soup every day").waitFor();
+  await page.getByText("Connected", { exact: true }).first().waitFor();
+  await page.getByText("5 permissions granted to Demo Kitchen").click();
+  await page.getByText("video.publish").waitFor();
   await page.getByText("@demo.kitchen").waitFor();
   const numbers = page.getByRole("region", { name: "Numbers" });
   await numbers.getByText("Followers", { exact: true }).first().waitFor();
@@ -64,6 +65,13 @@ scene("from an empty service to a published video", ["--empty"], async (at) => {
   assert.ok(job.consent.words.includes("Music Usage Confirmation"));
   assert.equal(job.consent.by, "operator");
   assert.equal((await set.world()).publishes.length, 1);
+
+  // The job keeps the name of its channel.
+  await page.goto(`${set.origin}/channels/${job.channel}`);
+  await page.getByRole("button", { name: "Disconnect" }).click();
+  await page.getByText("The permission was revoked at the network.").waitFor();
+  await page.goto(`${set.origin}/jobs`);
+  await page.getByRole("listitem").filter({ hasText: "Tomato soup" }).getByText("Demo Kitchen").waitFor();
 });
 
 scene("a component that a server in front refuses is said so, and installs without it", ["--empty"], async (at) => {
@@ -160,6 +168,17 @@ scene("the lists of jobs say what is scheduled, and follow what happens", [], as
   await list.getByRole("link", { name: "Bread" }).click();
   await list.getByRole("heading", { name: "Bread" }).waitFor();
 });
+
+scene("the days of a list are those of the person", [], async (at) => {
+  const { set, page } = at;
+  const channel = await publishPage(at);
+  const year = new Date().getFullYear() + 1;
+  for (const hour of ["09", "11"]) await scheduled(at, channel, `Soup at ${hour}`, Date.parse(`${year}-05-01T${hour}:00:00Z`) / 1000);
+  await page.goto(`${set.origin}/jobs?show=scheduled`);
+  await page.locator(".day").nth(1).waitFor();
+  assert.deepEqual(await page.locator(".day").allInnerTexts(), ["1 May", "2 May"]);
+  assert.deepEqual(await page.locator(".day + ul").allInnerTexts().then((all) => all.map((text) => /Soup at \d\d/.exec(text)[0])), ["Soup at 09", "Soup at 11"]);
+}, { timezoneId: "Pacific/Kiritimati" });
 
 scene("without scripts a scheduled post is moved and posted now", [], async (at) => {
   const { set, page, context } = at;

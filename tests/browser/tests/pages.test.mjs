@@ -207,7 +207,7 @@ scene("a change of a scheduled post survives the end of the session", ["--passwo
 scene("a link that leads nowhere has one verdict", [], async (at) => {
   const { page } = at;
   await publishPage(at);
-  await page.getByText("Use a link").click();
+  await page.getByText("Use a link", { exact: true }).click();
   await page.getByLabel("Use a link").fill("https://nowhere.invalid/soup.mp4");
   await page.getByLabel("Who can see this post").selectOption("SELF_ONLY");
   await page.getByRole("button", { name: "Check without posting" }).click();

@@ -64,6 +64,7 @@ scene("a video is fetched from the person's own storage", ["--public"], async (a
   const { set, page } = at;
   await set.app("simkey-desktop", { verified_urls: [DOMAIN] });
   await begin(at, "video", DOMAIN);
+  await page.getByText("Use a link", { exact: true }).click();
   await page.getByLabel("Use a link").fill(`${set.storage}/soup.mp4`);
   await page.getByLabel("Caption").fill("Pulled soup");
   await everybody(page);
@@ -79,6 +80,7 @@ scene("a video is fetched from the person's own storage", ["--public"], async (a
 scene("an address outside the verified ones is named before anything is sent", ["--public"], async (at) => {
   const { set, page } = at;
   await begin(at, "video", "media.example.com");
+  await page.getByText("Use a link", { exact: true }).click();
   await page.getByLabel("Use a link").fill(`${set.storage}/soup.mp4`);
   await everybody(page);
   await page.getByLabel("Transfer").selectOption("pull");

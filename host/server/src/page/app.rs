@@ -169,7 +169,7 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
     let (first, more): (Vec<&Setting>, Vec<&Setting>) = shown.partition(|setting| comes_first(setting));
     html! {
         h1 { "Settings" }
-        (settings_tabs(""))
+        (settings_tabs("/settings"))
         nav.crumbs aria-label="Path" { a href="/settings" { "API integration" } " / " (descriptor.name) }
         h2 { (descriptor.name) }
         @if modes(descriptor).len() > 1 {
@@ -222,11 +222,11 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
                                 div { dt { "Name" } dd { code { (app.id) } } }
                                 div { dt { "Component" } dd { code.long { (app.digest) } } }
                                 @if let Some(tenant) = &app.tenant { div { dt { "Tenant" } dd { code { (tenant) } } } }
-                                div { dt { "May call" } dd { @for origin in &app.origins { code { (origin) } br; } } }
+                                div { dt { "May contact" } dd { @for origin in &app.origins { code { (origin) } br; } } }
                             }
                             form method="post" action={"/settings/apps/" (part::encoded(&app.id)) "/delete"} {
                                 (frame.token())
-                                button.danger type="submit" data-confirm="Delete this app and its keys?" { "Delete this app" }
+                                button.danger type="submit" data-confirm="Delete this app and its keys?" { "Delete app" }
                             }
                         }
                     }

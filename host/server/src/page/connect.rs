@@ -13,11 +13,12 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use social_channel::model::{Copyable, Descriptor, Scope, Setting};
 use social_channel::{
-    App, Candidate, Channel, Connect, ConnectOptions, Connected, Error, Health, ProviderInfo,
+    App, Candidate, Channel, Connect, ConnectOptions, Connected, Error, Health, JobGroup, ProviderInfo,
+    Tenant,
 };
 
 use super::layout::{Answer, Frame, Section};
-use super::{app, part};
+use super::{app, numbers, part};
 use crate::State;
 use crate::auth::{Browser, Form, Operator};
 use crate::extract::{Path, Query};
@@ -55,8 +56,13 @@ async fn list(
     Query(asked): Query<Asked>,
 ) -> Answer {
     let frame = Frame::new(&state, &browser).await?;
-    let channels = browser.tenant(&state).channels().await?;
+    let tenant = browser.tenant(&state);
+    let channels = tenant.channels().await?;
     let (apps, providers) = (state.host().apps_now().await?, state.host().providers_now().await?);
+    let shown = channels.get(asked.from..).unwrap_or_default();
+    let shown = shown.get(..SHOWN).unwrap_or(shown);
+    let followers = numbers::followers(&tenant, shown).await?;
+    let posted = posted(&tenant, shown).await?;
     let new = asked.connected.and_then(|id| channels.iter().find(|channel| channel.id == id));
     let body = html! {
         div.headline { h1 { "Channels" } a.button.main href="/channels/add" { "+ Add channel" } }
@@ -72,7 +78,7 @@ async fn list(
             @if channels.is_empty() {
                 div.empty { p { "No channels yet." } p { a href="/channels/add" { "Add channel" } " to see its profile and numbers, and to publish." } }
             }
-            ul.channels { @for channel in channels.iter().skip(asked.from).take(SHOWN) { (row(&frame, channel, &apps, &providers)) } }
+            ul.channels { @for channel in shown { (row(&frame, channel, &apps, &providers, followers.get(&channel.id).copied(), posted.get(&channel.id).copied())) } }
             @if asked.from > 0 { a.button href={"/channels?from=" (asked.from.saturating_sub(SHOWN))} rel="prev" { "Previous channels" } " " }
             @let next = asked.from.saturating_add(SHOWN);
             @if next < channels.len() { a.button href={"/channels?from=" (next)} rel="next" { "More channels" } }
@@ -81,7 +87,24 @@ async fn list(
     Ok(frame.page(Section::Channels, "Channels", if new.is_some() { &["outcome.js"] } else { &[] }, &body))
 }
 
-fn row(frame: &Frame, channel: &Channel, apps: &[App], providers: &[ProviderInfo]) -> Markup {
+/// When each of these channels was last published on from here.
+async fn posted(tenant: &Tenant, channels: &[Channel]) -> Result<BTreeMap<String, i64>, Problem> {
+    let mut found = BTreeMap::new();
+    for channel in channels {
+        let jobs = tenant.jobs_in(Some(&channel.id), JobGroup::Published, 1, None).await?;
+        found.extend(jobs.first().and_then(|job| Some((channel.id.clone(), job.ended_at?))));
+    }
+    Ok(found)
+}
+
+fn row(
+    frame: &Frame,
+    channel: &Channel,
+    apps: &[App],
+    providers: &[ProviderInfo],
+    followers: Option<u64>,
+    posted: Option<i64>,
+) -> Markup {
     let app = apps.iter().find(|app| app.id == channel.app);
     html! {
         li.card.channel {
@@ -90,11 +113,11 @@ fn row(frame: &Frame, channel: &Channel, apps: &[App], providers: &[ProviderInfo
                 h3 { a href={"/channels/" (channel.id)} { (channel.display_name) } }
                 p.fine {
                     @if let Some(app) = app { (provider_name(providers, app)) " · " (app::label(app)) } @else { (channel.app) }
-                    " · since " (part::instant(channel.connected_at))
+                    @if let Some(count) = followers { " · " (part::short_number(count)) @if count == 1 { " follower" } @else { " followers" } }
+                    @if let Some(at) = posted { " · last post " (part::moment(at)) }
                 }
-                p { (part::health(channel.health)) @if let Some(detail) = &channel.health_detail { " " (part::sentence(detail)) } }
+                @if channel.health != Health::Active || channel.health_detail.is_some() { p { @if channel.health != Health::Active { (part::health(channel.health)) " " } @if let Some(detail) = &channel.health_detail { (part::sentence(detail)) } } }
                 @if let Some(warning) = &channel.warning { p.note.warn { (part::sentence(warning)) } }
-                (permissions(channel, app.map_or(&[], |app| scopes(providers, app))))
             }
             div.actions {
                 @if channel.health == Health::NeedsReconnect {
@@ -117,7 +140,7 @@ pub(super) fn scopes<'a>(providers: &'a [ProviderInfo], app: &App) -> &'a [Scope
 pub(super) fn permissions(channel: &Channel, scopes: &[Scope]) -> Markup {
     html! {
         details.permissions {
-            summary { (channel.scopes.len()) " permissions granted" @if !channel.missing_scopes.is_empty() { ", " (channel.missing_scopes.len()) " missing" } }
+            summary { (channel.scopes.len()) " permissions granted" span.hidden { " to " (channel.display_name) } @if !channel.missing_scopes.is_empty() { ", " (channel.missing_scopes.len()) " missing" } }
             ul.scopes {
                 @for scope in &channel.scopes { li { span.yes aria-hidden="true" { "✓ " } (part::scope(scope, scopes)) } }
                 @for scope in &channel.missing_scopes { li.missing { span.no aria-hidden="true" { "✗ " } (part::scope(scope, scopes)) " not granted" } }
@@ -214,6 +237,8 @@ async fn draw_add(
             section.card aria-labelledby="go" {
                 h2 id="go" { "Profile" }
                 p { "You are sent to " (descriptor.name) ", see there which permissions are requested, agree, and come back." }
+                h3 id="scopes" { "Permissions requested" }
+                ul.scopes aria-labelledby="scopes" { @for scope in &descriptor.scopes { li { (part::scope(&scope.name, &descriptor.scopes)) } } }
                 form id="connect" method="post" action={"/channels/add/" (part::encoded(&app.id))} data-provider=(descriptor.name) {
                     (frame.token())
                     @if let Some(again) = &again { input type="hidden" name="reconnect" value=(again.id); }
@@ -237,16 +262,13 @@ async fn draw_add(
                 }
             }
             section.card aria-labelledby="trouble" {
-                h2 id="trouble" { "If " (descriptor.name) " shows an error instead" }
+                details { summary { h2 id="trouble" { "If " (descriptor.name) " shows an error instead" } }
                 p { strong { "The redirect address does not match." } " It must be registered at " (descriptor.name) " exactly so, every letter and slash, in the same mode:" }
                 @if let Some(uri) = &app.redirect_uri { (part::copyables(&[Copyable { label: "Callback URL".to_owned(), value: uri.clone() }])) }
                 p { strong { "The key is unknown." } " Keys of a sandbox and of the live app are different ones." }
                 p { a href={"/settings/apps/" (part::encoded(&app.id)) "/guide"} { "Run the checks" } " to see what is wrong." }
+                }
             }
-        }
-        section.card aria-labelledby="scopes" {
-            h2 id="scopes" { "Permissions requested" }
-            ul.scopes { @for scope in &descriptor.scopes { li { (part::scope(&scope.name, &descriptor.scopes)) } } }
         }
     };
     let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };

@@ -68,7 +68,7 @@ async fn show(
     };
     let body = html! {
         h1 { "Settings" }
-        (settings_tabs(""))
+        (settings_tabs("/settings"))
         nav.crumbs aria-label="Path" {
             a href="/settings" { "API integration" } " / " a href=(app::url(&app)) { (provider.descriptor.name) ", " (app::label(&app)) } " / Setup guide"
         }

@@ -1,7 +1,6 @@
 //! The overview: what to do next, and which jobs wait for a person.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::State as Shared;
@@ -11,15 +10,12 @@ use social_channel::{Channel, Health, Job, JobGroup};
 
 use super::jobs::List;
 use super::layout::{Answer, Frame, Section};
-use super::{job, part, provider};
+use super::{job, numbers, part, provider};
 use crate::State;
 use crate::auth::Operator;
 
 /// Jobs shown; the rest is on the page of jobs.
 const SHOWN: u32 = 5;
-
-/// Numbers older than this are not shown as the present ones.
-const RECENT: Duration = Duration::from_secs(14 * 24 * 3600);
 
 pub(super) fn routes() -> Router<State> {
     Router::new().route("/", get(show))
@@ -33,15 +29,7 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
     let channels = tenant.channels().await?;
     let attention = tenant.jobs_in(None, JobGroup::Attention, SHOWN, None).await?;
     let published = tenant.jobs_in(None, JobGroup::Published, 1, None).await?;
-    // The newest sample is enough, and old ones need not be read for it.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(RECENT);
-    let since = i64::try_from(since.as_secs()).ok();
-    let mut followers = BTreeMap::new();
-    for channel in channels.iter().take(SHOWN as usize) {
-        let history = tenant.stats_history(&channel.id, since).await?;
-        followers
-            .extend(history.last().and_then(|sample| Some((channel.id.clone(), sample.stats.followers?))));
-    }
+    let followers = numbers::followers(&tenant, channels.get(..SHOWN as usize).unwrap_or(&channels)).await?;
     let next = List::few(Some(JobGroup::Scheduled), None).live(&tenant).await?;
     let latest = List::few(None, None).live(&tenant).await?;
     let installed = providers.iter().any(|provider| provider.installed);
@@ -143,13 +131,20 @@ fn waits(channels: &[Channel], attention: &[Job]) -> Markup {
                 h2 id="waits" { "Needs attention" }
                 ul.plainlist {
                     @for channel in broken {
-                        li.note.warn {
-                            a href={"/channels/" (channel.id)} { (channel.display_name) }
-                            @if let Some(text) = channel.health_detail.as_ref().or(channel.warning.as_ref()) { ": " (part::sentence(text)) }
+                        li.note.warn.todo {
+                            p {
+                                a href={"/channels/" (channel.id)} { (channel.display_name) }
+                                @if let Some(text) = channel.health_detail.as_ref().or(channel.warning.as_ref()) { ": " (part::sentence(text)) }
+                            }
+                            a.button href={"/channels/add/" (part::encoded(&channel.app)) "?reconnect=" (channel.id)} { "Reconnect" span.hidden { " " (channel.display_name) } }
                         }
                     }
                     @for job in attention {
-                        li.note.warn { a href={"/jobs/" (job.id)} { (job::title(job)) } ": " (job::what_to_do(job)) }
+                        @let (step, place) = job::next_step(job);
+                        li.note.warn.todo {
+                            p { a href={"/jobs/" (job.id)} { (job::title(job)) } ": " (job::what_to_do(job)) }
+                            a.button href=(place) { (step) span.hidden { ": " (job::title(job)) } }
+                        }
                     }
                 }
             }

@@ -10,7 +10,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 use social_channel::model::{FormField, OptionValue, PostStats, PublishForm, Quota};
-use social_channel::{Error, ErrorKind, HistoryRow, Job, JobChange, JobStatus, Resolution, Tenant};
+use social_channel::{Channel, Error, ErrorKind, HistoryRow, Job, JobChange, JobStatus, Resolution, Tenant};
 
 use super::layout::{Answer, Frame, Section};
 use super::numbers::{self, Number, Numbers};
@@ -22,6 +22,10 @@ use crate::problem::Problem;
 
 /// The page is there without the words of a form that is slow to come.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The account's name in a consent that was given on the pages.
+pub(super) const ACCOUNT: &str = "account";
+
 /// Attempts shown; the API has all.
 const HISTORY: usize = 200;
 
@@ -46,16 +50,53 @@ struct Asked {
     days: Option<i64>,
 }
 
+/// Characters of a title: as many as fit a line beside a status.
+const TITLE: usize = 60;
+
 /// The title of a job on the pages.
 pub(super) fn title(job: &Job) -> String {
     let text = job.post.title.as_ref().or(job.post.text.as_ref()).filter(|text| !text.trim().is_empty());
     match text {
-        Some(text) => text.chars().take(60).collect(),
+        Some(text) => cut(text.trim(), TITLE),
         None => job
             .media
             .first()
             .and_then(|medium| medium.file_name.clone())
             .unwrap_or_else(|| part::words(&job.post.kind)),
+    }
+}
+
+/// The beginning of a text, with an ellipsis where something is left out.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text).trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+/// The name of a job's channel. After a disconnect the consent still has the one that was shown beside the button.
+pub(super) fn channel_name<'a>(job: &'a Job, channels: &'a [Channel]) -> &'a str {
+    let known = channels.iter().find(|channel| channel.id == job.channel);
+    let kept = || job.consent.as_ref().and_then(|consent| consent.get(ACCOUNT));
+    known
+        .map(|channel| &channel.display_name)
+        .or_else(kept)
+        .map_or("A channel that was disconnected", String::as_str)
+}
+
+/// Whether its post was refused before anything was sent: it can be changed, and then goes on.
+fn wants_change(job: &Job) -> bool {
+    job.sent_at.is_none() && job.error.as_ref().is_some_and(|error| error.kind == ErrorKind::InvalidRequest)
+}
+
+/// What a list offers for a job, and where that is done.
+pub(super) fn next_step(job: &Job) -> (&'static str, String) {
+    let here = format!("/jobs/{}", job.id);
+    match job.status {
+        JobStatus::Paused if wants_change(job) => ("Edit post", format!("{here}/change")),
+        JobStatus::Paused => ("Fix", here),
+        JobStatus::Unknown => ("Check", here),
+        _ => ("View", here),
     }
 }
 
@@ -128,15 +169,19 @@ async fn draw(
     let body = html! {
         nav.crumbs aria-label="Path" {
             a href="/jobs" { "Jobs" } " / "
-            @if let Some(channel) = &channel { a href={"/channels/" (channel.id)} { (channel.display_name) } " / " }
+            @match &channel {
+                Some(channel) => a href={"/channels/" (channel.id)} { (channel.display_name) },
+                None => (channel_name(&job, &[])),
+            }
+            " / "
             (title(&job))
         }
         h1 { (title(&job)) }
         div id="job" data-job=(job.id) data-drawn=(drawn(&job)) data-ended[job.has_ended()] {
-            (standing(&job))
+            (standing(&frame, &job))
             @if let Some(error) = refused { (part::failure(error)) }
+            @if job.status == JobStatus::Unknown { (found(&frame, &job)) }
             @if job.is_scheduled() { (schedule(&frame, &job)) }
-            (actions(&frame, &job))
             (numbers(&job, &post_history(&tenant, &job).await?, days))
             (facts(&job, form.as_ref()))
             (past(&history))
@@ -146,7 +191,7 @@ async fn draw(
     Ok(frame.page_at(status, Section::Jobs, &title(&job), &["job.js"], &body))
 }
 
-fn standing(job: &Job) -> Markup {
+fn standing(frame: &Frame, job: &Job) -> Markup {
     html! {
         section.card aria-label="How it stands" {
             p.standing role="status" { (part::status(job)) " " span id="phase" data-phase=(job.phase) hidden[job.has_ended() || job.is_scheduled()] { (part::words(&job.phase)) } }
@@ -166,6 +211,23 @@ fn standing(job: &Job) -> Markup {
             @if let Some(at) = job.next_attempt_at.filter(|_| job.status == JobStatus::Active) { p { @if job.is_scheduled() { "Scheduled for " } @else { "Next: " } (part::instant(at)) } }
             p { strong { "What to do: " } span id="todo" { (what_to_do(job)) } }
             @if let Some(url) = job.url.as_deref().and_then(part::https) { p { (part::outward(Some(url), "See the post")) } }
+            (actions(frame, job))
+        }
+    }
+}
+
+/// The question to a person after an unknown outcome.
+fn found(frame: &Frame, job: &Job) -> Markup {
+    html! {
+        section.card aria-labelledby="found" {
+            h2 id="found" { "What did you find?" }
+            form method="post" action={"/jobs/" (job.id) "/resolve"} {
+                (frame.token())
+                label.check { input type="radio" name="posted" value="true" required; "The post is there" }
+                label.check { input type="radio" name="posted" value="false"; "I looked, and it is not there" }
+                div.field { label for="url" { "Its address, if you have it" } input id="url" name="url" type="url" placeholder="https://"; }
+                button.main type="submit" { "Save what I found" }
+            }
         }
     }
 }
@@ -179,25 +241,13 @@ fn actions(frame: &Frame, job: &Job) -> Markup {
             }
         }
     };
-    let asks = job.error.as_ref().is_some_and(|error| error.kind == ErrorKind::InvalidRequest);
     let open = job.sent_at.is_none();
+    let has_some = !matches!(job.status, JobStatus::Published | JobStatus::Unknown);
     html! {
-        @if job.status == JobStatus::Unknown {
-            section.card aria-labelledby="found" {
-                h2 id="found" { "What did you find?" }
-                form method="post" action={"/jobs/" (job.id) "/resolve"} {
-                    (frame.token())
-                    label.check { input type="radio" name="posted" value="true" required; "The post is there" }
-                    label.check { input type="radio" name="posted" value="false"; "I looked, and it is not there" }
-                    div.field { label for="url" { "Its address, if you have it" } input id="url" name="url" type="url" placeholder="https://"; }
-                    button.main type="submit" { "Save what I found" }
-                }
-            }
-        }
-        div.actions {
+        @if has_some { div.actions {
             @match job.status {
                 JobStatus::Paused => {
-                    @if asks && open { a.button.main href={"/jobs/" (job.id) "/change"} { "Look at the post again" } }
+                    @if wants_change(job) { a.button.main href={"/jobs/" (job.id) "/change"} { "Look at the post again" } }
                     (button("resume", "Resume", "main", None))
                     (button("cancel", "Cancel", "danger", Some("Cancel this job?")))
                 }
@@ -209,7 +259,7 @@ fn actions(frame: &Frame, job: &Job) -> Markup {
                 JobStatus::Failed | JobStatus::Cancelled => (button("retry", "Try again", "main", None)),
                 JobStatus::Published | JobStatus::Unknown => {}
             }
-        }
+        } }
     }
 }
 
@@ -333,14 +383,22 @@ fn facts(job: &Job, form: Option<&PublishForm>) -> Markup {
                 @if let Some(at) = job.publish_at { div { dt { "Scheduled for" } dd { (part::instant(at)) } } }
                 @if !job.has_ended() { div { dt { "Stops trying" } dd { (part::instant(job.deadline_at)) } } }
                 @if let Some(by) = &job.submitted_by { div { dt { "Submitted by" } dd { (by) } } }
-                @if let Some(old) = &job.retry_of { div { dt { "Retry of" } dd { a href={"/jobs/" (old)} { (old) } } } }
-                @for reference in &job.references { div { dt { "The network's id" } dd { code.long { (reference) } } } }
+                @if let Some(old) = &job.retry_of { div { dt { "Retry of" } dd { a href={"/jobs/" (old)} { "an earlier job" } } } }
+            }
+            details {
+                summary { "Identifiers" }
+                dl.facts {
+                    div { dt { "Job" } dd { code.long { (job.id) } } }
+                    div { dt { "Channel" } dd { code.long { (job.channel) } } }
+                    @for reference in &job.references { div { dt { "The network's id" } dd { code.long { (reference) } } } }
+                }
             }
             @if let Some(consent) = &job.consent {
                 details {
                 summary { "Consent" }
                 dl.facts id="consent" {
                     @if let Some(by) = consent.get("by") { div { dt { "By" } dd { (by) } } }
+                    @if let Some(account) = consent.get(ACCOUNT) { div { dt { "Account" } dd { (account) } } }
                     @if let Some(at) = consent.get("at") { div { dt { "At" } dd { @match at.parse() { Ok(at) => (part::instant(at)), Err(_) => (at) } } } }
                     @if let Some(words) = consent.get("words") { div { dt { "Agreed text" } dd { @for line in words.lines() { p { (line) } } } } }
                 }
@@ -472,4 +530,16 @@ async fn resolve(
     let url = form.get("url").map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned);
     let found = Resolution { posted: form.get("posted") == Some("true"), post_id: None, url };
     Ok(to(&browser.tenant(&state).resolve_job(&job, found).await?.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_title_says_that_it_goes_on() {
+        assert_eq!(cut("Soup", 4), "Soup");
+        assert_eq!(cut("Soup today", 5), "Soup…");
+        assert_eq!(cut("Süppe🎬x", 6), "Süppe🎬…");
+    }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use social_channel::{Channel, Job, JobGroup, JobStatus, Tenant};
 
 use super::csv::Csv;
-use super::job::title;
+use super::job::{channel_name, next_step, title};
 use super::layout::{Answer, Frame, Section};
 use super::part;
 use crate::State;
@@ -30,6 +30,8 @@ const FEW: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(300);
 /// Proxies close connections that are idle for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+const DAY: i64 = 24 * 3600;
 
 const TABS: [(&str, Option<JobGroup>); 7] = [
     ("All", None),
@@ -113,6 +115,11 @@ impl List {
         Ok((!jobs.is_empty()).then(|| self.follow(tenant, &self.rows(&jobs, &channels))))
     }
 
+    /// The instant by which a job is in its place in this list.
+    fn day(&self, job: &Job) -> i64 {
+        job.publish_at.filter(|_| self.show == Some(JobGroup::Scheduled)).unwrap_or(job.created_at)
+    }
+
     fn follow(&self, tenant: &Tenant, rows: &Markup) -> Markup {
         html! { div data-live=(self.own_url("/jobs/events", tenant)) { (rows) } }
     }
@@ -132,25 +139,31 @@ impl List {
                     }
                 }
             } @else {
-                ul.rows.jobs { @for job in jobs { (row(job, channels)) } }
+                @if self.few { ul.rows.jobs { @for job in jobs { (row(job, channels, self.day(job))) } } }
+                @else {
+                    @for day in jobs.chunk_by(|one, next| self.day(one).div_euclid(DAY) == self.day(next).div_euclid(DAY)) {
+                        @if let Some(first) = day.first() { h2.day { (part::day(self.day(first))) } }
+                        ul.rows.jobs { @for job in day { (row(job, channels, self.day(job))) } }
+                    }
+                }
             }
         }
     }
 }
 
-fn row(job: &Job, channels: &[Channel]) -> Markup {
-    let channel = channels.iter().find(|channel| channel.id == job.channel);
+fn row(job: &Job, channels: &[Channel], day: i64) -> Markup {
     html! {
-        li {
+        li data-at=(part::instant_text(day).0) {
             div {
                 a.whole href={"/jobs/" (job.id)} { (title(job)) }
                 p.fine {
-                    @if let Some(channel) = channel { (channel.display_name) " · " }
+                    (channel_name(job, channels)) " · "
                     (part::words(&job.post.kind)) " · " (when(job))
                 }
                 @if let Some(error) = job.error.as_ref().filter(|_| job.status != JobStatus::Cancelled) { p.fine.said { (part::sentence(&error.message)) } }
             }
-            (part::status(job))
+            // The whole row is the link to the job, so this only shows it.
+            span.ends { (part::status(job)) span.button aria-hidden="true" { (next_step(job).0) } }
         }
     }
 }
@@ -227,11 +240,10 @@ async fn export(
     ]);
     let at = |seconds: Option<i64>| seconds.map_or_else(String::new, |seconds| part::instant_text(seconds).0);
     for job in &jobs {
-        let channel = channels.iter().find(|channel| channel.id == job.channel);
         let status = serde_json::to_value(job.status).ok();
         file.row(&[
             job.id.as_str(),
-            channel.map_or(job.channel.as_str(), |channel| &channel.display_name),
+            channel_name(job, &channels),
             &job.post.kind,
             job.post.title.as_ref().or(job.post.text.as_ref()).map_or("", String::as_str),
             status.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default(),

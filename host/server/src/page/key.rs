@@ -49,27 +49,34 @@ async fn draw(
                 dl.copies { (part::copyable("Key", made.text.expose())) }
             }
         }
-        div.columns {
+        div {
             section.card aria-labelledby="all" {
                 h3 id="all" { "Keys" }
                 @if keys.is_empty() { p.quiet { "No keys yet." } }
-                ul.rows {
-                    @for key in &keys {
-                        li {
-                            div {
-                                strong { (key.name) } " " code { (key.hint) }
-                                p.fine {
-                                    "Made " (part::instant(key.created_at)) " · "
-                                    @match key.used_at { Some(at) => { "used " (part::instant(at)) }, None => "never used" }
-                                    " · " @match &key.tenant { Some(tenant) => { "tenant " code { (tenant) } }, None => "all tenants" }
+                @else {
+                    div.scroll tabindex="0" role="region" aria-label="API keys" {
+                        table {
+                            thead { tr { th scope="col" { "Name" } th scope="col" { "Key" } th scope="col" { "Tenant" } th scope="col" { "Made" } th scope="col" { "Used" } th { span.hidden { "Revoke" } } } }
+                            tbody {
+                                @for key in &keys {
+                                    tr {
+                                        td { strong { (key.name) } }
+                                        td { code { (key.hint) } }
+                                        td { @match &key.tenant { Some(tenant) => code { (tenant) }, None => span.badge.warn { "All tenants" } } }
+                                        td { (part::moment(key.created_at)) }
+                                        td { @match key.used_at { Some(at) => (part::moment(at)), None => "never" } }
+                                        td {
+                                            form method="post" action={"/settings/keys/" (part::encoded(&key.id)) "/revoke"} {
+                                                (frame.token())
+                                                button.danger type="submit" data-confirm="Programs that use this key stop working." { "Revoke" span.hidden { " " (key.name) } }
+                                            }
+                                        }
+                                    }
                                 }
-                            }
-                            form method="post" action={"/settings/keys/" (part::encoded(&key.id)) "/revoke"} {
-                                (frame.token())
-                                button.danger type="submit" data-confirm="Programs that use this key stop working." { "Revoke" span.hidden { " " (key.name) } }
                             }
                         }
                     }
+                    @if keys.iter().any(|key| key.tenant.is_none()) { p.note.warn { "A key for all tenants can read and publish for every tenant. Give a program the key of its tenant instead where it needs only one." } }
                 }
             }
             section.card aria-labelledby="new" {

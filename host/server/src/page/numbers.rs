@@ -1,9 +1,33 @@
 //! Numbers over time: charts for a choice of days, a table, and all of them as CSV; of channels and of posts.
 
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use maud::{Markup, html};
+use social_channel::{Channel, Tenant};
 
 use super::csv::Csv;
 use super::{chart, part};
+use crate::problem::Problem;
+
+/// Numbers older than this are not shown as the present ones.
+const RECENT: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// The followers of these channels by the newest stored samples; no network is asked.
+pub(super) async fn followers(
+    tenant: &Tenant,
+    channels: &[Channel],
+) -> Result<BTreeMap<String, u64>, Problem> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(RECENT);
+    // The newest sample is enough, and old ones need not be read for it.
+    let since = i64::try_from(since.as_secs()).ok();
+    let mut found = BTreeMap::new();
+    for channel in channels {
+        let history = tenant.stats_history(&channel.id, since).await?;
+        found.extend(history.last().and_then(|sample| Some((channel.id.clone(), sample.stats.followers?))));
+    }
+    Ok(found)
+}
 
 /// Days that charts can show.
 const RANGES: [i64; 3] = [7, 28, 90];

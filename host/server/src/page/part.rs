@@ -9,8 +9,13 @@ use time::{Date, Month, OffsetDateTime, Time};
 
 /// A failure: what happened, what to do now, and the platform's references.
 pub(super) fn failure(error: &Error) -> Markup {
+    html! { div role="alert" { (failure_words(error)) } }
+}
+
+/// The same inside of what is read out anyway: an alert in a status would be spoken twice.
+pub(super) fn failure_words(error: &Error) -> Markup {
     html! {
-        div.note.bad role="alert" {
+        div.note.bad {
             p { strong { (sentence(&error.message)) } }
             @if let Some(remedy) = &error.remedy { p { (sentence(remedy)) } }
             (references(error))

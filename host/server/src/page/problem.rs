@@ -18,6 +18,7 @@ const LONGEST: usize = 64 << 10;
 
 /// Shows problems as pages.
 pub(super) async fn as_page(request: Request, next: Next) -> Response {
+    let list = list(request.uri().path());
     let response = next.run(request).await;
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if content_type != Some("application/problem+json") {
@@ -30,7 +31,7 @@ pub(super) async fn as_page(request: Request, next: Next) -> Response {
     let Ok(error) = serde_json::from_slice::<Error>(&bytes) else {
         return Response::from_parts(parts, Body::from(bytes));
     };
-    let body = document(None, Section::Home, "Something went wrong", &[], &show(&error));
+    let body = document(None, list.0, "Something went wrong", &[], &show(&error, list));
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(body.into_string()))
@@ -45,10 +46,43 @@ pub(crate) async fn for_browsers(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-fn show(error: &Error) -> Markup {
+/// The list that an address belongs to: its section, its words, and where it is.
+type List = (Section, &'static str, &'static str);
+
+const OVERVIEW: List = (Section::Home, "Go to the overview", "/");
+
+fn list(path: &str) -> List {
+    match path.split('/').nth(1) {
+        Some("channels" | "callback") => (Section::Channels, "See all channels", "/channels"),
+        Some("jobs" | "crossposts") => (Section::Jobs, "See all jobs", "/jobs"),
+        Some("uploads") => (Section::Jobs, "See all uploads", "/uploads"),
+        Some("settings") => (Section::Settings, "Go to Settings", "/settings"),
+        Some("tenants") => (Section::Settings, "See all tenants", "/tenants"),
+        _ => OVERVIEW,
+    }
+}
+
+fn show(error: &Error, (section, words, place): List) -> Markup {
     html! {
         h1 { "That did not work" }
         (part::failure(error))
-        p { a href="/" { "Go to the overview" } }
+        p { a.button href=(place) { (words) } @if section != OVERVIEW.0 { " " a href=(OVERVIEW.2) { (OVERVIEW.1) } } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_leads_to_the_list_that_was_meant() {
+        for (path, place) in [
+            ("/channels/nothing", "/channels"),
+            ("/jobs/job_1/change", "/jobs"),
+            ("/settings/apps/none/guide", "/settings"),
+            ("/nowhere", "/"),
+        ] {
+            assert_eq!(list(path).2, place, "{path}");
+        }
     }
 }

@@ -50,6 +50,8 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
                 @for component in &shipped { (offer(&frame, component, providers.is_empty(), "")) }
             }
         }
+        @if providers.is_empty() { p.quiet { "None is installed." } }
+        @for provider in &providers { (card(&frame, provider, &providers, &apps)) }
         section.card aria-labelledby="install" {
             h3 id="install" { "Install or replace" }
             form id="install-form" data-upload="/api/v1/providers" {
@@ -63,8 +65,6 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
             div id="install-answer" role="status" {}
             noscript { p.note.info { "Without scripts, install from the command line: " code { "social-channel providers add FILE" } } }
         }
-        @if providers.is_empty() { p.quiet { "None is installed." } }
-        @for provider in &providers { (card(&frame, provider, &providers, &apps)) }
     };
     Ok(frame.page(Section::Settings, "Providers", &["provider.js"], &body))
 }
@@ -152,13 +152,13 @@ fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[Ap
             }
             dl.facts {
                 div { dt { "Abilities" } dd { (descriptor.abilities.iter().map(|ability| part::words(ability)).collect::<Vec<_>>().join(", ")) } }
-                div { dt { "Calls" } dd { @for origin in &descriptor.origins { code { (origin) } br; } } }
+                div { dt { "May contact" } dd { @for origin in &descriptor.origins { code { (origin) } br; } } }
                 div { dt { "Apps" } dd { @if provider.apps.is_empty() { "none" } @else { (provider.apps.join(", ")) } } }
-                div { dt { "Size" } dd { (part::bytes(provider.size)) } }
-                div { dt { "Digest" } dd { code.long { (provider.digest) } } }
             }
-            details { summary { "Contract" }
+            details { summary { "Component" span.hidden { " of " (descriptor.name) " " (descriptor.version) } }
                 dl.facts {
+                    div { dt { "Size" } dd { (part::bytes(provider.size)) } }
+                    div { dt { "Digest" } dd { code.long { (provider.digest) } } }
                     div { dt { "Implements" } dd { @for name in &provider.interfaces { code { (name) } br; } } }
                     div { dt { "Needs" } dd { @for name in &provider.imports { code { (name) } br; } } }
                 }

@@ -22,7 +22,7 @@ use super::channel::Named;
 use super::crosspost::{self, Crosspost};
 use super::draft::{Draft, FIELD, measured};
 use super::layout::{Answer, Frame, Section};
-use super::{part, upload};
+use super::{job, part, upload};
 use crate::State;
 use crate::auth::{Browser, Form, Operator};
 use crate::extract::{Path, Query};
@@ -279,11 +279,17 @@ fn consent(browser: &Browser, form: &PublishForm, drawn: &Drawn) -> BTreeMap<Str
         field.choices.iter().find(|choice| choice.value == *value).map(|choice| choice.label.clone())
     });
     let by = browser.person().unwrap_or("operator").to_owned();
-    [("by", by), ("at", now().to_string()), ("words", drawn.words(form))]
-        .into_iter()
-        .chain(audience.map(|label| ("audience", label)))
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    // The job's list names the account also after a disconnect.
+    [
+        (job::ACCOUNT, form.account_name.clone()),
+        ("by", by),
+        ("at", now().to_string()),
+        ("words", drawn.words(form)),
+    ]
+    .into_iter()
+    .chain(audience.map(|label| ("audience", label)))
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }
 
 fn wrong(subject: &str, message: String, remedy: &str) -> Finding {
@@ -467,7 +473,7 @@ fn view(frame: &Frame, page: &Page<'_>) -> Markup {
             input type="hidden" name="kind" value=(kind.name);
             @if job.is_none() { input type="hidden" name="key" value=(page.draft.key); }
             div id="answer" role="status" {
-                @if let Some(error) = page.error { (part::failure(error)) }
+                @if let Some(error) = page.error { (part::failure_words(error)) }
                 @if let Some(findings) = page.findings {
                     @if page.error.is_some() {}
                     @else if findings.is_empty() { div.note.good { p { strong { "Checked: no problems found." } } } }
@@ -475,18 +481,27 @@ fn view(frame: &Frame, page: &Page<'_>) -> Markup {
                 }
                 @if let Some(it) = page.crosspost.filter(|_| page.findings.is_some() || page.error.is_some()) { p { "This is about this channel only. " a href=(it.address()) { "Go on with the other channels" } } }
             }
-            div.publish {
-                @if page.crosspost.is_some() { (same_media(page)) } @else if job.is_none() { (media(page)) }
-                (preview(frame, page))
-                div.compose {
-                    @for field in form::fields(form, &kind.name) { (self::field(page, field)) }
-                    @if job.is_none() { (when(page)) }
-                    @if job.is_none() && page.crosspost.is_none() { (crosspost::choice(page.others, &page.draft.also)) }
-                }
-                (closing(page))
-            }
+            // It can be prepared, and not sent.
+            @if form.blocked.is_some() { details.blocked { summary { "Show the form" } (fields(frame, page)) } }
+            @else { (fields(frame, page)) }
         }
-        (quotas(&form.quotas))
+    }
+}
+
+/// What is filled in, with the preview and the closing words beside it, or below it on a phone.
+fn fields(frame: &Frame, page: &Page<'_>) -> Markup {
+    let Page { form, kind, job, .. } = *page;
+    html! {
+        div.publish {
+            @if page.crosspost.is_some() { (same_media(page)) } @else if job.is_none() { (media(page)) }
+            div.compose {
+                @for field in form::fields(form, &kind.name) { (self::field(page, field)) }
+                @if job.is_none() { (when(page)) }
+                @if job.is_none() && page.crosspost.is_none() { (crosspost::choice(page.others, &page.draft.also)) }
+            }
+            div.side { (preview(frame, page)) (closing(page)) }
+        }
+        p.fine.quiet { "Until you press Publish nothing of this is sent to the network; files stay with this service. When you press Publish, the service records that you agreed, when, and to which words." }
     }
 }
 
@@ -522,9 +537,12 @@ fn media(page: &Page<'_>) -> Markup {
                 div id="left-out" role="alert" {}
                 div id="upload-status" role="status" {}
                 noscript { p.note.info { "Without scripts files cannot be uploaded from here; use a link." } }
-                label for="urls" { @if many { "Use links, one a line" } @else { "Use a link" } }
-                @if many { textarea id="urls" name="urls" rows="2" spellcheck="false" placeholder="https://" { (draft.urls) } }
-                @else { input id="urls" name="urls" type="url" value=(draft.urls) placeholder="https://" spellcheck="false"; }
+                @let by_link = if many { "Use links, one a line" } else { "Use a link" };
+                details id="by-link" open[!draft.urls.is_empty()] {
+                    summary { (by_link) }
+                    @if many { textarea id="urls" name="urls" rows="2" spellcheck="false" placeholder="https://" aria-label=(by_link) { (draft.urls) } }
+                    @else { input id="urls" name="urls" type="url" value=(draft.urls) placeholder="https://" spellcheck="false" aria-label=(by_link); }
+                }
             }
         }
     }
@@ -677,6 +695,8 @@ fn is_film(kind: &PostKind) -> bool {
 fn closing(page: &Page<'_>) -> Markup {
     let Page { form, drawn, .. } = *page;
     let blocked = form.blocked.as_ref().map(|blocked| blocked.0.message.clone());
+    // Why the account is blocked is said above.
+    let why = if blocked.is_some() { String::new() } else { drawn.blocks.join(" ") };
     let reasons: Vec<String> = blocked.into_iter().chain(drawn.blocks.iter().cloned()).collect();
     html! {
         section.closing.card aria-label="Publish" {
@@ -689,25 +709,20 @@ fn closing(page: &Page<'_>) -> Markup {
                 @if page.job.is_none() { button type="submit" name="action" value="check" formnovalidate { "Check without posting" } }
                 noscript { button type="submit" name="action" value="update" formnovalidate { "Update the form" } }
             }
-            p.wrong id="press-why" role="status" { (reasons.join(" ")) }
-            p.fine.quiet { "Until you press Publish nothing of this is sent to the network; files stay with this service. When you press Publish, the service records that you agreed, when, and to which words." }
+            p.wrong id="press-why" role="status" { (why) }
+            (quotas(&form.quotas))
         }
     }
 }
 
 fn quotas(quotas: &[Quota]) -> Markup {
     html! {
-        @if !quotas.is_empty() {
-            section.card aria-labelledby="quotas" {
-                h2 id="quotas" { "Posting limits" }
-                ul.quotas {
-                    @for quota in quotas {
-                        li {
-                            label for={"q-" (quota.name)} { (part::words(&quota.name)) }
-                            progress id={"q-" (quota.name)} max=(quota.maximum.max(1)) value=(quota.used.min(quota.maximum)) {}
-                            span { (quota.used) " of " (quota.maximum) @if quota.used > 0 { @if let Some(at) = quota.resets_at.and_then(|at| i64::try_from(at).ok()) { " · resets " (part::instant(at)) } } }
-                        }
-                    }
+        // What is counted by the day is planned by; limits on the rate of requests are only waited for.
+        @let shown: Vec<&Quota> = quotas.iter().filter(|quota| quota.name.ends_with("-per-day")).collect();
+        @if !shown.is_empty() {
+            ul.quotas aria-label="Posting limits" {
+                @for quota in shown {
+                    li { (part::words(&quota.name)) " " (quota.used) " of " (quota.maximum) @if quota.used > 0 { @if let Some(at) = quota.resets_at.and_then(|at| i64::try_from(at).ok()) { " · resets " (part::instant(at)) } } }
                 }
             }
         }
