@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 /// The sources of all tests that a trap may name, below the root of the repository.
-const PLACES: [&str; 3] = ["plugin-tiktok/src", "tests/library/tests", "host/src"];
+const PLACES: [&str; 4] =
+    ["plugin-tiktok/src", "tests/library/tests", "tests/fuzz/targets/tests", "host/src"];
 
 fn sources(folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
