@@ -27,7 +27,7 @@ use crate::media::{MediaLibrary, MediaParts};
 use crate::publish::{PublishOptions, PublishParts, Publisher};
 use crate::room::Room;
 use crate::store::{Sqlite, Store, doubt};
-use crate::vault::{HASH_KEY, KEY_CHECK, KEY_CHECK_VALUE, KeySource, Sealed, Vault, wrong_key};
+use crate::vault::{HASH_KEY, KEY_CHECK, KEY_CHECK_VALUE, KeySource, Sealed, Vault, served, wrong_key};
 use crate::wake::Wake;
 
 /// A week, so that a failed publish can be retried.
@@ -329,14 +329,10 @@ impl HostBuilder {
     }
 
     fn check_paths(&self) -> Result<()> {
-        let key_file = match &self.key {
-            KeySource::File(path) => Some(path.as_path()),
-            KeySource::Default | KeySource::Text(_) => None,
-        };
         no_empty_path([
             ("database", self.database.as_deref()),
             ("cache", self.cache.as_deref()),
-            ("key_file", key_file),
+            ("key_file", self.key.file()),
             ("media_folder", self.media_folder.as_deref()),
             ("upload_folder", self.upload_folder.as_deref()),
         ])
@@ -376,7 +372,8 @@ impl HostBuilder {
         let hash_key = hash_key(&*store, &vault).await?;
         let folder = self.database.as_deref().and_then(Path::parent).map(Path::to_owned);
         let disk_doubt = self.database.as_deref().and_then(doubt);
-        if let Some(doubt) = &disk_doubt {
+        let key_doubt = self.key.file().or(self.database.as_deref()).and_then(served);
+        for doubt in disk_doubt.iter().chain(&key_doubt) {
             tracing::warn!("{doubt}");
         }
         let upload_folder = match (self.upload_folder, &self.database) {
@@ -469,6 +466,7 @@ impl HostBuilder {
             dns_server: self.dns_server,
             proxy: self.proxy,
             disk_doubt,
+            key_doubt,
         };
         let drafts = Drafts { store: store.clone(), vault: vault.clone(), clock: clock.clone(), room };
         let maintenance = Maintenance {

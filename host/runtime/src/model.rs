@@ -332,7 +332,7 @@ pub struct Rule {
 /// An allowance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Quota {
-    /// What is counted.
+    /// What is counted. Of posts, it ends with the time they are counted in: `posts-per-day`.
     pub name: String,
     /// How much is used.
     pub used: u64,

@@ -24,6 +24,14 @@ impl Diagnosis {
                 "Put it on a local disk. If it must stay there, let only this machine open it, and try a stop without warning before relying on it.",
             )
         }));
+        findings.extend(self.key_doubt.as_ref().map(|doubt| {
+            finding(
+                Severity::Warning,
+                "key",
+                doubt.as_str(),
+                "Move the data and the key to a folder outside, such as /var/lib/social-channel.",
+            )
+        }));
         findings.extend(self.check_callback(shown));
         findings.extend(placeholders(shown));
         findings.extend(self.check_listing(&shown.listing, app).await);

@@ -32,6 +32,8 @@ pub(crate) struct Diagnosis {
     pub(crate) proxy: Option<Proxy>,
     /// Why the database may not be safe where it lies.
     pub(crate) disk_doubt: Option<String>,
+    /// Why a web server may serve the master key.
+    pub(crate) key_doubt: Option<String>,
 }
 
 impl Diagnosis {

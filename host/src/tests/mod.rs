@@ -134,3 +134,27 @@ async fn a_host_opens_no_database_on_the_disk_of_another_machine_and_says_what_i
     let doubt = host.parts.diagnosis.disk_doubt.clone().unwrap();
     assert!(doubt.contains("virtiofs"), "{doubt}");
 }
+
+#[tokio::test]
+async fn a_host_whose_key_may_be_served_says_so_at_every_check() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("site/data")).unwrap();
+    std::fs::write(folder.path().join("site/index.php"), "").unwrap();
+    for (data, doubted) in [("site/data", true), ("data", false)] {
+        std::fs::create_dir_all(folder.path().join(data)).unwrap();
+        let host =
+            crate::Host::builder().background(false).database(folder.path().join(data).join("a.sqlite"));
+        let host = host.open().await.unwrap();
+        assert_eq!(host.parts.diagnosis.key_doubt.is_some(), doubted, "{data}");
+        let provider = host.load_provider(&version(1)).await.unwrap().provider.descriptor.id;
+        host.put_app("app", crate::AppConfig { provider: Some(provider), ..crate::AppConfig::default() })
+            .await
+            .unwrap();
+        let found = host.check_settings("app").await.unwrap();
+        assert_eq!(
+            found.iter().any(|finding| finding.subject == "key" && finding.remedy.is_some()),
+            doubted,
+            "{found:?}"
+        );
+    }
+}

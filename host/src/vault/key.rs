@@ -26,6 +26,14 @@ pub enum KeySource {
 }
 
 impl KeySource {
+    /// The file that was named for it.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            KeySource::File(path) => Some(path),
+            KeySource::Default | KeySource::Text(_) => None,
+        }
+    }
+
     /// The keys as text. `beside` is the database's path; the default key file is created next to it.
     pub(super) fn text(&self, beside: Option<&Path>) -> Result<Zeroizing<String>> {
         Ok(match self {

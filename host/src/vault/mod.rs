@@ -8,6 +8,7 @@
 //! separated by commas); the first key encrypts, all of them decrypt.
 
 mod key;
+mod served;
 
 use std::path::Path;
 
@@ -25,6 +26,7 @@ use social_channel_runtime::error::{Error, ErrorKind, Result};
 use crate::tenant_id::TenantId;
 
 pub use key::{KEY_VARIABLE, KeySource, default_key_file, new_key};
+pub(crate) use served::served;
 
 const KEY_LENGTH: usize = 32;
 const KEY_ID_LENGTH: usize = 8;

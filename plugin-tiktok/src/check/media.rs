@@ -18,6 +18,17 @@ const PHOTO_PIXELS: (u32, u32) = (1080, 1920);
 const SIDE_PIXELS: std::ops::RangeInclusive<u32> = 360..=4096;
 const FRAME_RATE: std::ops::RangeInclusive<f64> = 23.0..=60.0;
 
+/// None of TikTok's requests has a place for them (D-DP, D-PH).
+pub(super) fn alt_texts(media: &[MediaInfo], findings: &mut Vec<Finding>) {
+    if media.iter().any(|item| item.alt_text.as_ref().is_some_and(|text| !text.is_empty())) {
+        findings.push(warning(
+            "media",
+            "TikTok takes no alternative text, so it will not be sent.",
+            "Describe what is to be seen in the caption, if it matters.",
+        ));
+    }
+}
+
 pub(super) fn video(
     settings: &Settings,
     creator: &Creator,

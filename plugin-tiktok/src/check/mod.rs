@@ -19,7 +19,11 @@ pub(crate) async fn report<E: Environment>(
 ) -> Result<Vec<Finding>, Error> {
     // A person who has changed a setting in the TikTok app, as told, must not get the same finding again.
     match judge(environment, account, post, media, |_| true).await {
-        Ok(judgement) => Ok(judgement.findings),
+        Ok(mut judgement) => {
+            // Said in a check only: it prevents nothing, and TikTok need not be asked again for it.
+            media::alt_texts(media, &mut judgement.findings);
+            Ok(judgement.findings)
+        }
         Err(error) if creator::is_blocking(&error) => Ok(vec![Finding {
             severity: Severity::Error,
             subject: "account".to_owned(),

@@ -50,6 +50,22 @@ scene("an answer that was dropped, and Publish pressed again: one post", [], asy
   await page.locator("#quotas").getByText("before it was sent").waitFor();
 });
 
+scene("pressed again when the account takes nothing more: the post that is there, not a reason against it", [], async (at) => {
+  const { set, page } = at;
+  await publishPage(at);
+  await choose(at);
+  await fill(at);
+  const dropped = await dropNext(page);
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await dropped.promise;
+  await page.getByText("The service did not answer.").waitFor();
+  // By now this video is too long for the account.
+  await set.account("demo.kitchen", { max_video_seconds: 1 });
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.waitForURL(/\/jobs\//);
+  assert.equal((await set.get("/api/v1/jobs")).length, 1);
+});
+
 scene("the form keeps its key through answers that refuse, and a changed post has another", [], async (at) => {
   const { set, page } = at;
   await publishPage(at);

@@ -1243,7 +1243,7 @@ class Quota:
     """The maximum."""
 
     name: str
-    """What is counted."""
+    """What is counted. Of posts, it ends with the time they are counted in: `posts-per-day`."""
 
     used: int
     """How much is used."""

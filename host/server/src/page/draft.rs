@@ -82,6 +82,11 @@ impl Draft {
         }
     }
 
+    /// When it is to be posted; None: at once.
+    pub(super) fn publish_at(&self) -> Option<i64> {
+        self.at.filter(|_| self.later)
+    }
+
     /// The media, uploads first.
     pub(super) fn media(&self) -> Vec<Media> {
         let uploads = self.uploads.iter().map(|uploaded| Media {

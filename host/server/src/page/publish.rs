@@ -81,9 +81,10 @@ fn new_key() -> Result<String, Problem> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Of the form and of what it was filled in with: sent again it is the same post, and changed it is another.
-fn idempotency_key(draft: &Draft, channel: &str, request: &PublishRequest) -> Result<String, Problem> {
-    let filled_in = (channel, &request.post, &request.media, request.publish_at);
+/// Of the form and of what it was filled in with: sent again it is the same post, and changed it is another. Nothing of
+/// the network's answers goes in, so that it stays the same whatever these say by then.
+fn idempotency_key(draft: &Draft, channel: &str, kind: &str) -> Result<String, Problem> {
+    let filled_in = (channel, kind, &draft.values, draft.media(), draft.publish_at());
     let filled_in = serde_json::to_vec(&filled_in).map_err(|error| {
         Error::new(ErrorKind::Internal, format!("a form cannot be written down: {error}"))
     })?;
@@ -143,23 +144,30 @@ async fn send(
 ) -> Answer {
     let tenant = operator.0.tenant(&state);
     let channel = tenant.channel(&channel).await?;
-    let form = tenant.publish_form(&channel.id).await?;
-    let kind = kind(&form, posted.get("kind"))?;
     let mut draft = Draft::read(&posted);
     let keyless = draft.key.is_empty();
     if keyless {
         draft.key = new_key()?;
     }
-    let drawn = form::draw(&form, &kind.name, &draft.values);
     let action = posted.get("action").unwrap_or("publish");
+    let own_key = idempotency_key(&draft, &channel.id, posted.get("kind").unwrap_or_default())?;
+    // First of all: by now the first press may be why the account, the time, or the media say no.
+    if action == "publish"
+        && draft.also.is_empty()
+        && let Some(job) = tenant.job_of_key(&own_key).await?
+    {
+        return Ok(Redirect::to(&format!("/jobs/{}", job.id)).into_response());
+    }
+    let form = tenant.publish_form(&channel.id).await?;
+    let kind = kind(&form, posted.get("kind"))?;
+    let drawn = form::draw(&form, &kind.name, &draft.values);
     let post = Draft::post(&form, &kind.name, &drawn.values);
     let media = draft.media();
     let mut request = PublishRequest {
-        publish_at: draft.at.filter(|_| draft.later),
+        publish_at: draft.publish_at(),
         consent: Some(consent(&operator.0, &form, &drawn)),
         ..PublishRequest::new(post, media)
     };
-    let own_key = idempotency_key(&draft, &channel.id, &request)?;
     let mut crosspost = Crosspost::load(&tenant, &draft.key).await?.filter(|it| it.has(&channel.id));
     let goes_on = action == "together" && !draft.also.is_empty() && !request.media.is_empty();
     if !keyless && (goes_on || (action == "publish" && !draft.also.is_empty())) {
@@ -717,7 +725,7 @@ fn closing(page: &Page<'_>) -> Markup {
 
 fn quotas(quotas: &[Quota]) -> Markup {
     html! {
-        // What is counted by the day is planned by; limits on the rate of requests are only waited for.
+        // By the contract, what is posted is counted by the day, and planned by; limits of requests are only waited for.
         @let shown: Vec<&Quota> = quotas.iter().filter(|quota| quota.name.ends_with("-per-day")).collect();
         @if !shown.is_empty() {
             ul.quotas aria-label="Posting limits" {

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use social_channel_provider::{MediaInfo, Severity};
+
 use crate::{check, form};
 
 /// Answers as TikTok does in the successful case.
@@ -76,6 +78,23 @@ fn a_publish_asks_no_more_than_its_forms_and_its_steps_need() {
         whole_publish(environment(), &video(), &[FakeMedia::video(1_000)]),
         counts(&[("creator_info/query/", 3), ("video/init/", 1), ("chunk", 1), ("status/fetch/", 1)])
     );
+}
+
+#[test]
+fn an_alternative_text_that_will_not_be_sent_is_said_and_prevents_nothing() {
+    let environment = environment().with_setting("audited", "true");
+    let described = MediaInfo { alt_text: Some("a bowl of soup".to_owned()), ..FakeMedia::video(1_000).0 };
+    let empty = MediaInfo { alt_text: Some(String::new()), ..described.clone() };
+    for (media, expected) in [(described, 1), (empty, 0)] {
+        environment.answer_json(200, &creator_info());
+        let findings = run(check::report(&environment, &account(), &video(), &[media])).unwrap();
+        assert_eq!(findings.len(), expected, "{findings:?}");
+        assert!(
+            findings
+                .iter()
+                .all(|finding| finding.severity == Severity::Warning && finding.subject == "media")
+        );
+    }
 }
 
 #[test]
