@@ -81,7 +81,7 @@ scene("a component that a server in front refuses is said so, and installs witho
   await page.route("**/api/v1/providers", (route) => route.fulfill({ status: 413, contentType: "text/html", body: "<h1>413</h1>" }));
   await page.getByLabel("Component (.wasm)").setInputFiles(set.component);
   await page.getByRole("button", { name: "Install", exact: true }).click();
-  await page.getByRole("alert").getByText(/^A server in front of this service takes no file of .* \(413\)\. Its operator can raise the limit: in nginx “client_max_body_size”\.$/).waitFor();
+  await page.getByRole("status").getByText(/^A server in front of this service takes no file of .* \(413\)\. Its operator can raise the limit: in nginx “client_max_body_size”\.$/).waitFor();
   await page.unroute("**/api/v1/providers");
   await page.getByRole("button", { name: "Install", exact: true }).click();
   await page.getByText("Installed", { exact: true }).waitFor();

@@ -53,7 +53,7 @@ scene("an answer that was dropped, and Publish pressed again: one post", [], asy
 scene("pressed again when the account takes nothing more: the post that is there, not a reason against it", [], async (at) => {
   const { set, page } = at;
   await publishPage(at);
-  await choose(at);
+  await choose(at, set.long);
   await fill(at);
   const dropped = await dropNext(page);
   await page.getByRole("button", { name: "Publish", exact: true }).click();
