@@ -102,7 +102,8 @@ async fn every_page_speaks_in_words_also_of_a_job_that_a_program_made() {
     }
     // Permissions are named, and the network's name stands behind.
     let purpose = "To show the public videos with their numbers.";
-    for path in ["/channels", "/channels/add/tiktok-demo", "/settings/integration/tiktok"] {
+    let own = format!("/channels/{channel}");
+    for path in [own.as_str(), "/channels/add/tiktok-demo", "/settings/integration/tiktok"] {
         let page = browser.open(path).await.unwrap().text();
         assert!(page.contains(&format!("{purpose} <code>video.list</code>")), "{path}: {page}");
     }
