@@ -25,6 +25,7 @@ scene("files that a video post does not take are named at once, and what was cho
 scene("of 37 photos those that do not fit are named at once", [], async (at) => {
   const { page, set } = at;
   await publishPage(at, { kind: "photos" });
+  assert.equal(await page.getByLabel(/alternative text|alt text/i).count(), 0, "TikTok takes none");
   const photos = Array.from({ length: 37 }, (_, index) => file(`photo-${index + 1}.jpg`, "image/jpeg"));
   await page.locator("#file").setInputFiles([file("notes.txt", "text/plain"), ...photos]);
   await page.getByText("Left out: photo-36.jpg, photo-37.jpg. At most 35 files can be posted together.").waitFor();
@@ -351,6 +352,10 @@ scene("charts have their time from left to right and three ranges, and all numbe
   await page.waitForURL(/days=7/);
   const week = await days();
   assert.ok(week > 5 && week <= 7, String(week));
+  await page.getByRole("navigation", { name: "Time" }).getByRole("link", { name: "90 days" }).click();
+  await page.waitForURL(/days=90/);
+  const quarter = await days();
+  assert.ok(quarter > 28 && quarter <= 90, String(quarter));
   const numbers = await (await fetch(`${set.origin}/channels/${channel.id}/numbers.csv`)).text();
   const [head, ...rows] = numbers.trim().split("\r\n");
   assert.equal(head, "at,followers,likes,posts,following");

@@ -134,11 +134,13 @@ async fn a_missing_visibility_is_refused_with_the_values_on_offer_and_leaves_no_
 async fn what_is_scheduled_waits_for_a_worker_and_can_be_changed_and_cancelled() {
     let (stage, channel) = Stage::connected().await.unwrap();
     stage.video(6_000_000).unwrap();
-    let words = format!(
-        "publish {channel} clip.mp4 --text later --visibility SELF_ONLY --publish-at +1d --format json"
-    );
-    let first = stage.say(&words).await.unwrap().done().json();
-    let second = stage.say(&words).await.unwrap().done().json();
+    let words = |text: &str| {
+        format!(
+            "publish {channel} clip.mp4 --text {text} --visibility SELF_ONLY --publish-at +1d --format json"
+        )
+    };
+    let first = stage.say(&words("later")).await.unwrap().done().json();
+    let second = stage.say(&words("another")).await.unwrap().done().json();
     let (first, second) = (first["id"].as_str().unwrap(), second["id"].as_str().unwrap());
     let round = stage.say("work --once --format json").await.unwrap().done().json();
     assert_eq!(round["jobs"], 0, "nothing is due");

@@ -174,4 +174,27 @@ async fn half_a_character_in_an_answer_costs_nothing_but_itself() {
         r#"{"creator_nickname":"Kitchen \ud83d","privacy_level_options":["SELF_ONLY"]}"#,
     );
     assert_eq!(stage.tenant.publish_form(&channel).await.unwrap().account_name, "Kitchen \u{fffd}");
+
+    // The answers that decide a post: what was refused is known, and what is online is.
+    let refused = r#"{"data":{},"error":{"code":"invalid_params","message":"soup \ud83d","log_id":"L"}}"#;
+    let answer = |status: u16, body: &str| Action::Answer {
+        status,
+        content_type: "application/json".to_owned(),
+        body: body.to_owned(),
+    };
+    stage.simulator.faults().add(Fault::new(answer(400, refused)).path("/v2/post/publish/video/init/"));
+    let failed = stage.publish(&channel, stage.video(4_096).unwrap()).await.unwrap();
+    assert_eq!(failed.error.unwrap().code.as_deref(), Some("invalid_params"));
+    answers(
+        "/v2/post/publish/status/fetch/",
+        r#"{"status":"FAILED","fail_reason":"file_format_check_failed","soup":"\ud83d"}"#,
+    );
+    let failed = stage.publish(&channel, stage.video(4_096).unwrap()).await.unwrap();
+    assert_eq!(failed.status, JobStatus::Failed);
+    assert_eq!(failed.error.unwrap().code.as_deref(), Some("file_format_check_failed"));
+    let callback = consent(&stage.tenant, None).await.unwrap();
+    let expired = r#"{"error":"invalid_grant","error_description":"expired \ud83d","log_id":"L"}"#;
+    stage.simulator.faults().add(Fault::new(answer(400, expired)).path("/v2/oauth/token/"));
+    let error = stage.tenant.complete_connect(OWNER, callback).await.unwrap_err();
+    assert_eq!(error.code.as_deref(), Some("invalid_grant"), "{error:?}");
 }

@@ -89,6 +89,13 @@ async fn no_link_of_a_provider_leads_to_ourselves_or_runs_anything() {
         let answer = begun().await;
         assert_eq!(answer.json()["kind"], "provider_fault", "{own}: {}", answer.text());
     }
+    // Nobody is no owner: anybody would complete this consent.
+    let nobody = json!({"owner": "", "redirect_uri": "https://social.example.com/callback/test"});
+    let answer = service.call(Method::POST, "/api/v1/apps/test/connects", nobody).await.unwrap();
+    assert_eq!(
+        (answer.json()["kind"].as_str(), answer.json()["field"].as_str()),
+        (Some("invalid_request"), Some("owner"))
+    );
     // The program that takes the callback is ours, too.
     set(&service, json!({"behaviour": "lead-elsewhere", "url": "https://shop.example.com/account/delete"}))
         .await;
