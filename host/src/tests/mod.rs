@@ -69,7 +69,11 @@ async fn a_doubtful_disk_is_a_finding_of_every_app() {
     assert!(found(&host).await.is_none(), "in memory there is no disk to doubt");
     // As of a database on FUSE, where these tests do not run.
     let parts = std::sync::Arc::get_mut(&mut host.parts).unwrap();
-    parts.diagnosis.disk_doubt = Some("The database lies on virtiofs (FUSE).".to_owned());
+    let doubt = crate::store::Doubt {
+        message: "The database lies on virtiofs (FUSE).".to_owned(),
+        remedy: "Put it on a local disk.",
+    };
+    parts.diagnosis.doubts = vec![doubt];
     let finding = found(&host).await.unwrap();
     assert_eq!(finding.severity, crate::model::Severity::Warning);
     assert!(finding.message.contains("virtiofs") && finding.remedy.unwrap().contains("local disk"));
@@ -131,6 +135,6 @@ async fn a_host_opens_no_database_on_the_disk_of_another_machine_and_says_what_i
         assert!(!folder.path().join("a.sqlite").exists(), "{said}: nothing is made there");
     }
     let host = open("65735546 virtiofs").await.unwrap();
-    let doubt = host.parts.diagnosis.disk_doubt.clone().unwrap();
-    assert!(doubt.contains("virtiofs"), "{doubt}");
+    let doubt = host.parts.diagnosis.doubts.first().unwrap();
+    assert!(doubt.message.contains("virtiofs"), "{doubt:?}");
 }
