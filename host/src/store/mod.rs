@@ -10,6 +10,8 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod measure;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;

@@ -36,10 +36,11 @@ pub(super) const NEXT_TENANTS: &str = concat!(
        WHERE t.due_at IS NOT NULL AND t.due_at <= $1
        AND greatest(t.due_at, t.turn_at) <= greatest($1, (SELECT max(turn_at) FROM tenant_queue))
        AND t.tenant <> ALL($2)
-       AND (EXISTS (SELECT 1 FROM channel_queue q WHERE q.tenant = t.tenant AND q.due_at <= $1 AND ",
+       AND (coalesce((SELECT q.due_at FROM channel_queue q
+           WHERE q.tenant = t.tenant AND q.due_at IS NOT NULL ORDER BY q.due_at LIMIT 1), 9223372036854775807) > $1
+         OR (SELECT true FROM channel_queue q WHERE q.tenant = t.tenant AND q.due_at <= $1 AND ",
     channel_free!("q"),
-    ")
-         OR NOT EXISTS (SELECT 1 FROM channel_queue q WHERE q.tenant = t.tenant AND q.due_at <= $1))
+    " LIMIT 1))
        ORDER BY greatest(t.due_at, t.turn_at) LIMIT $3) c
      ORDER BY greatest(c.first_due, c.turn_at)"
 );

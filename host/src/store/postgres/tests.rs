@@ -208,6 +208,7 @@ async fn flood(store: &Postgres, jobs: i64, now: i64) {
 async fn the_choice_reads_entries_of_indexes_and_never_all_jobs() {
     let (db, store) = opened().await;
     db.with_app().await;
+    const PRIORITY: i64 = 60_000;
     let now = db.now();
     let without = vec!["other".to_owned()];
     let explained = async |sql: &str, second: Option<&str>| -> Vec<String> {
@@ -219,7 +220,6 @@ async fn the_choice_reads_entries_of_indexes_and_never_all_jobs() {
         };
         query.fetch_all(&store.pool).await.unwrap()
     };
-    const PRIORITY: i64 = 60_000;
     let pages = |plan: &[String]| -> u64 {
         let line = plan.iter().find(|line| line.contains("Buffers:")).unwrap();
         let of = |name: &str| {
@@ -229,25 +229,27 @@ async fn the_choice_reads_entries_of_indexes_and_never_all_jobs() {
         of("hit=").unwrap_or_default() + of("read=").unwrap_or_default()
     };
     let mut read = Vec::new();
-    for (jobs, analyzed) in [(500, false), (50_000, false), (50_000, true)] {
+    // Until the server has looked at a table that was just filled, it may read all jobs of a channel, but never all jobs.
+    for (jobs, analyzed) in [(50_000, false), (500, true), (50_000, true)] {
         run(&store, "TRUNCATE jobs, channel_queue, tenant_queue, tenant_counts, channel_fairness CASCADE")
             .await;
         flood(&store, jobs, now).await;
-        // What the planner knows of the tables, or does not know yet, makes no difference.
-        run(&store, if analyzed { "VACUUM ANALYZE jobs" } else { "VACUUM jobs" }).await;
-        run(&store, if analyzed { "VACUUM ANALYZE channel_queue" } else { "VACUUM channel_queue" }).await;
+        for table in ["jobs", "channel_queue", "tenant_queue", "channel_fairness"] {
+            run(&store, &format!("VACUUM {} {table}", if analyzed { "ANALYZE" } else { "" })).await;
+        }
         let tenants = explained(queue::NEXT_TENANTS, None).await;
         let chosen = explained(queue::NEXT_JOBS, Some("tenant_7")).await;
         for plan in [&tenants, &chosen] {
-            let scans = plan.iter().filter(|step| {
-                step.contains("Seq Scan on jobs") || step.contains("Seq Scan on channel_queue")
-            });
+            let scans = ["Seq Scan on jobs", "Seq Scan on channel_queue"];
+            let scans = plan.iter().filter(|step| scans.iter().any(|scan| step.contains(scan)));
             assert_eq!(scans.count(), 0, "{plan:#?}");
         }
-        read.push((pages(&tenants), pages(&chosen)));
+        if analyzed {
+            read.push((pages(&tenants), pages(&chosen)));
+        }
     }
-    let (few, many) = (read[0], read[1].max(read[2]));
-    assert!(many.0 <= few.0 * 3 + 100 && many.1 <= few.1 * 3 + 100, "pages that were read: {read:?}");
+    let [few, many] = read.as_slice() else { panic!("{read:?}") };
+    assert!(many.0 <= few.0 * 2 && many.1 <= few.1 * 2, "pages that were read: {read:?}");
 }
 
 /// The queues, and what they should be.
