@@ -1,5 +1,7 @@
 //! The short version, part of every test run.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -206,6 +206,8 @@ impl Postgres {
         let pool = PgPoolOptions::new()
             .max_connections(pool_size)
             .acquire_timeout(CONNECTING)
+            // Waiting for a server that restarts is no news for each call.
+            .acquire_slow_threshold(CONNECTING)
             // A test before each use costs as much as the use; a cut connection is found by its failure.
             .test_before_acquire(false)
             .before_acquire(move |_, facts| {
