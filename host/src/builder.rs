@@ -15,6 +15,7 @@ use crate::address::{PublicAddress, Routes};
 use crate::app::{AppParts, Apps};
 use crate::blob::DISK_RESERVE;
 use crate::blob::Uploads;
+use crate::database::Database;
 use crate::diagnosis::Diagnosis;
 use crate::draft::Drafts;
 use crate::event::Webhooks;
@@ -26,8 +27,10 @@ use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, MediaParts};
 use crate::publish::{PublishOptions, PublishParts, Publisher};
 use crate::room::Room;
-use crate::store::{Sqlite, Store, doubt};
-use crate::vault::{HASH_KEY, KEY_CHECK, KEY_CHECK_VALUE, KeySource, Sealed, Vault, served, wrong_key};
+use crate::store::{Doubt, Sqlite, Store, doubt};
+use crate::vault::{
+    Beside, HASH_KEY, KEY_CHECK, KEY_CHECK_VALUE, KeySource, Sealed, Vault, served, wrong_key,
+};
 use crate::wake::Wake;
 
 /// A week, so that a failed publish can be retried.
@@ -37,7 +40,7 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(6 * 3600);
 
 /// The configuration of a host.
 pub struct HostBuilder {
-    database: Option<PathBuf>,
+    database: Option<Database>,
     key: KeySource,
     policy: Policy,
     cache: Option<PathBuf>,
@@ -134,10 +137,11 @@ impl Host {
 }
 
 impl HostBuilder {
-    /// The SQLite file. Without it, all data is lost when the process ends.
+    /// The database: the path of a SQLite file, or `postgres://USER:PASSWORD@HOST/DATABASE` for one that several machines
+    /// share. Without it, all data is lost when the process ends.
     #[must_use]
-    pub fn database(mut self, path: impl Into<PathBuf>) -> Self {
-        self.database = Some(path.into());
+    pub fn database(mut self, database: impl Into<Database>) -> Self {
+        self.database = Some(database.into());
         self
     }
 
@@ -245,8 +249,8 @@ impl HostBuilder {
         self
     }
 
-    /// Where uploads are stored. The default is `uploads` beside the database, or a temporary folder for a
-    /// database in memory.
+    /// Where uploads are stored. The default is `uploads` beside the SQLite file, or a temporary folder for a
+    /// database in memory. Beside PostgreSQL it must be given, and be the same folder for all processes.
     #[must_use]
     pub fn upload_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.upload_folder = Some(folder.into());
@@ -330,7 +334,7 @@ impl HostBuilder {
 
     fn check_paths(&self) -> Result<()> {
         no_empty_path([
-            ("database", self.database.as_deref()),
+            ("database", self.database.as_ref().and_then(Database::path)),
             ("cache", self.cache.as_deref()),
             ("key_file", self.key.file()),
             ("media_folder", self.media_folder.as_deref()),
@@ -362,25 +366,33 @@ impl HostBuilder {
         };
         let (public, media) = (self.public_address.as_deref(), self.media_address.as_deref());
         let address = Arc::new(PublicAddress::new(public, media, self.routes)?);
-        let vault = Arc::new(Vault::open(&self.key, self.database.as_deref())?);
-        let clock = self.clock;
-        let store: Arc<dyn Store> = match &self.database {
-            Some(path) => Arc::new(Sqlite::open(path, clock.clone()).await?),
-            None => Arc::new(Sqlite::in_memory(clock.clone()).await?),
+        let path = self.database.as_ref().and_then(Database::path);
+        let beside = match (&self.database, path) {
+            (None, _) => Beside::Memory,
+            (Some(_), Some(path)) => Beside::File(path),
+            (Some(_), None) => Beside::Remote,
         };
+        let upload_folder = match (self.upload_folder, &beside) {
+            (Some(folder), _) => folder,
+            (None, Beside::File(database)) => database.with_file_name("uploads"),
+            (None, Beside::Memory) => std::env::temp_dir().join(id::new("social-channel-uploads")?),
+            (None, Beside::Remote) => return Err(no_folder()),
+        };
+        let wake = Wake::default();
+        let vault = Arc::new(Vault::open(&self.key, beside)?);
+        let Opened { store, clock, mut doubts } =
+            open_store(self.database.as_ref(), self.clock, &wake).await?;
         check_key(&*store, &vault).await?;
         let hash_key = hash_key(&*store, &vault).await?;
-        let folder = self.database.as_deref().and_then(Path::parent).map(Path::to_owned);
-        let disk_doubt = self.database.as_deref().and_then(doubt);
-        let key_doubt = self.key.file().or(self.database.as_deref()).and_then(served);
-        for doubt in disk_doubt.iter().chain(&key_doubt) {
-            tracing::warn!("{doubt}");
+        let folder = path.and_then(Path::parent).map(Path::to_owned);
+        doubts.extend(self.key.file().or(path).and_then(served).map(|message| Doubt {
+            subject: "key",
+            message,
+            remedy: "Move the data and the key to a folder outside, such as /var/lib/social-channel.",
+        }));
+        for doubt in &doubts {
+            tracing::warn!("{}", doubt.message);
         }
-        let upload_folder = match (self.upload_folder, &self.database) {
-            (Some(folder), _) => folder,
-            (None, Some(database)) => database.with_file_name("uploads"),
-            (None, None) => std::env::temp_dir().join(id::new("social-channel-uploads")?),
-        };
         for mapping in &self.policy.connect_to {
             // A mapping sends real tokens to another address, so it is always logged.
             tracing::warn!(from = %mapping.from, to = %mapping.to, "an origin is mapped");
@@ -391,7 +403,7 @@ impl HostBuilder {
             limits: self.limits,
             compile: self.compile,
         })?;
-        let (lifetime, wake) = (Lifetime::default(), Wake::default());
+        let lifetime = Lifetime::default();
         let room = Arc::new(Room::new(store.clone(), folder, self.disk_reserve));
         let apps = Arc::new(Apps::new(AppParts {
             store: store.clone(),
@@ -465,8 +477,7 @@ impl HostBuilder {
             clock: clock.clone(),
             dns_server: self.dns_server,
             proxy: self.proxy,
-            disk_doubt,
-            key_doubt,
+            doubts,
         };
         let drafts = Drafts { store: store.clone(), vault: vault.clone(), clock: clock.clone(), room };
         let maintenance = Maintenance {
@@ -495,6 +506,53 @@ impl HostBuilder {
             maintenance,
         }))
     }
+}
+
+/// An open store.
+struct Opened {
+    store: Arc<dyn Store>,
+    /// The one that all processes on this database share.
+    clock: Arc<dyn Clock>,
+    doubts: Vec<Doubt>,
+}
+
+async fn open_store(database: Option<&Database>, clock: Arc<dyn Clock>, wake: &Wake) -> Result<Opened> {
+    Ok(match database {
+        None => {
+            Opened { store: Arc::new(Sqlite::in_memory(clock.clone()).await?), clock, doubts: Vec::new() }
+        }
+        Some(Database::Sqlite(path)) => Opened {
+            store: Arc::new(Sqlite::open(path, clock.clone()).await?),
+            clock,
+            doubts: doubt(path).into_iter().collect(),
+        },
+        #[cfg(feature = "postgres")]
+        Some(Database::Postgres(url)) => {
+            let store = crate::store::Postgres::open(url, clock, wake.clone()).await?;
+            Opened { clock: store.clock(), doubts: store.doubts().await?, store: Arc::new(store) }
+        }
+        #[cfg(not(feature = "postgres"))]
+        Some(Database::Postgres(_)) => {
+            let _ = wake;
+            return Err(other_database("this program was built without PostgreSQL"));
+        }
+        Some(Database::Other(_)) => {
+            return Err(other_database("the database is of a kind that is not known"));
+        }
+    })
+}
+
+fn other_database(why: &str) -> Error {
+    Error::new(ErrorKind::InvalidRequest, why).with_field("database").with_remedy(
+        "give the path of a SQLite file, or postgres://USER:PASSWORD@HOST/DATABASE to a program with the feature `postgres`",
+    )
+}
+
+/// Uploads in a folder of the system's choice would be gone with it, or be on one machine only.
+fn no_folder() -> Error {
+    Error::new(ErrorKind::InvalidRequest, "beside PostgreSQL there is no place for uploads by itself")
+        .with_field("upload_folder")
+        .with_remedy("name a data folder, or a folder for uploads; all processes need the same one")
 }
 
 /// Refuses an empty path: it means the folder in which the program happens to run.

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::builder::{HostBuilder, no_empty_path};
+use crate::database::Database;
 use crate::vault::KeySource;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::net::{Policy, Proxy};
@@ -17,6 +18,8 @@ use social_channel_runtime::{Compile, Limits, SecretText};
 
 /// The database in [`HostConfig::data`].
 const DATABASE: &str = "social-channel.sqlite";
+/// The folder for uploads in [`HostConfig::data`], where the database is elsewhere.
+const UPLOADS: &str = "uploads";
 /// The folder for compiled code in [`HostConfig::data`].
 const CACHE: &str = "cache";
 
@@ -28,13 +31,14 @@ pub struct HostConfig {
     /// if missing, readable by its owner only. Without it (and without `database`), all data is lost when the
     /// process ends.
     pub data: Option<PathBuf>,
-    /// The SQLite file, if it is not in `data`.
-    pub database: Option<PathBuf>,
+    /// The database, if it is not in `data`: the path of a SQLite file, or `postgres://USER:PASSWORD@HOST/DATABASE` for one
+    /// that several machines share. With PostgreSQL `data` is for uploads and caches, and the master key must be given.
+    pub database: Option<Database>,
     /// The folder for compiled components, if it is not in `data`.
     pub cache: Option<PathBuf>,
     /// The master key: 64 hexadecimal digits; several keys are separated by commas, and the first one
     /// encrypts. Without it and without `key_file`: the variable `SOCIAL_CHANNEL_MASTER_KEY`, otherwise the
-    /// file `master.key` beside the database, created with a new database.
+    /// file `master.key` beside the SQLite file, created with a new database.
     #[schemars(with = "Option<String>")]
     #[serde(deserialize_with = "secret")]
     pub key: Option<SecretText>,
@@ -110,7 +114,7 @@ impl HostConfig {
         // Before anything is made: a folder without a name is the one in which the program runs.
         no_empty_path([
             ("data", self.data.as_deref()),
-            ("database", self.database.as_deref()),
+            ("database", self.database.as_ref().and_then(Database::path)),
             ("cache", self.cache.as_deref()),
             ("key_file", self.key_file.as_deref()),
             ("media_folder", self.media_folder.as_deref()),
@@ -121,7 +125,11 @@ impl HostConfig {
             make_folder(data)?;
         }
         let inside = |name: &str| self.data.as_ref().map(|data| data.join(name));
-        if let Some(database) = self.database.or_else(|| inside(DATABASE)) {
+        let is_remote = self.database.as_ref().is_some_and(|database| database.path().is_none());
+        if let Some(folder) = inside(UPLOADS).filter(|_| is_remote) {
+            builder = builder.upload_folder(folder);
+        }
+        if let Some(database) = self.database.or_else(|| inside(DATABASE).map(Database::Sqlite)) {
             builder = builder.database(database);
         }
         if let Some(cache) = self.cache.or_else(|| inside(CACHE)) {

@@ -26,7 +26,7 @@ use crate::lifetime::Lifetime;
 use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, ServedMedia};
 use crate::publish::Publisher;
-use crate::store::Store;
+use crate::store::{Doubt, Store};
 use crate::tenant_id::TenantId;
 use crate::vault::{KEY_CHECK, KEY_CHECK_VALUE, Place, Vault};
 use crate::wake::Wake;
@@ -315,6 +315,12 @@ impl Host {
     /// `Unavailable` with the reason: the disk is full, the file is read-only, another process holds a lock.
     pub async fn check_database(&self) -> Result<()> {
         self.parts.store.set_meta("checked", &self.parts.clock.now_ms().to_be_bytes()).await
+    }
+
+    /// Why what is stored may not be safe, as found when it was opened: for example a server that does not wait for
+    /// its disk. Also a finding of [`Host::check_settings`].
+    pub fn doubts(&self) -> &[Doubt] {
+        &self.parts.diagnosis.doubts
     }
 
     /// The public address of this host, without a trailing slash.

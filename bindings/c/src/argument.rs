@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char};
 
 use serde::de::DeserializeOwned;
-use social_channel::{Error, ErrorKind, HostConfig, Result, TenantId};
+use social_channel::{Database, Error, ErrorKind, HostConfig, Result, TenantId};
 
 /// A bad argument, by its name in the header.
 pub(crate) fn invalid(name: &str, code: &str, what: &str) -> Error {
@@ -85,14 +85,14 @@ pub(crate) fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
 /// the folder of the page, where the master key would be served.
 pub(crate) fn whole_paths(config: &HostConfig) -> Result<()> {
     let paths = [
-        ("data", &config.data),
-        ("database", &config.database),
-        ("cache", &config.cache),
-        ("key_file", &config.key_file),
-        ("media_folder", &config.media_folder),
+        ("data", config.data.as_deref()),
+        ("database", config.database.as_ref().and_then(Database::path)),
+        ("cache", config.cache.as_deref()),
+        ("key_file", config.key_file.as_deref()),
+        ("media_folder", config.media_folder.as_deref()),
     ];
     for (name, path) in paths {
-        let Some(path) = path.as_ref().filter(|path| !path.is_absolute()) else { continue };
+        let Some(path) = path.filter(|path| !path.is_absolute()) else { continue };
         let what = if path.as_os_str().is_empty() {
             "is empty".to_owned()
         } else {

@@ -31,7 +31,7 @@ pub enum socialchannel_storage_result {
 ///
 /// WHAT IT STORES: values that providers keep between calls, a few small ones per app (counters, tokens of an app, names
 /// of servers). WHAT IT DOES NOT STORE: apps, channels with their credentials, publish jobs, leases, webhooks and
-/// uploads stay in the SQLite database, because publishing at most once needs transactions over several rows, which a
+/// uploads stay in the host's database, because publishing at most once needs transactions over several rows, which a
 /// key-value store cannot provide. So `data` (or `database`) is still needed.
 ///
 /// Values arrive encrypted with the host's master key, bound to app and key, and are at most

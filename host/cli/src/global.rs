@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
-use social_channel::{Error, Proxy, TenantId};
+use social_channel::{Database, Error, Proxy, TenantId};
 
 use crate::output::{Format, Output};
 use crate::variable;
@@ -15,6 +15,9 @@ pub(crate) struct Global {
     /// Folder of database, master key and caches; default: this system's data folder
     #[arg(long, global = true, env = variable::DATA, value_name = "DIR", hide_env = true)]
     pub(crate) data: Option<PathBuf>,
+    /// Database: a path, or postgres://USER:PASSWORD@HOST/DATABASE for several machines; default: in the data folder
+    #[arg(long, global = true, env = variable::DATABASE, value_name = "DATABASE", hide_env = true, hide_env_values = true)]
+    pub(crate) database: Option<Database>,
     /// The tenant whose channels and jobs to use
     #[arg(long, global = true, env = variable::TENANT, value_name = "NAME", default_value = "default", hide_env = true, hide_default_value = true)]
     pub(crate) tenant: TenantId,

@@ -6,8 +6,8 @@ use anyhow::Result;
 use etcetera::AppStrategy as _;
 use etcetera::app_strategy::{AppStrategyArgs, choose_native_strategy};
 use social_channel::{
-    AppConfig, Channel, Compile, Error, ErrorKind, Host, HostBuilder, KeySource, Policy, Proxy, Tenant,
-    default_key_file,
+    AppConfig, Channel, Compile, Database, Error, ErrorKind, Host, HostBuilder, KeySource, Policy, Proxy,
+    Tenant, default_key_file,
 };
 
 use crate::failure::{unreadable, wrong};
@@ -17,6 +17,8 @@ use crate::shipped;
 use crate::simulator::Simulator;
 
 const DATABASE: &str = "social-channel.sqlite";
+/// Where uploads go if the database is not a file.
+const UPLOADS: &str = "uploads";
 const CACHE: &str = "cache";
 
 /// The configuration for opening a host.
@@ -26,6 +28,7 @@ pub(crate) struct Place {
     pub(crate) policy: Policy,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) key_file: Option<PathBuf>,
+    database: Option<Database>,
     pub(crate) output: Output,
     simulator: Option<Simulator>,
     /// A temporary folder for a simulator, whose accounts do not outlive it either.
@@ -75,6 +78,7 @@ impl Place {
             policy,
             proxy: global.proxy()?,
             key_file: global.key_file.clone(),
+            database: global.database.clone(),
             output: global.output(),
             simulator,
             _throw_away: throw_away,
@@ -86,8 +90,8 @@ impl Place {
         self.simulator.as_ref()?.description.media_origin.clone()
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
-        self.folder.join(DATABASE)
+    pub(crate) fn database(&self) -> Database {
+        self.database.clone().unwrap_or_else(|| Database::Sqlite(self.folder.join(DATABASE)))
     }
 
     pub(crate) fn cache(&self) -> PathBuf {
@@ -101,13 +105,22 @@ impl Place {
             None if std::env::var_os(social_channel::KEY_VARIABLE).is_some() => {
                 format!("${}", social_channel::KEY_VARIABLE)
             }
-            None => default_key_file(&self.database()).display().to_string(),
+            None => match self.database().path() {
+                Some(path) => default_key_file(path).display().to_string(),
+                // There is no other place for it.
+                None => format!("${}", social_channel::KEY_VARIABLE),
+            },
         }
     }
 
     pub(crate) fn builder(&self) -> HostBuilder {
         let key = self.key_file.clone().map_or(KeySource::Default, KeySource::File);
-        let builder = Host::builder().database(self.database()).cache(self.cache()).key(key);
+        let database = self.database();
+        let builder = match database.path() {
+            Some(_) => Host::builder(),
+            None => Host::builder().upload_folder(self.folder.join(UPLOADS)),
+        };
+        let builder = builder.database(database).cache(self.cache()).key(key);
         let builder = builder.policy(self.policy.clone()).compile(Compile::Program(own_program()));
         match &self.proxy {
             Some(proxy) => builder.proxy(proxy.clone()),

@@ -2,6 +2,8 @@
 
 /// Folder of database, key and caches.
 pub(crate) const DATA: &str = "SOCIAL_CHANNEL_DATA";
+/// The database, if it is not in the data folder.
+pub(crate) const DATABASE: &str = "SOCIAL_CHANNEL_DATABASE";
 /// The tenant whose channels and jobs to use.
 pub(crate) const TENANT: &str = "SOCIAL_CHANNEL_TENANT";
 /// The output format.
@@ -34,8 +36,9 @@ pub(crate) const DNS_SERVER: &str = "SOCIAL_CHANNEL_DNS_SERVER";
 pub(crate) const OTLP: &str = "SOCIAL_CHANNEL_OTLP_ENDPOINT";
 
 /// Name, and what it is for.
-pub(crate) const TABLE: [(&str, &str); 16] = [
+pub(crate) const TABLE: [(&str, &str); 17] = [
     (DATA, "folder of database, master key and caches; as --data"),
+    (DATABASE, "database: a path, or postgres://USER:PASSWORD@HOST/DATABASE; as --database"),
     (TENANT, "tenant of channels and jobs; as --tenant"),
     (FORMAT, "`text` or `json`; as --format"),
     (POLICY, "the operator's policy file; as --policy"),

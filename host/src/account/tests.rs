@@ -26,7 +26,7 @@ impl Alone {
         let clock = Arc::new(MovedClock::default());
         let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory(clock.clone()).await.unwrap());
         let key = KeySource::Text(SecretText::new("1".repeat(64)));
-        let vault = Arc::new(Vault::open(&key, None).unwrap());
+        let vault = Arc::new(Vault::open(&key, crate::vault::Beside::Memory).unwrap());
         let address = Arc::new(PublicAddress::new(None, None, Routes::default()).unwrap());
         let apps = Arc::new(Apps::new(AppParts {
             store: store.clone(),

@@ -230,7 +230,10 @@ mod tests {
 
     fn vault(digits: &str) -> Arc<Vault> {
         let keys: Vec<String> = digits.chars().map(|digit| digit.to_string().repeat(64)).collect();
-        Arc::new(Vault::open(&KeySource::Text(SecretText::new(keys.join(","))), None).unwrap())
+        Arc::new(
+            Vault::open(&KeySource::Text(SecretText::new(keys.join(","))), crate::vault::Beside::Memory)
+                .unwrap(),
+        )
     }
 
     fn storage(shelf: &Arc<Shelf>, clock: &Arc<MovedClock>) -> AppStorage {

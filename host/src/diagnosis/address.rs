@@ -16,22 +16,11 @@ impl Diagnosis {
     pub(super) async fn own_checks(&self, shown: &App, app: &LiveApp) -> Vec<Finding> {
         let mut findings = vec![self.check_public(app).await];
         findings.extend(self.check_proxy());
-        findings.extend(self.disk_doubt.as_ref().map(|doubt| {
-            finding(
-                Severity::Warning,
-                "database",
-                doubt.as_str(),
-                "Put it on a local disk. If it must stay there, let only this machine open it, and try a stop without warning before relying on it.",
-            )
-        }));
-        findings.extend(self.key_doubt.as_ref().map(|doubt| {
-            finding(
-                Severity::Warning,
-                "key",
-                doubt.as_str(),
-                "Move the data and the key to a folder outside, such as /var/lib/social-channel.",
-            )
-        }));
+        findings.extend(
+            self.doubts
+                .iter()
+                .map(|doubt| finding(Severity::Warning, doubt.subject, doubt.message.as_str(), doubt.remedy)),
+        );
         findings.extend(self.check_callback(shown));
         findings.extend(placeholders(shown));
         findings.extend(self.check_listing(&shown.listing, app).await);

@@ -21,6 +21,7 @@ pub use domain::DOMAIN_RECORD;
 
 use crate::address::PublicAddress;
 use crate::app::{Apps, OPERATOR};
+use crate::store::Doubt;
 
 /// Checks of the apps of one database.
 pub(crate) struct Diagnosis {
@@ -30,10 +31,8 @@ pub(crate) struct Diagnosis {
     /// The name server for checks of domains; None: the system's.
     pub(crate) dns_server: Option<SocketAddr>,
     pub(crate) proxy: Option<Proxy>,
-    /// Why the database may not be safe where it lies.
-    pub(crate) disk_doubt: Option<String>,
-    /// Why a web server may serve the master key.
-    pub(crate) key_doubt: Option<String>,
+    /// Why what is stored may not be safe.
+    pub(crate) doubts: Vec<Doubt>,
 }
 
 impl Diagnosis {

@@ -87,6 +87,8 @@ macro_rules! conformance {
 }
 
 conformance!(sqlite, crate::store::sqlite::for_conformance);
+#[cfg(feature = "postgres")]
+conformance!(postgres, crate::store::postgres::for_conformance);
 
 // ---- helpers of the cases ---------------------------------------------------------------------
 

@@ -10,6 +10,10 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod measure;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 mod sqlite;
 
@@ -19,6 +23,8 @@ use async_trait::async_trait;
 use social_channel_runtime::Digest;
 use social_channel_runtime::error::Result;
 
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::Postgres;
 pub(crate) use record::*;
 pub use record::{Health, HistoryRow, JobGroup, JobStatus};
 pub(crate) use sqlite::{Sqlite, doubt};
@@ -26,6 +32,17 @@ pub(crate) use sqlite::{Sqlite, doubt};
 use crate::kv::KeyValueStore;
 use crate::tenant_id::TenantId;
 use crate::vault::Sealed;
+
+/// Why what is stored may not be safe.
+#[derive(Clone, Debug)]
+pub struct Doubt {
+    /// What is doubted: `database` or `key`.
+    pub subject: &'static str,
+    /// In one sentence.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
 
 /// One database.
 pub(crate) trait Store:

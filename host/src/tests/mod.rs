@@ -69,7 +69,12 @@ async fn a_doubtful_disk_is_a_finding_of_every_app() {
     assert!(found(&host).await.is_none(), "in memory there is no disk to doubt");
     // As of a database on FUSE, where these tests do not run.
     let parts = std::sync::Arc::get_mut(&mut host.parts).unwrap();
-    parts.diagnosis.disk_doubt = Some("The database lies on virtiofs (FUSE).".to_owned());
+    let doubt = crate::store::Doubt {
+        subject: "database",
+        message: "The database lies on virtiofs (FUSE).".to_owned(),
+        remedy: "Put it on a local disk.",
+    };
+    parts.diagnosis.doubts = vec![doubt];
     let finding = found(&host).await.unwrap();
     assert_eq!(finding.severity, crate::model::Severity::Warning);
     assert!(finding.message.contains("virtiofs") && finding.remedy.unwrap().contains("local disk"));
@@ -131,8 +136,8 @@ async fn a_host_opens_no_database_on_the_disk_of_another_machine_and_says_what_i
         assert!(!folder.path().join("a.sqlite").exists(), "{said}: nothing is made there");
     }
     let host = open("65735546 virtiofs").await.unwrap();
-    let doubt = host.parts.diagnosis.disk_doubt.clone().unwrap();
-    assert!(doubt.contains("virtiofs"), "{doubt}");
+    let doubt = host.parts.diagnosis.doubts.first().unwrap();
+    assert!(doubt.message.contains("virtiofs"), "{doubt:?}");
 }
 
 #[tokio::test]
@@ -145,7 +150,7 @@ async fn a_host_whose_key_may_be_served_says_so_at_every_check() {
         let host =
             crate::Host::builder().background(false).database(folder.path().join(data).join("a.sqlite"));
         let host = host.open().await.unwrap();
-        assert_eq!(host.parts.diagnosis.key_doubt.is_some(), doubted, "{data}");
+        assert_eq!(host.doubts().iter().any(|doubt| doubt.subject == "key"), doubted, "{data}");
         let provider = host.load_provider(&version(1)).await.unwrap().provider.descriptor.id;
         host.put_app("app", crate::AppConfig { provider: Some(provider), ..crate::AppConfig::default() })
             .await

@@ -16,13 +16,25 @@ pub const KEY_VARIABLE: &str = "SOCIAL_CHANNEL_MASTER_KEY";
 /// Where the master key comes from.
 #[derive(Clone, Debug, Default)]
 pub enum KeySource {
-    /// The variable [`KEY_VARIABLE`], otherwise the file `master.key` beside the database, created with a new database.
+    /// The variable [`KEY_VARIABLE`], otherwise the file `master.key` beside the SQLite file, created with a new database.
+    /// For a database that several machines share it must be the variable.
     #[default]
     Default,
     /// Given by the embedding program.
     Text(SecretText),
     /// A file, which must exist.
     File(PathBuf),
+}
+
+/// Where a key file may be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beside<'a> {
+    /// Next to this database.
+    File(&'a Path),
+    /// The database ends with the process, so its key need not last either.
+    Memory,
+    /// Nowhere: other machines need the same key.
+    Remote,
 }
 
 impl KeySource {
@@ -34,8 +46,8 @@ impl KeySource {
         }
     }
 
-    /// The keys as text. `beside` is the database's path; the default key file is created next to it.
-    pub(super) fn text(&self, beside: Option<&Path>) -> Result<Zeroizing<String>> {
+    /// The keys as text.
+    pub(super) fn text(&self, beside: Beside<'_>) -> Result<Zeroizing<String>> {
         Ok(match self {
             KeySource::Text(text) => Zeroizing::new(text.expose().to_owned()),
             KeySource::File(path) => read_key_file(path)?.ok_or_else(|| {
@@ -48,7 +60,7 @@ impl KeySource {
             KeySource::Default => match std::env::var(KEY_VARIABLE) {
                 Ok(text) => Zeroizing::new(text),
                 Err(_) => match beside {
-                    Some(database) => {
+                    Beside::File(database) => {
                         let path = default_key_file(database);
                         // In this order, because another process may just be making both: the key before the database.
                         let is_old = fs::metadata(database).is_ok_and(|facts| facts.len() > 0);
@@ -58,12 +70,24 @@ impl KeySource {
                             None => create_key_file(&path)?,
                         }
                     }
-                    // A database in memory ends with the process, so its key need not last either.
-                    None => new_key_text()?,
+                    Beside::Memory => new_key_text()?,
+                    Beside::Remote => return Err(key_of_many()),
                 },
             },
         })
     }
+}
+
+/// A key that is made here would be known on this machine only.
+fn key_of_many() -> Error {
+    Error::new(
+        ErrorKind::Misconfigured,
+        "there is no master key, and none is made by itself for a database that other machines may use",
+    )
+    .with_remedy(format!(
+        "make one with `openssl rand -hex 32`, keep a copy that is not in the database, and give the same one to every \
+         process: in the variable {KEY_VARIABLE}, or in a file that is named as the key file"
+    ))
 }
 
 /// A new key would open nothing of what the database holds, and would stand in the way of the old one.

@@ -10,8 +10,6 @@
 mod key;
 mod served;
 
-use std::path::Path;
-
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac as _};
@@ -25,6 +23,7 @@ use social_channel_runtime::error::{Error, ErrorKind, Result};
 
 use crate::tenant_id::TenantId;
 
+pub(crate) use key::Beside;
 pub use key::{KEY_VARIABLE, KeySource, default_key_file, new_key};
 pub(crate) use served::served;
 
@@ -99,8 +98,8 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Reads the keys. `beside` is the database's path; the default key file is created next to it.
-    pub(crate) fn open(source: &KeySource, beside: Option<&Path>) -> Result<Self> {
+    /// Reads the keys.
+    pub(crate) fn open(source: &KeySource, beside: Beside<'_>) -> Result<Self> {
         Self::from_text(&source.text(beside)?)
     }
 
@@ -300,7 +299,7 @@ mod tests {
                 .collect();
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
-        let vault = Vault::open(&KeySource::File(default_key_file(&database)), None).unwrap();
+        let vault = Vault::open(&KeySource::File(default_key_file(&database)), Beside::Memory).unwrap();
         for sealed in &sealed {
             assert_eq!(vault.open_sealed(HERE, sealed).unwrap().expose(), b"x");
         }
@@ -312,7 +311,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("data.sqlite");
         fs::write(&database, b"something").unwrap();
-        let error = KeySource::Default.text(Some(&database)).unwrap_err();
+        let error = KeySource::Default.text(Beside::File(&database)).unwrap_err();
         assert!(error.message.contains("master.key is missing"), "{error}");
         assert!(error.remedy.unwrap().contains("backup"));
         assert!(!default_key_file(&database).exists());
@@ -327,7 +326,7 @@ mod tests {
         create_key_file(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let error = Vault::open(&KeySource::File(path), None).unwrap_err();
+        let error = Vault::open(&KeySource::File(path), Beside::Memory).unwrap_err();
         assert!(error.remedy.unwrap().starts_with("run `chmod 600"), "says how");
     }
 }

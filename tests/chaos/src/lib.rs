@@ -14,6 +14,7 @@
 //! counts allowances wrongly, which the platform's refusals correct.
 
 mod clock;
+mod database;
 mod judge;
 mod random;
 mod workers;
@@ -36,6 +37,8 @@ use social_channel::{
 use tiktok_simulator::{Account, Action, Fault, Simulator, World};
 
 use clock::FileClock;
+use database::Database;
+pub use database::Kind;
 pub use judge::Verdict;
 use judge::{KilledRefresh, Log, judge};
 use random::Random;
@@ -52,6 +55,8 @@ pub struct Plan {
     pub workers: usize,
     /// Accounts.
     pub accounts: usize,
+    /// The database that they share.
+    pub database: Kind,
     /// The program that is started with `worker`.
     pub program: PathBuf,
     /// The maximum duration; longer means that something hangs.
@@ -76,7 +81,15 @@ const MEDIA: &str = "https://media.example.com";
 /// # Errors
 /// When the host cannot be opened, or its work ends.
 pub async fn worker(folder: &Path, origin: &str) -> Result<()> {
-    let host = host(folder, origin).await?;
+    // The database may just be away, and whoever supervises workers starts them again.
+    let begun = Instant::now();
+    let host = loop {
+        match host(folder, origin).await {
+            Ok(host) => break host,
+            Err(error) if begun.elapsed() > Duration::from_secs(60) => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
     std::fs::write(workers::ready(folder, std::process::id()), "")?;
     host.work(None).await?;
     Ok(())
@@ -87,7 +100,7 @@ async fn host(folder: &Path, origin: &str) -> Result<Host> {
         .clock(Arc::new(FileClock::in_folder(folder)))
         .background(false)
         .takeover(TAKEOVER);
-    Ok(builder.open().await?)
+    Ok(database::choose(builder, folder).open().await?)
 }
 
 /// A job that was accepted.
@@ -108,8 +121,7 @@ struct Run {
     /// Database, keys and media.
     _folder: tempfile::TempDir,
     clock: FileClock,
-    /// For reading the database directly.
-    database: sqlx::SqlitePool,
+    database: Database,
     host: Host,
     tenant: Tenant,
     /// Channels and their accounts.
@@ -135,6 +147,8 @@ struct Counts {
     cancels: usize,
     reconnects: usize,
     resolved: usize,
+    database_kills: usize,
+    cuts: usize,
 }
 
 /// Runs the plan, and checks the result.
@@ -182,6 +196,7 @@ impl Run {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let here = format!("http://{}", listener.local_addr()?);
         let simulator = Simulator::start(scene(&plan, &here)).await?;
+        let database = Database::start(plan.database, folder.path())?;
         let host = host(folder.path(), &simulator.origin()).await?;
         host.load_provider(&component("plugin_tiktok")?).await?;
         let mut config = app_config();
@@ -199,10 +214,6 @@ impl Run {
         for size in [SMALL, MIDDLE, LARGE] {
             media.insert(size, video(folder.path(), size)?);
         }
-        let options = sqlx::sqlite::SqliteConnectOptions::new()
-            .filename(folder.path().join("social-channel.sqlite"))
-            .read_only(true);
-        let database = sqlx::SqlitePool::connect_with(options).await?;
         let workers = Workers::start(&plan.program, folder.path(), &simulator.origin(), plan.workers)?;
         Ok(Run {
             random: Random(plan.seed),
@@ -290,6 +301,14 @@ impl Run {
         if self.random.one_in(100) {
             let index = self.random.below(self.workers.count());
             self.workers.stop(index, TAKEOVER + Duration::from_secs(2))?;
+        }
+        // Drawn for every database, so that the rest of the plan is the same.
+        let (kill, cut) = (self.random.one_in(60), self.random.one_in(40));
+        if kill && self.database.kill()? {
+            self.counts.database_kills += 1;
+        }
+        if cut && self.database.cut()? {
+            self.counts.cuts += 1;
         }
         if self.random.one_in(150) {
             self.counts.swaps += 1;
@@ -430,10 +449,7 @@ impl Run {
     /// Stops a worker that is about to be killed, and notes which accounts it was refreshing.
     async fn freeze(&mut self, index: usize) -> Result<()> {
         let process = self.workers.freeze(index)?;
-        let held: Vec<String> = sqlx::query_scalar("SELECT channel FROM accounts WHERE lease_owner LIKE ?")
-            .bind(format!("%|{process}|%"))
-            .fetch_all(&self.database)
-            .await?;
+        let held = self.database.refreshed_by(process).await?;
         let at_ms = self.simulator.clock().now_ms();
         for (channel, account) in &self.channels {
             if held.contains(channel) {

@@ -1,10 +1,10 @@
-//! `chaos [--publishes N] [--seed N] [--workers N] [--accounts N]`: the long version.
+//! `chaos [--publishes N] [--seed N] [--workers N] [--accounts N] [--database sqlite|postgres]`: the long version.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use chaos::{Plan, run, worker};
+use chaos::{Kind, Plan, run, worker};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -18,25 +18,34 @@ async fn main() -> Result<()> {
         return worker(Path::new(folder), origin).await;
     }
     let (mut publishes, mut workers, mut accounts) = (2_000, 6, 48);
+    let mut database = Kind::Sqlite;
     let mut seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
     let mut words = arguments.iter();
     while let Some(flag) = words.next() {
-        let value = words.next().with_context(|| format!("{flag} wants a number"))?;
+        let value = words.next().with_context(|| format!("{flag} wants a value"))?;
         match flag.as_str() {
             "--publishes" => publishes = value.parse()?,
             "--workers" => workers = value.parse()?,
             "--accounts" => accounts = value.parse()?,
             "--seed" => seed = value.parse()?,
+            "--database" => {
+                database = match value.as_str() {
+                    "sqlite" => Kind::Sqlite,
+                    "postgres" => Kind::Postgres,
+                    other => bail!("there is no database {other}: sqlite or postgres"),
+                }
+            }
             other => bail!("there is no flag {other}"),
         }
     }
-    println!("seed {seed}: {publishes} publishes, {workers} workers, {accounts} accounts");
+    println!("seed {seed}: {publishes} publishes, {workers} workers, {accounts} accounts, {database:?}");
     let begun = Instant::now();
     let verdict = run(Plan {
         seed,
         publishes,
         workers,
         accounts,
+        database,
         program: std::env::current_exe()?,
         longest: Duration::from_secs(300 + 4 * publishes as u64),
     })

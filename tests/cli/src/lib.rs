@@ -127,6 +127,8 @@ pub struct Stage {
     pub simulator: Simulator,
     /// Data, policy, media.
     pub folder: tempfile::TempDir,
+    /// The database of every command; None: in the data folder.
+    pub database: Option<String>,
     program: PathBuf,
 }
 
@@ -154,7 +156,7 @@ impl Stage {
             "settings": {"client-key": "simkey-desktop", "client-secret": "simsecret-desktop-0001", "kind": "desktop"},
         });
         std::fs::write(folder.path().join("app.json"), app.to_string())?;
-        Ok(Stage { simulator, folder, program: programs().await?.join("social-channel") })
+        Ok(Stage { simulator, folder, database: None, program: programs().await?.join("social-channel") })
     }
 
     /// With the provider and its app.
@@ -163,6 +165,16 @@ impl Stage {
     /// As [`Stage::empty`].
     pub async fn with_app() -> Result<Self> {
         let stage = Self::empty().await?;
+        stage.add_app().await?;
+        Ok(stage)
+    }
+
+    /// Adds the provider and its app.
+    ///
+    /// # Errors
+    /// When the program fails.
+    pub async fn add_app(&self) -> Result<()> {
+        let stage = self;
         let component = component("plugin_tiktok")?;
         stage.run([OsStr::new("providers"), "add".as_ref(), component.as_ref()]).await?.done();
         let file = stage.path("app.json");
@@ -170,7 +182,7 @@ impl Stage {
             .run([OsStr::new("apps"), "add".as_ref(), APP.as_ref(), "--json".as_ref(), file.as_ref()])
             .await?
             .done();
-        Ok(stage)
+        Ok(())
     }
 
     /// With the demo's account connected. Returns its channel's id, too.
@@ -209,6 +221,9 @@ impl Stage {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        if let Some(database) = &self.database {
+            command.env("SOCIAL_CHANNEL_DATABASE", database);
+        }
         command
     }
 

@@ -57,7 +57,7 @@ pub const CRATES: &[Crate] = &[
         folder: "host",
         root: "host/src/lib.rs",
         layers: &[
-            layer("vocabulary", &["address", "id", "lease", "lifetime", "tenant_id", "wake"]),
+            layer("vocabulary", &["address", "database", "id", "lease", "lifetime", "tenant_id", "wake"]),
             layer("vault", &["kv", "vault"]),
             layer("store", &["blob", "document", "draft", "room", "store"]),
             layer("app", &["app", "diagnosis", "media"]),

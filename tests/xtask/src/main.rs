@@ -20,6 +20,9 @@ mod wit;
 
 use anyhow::{Result, bail};
 
+/// Installs PostgreSQL, where it is missing.
+const POSTGRES: &str = "tests/postgres-server/install.sh";
+
 const HELP: &str = "\
 Developer commands of Social Channel
 
@@ -35,9 +38,10 @@ Usage: cargo xtask COMMAND
   sbom [FILE]   the bill of materials of what is shipped, as CycloneDX
   wit           copy the contract into each published crate that binds it
   install --prefix DIR  header, libraries, pkg-config, schemas, components, programs
-  chaos [--publishes N] [--seed N]  kill workers at random, break answers, and count the posts
+  chaos [--publishes N] [--seed N] [--database sqlite|postgres]  kill workers at random (and PostgreSQL), break answers,
+                and count the posts
   bench [--debug] [NAME]  measure, side by side with native code (release build, unless --debug); `service [COUNT...]`:
-                scheduled posts over HTTP
+                scheduled posts over HTTP; `store [JOBS]`: what the databases take for one job of many
 ";
 
 fn main() -> Result<()> {
@@ -52,6 +56,7 @@ fn main() -> Result<()> {
         "guests" => guests::build(),
         "chaos" => {
             guests::build()?;
+            run::script(POSTGRES)?;
             run::cargo(["run", "--bin", "chaos", "--"].into_iter().chain(rest.iter().map(String::as_str)))
         }
         "modules" => modules::run(rest),
@@ -64,6 +69,24 @@ fn main() -> Result<()> {
             run::run(command.arg("--pictures").args(rest))
         }
         "install" => install::run(rest),
+        "bench" if rest.first().is_some_and(|first| first == "store") => {
+            run::script(POSTGRES)?;
+            // The store is no public part of the library, so this is a test that only runs when it is asked for.
+            let mut command = std::process::Command::new(run::cargo_program());
+            command.args([
+                "test",
+                "--lib",
+                "--",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+                "store::measure",
+            ]);
+            if let Some(jobs) = rest.get(1) {
+                command.env("STORED_JOBS", jobs);
+            }
+            run::run(&mut command)
+        }
         "bench" => {
             guests::build()?;
             let debug = rest.first().is_some_and(|first| first == "--debug");

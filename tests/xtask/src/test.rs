@@ -7,8 +7,9 @@ use anyhow::Result;
 use crate::steps::Step;
 use crate::{examples, guests, run, rust, steps};
 
-const SUITES: [Step; 11] = [
+const SUITES: [Step; 12] = [
     ("rust", rust::test),
+    ("store", store),
     ("fuzz", || run::script("tests/fuzz/run.sh")),
     ("attack", || run::run(&mut Command::new(run::program("attack")))),
     ("examples", examples::rust),
@@ -29,6 +30,13 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
 fn build() -> Result<()> {
     guests::build()?;
     run::cargo(["build"])
+}
+
+/// What every store must do, on each database; and a chaos with one that is killed. Also a part of `rust`.
+fn store() -> Result<()> {
+    run::script(crate::POSTGRES)?;
+    run::cargo(["test", "--lib", "--", "store::"])?;
+    run::cargo(["test", "--test", "short"])
 }
 
 /// Unmodified third-party TikTok clients, with the simulator.

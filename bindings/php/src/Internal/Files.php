@@ -77,7 +77,10 @@ final class Files
     public static function served(#[\SensitiveParameter] array $config): ?string
     {
         $text = static fn (string $name): ?string => is_string($config[$name] ?? null) ? $config[$name] : null;
-        $file = $text('key_file') ?? ($text('data') === null ? $text('database') : null);
+        $database = preg_replace('~^sqlite:~', '', $text('database') ?? '');
+        // A database on a server has no folder.
+        $database = $database === '' || str_contains($database, '://') ? null : $database;
+        $file = $text('key_file') ?? ($text('data') === null ? $database : null);
         $folder = $file === null ? $text('data') : dirname($file);
         if ($folder === null) {
             return null;

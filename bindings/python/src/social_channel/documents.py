@@ -575,7 +575,9 @@ class HostConfig:
     process ends."""
 
     database: str | None = None
-    """The SQLite file, if it is not in `data`."""
+    """The database, if it is not in `data`: the path of a SQLite file, or
+    `postgres://USER:PASSWORD@HOST/DATABASE` for one that several machines share. With PostgreSQL `data` is
+    for uploads and caches, and the master key must be given."""
 
     dns_server: str | None = None
     """The name server for checks of domains, as `ADDRESS:PORT`; by default the system's."""
@@ -590,7 +592,7 @@ class HostConfig:
     key: str | None = None
     """The master key: 64 hexadecimal digits; several keys are separated by commas, and the first one encrypts.
     Without it and without `key_file`: the variable `SOCIAL_CHANNEL_MASTER_KEY`, otherwise the file
-    `master.key` beside the database, created with a new database."""
+    `master.key` beside the SQLite file, created with a new database."""
 
     key_file: str | None = None
     """A file that holds the master key; it must exist."""

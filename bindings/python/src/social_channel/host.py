@@ -142,7 +142,10 @@ class Host:
 
 def _served(config: Mapping[str, Any]) -> str | None:
     """Warns if a web server seems to serve the folder of the key."""
-    file = config.get("key_file") or (None if config.get("data") else config.get("database"))
+    database = str(config.get("database") or "").removeprefix("sqlite:")
+    # A database on a server has no folder.
+    database = "" if "://" in database else database
+    file = config.get("key_file") or ("" if config.get("data") else database)
     folder = (Path(file).parent if file else Path(config.get("data") or "/")).resolve()
     for above in (folder, *folder.parents):
         mark = next((name for name in ("index.php", ".htaccess") if (above / name).exists()), None)

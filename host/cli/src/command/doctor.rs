@@ -119,16 +119,19 @@ fn installation(place: &Place) -> Vec<Finding> {
 
 /// Findings that need the open host.
 async fn opened(place: &Place, host: &Host) -> Vec<Finding> {
-    let size = std::fs::metadata(place.database()).map(|facts| facts.len()).unwrap_or_default();
+    let database = place.database();
+    let size =
+        database.path().map(|path| std::fs::metadata(path).map(|facts| facts.len()).unwrap_or_default());
+    let size = size.map_or_else(String::new, |size| format!(" ({})", DecimalBytes(size)));
     let mut findings = vec![
-        found(
-            Severity::Ok,
-            "database",
-            format!("{} opens ({})", place.database().display(), DecimalBytes(size)),
-        ),
+        found(Severity::Ok, "database", format!("{database} opens{size}")),
         found(Severity::Ok, "master key", format!("{} fits the database", place.key())),
         cache(place),
     ];
+    findings.extend(host.doubts().iter().map(|doubt| Finding {
+        remedy: Some(doubt.remedy.to_owned()),
+        ..found(Severity::Warning, doubt.subject, doubt.message.as_str())
+    }));
     match host.apps().await {
         Ok(apps) => findings.push(clock(&apps)),
         Err(error) => findings.push(failed("apps", &error)),

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 
+use crate::store::Doubt;
+
 /// What a file system is to SQLite.
 #[derive(Debug, PartialEq, Eq)]
 enum Disk {
@@ -29,12 +31,16 @@ pub(super) fn refuse_what_loses_data(path: &Path) -> Result<()> {
     }
 }
 
-/// Why the database may not be safe where it lies, in one sentence.
-pub(crate) fn doubt(path: &Path) -> Option<String> {
+/// Why the database may not be safe where it lies.
+pub(crate) fn doubt(path: &Path) -> Option<Doubt> {
     match look_at(folder(path)) {
-        Disk::Fuse(name) => Some(format!(
-            "The database lies on {name}, where it depends on another program whether processes share memory and locks."
-        )),
+        Disk::Fuse(name) => Some(Doubt {
+            subject: "database",
+            message: format!(
+                "The database lies on {name}, where it depends on another program whether processes share memory and locks."
+            ),
+            remedy: "Put it on a local disk. If it must stay there, let only this machine open it, and try a stop without warning before relying on it.",
+        }),
         Disk::Good | Disk::Network(_) => None,
     }
 }
@@ -160,6 +166,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.sqlite");
         refuse_what_loses_data(&path).unwrap();
-        assert_eq!(doubt(&path), None);
+        assert!(doubt(&path).is_none());
     }
 }

@@ -1,0 +1,189 @@
+//! Failures of the database, as sentences with a remedy; and which of them are gone at the next try.
+
+use std::time::Duration;
+
+use social_channel_runtime::error::{Error, ErrorKind};
+use tokio::time::Instant;
+
+/// How long a call waits for a database that restarts. A worker's lease lasts longer, and a caller does not.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Tries after others came first. Each time one of them has gone on, so more are not needed in practice.
+const TRIES: u32 = 20;
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Why a row cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the row {row} of the table {table} is damaged: {cause}")]
+pub(super) struct Damaged {
+    pub(super) table: &'static str,
+    pub(super) row: String,
+    pub(super) cause: sqlx::Error,
+}
+
+/// What is worth another try of a whole transaction that was not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passing {
+    /// Others came first: a deadlock, a serialization failure, a constraint that they made hold.
+    Outrun,
+    /// The connection is gone, or the server starts or stops.
+    Away,
+}
+
+fn passing(error: &sqlx::Error) -> Option<Passing> {
+    match error {
+        sqlx::Error::Database(inner) => match inner.code().as_deref().unwrap_or_default() {
+            // Serialization failure, deadlock, lock timeout; foreign key and unique violations, which only arise where
+            // another transaction changed what this one had looked at.
+            "40001" | "40P01" | "55P03" | "23503" | "23505" => Some(Passing::Outrun),
+            // The server stops, crashed, or does not take connections yet; the connection sat in a transaction too long.
+            "57P01" | "57P02" | "57P03" | "25P03" => Some(Passing::Away),
+            code if code.starts_with("08") => Some(Passing::Away),
+            _ => None,
+        },
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => Some(Passing::Away),
+        _ => None,
+    }
+}
+
+/// Whether other connections from before now may be gone as well.
+pub(super) fn is_away(error: &sqlx::Error) -> bool {
+    passing(error) == Some(Passing::Away)
+}
+
+/// The tries of one transaction.
+pub(super) struct Tries {
+    since: Instant,
+    made: u32,
+}
+
+impl Tries {
+    pub(super) fn new() -> Self {
+        Tries { since: Instant::now(), made: 0 }
+    }
+
+    /// Whether to try again, after a pause. False: the failure is the result.
+    pub(super) async fn again(&mut self, error: &sqlx::Error) -> bool {
+        self.made += 1;
+        let goes_on = match passing(error) {
+            Some(Passing::Outrun) => self.made < TRIES,
+            Some(Passing::Away) => self.since.elapsed() < PATIENCE,
+            None => false,
+        };
+        if goes_on {
+            tracing::debug!(%error, tries = self.made, "a transaction is tried again");
+            tokio::time::sleep(self.pause()).await;
+        }
+        goes_on
+    }
+
+    /// Longer each time, and not the same for all, or they would meet again.
+    fn pause(&self) -> Duration {
+        let mut random = [0; 1];
+        // Without random numbers the pauses are equal, which costs another try.
+        let _ = getrandom::fill(&mut random);
+        let longest = Duration::from_millis(2).saturating_mul(1 << self.made.min(8)).min(LONGEST_PAUSE);
+        longest.mul_f64(0.5 + f64::from(random.first().copied().unwrap_or_default()) / 512.0)
+    }
+}
+
+/// What is said about a damaged row.
+fn damage(error: &sqlx::Error) -> Option<Error> {
+    let sqlx::Error::Decode(inner) = error else { return None };
+    let damaged = inner.downcast_ref::<Damaged>()?;
+    Some(
+        Error::new(ErrorKind::Internal, damaged.to_string()).with_remedy(
+            "restore the database's last backup, or delete this row; the others are not affected",
+        ),
+    )
+}
+
+/// Translates a database error to a sentence and a remedy.
+pub(super) fn failure(error: sqlx::Error) -> Error {
+    if let Some(damage) = damage(&error) {
+        return damage.with_source(error);
+    }
+    let (kind, message, remedy) = match &error {
+        sqlx::Error::Database(inner) => refusal(inner.code().as_deref().unwrap_or_default(), inner.message()),
+        sqlx::Error::Io(inner) => (
+            ErrorKind::Unavailable,
+            format!("the database cannot be reached: {inner}"),
+            "check that PostgreSQL runs, and the host and the port in the database's URL",
+        ),
+        sqlx::Error::PoolTimedOut => (
+            ErrorKind::Unavailable,
+            "the database gave no connection in time".to_owned(),
+            "check that PostgreSQL runs; if it does, raise `pool_size` in the database's URL",
+        ),
+        sqlx::Error::PoolClosed => {
+            (ErrorKind::Unavailable, "the database is closed".to_owned(), "open the host again")
+        }
+        sqlx::Error::Tls(inner) => (
+            ErrorKind::Misconfigured,
+            format!("the connection to the database cannot be encrypted: {inner}"),
+            "check the server's certificate, and `sslmode` and `sslrootcert` in the database's URL",
+        ),
+        other => {
+            (ErrorKind::Unavailable, format!("the database failed: {other}"), "see the log for the cause")
+        }
+    };
+    Error::new(kind, message).with_remedy(remedy).with_source(error)
+}
+
+/// By PostgreSQL's codes (postgresql.org/docs/current/errcodes-appendix.html).
+fn refusal(code: &str, message: &str) -> (ErrorKind, String, &'static str) {
+    match code {
+        "28P01" | "28000" => (
+            ErrorKind::Misconfigured,
+            format!("the database refused the login: {message}"),
+            "check user and password in the database's URL, and the server's pg_hba.conf",
+        ),
+        "3D000" => (
+            ErrorKind::Misconfigured,
+            format!("the database does not exist: {message}"),
+            "make it (`createdb`), or name another one in the database's URL",
+        ),
+        "42501" => (
+            ErrorKind::Misconfigured,
+            format!("the database's user may not do this: {message}"),
+            "let the user own the schema, or make the schema for it: CREATE SCHEMA social_channel AUTHORIZATION its_name",
+        ),
+        "25006" => (
+            ErrorKind::Unavailable,
+            "the database is read-only: it is a standby, or it was made read-only".to_owned(),
+            "name the primary in the database's URL, and see `default_transaction_read_only`",
+        ),
+        "53300" => (
+            ErrorKind::Unavailable,
+            "the database has no connection left".to_owned(),
+            "raise `max_connections` of the server, or lower `pool_size` in the database's URL",
+        ),
+        "53100" => (
+            ErrorKind::Unavailable,
+            "the disk of the database is full".to_owned(),
+            "free disk space there; only the last write failed, no stored data was lost",
+        ),
+        "57P01" | "57P02" | "57P03" => (
+            ErrorKind::Unavailable,
+            "the database is starting or stopping".to_owned(),
+            "try again in a moment; see PostgreSQL's log if it lasts",
+        ),
+        "57014" => (
+            ErrorKind::Unavailable,
+            "the database took too long for a statement".to_owned(),
+            "see the load of the server; the limit is options[statement_timeout] in the database's URL",
+        ),
+        "55P03" | "40001" | "40P01" => (
+            ErrorKind::Unavailable,
+            "the database is busy: other transactions hold what this one needs".to_owned(),
+            "try again; see pg_stat_activity for what runs long",
+        ),
+        "42P01" | "42703" | "42883" => (
+            ErrorKind::Unavailable,
+            format!("the database lacks something: {message}"),
+            "restore the last backup; changes of the tables by hand are not supported",
+        ),
+        _ => {
+            (ErrorKind::Unavailable, format!("the database refused: {message}"), "see the log for the cause")
+        }
+    }
+}

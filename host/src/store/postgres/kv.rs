@@ -1,0 +1,195 @@
+//! Values of providers: counters, registrations, nonces. The end of the server's machine may lose the most recent writes,
+//! because waiting for the disk would take longer than the counted call itself.
+
+use social_channel_runtime::StorageError;
+
+use super::*;
+use crate::kv::StoredValue;
+
+/// Values an app's provider may keep. A provider that needs more is using the store as a database.
+const VALUES_PER_APP: i64 = 10_000;
+/// Bytes of these values together, as they are stored: tokens and counters take kilobytes. Values of less than a
+/// 10,000th of it are not added up, so together it is at most twice this. Calls at the same moment may each be let in.
+const BYTES_PER_APP: i64 = 32 << 20;
+
+/// The result of a conditional write.
+enum Set {
+    Written(u64),
+    Conflict,
+    Full,
+}
+
+fn unavailable(error: Error) -> StorageError {
+    StorageError::Unavailable(error.message)
+}
+
+impl Postgres {
+    async fn value(&self, app: &str, key: &str) -> Result<Option<StoredValue>> {
+        let now = self.clock.now_ms();
+        let row = read!(self for app, db => {
+            sqlx::query(
+                "SELECT encode(key, 'escape') AS name, value, version, expires_at FROM provider_values
+                 WHERE app = $1 AND key = $2 AND (expires_at IS NULL OR expires_at > $3)",
+            )
+            .bind(text(app))
+            .bind(key.as_bytes())
+            .bind(now)
+            .fetch_optional(&mut *db)
+            .await
+        })?;
+        row::one("provider_values", row, |row| {
+            Ok(StoredValue {
+                value: row.try_get("value")?,
+                version: row.try_get::<i64, _>("version")?.cast_unsigned(),
+                expires_at: row.try_get("expires_at")?,
+            })
+        })
+    }
+
+    async fn set_value(
+        &self,
+        app: &str,
+        key: &str,
+        value: &[u8],
+        if_version: Option<u64>,
+        expires_at: Option<i64>,
+    ) -> Result<Set> {
+        let now = self.clock.now_ms();
+        write_relaxed!(self for app, db => {
+            // Locked, so that the version that is compared is the one that is replaced.
+            let current: Option<i64> = sqlx::query_scalar(
+                "SELECT version FROM provider_values
+                 WHERE app = $1 AND key = $2 AND (expires_at IS NULL OR expires_at > $3) FOR UPDATE",
+            )
+            .bind(text(app))
+            .bind(key.as_bytes())
+            .bind(now)
+            .fetch_optional(&mut *db)
+            .await?;
+            if if_version.is_some_and(|wanted| wanted != current.unwrap_or(0).cast_unsigned()) {
+                return Ok(Set::Conflict);
+            }
+            if current.is_none() {
+                sqlx::query("DELETE FROM provider_values WHERE app = $1 AND expires_at <= $2")
+                    .bind(text(app))
+                    .bind(now)
+                    .execute(&mut *db)
+                    .await?;
+                let count: i64 = sqlx::query_scalar("SELECT count(*) FROM provider_values WHERE app = $1")
+                    .bind(text(app))
+                    .fetch_one(&mut *db)
+                    .await?;
+                if count >= VALUES_PER_APP {
+                    return Ok(Set::Full);
+                }
+            }
+            // Small values are bounded by their number alone, so counters and ledgers pay nothing for this.
+            let size = i64::try_from(value.len()).unwrap_or(i64::MAX);
+            if size > BYTES_PER_APP / VALUES_PER_APP {
+                // The sum comes from an index alone.
+                let others: i64 = sqlx::query_scalar(
+                    "SELECT (coalesce(sum(length(value)), 0) - coalesce((SELECT length(value) FROM provider_values
+                     WHERE app = $1 AND key = $2), 0))::bigint FROM provider_values WHERE app = $1",
+                )
+                .bind(text(app))
+                .bind(key.as_bytes())
+                .fetch_one(&mut *db)
+                .await?;
+                if others.saturating_add(size) > BYTES_PER_APP {
+                    return Ok(Set::Full);
+                }
+            }
+            // The number is drawn once the row is ours, so that it is greater than the one that it replaces.
+            let version: Option<i64> = sqlx::query_scalar(
+                "INSERT INTO provider_values AS v (app, key, value, version, expires_at)
+                 VALUES ($1, $2, $3, nextval('provider_values_version'), $4)
+                 ON CONFLICT (app, key) DO UPDATE SET value = excluded.value,
+                 version = nextval('provider_values_version'), expires_at = excluded.expires_at
+                 WHERE $5::bigint IS NULL OR v.version = $5 RETURNING version",
+            )
+            .bind(text(app))
+            .bind(key.as_bytes())
+            .bind(value)
+            .bind(expires_at)
+            .bind(if_version.map(u64::cast_signed))
+            .fetch_optional(&mut *db)
+            .await?;
+            // None: another call came first.
+            Ok(version.map_or(Set::Conflict, |version| Set::Written(version.cast_unsigned())))
+        })
+    }
+
+    async fn delete_value(&self, app: &str, key: &str) -> Result<()> {
+        write_relaxed!(self for app, db => {
+            sqlx::query("DELETE FROM provider_values WHERE app = $1 AND key = $2")
+                .bind(text(app))
+                .bind(key.as_bytes())
+                .execute(&mut *db)
+                .await
+                .map(drop)
+        })
+    }
+
+    async fn value_keys(
+        &self,
+        app: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>> {
+        let now = self.clock.now_ms();
+        let rows = read!(self for app, db => {
+            sqlx::query(
+                "SELECT key FROM provider_values
+                 WHERE app = $1 AND substr(key, 1, length($2)) = $2 AND key > $3 AND key >= $2
+                 AND (expires_at IS NULL OR expires_at > $4) ORDER BY key LIMIT $5",
+            )
+            .bind(text(app))
+            .bind(prefix.as_bytes())
+            .bind(after.unwrap_or("").as_bytes())
+            .bind(now)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *db)
+            .await
+        })?;
+        Ok(row::all("provider_values", &rows, |row| {
+            String::from_utf8(row.try_get("key")?).map_err(|error| row::malformed("key", error))
+        }))
+    }
+}
+
+#[async_trait]
+impl KeyValueStore for Postgres {
+    async fn get(&self, app: &str, key: &str) -> Result<Option<StoredValue>, StorageError> {
+        self.value(app, key).await.map_err(unavailable)
+    }
+
+    async fn set(
+        &self,
+        app: &str,
+        key: &str,
+        value: &[u8],
+        if_version: Option<u64>,
+        expires_at: Option<i64>,
+    ) -> Result<u64, StorageError> {
+        match self.set_value(app, key, value, if_version, expires_at).await.map_err(unavailable)? {
+            Set::Written(version) => Ok(version),
+            Set::Conflict => Err(StorageError::Conflict),
+            Set::Full => Err(StorageError::LimitExceeded),
+        }
+    }
+
+    async fn delete(&self, app: &str, key: &str) -> Result<(), StorageError> {
+        self.delete_value(app, key).await.map_err(unavailable)
+    }
+
+    async fn list_keys(
+        &self,
+        app: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>, StorageError> {
+        self.value_keys(app, prefix, after, limit).await.map_err(unavailable)
+    }
+}

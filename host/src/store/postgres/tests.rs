@@ -1,0 +1,401 @@
+//! What only PostgreSQL's store has: the plan of its queries, its sentences, and what others do to its tables.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use postgres_server::Server;
+use social_channel_runtime::clock::{MovedClock, SystemClock};
+
+use super::*;
+use crate::store::conformance::{LONG, Opened, tenant, update};
+
+/// One server for all cases. It ends with this process.
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(&[]).unwrap());
+
+/// A URL for tables of one case, which no other uses.
+fn fresh_url() -> SecretText {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    SecretText::new(SERVER.url_in(&format!("case_{}", NEXT.fetch_add(1, Ordering::Relaxed))))
+}
+
+async fn open(url: &SecretText) -> Result<Postgres> {
+    Postgres::open(url, Arc::new(SystemClock), Wake::default()).await
+}
+
+/// A database and its own type, for what only SQL shows.
+async fn opened() -> (Opened, Arc<Postgres>) {
+    let (url, clock) = (fresh_url(), Arc::new(MovedClock::default()));
+    let one = Arc::new(Postgres::open(&url, clock.clone(), Wake::default()).await.unwrap());
+    let other = Arc::new(Postgres::open(&url, clock.clone(), Wake::default()).await.unwrap());
+    (Opened { one: one.clone(), other, clock, _keep: Box::new(()) }, one)
+}
+
+/// A fresh schema, opened as two processes would open it.
+pub(crate) async fn for_conformance() -> Opened {
+    opened().await.0
+}
+
+/// Runs SQL by hand.
+async fn run(store: &Postgres, sql: &str) {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&store.pool).await.unwrap();
+}
+
+// ---- opening --------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn what_cannot_be_opened_says_what_to_do_and_never_the_password() {
+    let good = fresh_url();
+    let password = url::Url::parse(good.expose()).unwrap().password().unwrap().to_owned();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (url, kind, said) in [
+        (good.expose().replace(&password, "hidden"), ErrorKind::Misconfigured, "refused the login"),
+        (good.expose().replace("/postgres?", "/nosuch?"), ErrorKind::Misconfigured, "does not exist"),
+        (format!("postgres://me:hidden@127.0.0.1:{nobody}/d"), ErrorKind::Unavailable, "cannot be reached"),
+        (format!("{}&sslmode=require", good.expose()), ErrorKind::Misconfigured, "encrypted"),
+    ] {
+        let Err(error) = open(&SecretText::new(url)).await else { panic!("{said}: it was opened") };
+        let text = format!("{error:?}");
+        assert!(error.message.contains(said), "{text}");
+        assert_eq!(error.kind, kind, "{text}");
+        assert!(error.remedy.is_some(), "{text}");
+        assert!(!text.contains("hidden") && !text.contains(&password), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn processes_that_start_at_once_make_the_schema_once() {
+    let url = fresh_url();
+    let opening: Vec<_> = (0..6).map(|_| open(&url)).collect();
+    for opened in futures::future::join_all(opening).await {
+        opened.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_newer_or_damaged_is_refused() {
+    let url = fresh_url();
+    let store = open(&url).await.unwrap();
+    run(&store, "ALTER TABLE accounts RENAME COLUMN fence TO elsewhere").await;
+    let Err(error) = open(&url).await else { panic!("it lacks a column") };
+    assert!(error.message.contains("it lacks accounts.fence"), "{error:?}");
+    run(&store, "INSERT INTO schema_version (version, columns) VALUES (99, '{}')").await;
+    let Err(error) = open(&url).await else { panic!("it is newer") };
+    assert!(error.message.contains("version 99") && error.remedy.unwrap().contains("newer program"));
+}
+
+#[tokio::test]
+async fn settings_that_lose_what_was_promised_are_named() {
+    let url = fresh_url();
+    assert!(open(&url).await.unwrap().doubts().await.unwrap().is_empty());
+    let weak = SecretText::new(format!("{}&options[synchronous_commit]=off", url.expose()));
+    let doubts = open(&weak).await.unwrap().doubts().await.unwrap();
+    assert_eq!(doubts.len(), 1, "{doubts:?}");
+    assert!(doubts[0].message.contains("synchronous_commit"), "{doubts:?}");
+    let weak = Server::start(&["fsync=off", "full_page_writes=off"]).unwrap();
+    let doubts = open(&SecretText::new(weak.url())).await.unwrap().doubts().await.unwrap();
+    assert_eq!(doubts.len(), 2, "{doubts:?}");
+}
+
+#[tokio::test]
+async fn tables_lie_in_a_schema_of_their_own_beside_others_of_the_same_names() {
+    let server = Server::start(&[]).unwrap();
+    server.run("CREATE TABLE public.jobs (id integer); CREATE TABLE public.accounts (id integer)").unwrap();
+    let store = open(&SecretText::new(server.url())).await.unwrap();
+    store.set_meta("key", b"value").await.unwrap();
+    assert_eq!(server.run("SELECT count(*) FROM social_channel.meta").unwrap(), "1");
+    // Also for a user that may do nothing but use its schema.
+    server.run("CREATE ROLE shop LOGIN PASSWORD 'shop'; CREATE SCHEMA shop AUTHORIZATION shop; REVOKE ALL ON SCHEMA public FROM PUBLIC").unwrap();
+    let url = server.url();
+    let at = url.split_once('@').unwrap().1;
+    let own = format!("postgres://shop:shop@{at}?options[search_path]=shop");
+    open(&SecretText::new(own)).await.unwrap();
+    let Err(error) =
+        open(&SecretText::new(format!("postgres://shop:shop@{at}?options[search_path]=other"))).await
+    else {
+        panic!("it may not make a schema")
+    };
+    assert!(error.remedy.as_ref().unwrap().contains("CREATE SCHEMA"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_read_only_database_is_refused_or_says_so_at_the_first_write() {
+    let url = fresh_url();
+    drop(open(&url).await.unwrap());
+    let read_only = SecretText::new(format!("{}&options[default_transaction_read_only]=on", url.expose()));
+    let store = open(&read_only).await.unwrap();
+    let error = store.set_meta("key", b"value").await.unwrap_err();
+    assert!(error.message.contains("read-only"), "{error:?}");
+    assert_eq!(store.accounts(tenant()).await.unwrap().len(), 0);
+}
+
+// ---- cut connections ------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn calls_outlive_a_restart_of_the_server_and_cut_connections() {
+    let server = Server::start(&[]).unwrap();
+    let store = open(&SecretText::new(server.url())).await.unwrap();
+    for round in 0..3_u8 {
+        // Several connections, all of which are cut.
+        let many: Vec<_> =
+            (0..6).map(|number| store.set_meta(if number == 0 { "key" } else { "other" }, b"x")).collect();
+        assert!(futures::future::join_all(many).await.iter().all(Result::is_ok));
+        match round {
+            0 => drop(server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'social-channel'").unwrap()),
+            1 => {
+                server.kill().unwrap();
+                server.start_again().unwrap();
+            }
+            _ => {
+                server.stop().unwrap();
+                server.start_again().unwrap();
+            }
+        }
+        store.set_meta("key", &[round]).await.unwrap();
+        assert_eq!(store.meta_or_insert("key", b"").await.unwrap(), [round]);
+    }
+    server.kill().unwrap();
+    let error = store.set_meta("key", b"nobody").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn others_are_woken_when_a_job_is_stored() {
+    let url = fresh_url();
+    let (wake, clock) = (Wake::default(), Arc::new(MovedClock::default()));
+    let hearing = Arc::new(Postgres::open(&url, clock.clone(), wake.clone()).await.unwrap());
+    let telling = Arc::new(Postgres::open(&url, clock.clone(), Wake::default()).await.unwrap());
+    let db = Opened { one: telling.clone(), other: hearing, clock, _keep: Box::new(()) };
+    db.with_app().await;
+    // Until it listens there is nobody to tell.
+    loop {
+        let listens: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE state = 'idle' AND query LIKE 'LISTEN%'
+             AND query LIKE '%' || current_schema() || '%' AND pid NOT IN (SELECT pg_backend_pid()))",
+        )
+        .fetch_one(&telling.pool)
+        .await
+        .unwrap();
+        if listens {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for number in 0.. {
+        let woken = wake.woken();
+        db.store_job(db.job(&format!("job_{number}"), "ch")).await;
+        if tokio::time::timeout(Duration::from_secs(2), woken).await.is_ok() {
+            break;
+        }
+        assert!(number < 10, "nothing is heard");
+    }
+}
+
+// ---- which job is next ----------------------------------------------------------------------------
+
+/// Jobs, all of them due, in many channels of some tenants.
+async fn flood(store: &Postgres, jobs: i64, now: i64) {
+    let insert = format!(
+        "INSERT INTO jobs (id, tenant, app, channel, digest, request, request_hash, priority, once, interrupted, once_begun,
+         status, phase, bytes_sent, bytes_total, wake_at, attempts, deadline_at, cancel_requested, created_at, updated_at)
+         SELECT 'job_' || n, 'tenant_' || n % 20, 'app', 'ch_' || n % 700, 'd', 'x', 'h', n % 3, false, false, false,
+         'active', 'waiting', 0, 1, {now} - n, 0, {now} + 1000000, false, {now}, {now} FROM generate_series(1, {jobs}) n"
+    );
+    run(store, &insert).await;
+}
+
+#[tokio::test]
+async fn the_choice_reads_entries_of_indexes_and_never_all_jobs() {
+    let (db, store) = opened().await;
+    db.with_app().await;
+    const PRIORITY: i64 = 60_000;
+    let now = db.now();
+    let without = vec!["other".to_owned()];
+    let explained = async |sql: &str, second: Option<&str>| -> Vec<String> {
+        let explain = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, BUFFERS) {sql}");
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(explain)).bind(now);
+        let query = match second {
+            Some(second) => query.bind(second).bind(PRIORITY),
+            None => query.bind(&without).bind(32_i64),
+        };
+        query.fetch_all(&store.pool).await.unwrap()
+    };
+    let pages = |plan: &[String]| -> u64 {
+        let line = plan.iter().find(|line| line.contains("Buffers:")).unwrap();
+        let of = |name: &str| {
+            let (_, rest) = line.split_once(name)?;
+            rest.split(|it: char| !it.is_ascii_digit()).next()?.parse::<u64>().ok()
+        };
+        of("hit=").unwrap_or_default() + of("read=").unwrap_or_default()
+    };
+    let mut read = Vec::new();
+    // Until the server has looked at a table that was just filled, it may read all jobs of a channel, but never all jobs.
+    for (jobs, analyzed) in [(50_000, false), (500, true), (50_000, true)] {
+        run(&store, "TRUNCATE jobs, channel_queue, tenant_queue, tenant_counts, channel_fairness CASCADE")
+            .await;
+        flood(&store, jobs, now).await;
+        for table in ["jobs", "channel_queue", "tenant_queue", "channel_fairness"] {
+            run(&store, &format!("VACUUM {} {table}", if analyzed { "ANALYZE" } else { "" })).await;
+        }
+        let tenants = explained(queue::NEXT_TENANTS, None).await;
+        let chosen = explained(queue::NEXT_JOBS, Some("tenant_7")).await;
+        for plan in [&tenants, &chosen] {
+            let scans = ["Seq Scan on jobs", "Seq Scan on channel_queue"];
+            let scans = plan.iter().filter(|step| scans.iter().any(|scan| step.contains(scan)));
+            assert_eq!(scans.count(), 0, "{plan:#?}");
+        }
+        if analyzed {
+            read.push((pages(&tenants), pages(&chosen)));
+        }
+    }
+    let [few, many] = read.as_slice() else { panic!("{read:?}") };
+    assert!(many.0 <= few.0 * 2 && many.1 <= few.1 * 2, "pages that were read: {read:?}");
+}
+
+/// The queues, and what they should be.
+async fn damaged(store: &Postgres) -> (usize, usize, usize) {
+    let count = async |sql: &'static str| sqlx::query(sql).fetch_all(&store.pool).await.unwrap().len();
+    (
+        count(queue::DAMAGED_CHANNELS).await,
+        count(queue::DAMAGED_TENANTS).await,
+        count(queue::DAMAGED_COUNTS).await,
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_queues_agree_with_the_jobs_whatever_many_do_to_them_at_once() {
+    let (db, store) = opened().await;
+    db.with_app().await;
+    let db = Arc::new(db);
+    let mut actors = tokio::task::JoinSet::new();
+    for actor in 0..6_u64 {
+        let db = db.clone();
+        actors.spawn(async move {
+            let mut seed = 7 + actor;
+            let mut next = move |below: u64| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (seed >> 33) % below
+            };
+            let signed = |number: u64| i64::try_from(number).unwrap();
+            let store = if actor % 2 == 0 { db.one.clone() } else { db.other.clone() };
+            let mut held = Vec::new();
+            for step in 0..150 {
+                // Few jobs and channels, so that they meet.
+                let id = format!("job_{}", next(40));
+                match next(8) {
+                    0..=2 => {
+                        let row = JobRow {
+                            priority: i32::try_from(next(3)).unwrap(),
+                            wake_at: (next(8) > 0).then(|| db.now() + signed(next(50)) - 20),
+                            ..db.job(&format!("job_{actor}_{step}"), &format!("ch_{}", next(4)))
+                        };
+                        store.insert_job(tenant(), &row, &JobMedia::default(), i64::MAX).await.unwrap();
+                    }
+                    3 | 4 => {
+                        let ask = AskForJob { now: db.now(), length: LONG, only: None, without: &[] };
+                        held.extend(store.acquire_job(&ask).await.unwrap());
+                    }
+                    5 if !held.is_empty() => {
+                        let (_, row, lease): (TenantId, JobRow, Lease) = held.remove(0);
+                        let ends = next(2) == 0;
+                        let step = JobUpdate {
+                            status: if ends { JobStatus::Published } else { JobStatus::Active },
+                            wake_at: (!ends).then(|| db.now() + signed(next(9))),
+                            ..update(&row)
+                        };
+                        store.store_step(&row.id, &lease, &step, db.now()).await.unwrap();
+                    }
+                    6 => {
+                        let ids = store.open_jobs(tenant(), &format!("ch_{}", next(4))).await.unwrap();
+                        if let Some(id) = ids.first() {
+                            store.request_cancel(tenant(), id, None, db.now()).await.unwrap();
+                        }
+                    }
+                    7 => drop(store.prune_jobs(db.now() - signed(next(100)), i64::MAX).await.unwrap()),
+                    _ => drop(store.wake_job(tenant(), &id, None, db.now()).await.unwrap()),
+                }
+            }
+        });
+    }
+    actors.join_all().await;
+    assert_eq!(damaged(&store).await, (0, 0, 0));
+    let held: i64 = sqlx::query_scalar(
+        "SELECT coalesce(max(held), 0) FROM (SELECT count(*) AS held FROM jobs WHERE lease_owner IS NOT NULL
+         GROUP BY tenant, channel) h",
+    )
+    .fetch_one(&store.pool)
+    .await
+    .unwrap();
+    assert!(held <= 1, "jobs of one channel are held at once");
+    // Nothing that is due is forgotten.
+    run(&store, "UPDATE jobs SET lease_owner = NULL").await;
+    let due: i64 = sqlx::query_scalar("SELECT count(DISTINCT channel) FROM jobs WHERE wake_at <= now_ms()")
+        .fetch_one(&store.pool)
+        .await
+        .unwrap();
+    for _ in 0..due {
+        assert!(db.acquire(&db.other, LONG).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn damaged_queues_are_made_again_from_the_jobs() {
+    let (db, store) = opened().await;
+    db.with_app().await;
+    for number in 0..3 {
+        db.store_job(db.job(&format!("job_{number}"), &format!("ch_{number}"))).await;
+    }
+    for damage in [
+        "DELETE FROM channel_queue WHERE channel = 'ch_1'",
+        "UPDATE channel_queue SET due_at = 9223372036854775807",
+        "UPDATE tenant_queue SET due_at = NULL; UPDATE tenant_counts SET open = 17",
+        "DELETE FROM tenant_queue; DELETE FROM tenant_counts",
+    ] {
+        run(&store, damage).await;
+        assert_ne!(damaged(&store).await, (0, 0, 0), "{damage}");
+        store.mend_queues().await.unwrap();
+        assert_eq!(damaged(&store).await, (0, 0, 0), "{damage}");
+    }
+    store.mend_queues().await.unwrap();
+    assert!(db.acquire(&db.one, LONG).await.is_some());
+}
+
+// ---- rows -----------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_damaged_row_is_named_and_stands_in_nobodys_way() {
+    let (db, store) = opened().await;
+    db.with_app().await;
+    for id in ["bad", "good"] {
+        db.store_job(db.job(id, id)).await;
+        db.clock.advance(Duration::from_millis(5));
+    }
+    run(&store, "UPDATE jobs SET status = 'no word of it' WHERE id = 'bad'").await;
+    let error = store.job(tenant(), "bad").await.unwrap_err();
+    assert!(error.message.contains("row bad of the table jobs is damaged"), "{error:?}");
+    assert_eq!(store.jobs(tenant(), &JobFilter { limit: 9, ..JobFilter::default() }).await.unwrap().len(), 1);
+    let (taken, _) = db.acquire(&db.one, LONG).await.unwrap();
+    assert_eq!(taken.id, "good");
+    assert!(db.acquire(&db.one, LONG).await.is_none(), "it is looked at again later");
+}
+
+#[tokio::test]
+async fn texts_may_hold_what_postgresql_cannot() {
+    let (db, store) = opened().await;
+    db.with_app().await;
+    let account = NewAccount { display_name: "a\0b".to_owned(), ..db.account("ch", "4\x002") };
+    for _ in 0..2 {
+        let channel = store.connect_account(tenant(), &account, &|_| Ok(Sealed(vec![1]))).await.unwrap();
+        assert_eq!(channel, "ch");
+    }
+    let row = store.account(tenant(), "ch").await.unwrap().unwrap();
+    assert_eq!(row.display_name, "a\u{FFFD}b");
+    assert!(store.job(tenant(), "no\0such").await.unwrap().is_none());
+    for key in ["k", "k\0", "k\0x"] {
+        store.set("app", key, key.as_bytes(), Some(0), None).await.unwrap();
+    }
+    assert_eq!(store.list_keys("app", "k\0", None, 9).await.unwrap(), ["k\0", "k\0x"]);
+    assert_eq!(store.get("app", "k\0").await.unwrap().unwrap().value, b"k\0");
+    let sealed: Vec<String> = db.sealed_values().await.into_iter().map(|it| it.row).collect();
+    assert!(sealed.contains(&"app/k\0x".to_owned()), "{sealed:?}");
+}
