@@ -346,7 +346,7 @@ impl AccountStore for Postgres {
         channel: &str,
         length: Duration,
     ) -> Result<Option<Lease>> {
-        write!(self for tenant.as_str(), db => {
+        write_one!(self for tenant.as_str(), db => {
             let fence: Option<i64> = sqlx::query_scalar(
                 "UPDATE accounts SET lease_owner = $1, lease_until = now_ms() + $2, fence = fence + 1
                  WHERE tenant = $3 AND channel = $4 AND (lease_owner IS NULL OR lease_until <= now_ms())
@@ -363,7 +363,7 @@ impl AccountStore for Postgres {
     }
 
     async fn release_account(&self, tenant: &TenantId, channel: &str, lease: &Lease) -> Result<()> {
-        write!(self for tenant.as_str(), db => {
+        write_one!(self for tenant.as_str(), db => {
             sqlx::query(
                 "UPDATE accounts SET lease_owner = NULL, lease_until = 0
                  WHERE tenant = $1 AND channel = $2 AND fence = $3",

@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 use super::events::meeting;
 use super::*;
 
-fn job_row(row: &PgRow) -> sqlx::Result<JobRow> {
+pub(super) fn job_row(row: &PgRow) -> sqlx::Result<JobRow> {
     Ok(JobRow {
         id: row.try_get("id")?,
         app: row.try_get("app")?,
@@ -196,18 +196,6 @@ impl JobStore for Postgres {
                     return Ok(Found::Row(row));
                 }
             }
-            // Jobs that are stored at this moment are not counted yet: the bound is far from what hurts.
-            if most_open < i64::MAX {
-                let open: i64 = sqlx::query_scalar(
-                    "SELECT coalesce(sum(open), 0)::bigint FROM tenant_counts WHERE tenant = $1",
-                )
-                .bind(tenant.as_str())
-                .fetch_one(&mut *db)
-                .await?;
-                if open >= most_open {
-                    return Ok(Found::Full);
-                }
-            }
             // Before anything is written. Nobody deletes them until this is committed.
             for upload in &media.uploads {
                 let kept = sqlx::query("SELECT 1 FROM uploads WHERE tenant = $1 AND id = $2 FOR KEY SHARE")
@@ -219,13 +207,15 @@ impl JobStore for Postgres {
                     return Ok(Found::Gone(upload.clone()));
                 }
             }
+            // Jobs that are stored at this moment are not counted yet: the bound is far from what hurts.
             let stored = sqlx::query(
                 "INSERT INTO jobs (id, tenant, app, channel, digest, request, request_hash, idempotency_key,
                      retry_of, submitted_by, consent, priority, publish_at, state, once, interrupted, once_begun, status, phase,
                      bytes_sent, bytes_total, wake_at, attempts, deadline_at, cancel_requested, quotas, asked_at,
                      created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, NULL, false, false, false, $14, $15, 0,
-                 $16, $17, 0, $18, false, $19, $20, $21, $22)
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, NULL, false, false, false, $14, $15, 0,
+                 $16, $17, 0, $18, false, $19, $20, $21, $22
+                 WHERE (SELECT coalesce(sum(open), 0) FROM tenant_counts WHERE tenant = $2) < $23
                  ON CONFLICT (tenant, idempotency_key) DO NOTHING",
             )
             .bind(&job.id)
@@ -250,12 +240,13 @@ impl JobStore for Postgres {
             .bind(job.asked_at)
             .bind(job.created_at)
             .bind(job.updated_at)
+            .bind(most_open)
             .execute(&mut *db)
             .await?;
             if stored.rows_affected() == 0 {
-                // Another call with this key came first.
+                // Another call with this key came first, or there are as many as there may be.
                 let first = job_of_key(&mut *db, tenant, job.idempotency_key.as_deref()).await?;
-                return first.map(Found::Row).ok_or(sqlx::Error::RowNotFound);
+                return Ok(first.map_or(Found::Full, Found::Row));
             }
             for upload in &media.uploads {
                 sqlx::query("INSERT INTO upload_jobs (upload, job) VALUES ($1, $2) ON CONFLICT DO NOTHING")
@@ -382,7 +373,7 @@ impl JobStore for Postgres {
     }
 
     async fn extend_job(&self, id: &str, lease: &Lease, length: Duration) -> Result<Option<JobSignals>> {
-        write!(self, db => {
+        write_one!(self for "", db => {
             let row = sqlx::query(concat!(
                 "UPDATE jobs SET lease_until = now_ms() + $1
                  WHERE id = $2 AND fence = $3 AND lease_owner IS NOT NULL RETURNING ",
@@ -529,7 +520,7 @@ impl JobStore for Postgres {
     }
 
     async fn put_off_job(&self, id: &str, lease: &Lease, until: i64) -> Result<()> {
-        write!(self, db => {
+        write_one!(self for "", db => {
             sqlx::query(
                 "UPDATE jobs SET wake_at = greatest(wake_at, $1), lease_owner = NULL
                  WHERE id = $2 AND fence = $3 AND lease_owner IS NOT NULL",
@@ -782,19 +773,5 @@ impl JobStore for Postgres {
 
     async fn mend_queues(&self) -> Result<()> {
         self.queues_from_jobs().await
-    }
-}
-
-impl Postgres {
-    /// A job that was just taken, and whose it is. None: it was lost again. `Internal` for a damaged row.
-    pub(super) async fn held_job(&self, id: &str, lease: &Lease) -> Result<Option<(TenantId, JobRow)>> {
-        let row = read!(self for "", db => {
-            sqlx::query(select!("WHERE j.id = $1 AND j.fence = $2 AND j.lease_owner IS NOT NULL"))
-                .bind(id)
-                .bind(lease.fence)
-                .fetch_optional(&mut *db)
-                .await
-        })?;
-        row::one("jobs", row, |row| Ok((row::parsed::<TenantId>(row, "tenant")?, job_row(row)?)))
     }
 }

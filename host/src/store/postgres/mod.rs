@@ -90,6 +90,14 @@ macro_rules! read {
     }};
 }
 
+/// Runs one statement that is a transaction by itself, and does no harm if it is run twice: where its answer is lost it is
+/// run again. For those that are run most, because a transaction's beginning and end cost as much as the statement.
+macro_rules! write_one {
+    ($store:ident for $line:expr, $db:ident => $work:block) => {
+        read!($store for $line, $db => $work)
+    };
+}
+
 mod accounts;
 mod apps;
 mod bell;
@@ -386,7 +394,7 @@ impl MetaStore for Postgres {
     }
 
     async fn set_meta(&self, key: &str, value: &[u8]) -> Result<()> {
-        write!(self, db => {
+        write_one!(self for "", db => {
             sqlx::query(
                 "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             )

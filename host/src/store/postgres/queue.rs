@@ -3,6 +3,7 @@
 //! The tables `tenant_queue` and `channel_queue` follow the jobs by triggers, so that the choice reads a few entries of
 //! an index, however many jobs are due. The search locks nothing; the function `take_job` decides.
 
+use super::jobs::job_row;
 use super::*;
 
 /// Tenants looked at in one search, because other workers may take the jobs of the first ones meanwhile.
@@ -172,27 +173,32 @@ impl Postgres {
     async fn take(&self, ask: &AskForJob<'_>, id: &str) -> Result<Option<(TenantId, JobRow, Lease)>> {
         // Not the time that was asked for: a round of all that is due keeps that to its end.
         let turn = self.clock.now_ms().max(ask.now);
-        let fence: Option<i64> = write!(self, db => {
-            sqlx::query_scalar("SELECT take_job($1, $2, $3, $4, $5)")
-                .bind(id)
-                .bind(ask.now)
-                .bind(&self.owner)
-                .bind(millis(ask.length))
-                .bind(turn)
-                .fetch_one(&mut *db)
-                .await
+        // Run again after a lost answer, it takes nothing: then the lease that nobody knows of ends by itself.
+        let row = write_one!(self for "", db => {
+            sqlx::query(
+                "SELECT j.*, ARRAY(SELECT r.reference FROM job_references r WHERE r.job = j.id) AS refs
+                 FROM take_job($1, $2, $3, $4, $5) j",
+            )
+            .bind(id)
+            .bind(ask.now)
+            .bind(&self.owner)
+            .bind(millis(ask.length))
+            .bind(turn)
+            .fetch_optional(&mut *db)
+            .await
         })?;
-        let Some(fence) = fence else { return Ok(None) };
-        let lease = Lease { fence };
-        match self.held_job(id, &lease).await {
-            Ok(held) => Ok(held.map(|(tenant, job)| (tenant, job, lease))),
-            Err(error) if error.kind == ErrorKind::Internal => {
+        let Some(row) = row else { return Ok(None) };
+        let lease = Lease { fence: row.try_get("fence").map_err(failure)? };
+        let held =
+            row::read("jobs", &row, |row| Ok((row::parsed::<TenantId>(row, "tenant")?, job_row(row)?)));
+        match held {
+            Ok((tenant, job)) => Ok(Some((tenant, job, lease))),
+            Err(error) => {
+                row::skip(&error);
                 // Not in the way of the others, and looked at again after the time of a lease.
-                tracing::error!(%error, "a stored row is left out");
                 self.put_off_job(id, &lease, ask.now.saturating_add(millis(ask.length))).await?;
                 Ok(None)
             }
-            Err(error) => Err(error),
         }
     }
 

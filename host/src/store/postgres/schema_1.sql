@@ -334,7 +334,7 @@ CREATE TABLE tenant_counts (
 
 -- Makes the entry of a channel and weight agree with its jobs, and the tenant due no later than that.
 CREATE FUNCTION requeue(of_tenant text, of_channel text, of_weight integer) RETURNS void
-  LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+  LANGUAGE plpgsql AS $$
 DECLARE
   known bigint;
   first_due bigint;
@@ -386,7 +386,7 @@ CREATE FUNCTION part_of(job text) RETURNS integer LANGUAGE sql IMMUTABLE
   AS $$ SELECT ('x' || substr(md5(job), 1, 1))::bit(4)::integer $$;
 
 CREATE FUNCTION count_job(of_tenant text, job text, opened integer, added integer) RETURNS void
-  LANGUAGE sql SET search_path FROM CURRENT AS $$
+  LANGUAGE sql AS $$
   INSERT INTO tenant_counts AS c (tenant, part, open, kept) VALUES (of_tenant, part_of(job), opened, added)
     ON CONFLICT (tenant, part) DO UPDATE SET open = c.open + excluded.open, kept = c.kept + excluded.kept
 $$;
@@ -435,25 +435,26 @@ END
 $$;
 CREATE TRIGGER job_deleted AFTER DELETE ON jobs FOR EACH ROW EXECUTE FUNCTION job_deleted();
 
--- Takes a job that is due, for a time. NULL: it is not due any more, or another worker has it or its channel.
-CREATE FUNCTION take_job(of_job text, due bigint, by_owner text, length_ms bigint, turn bigint) RETURNS bigint
+-- Takes a job that is due, for a time, and returns it. Nothing: it is not due any more, or another worker has it or its
+-- channel.
+CREATE FUNCTION take_job(of_job text, due bigint, by_owner text, length_ms bigint, turn bigint) RETURNS SETOF jobs
   LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
   of_tenant text;
   of_channel text;
   moment bigint := now_ms();
-  next_fence bigint;
+  taken jobs%ROWTYPE;
 BEGIN
   SELECT j.tenant, j.channel INTO of_tenant, of_channel FROM jobs j WHERE j.id = of_job AND j.wake_at <= due;
   IF NOT FOUND THEN
-    RETURN NULL;
+    RETURN;
   END IF;
   -- One at a time takes a job of a channel. Who comes second looks for another one instead of waiting.
   PERFORM 1 FROM channel_fairness f WHERE f.tenant = of_tenant AND f.channel = of_channel FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN
     INSERT INTO channel_fairness (tenant, channel, at) VALUES (of_tenant, of_channel, 0) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
-      RETURN NULL;
+      RETURN;
     END IF;
   END IF;
   -- A lease that has ended leaves the channel free. Its holder writes nothing more.
@@ -463,13 +464,13 @@ BEGIN
   UPDATE jobs j SET lease_owner = by_owner, lease_until = now_ms() + length_ms, fence = j.fence + 1
     WHERE j.id = of_job AND j.wake_at <= due AND NOT EXISTS (SELECT 1 FROM jobs other
       WHERE other.tenant = of_tenant AND other.channel = of_channel AND other.lease_owner IS NOT NULL)
-    RETURNING j.fence INTO next_fence;
+    RETURNING j.* INTO taken;
   IF NOT FOUND THEN
-    RETURN NULL;
+    RETURN;
   END IF;
   UPDATE channel_fairness f SET at = turn WHERE f.tenant = of_tenant AND f.channel = of_channel;
   UPDATE channel_queue q SET turn_at = turn WHERE q.tenant = of_tenant AND q.channel = of_channel;
   UPDATE tenant_queue t SET turn_at = turn WHERE t.tenant = of_tenant;
-  RETURN next_fence;
+  RETURN NEXT taken;
 END
 $$;

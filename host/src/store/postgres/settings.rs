@@ -35,8 +35,10 @@ const KNOWN: [&str; 12] = [
 ];
 
 /// Settings of the server for each connection, unless the URL has other values.
-const SERVER: [(&str, &str); 8] = [
+const SERVER: [(&str, &str); 9] = [
     ("search_path", SCHEMA),
+    // Also of a statement that is a transaction by itself.
+    ("default_transaction_isolation", "read committed"),
     // Statements take milliseconds; those of an upgrade of the schema have their own.
     ("statement_timeout", "30s"),
     ("lock_timeout", "20s"),
