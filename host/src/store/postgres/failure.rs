@@ -5,6 +5,9 @@ use std::time::Duration;
 use social_channel_runtime::error::{Error, ErrorKind};
 use tokio::time::Instant;
 
+/// How long a connection is waited for.
+pub(super) const CONNECTING: Duration = Duration::from_secs(10);
+
 /// How long a call waits for a database that restarts. A worker's lease lasts longer, and a caller does not.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Tries after others came first. Each time one of them has gone on, so more are not needed in practice.

@@ -108,6 +108,7 @@ mod events;
 mod failure;
 mod jobs;
 mod kv;
+mod lock;
 mod media;
 mod queue;
 mod row;
@@ -133,7 +134,8 @@ use tokio::time::Instant;
 
 use self::bell::Bell;
 use self::clock::DatabaseClock;
-use self::failure::{Tries, failure, is_away};
+use self::failure::{CONNECTING, Tries, failure, is_away};
+use self::lock::{lock, lock_number};
 use self::settings::Settings;
 use super::*;
 use crate::wake::Wake;
@@ -142,7 +144,6 @@ use crate::wake::Wake;
 const WAITING: usize = 10_000;
 /// How long a call waits for its turn, and then for a connection.
 const PATIENCE: Duration = Duration::from_secs(30);
-const CONNECTING: Duration = Duration::from_secs(10);
 
 /// See the module documentation.
 pub(crate) struct Postgres {
@@ -355,29 +356,6 @@ fn text(text: &str) -> Cow<'_, str> {
 /// The same where there may be none.
 fn texts(text_: Option<&str>) -> Option<Cow<'_, str>> {
     text_.map(text)
-}
-
-/// The number of a lock that no row stands for yet.
-fn lock_number(what: &str, parts: &[&str]) -> i64 {
-    let mut name = format!("social-channel {what}");
-    for part in parts {
-        name.push('\0');
-        name.push_str(part);
-    }
-    let digest = Digest::of(name.as_bytes());
-    let first = digest.as_str().get(..64).unwrap_or_default();
-    let hex: String = first.chars().filter(char::is_ascii_hexdigit).take(15).collect();
-    i64::from_str_radix(&hex, 16).unwrap_or_default()
-}
-
-/// Locks these numbers until the transaction ends, always in the same order.
-async fn lock(db: &mut PgConnection, mut numbers: Vec<i64>) -> sqlx::Result<()> {
-    numbers.sort_unstable();
-    numbers.dedup();
-    for number in numbers {
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(number).execute(&mut *db).await?;
-    }
-    Ok(())
 }
 
 #[async_trait]

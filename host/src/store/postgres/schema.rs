@@ -1,6 +1,11 @@
 //! Brings a database to the schema of this program, and refuses one that cannot be used.
 
-use super::*;
+use social_channel_runtime::error::{Error, ErrorKind, Result};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::failure::{CONNECTING, Tries, failure, is_away};
+use super::lock::{lock, lock_number};
 
 /// Applied in order; the table `schema_version` counts them. Forward only.
 const SCHEMAS: [&str; 1] = [include_str!("schema_1.sql")];
@@ -14,7 +19,8 @@ const COLUMNS: &str = "SELECT c.relname || '.' || a.attname FROM pg_class c
 const UPGRADE: &str = "upgrade";
 
 /// # Errors
-/// See [`Postgres::open`].
+/// `Misconfigured` for a database of another kind, `Unavailable` for one that cannot be reached or written, or that a
+/// newer program has changed.
 pub(super) async fn prepare(connect: &PgConnectOptions) -> Result<()> {
     let mut db = reach(connect).await?;
     let done = async {
