@@ -128,8 +128,8 @@ use social_channel_runtime::SecretText;
 use social_channel_runtime::clock::{Clock, millis};
 use social_channel_runtime::error::{Error, ErrorKind};
 use social_channel_runtime::fair::{Bounds, Fair, Place};
+use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tokio::time::Instant;
 
 use self::bell::Bell;
