@@ -74,6 +74,7 @@ macro_rules! conformance {
                 a_held_upload_outlives_its_jobs_until_it_is_let_go,
                 every_sealed_value_can_be_sealed_again_unless_somebody_wrote,
                 another_tenant_sees_nothing,
+                a_name_that_nobody_has_is_not_found_whatever_is_in_it,
                 tenants_are_known_by_what_they_have,
             );
         }
@@ -1481,6 +1482,44 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
     let now = db.sealed_values().await;
     assert_eq!(now.len(), values.len());
     assert!(now.iter().all(|value| value.sealed.0.starts_with(b"again ")), "{now:?}");
+}
+
+/// Names come from outside as they are; not every database can hold every character.
+async fn a_name_that_nobody_has_is_not_found_whatever_is_in_it(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    for name in ["", "ch\0", "\u{1F3AC}\u{7F}", "%", "ch' OR '1'='1"] {
+        let store = &db.one;
+        assert!(store.app(name).await.unwrap().is_none(), "{name:?}");
+        assert!(store.installed_component(name).await.unwrap().is_none(), "{name:?}");
+        assert_eq!(store.delete_app(name).await.unwrap(), 0, "{name:?}");
+        assert!(store.account(tenant(), name).await.unwrap().is_none(), "{name:?}");
+        assert!(store.accounts_after(tenant(), Some(name), 9, None).await.unwrap().is_empty(), "{name:?}");
+        assert!(store.acquire_account(tenant(), name, LONG).await.unwrap().is_none(), "{name:?}");
+        store.delete_account(tenant(), name).await.unwrap();
+        store.accounts_after(tenant(), None, 9, Some(name)).await.unwrap();
+        assert!(store.job(tenant(), name).await.unwrap().is_none(), "{name:?}");
+        assert!(store.job_of_key(tenant(), name).await.unwrap().is_none(), "{name:?}");
+        assert!(store.other_attempt(tenant(), name).await.unwrap().is_none(), "{name:?}");
+        let one_channel = JobFilter { channel: Some(name.to_owned()), limit: 9, ..JobFilter::default() };
+        assert!(store.jobs(tenant(), &one_channel).await.unwrap().is_empty(), "{name:?}");
+        assert!(store.job_times(&[name.to_owned()]).await.unwrap().is_empty(), "{name:?}");
+        assert!(store.job_history(tenant(), name, 0, 9).await.unwrap().is_empty(), "{name:?}");
+        assert!(store.open_jobs(tenant(), name).await.unwrap().is_empty(), "{name:?}");
+        assert!(!store.request_cancel(tenant(), name, None, db.now()).await.unwrap(), "{name:?}");
+        assert!(store.document("key", name).await.unwrap().is_none(), "{name:?}");
+        assert!(store.draft(tenant(), name).await.unwrap().is_none(), "{name:?}");
+        assert!(!store.delete_draft(tenant(), name).await.unwrap(), "{name:?}");
+        assert!(store.upload(tenant(), name).await.unwrap().is_none(), "{name:?}");
+        assert!(!store.delete_upload(tenant(), name).await.unwrap(), "{name:?}");
+        assert!(!store.hold_upload(tenant(), name, true).await.unwrap(), "{name:?}");
+        assert!(store.known_uploads(&[name.to_owned()]).await.unwrap().is_empty(), "{name:?}");
+        assert!(store.media_link(name).await.unwrap().is_none(), "{name:?}");
+        assert!(store.samples(tenant(), name, 0).await.unwrap().is_empty(), "{name:?}");
+        assert!(store.newest_sample(tenant(), name).await.unwrap().is_none(), "{name:?}");
+        assert!(store.posts_sampled_at(tenant(), name).await.unwrap().is_none(), "{name:?}");
+        assert!(KeyValueStore::get(&**store, name, name).await.unwrap().is_none(), "{name:?}");
+    }
+    assert!(db.one.account(tenant(), "ch").await.unwrap().is_some());
 }
 
 async fn tenants_are_known_by_what_they_have(db: &Opened) {

@@ -55,9 +55,10 @@ fn account_row(row: &PgRow) -> sqlx::Result<AccountRow> {
 impl AccountStore for Postgres {
     async fn accounts(&self, tenant: &TenantId) -> Result<Vec<AccountRow>> {
         let rows = read!(self for tenant.as_str(), db => {
-        sqlx::query(accounts_where!("accounts.tenant = $1 ORDER BY app, connected_at"))
-                    .bind(tenant.as_str())
-                    .fetch_all(&mut *db).await
+            sqlx::query(accounts_where!("accounts.tenant = $1 ORDER BY app, connected_at"))
+                .bind(tenant.as_str())
+                .fetch_all(&mut *db)
+                .await
         })?;
         Ok(row::all("accounts", &rows, account_row))
     }
@@ -73,45 +74,49 @@ impl AccountStore for Postgres {
             "accounts.tenant = $1 AND channel > $2 AND ($3 IS NULL OR accounts.app = $3) ORDER BY channel LIMIT $4"
         );
         let rows = read!(self for tenant.as_str(), db => {
-        sqlx::query(page)
-                    .bind(tenant.as_str())
-                    .bind(after.unwrap_or_default())
-                    .bind(app)
-                    .bind(i64::from(limit))
-                    .fetch_all(&mut *db).await
+            sqlx::query(page)
+                .bind(tenant.as_str())
+                .bind(text(after.unwrap_or_default()))
+                .bind(texts(app))
+                .bind(i64::from(limit))
+                .fetch_all(&mut *db)
+                .await
         })?;
         Ok(row::all("accounts", &rows, account_row))
     }
 
     async fn accounts_to_refresh(&self, before: i64) -> Result<Vec<(TenantId, String)>> {
         let rows = read!(self for "", db => {
-        sqlx::query(
-                    "SELECT channel, tenant FROM accounts WHERE refresh_due_at <= $1 AND health <> 'needs_reconnect'",
-                )
-                .bind(before)
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT channel, tenant FROM accounts WHERE refresh_due_at <= $1 AND health <> 'needs_reconnect'",
+            )
+            .bind(before)
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("accounts", &rows, row::channel))
     }
 
     async fn accounts_to_look_at(&self, before: i64) -> Result<Vec<(TenantId, String)>> {
         let rows = read!(self for "", db => {
-        sqlx::query(
-                    "SELECT channel, tenant FROM accounts WHERE looked_at <= $1 AND health <> 'needs_reconnect'
-                     ORDER BY looked_at",
-                )
-                .bind(before)
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT channel, tenant FROM accounts WHERE looked_at <= $1 AND health <> 'needs_reconnect'
+                 ORDER BY looked_at",
+            )
+            .bind(before)
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("accounts", &rows, row::channel))
     }
 
     async fn account(&self, tenant: &TenantId, channel: &str) -> Result<Option<AccountRow>> {
         let row = read!(self for tenant.as_str(), db => {
-        sqlx::query(accounts_where!("accounts.tenant = $1 AND channel = $2"))
-                    .bind(tenant.as_str())
-                    .bind(channel)
-                    .fetch_optional(&mut *db).await
+            sqlx::query(accounts_where!("accounts.tenant = $1 AND channel = $2"))
+                .bind(tenant.as_str())
+                .bind(text(channel))
+                .fetch_optional(&mut *db)
+                .await
         })?;
         row::one("accounts", row, account_row)
     }
@@ -123,14 +128,15 @@ impl AccountStore for Postgres {
         account: &str,
     ) -> Result<Vec<(TenantId, String)>> {
         let rows = read!(self for "", db => {
-        sqlx::query(
-                    "SELECT channel, tenant FROM accounts
-                     WHERE app = $1 AND (CASE WHEN $2 IS NULL THEN account = $3 ELSE consent_group = $2 END)",
-                )
-                .bind(app)
-                .bind(texts(grant))
-                .bind(text(account))
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT channel, tenant FROM accounts
+                 WHERE app = $1 AND (CASE WHEN $2 IS NULL THEN account = $3 ELSE consent_group = $2 END)",
+            )
+            .bind(text(app))
+            .bind(texts(grant))
+            .bind(text(account))
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("accounts", &rows, row::channel))
     }
@@ -253,7 +259,7 @@ impl AccountStore for Postgres {
             .bind(texts(account.health_detail.as_deref()))
             .bind(account.now)
             .bind(tenant.as_str())
-            .bind(channel)
+            .bind(text(channel))
             .bind(lease.fence)
             .execute(&mut *db)
             .await?;
@@ -279,7 +285,7 @@ impl AccountStore for Postgres {
             .bind(texts(detail))
             .bind(now)
             .bind(tenant.as_str())
-            .bind(channel)
+            .bind(text(channel))
             .bind(credentials_revision)
             .execute(&mut *db)
             .await?;
@@ -292,7 +298,7 @@ impl AccountStore for Postgres {
             // Locked before its counters are read, so that they are its last ones.
             sqlx::query("SELECT 1 FROM accounts WHERE tenant = $1 AND channel = $2 FOR UPDATE")
                 .bind(tenant.as_str())
-                .bind(channel)
+                .bind(text(channel))
                 .execute(&mut *db)
                 .await?;
             sqlx::query(
@@ -303,12 +309,12 @@ impl AccountStore for Postgres {
                  credentials_revision = excluded.credentials_revision, fence = excluded.fence",
             )
             .bind(tenant.as_str())
-            .bind(channel)
+            .bind(text(channel))
             .execute(&mut *db)
             .await?;
             sqlx::query("DELETE FROM accounts WHERE tenant = $1 AND channel = $2")
                 .bind(tenant.as_str())
-                .bind(channel)
+                .bind(text(channel))
                 .execute(&mut *db)
                 .await
                 .map(drop)
@@ -333,7 +339,7 @@ impl AccountStore for Postgres {
                 .bind(texts(avatar_url))
                 .bind(now)
                 .bind(tenant.as_str())
-                .bind(channel)
+                .bind(text(channel))
                 .execute(&mut *db)
                 .await
                 .map(drop)
@@ -355,7 +361,7 @@ impl AccountStore for Postgres {
             .bind(&self.owner)
             .bind(millis(length))
             .bind(tenant.as_str())
-            .bind(channel)
+            .bind(text(channel))
             .fetch_optional(&mut *db)
             .await?;
             Ok(fence.map(|fence| Lease { fence }))
@@ -369,7 +375,7 @@ impl AccountStore for Postgres {
                  WHERE tenant = $1 AND channel = $2 AND fence = $3",
             )
             .bind(tenant.as_str())
-            .bind(channel)
+            .bind(text(channel))
             .bind(lease.fence)
             .execute(&mut *db)
             .await

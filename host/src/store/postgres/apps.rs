@@ -51,22 +51,24 @@ fn session_row(row: &PgRow) -> sqlx::Result<SessionRow> {
 impl AppStore for Postgres {
     async fn component_bytes(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
         let row = read!(self for "", db => {
-        sqlx::query("SELECT digest, bytes FROM components WHERE digest = $1")
-                    .bind(digest.as_str())
-                    .fetch_optional(&mut *db).await
+            sqlx::query("SELECT digest, bytes FROM components WHERE digest = $1")
+                .bind(digest.as_str())
+                .fetch_optional(&mut *db)
+                .await
         })?;
         row::one("components", row, |row| row.try_get("bytes"))
     }
 
     async fn components(&self) -> Result<Vec<ComponentRow>> {
         let rows = read!(self for "", db => {
-        sqlx::query(
-                    "SELECT c.digest, c.provider, c.version, length(c.bytes)::bigint AS size, c.added_at,
-             p.digest IS NOT NULL AS installed
-             FROM components c LEFT JOIN providers p ON p.id = c.provider AND p.digest = c.digest
-             ORDER BY c.provider, c.added_at",
-                )
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT c.digest, c.provider, c.version, length(c.bytes)::bigint AS size, c.added_at,
+                 p.digest IS NOT NULL AS installed
+                 FROM components c LEFT JOIN providers p ON p.id = c.provider AND p.digest = c.digest
+                 ORDER BY c.provider, c.added_at",
+            )
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("components", &rows, component_row))
     }
@@ -79,7 +81,7 @@ impl AppStore for Postgres {
                  ON CONFLICT (digest) DO NOTHING",
             )
             .bind(digest.as_str())
-            .bind(provider)
+            .bind(text(provider))
             .bind(&component.version)
             .bind(bytes)
             .bind(now)
@@ -89,7 +91,7 @@ impl AppStore for Postgres {
                 "INSERT INTO providers (id, digest) VALUES ($1, $2)
                  ON CONFLICT (id) DO UPDATE SET digest = excluded.digest",
             )
-            .bind(provider)
+            .bind(text(provider))
             .bind(digest.as_str())
             .execute(&mut *db)
             .await?;
@@ -100,13 +102,13 @@ impl AppStore for Postgres {
                 )
                 .bind(digest.as_str())
                 .bind(now)
-                .bind(app)
-                .bind(provider)
+                .bind(text(app))
+                .bind(text(provider))
                 .execute(&mut *db)
                 .await?;
             }
             sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM components WHERE provider = $1 AND {UNUSED}")))
-                .bind(provider)
+                .bind(text(provider))
                 .execute(&mut *db)
                 .await
                 .map(drop)
@@ -115,9 +117,10 @@ impl AppStore for Postgres {
 
     async fn installed_component(&self, provider: &str) -> Result<Option<Digest>> {
         let row = read!(self for "", db => {
-        sqlx::query("SELECT id, digest FROM providers WHERE id = $1")
-                    .bind(provider)
-                    .fetch_optional(&mut *db).await
+            sqlx::query("SELECT id, digest FROM providers WHERE id = $1")
+                .bind(text(provider))
+                .fetch_optional(&mut *db)
+                .await
         })?;
         row::one("providers", row, |row| row::parsed(row, "digest"))
     }
@@ -130,12 +133,12 @@ impl AppStore for Postgres {
                  SELECT 'job ' || j.id FROM jobs j JOIN components c ON c.digest = j.digest
                  WHERE c.provider = $1 AND (j.ended_at IS NULL OR j.wake_at IS NOT NULL)",
             )
-            .bind(provider)
+            .bind(text(provider))
             .fetch_all(&mut *db)
             .await?;
             if users.is_empty() {
-                sqlx::query("DELETE FROM providers WHERE id = $1").bind(provider).execute(&mut *db).await?;
-                sqlx::query("DELETE FROM components WHERE provider = $1").bind(provider).execute(&mut *db).await?;
+                sqlx::query("DELETE FROM providers WHERE id = $1").bind(text(provider)).execute(&mut *db).await?;
+                sqlx::query("DELETE FROM components WHERE provider = $1").bind(text(provider)).execute(&mut *db).await?;
             }
             Ok(users)
         })
@@ -143,16 +146,17 @@ impl AppStore for Postgres {
 
     async fn apps(&self) -> Result<Vec<AppRow>> {
         let rows = read!(self for "", db => {
-        sqlx::query("SELECT * FROM apps ORDER BY id").fetch_all(&mut *db).await
+            sqlx::query("SELECT * FROM apps ORDER BY id").fetch_all(&mut *db).await
         })?;
         Ok(row::all("apps", &rows, app_row))
     }
 
     async fn app(&self, id: &str) -> Result<Option<AppRow>> {
         let row = read!(self for "", db => {
-        sqlx::query("SELECT * FROM apps WHERE id = $1")
-                    .bind(text(id))
-                    .fetch_optional(&mut *db).await
+            sqlx::query("SELECT * FROM apps WHERE id = $1")
+                .bind(text(id))
+                .fetch_optional(&mut *db)
+                .await
         })?;
         row::one("apps", row, app_row)
     }
@@ -205,32 +209,32 @@ impl AppStore for Postgres {
     async fn delete_app(&self, id: &str) -> Result<u64> {
         write!(self, db => {
             // Locked, so that no account is connected to it meanwhile.
-            sqlx::query("SELECT 1 FROM apps WHERE id = $1 FOR UPDATE").bind(id).execute(&mut *db).await?;
+            sqlx::query("SELECT 1 FROM apps WHERE id = $1 FOR UPDATE").bind(text(id)).execute(&mut *db).await?;
             let accounts: i64 = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE app = $1")
-                .bind(id)
+                .bind(text(id))
                 .fetch_one(&mut *db)
                 .await?;
             if accounts == 0 {
-                sqlx::query("DELETE FROM sessions WHERE app = $1").bind(id).execute(&mut *db).await?;
-                sqlx::query("DELETE FROM provider_values WHERE app = $1").bind(id).execute(&mut *db).await?;
+                sqlx::query("DELETE FROM sessions WHERE app = $1").bind(text(id)).execute(&mut *db).await?;
+                sqlx::query("DELETE FROM provider_values WHERE app = $1").bind(text(id)).execute(&mut *db).await?;
                 for delete in [
                     "DELETE FROM stats_samples WHERE (tenant, channel) IN
                      (SELECT tenant, channel FROM former_channels WHERE app = $1)",
                     "DELETE FROM post_samples WHERE (tenant, channel) IN
                      (SELECT tenant, channel FROM former_channels WHERE app = $1)",
                 ] {
-                    sqlx::query(delete).bind(id).execute(&mut *db).await?;
+                    sqlx::query(delete).bind(text(id)).execute(&mut *db).await?;
                 }
-                sqlx::query("DELETE FROM former_channels WHERE app = $1").bind(id).execute(&mut *db).await?;
+                sqlx::query("DELETE FROM former_channels WHERE app = $1").bind(text(id)).execute(&mut *db).await?;
                 // Other processes identify apps by name and revision, so a new app must not repeat an old revision.
                 sqlx::query(
                     "UPDATE counters SET value = greatest(value, (SELECT revision FROM apps WHERE id = $1))
                      WHERE name = 'apps'",
                 )
-                .bind(id)
+                .bind(text(id))
                 .execute(&mut *db)
                 .await?;
-                sqlx::query("DELETE FROM apps WHERE id = $1").bind(id).execute(&mut *db).await?;
+                sqlx::query("DELETE FROM apps WHERE id = $1").bind(text(id)).execute(&mut *db).await?;
             }
             Ok(accounts.cast_unsigned())
         })

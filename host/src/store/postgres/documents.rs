@@ -25,55 +25,59 @@ fn tenant_of(facts: &str) -> Option<String> {
 impl DocumentStore for Postgres {
     async fn document(&self, kind: &str, id: &str) -> Result<Option<Document>> {
         let row = read!(self for "", db => {
-        sqlx::query(
-                    "SELECT id, kind, facts, body, created_at, expires_at FROM documents
-                     WHERE kind = $1 AND id = $2 AND (expires_at IS NULL OR expires_at > $3)",
-                )
-                .bind(kind)
-                .bind(text(id))
-                .bind(self.clock.now_ms())
-                .fetch_optional(&mut *db).await
+            sqlx::query(
+                "SELECT id, kind, facts, body, created_at, expires_at FROM documents
+                 WHERE kind = $1 AND id = $2 AND (expires_at IS NULL OR expires_at > $3)",
+            )
+            .bind(kind)
+            .bind(text(id))
+            .bind(self.clock.now_ms())
+            .fetch_optional(&mut *db)
+            .await
         })?;
         row::one("documents", row, document)
     }
 
     async fn documents(&self, kind: &str) -> Result<Vec<Document>> {
         let rows = read!(self for "", db => {
-        sqlx::query(
-                    "SELECT id, kind, facts, NULL::bytea AS body, created_at, expires_at FROM documents
-                     WHERE kind = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id",
-                )
-                .bind(kind)
-                .bind(self.clock.now_ms())
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT id, kind, facts, NULL::bytea AS body, created_at, expires_at FROM documents
+                 WHERE kind = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id",
+            )
+            .bind(kind)
+            .bind(self.clock.now_ms())
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("documents", &rows, document))
     }
 
     async fn documents_of(&self, kind: &str, tenant: &TenantId) -> Result<Vec<Document>> {
         let rows = read!(self for tenant.as_str(), db => {
-        sqlx::query(
-                    "SELECT id, kind, facts, NULL::bytea AS body, created_at, expires_at FROM documents
-             WHERE kind = $1 AND tenant = $2
-             AND (expires_at IS NULL OR expires_at > $3) ORDER BY id",
-                )
-                .bind(kind)
-                .bind(tenant.as_str())
-                .bind(self.clock.now_ms())
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT id, kind, facts, NULL::bytea AS body, created_at, expires_at FROM documents
+                 WHERE kind = $1 AND tenant = $2
+                 AND (expires_at IS NULL OR expires_at > $3) ORDER BY id",
+            )
+            .bind(kind)
+            .bind(tenant.as_str())
+            .bind(self.clock.now_ms())
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("documents", &rows, document))
     }
 
     async fn has_documents(&self, kind: &str) -> Result<bool> {
         read!(self for "", db => {
-        sqlx::query_scalar(
-                    "SELECT EXISTS (SELECT 1 FROM documents WHERE kind = $1
-                     AND (expires_at IS NULL OR expires_at > $2))",
-                )
-                .bind(kind)
-                .bind(self.clock.now_ms())
-                .fetch_one(&mut *db).await
+            sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM documents WHERE kind = $1
+                 AND (expires_at IS NULL OR expires_at > $2))",
+            )
+            .bind(kind)
+            .bind(self.clock.now_ms())
+            .fetch_one(&mut *db)
+            .await
         })
     }
 

@@ -17,27 +17,29 @@ fn draft(row: &PgRow) -> sqlx::Result<DraftRow> {
 impl DraftStore for Postgres {
     async fn draft(&self, tenant: &TenantId, id: &str) -> Result<Option<DraftRow>> {
         let row = read!(self for tenant.as_str(), db => {
-        sqlx::query(
-                    "SELECT id, content, created_at, expires_at FROM drafts
-                     WHERE tenant = $1 AND id = $2 AND expires_at > $3",
-                )
-                .bind(tenant.as_str())
-                .bind(text(id))
-                .bind(self.clock.now_ms())
-                .fetch_optional(&mut *db).await
+            sqlx::query(
+                "SELECT id, content, created_at, expires_at FROM drafts
+                 WHERE tenant = $1 AND id = $2 AND expires_at > $3",
+            )
+            .bind(tenant.as_str())
+            .bind(text(id))
+            .bind(self.clock.now_ms())
+            .fetch_optional(&mut *db)
+            .await
         })?;
         row::one("drafts", row, draft)
     }
 
     async fn drafts(&self, tenant: &TenantId) -> Result<Vec<DraftRow>> {
         let rows = read!(self for tenant.as_str(), db => {
-        sqlx::query(
-                    "SELECT id, content, created_at, expires_at FROM drafts
-                     WHERE tenant = $1 AND expires_at > $2 ORDER BY created_at DESC, id",
-                )
-                .bind(tenant.as_str())
-                .bind(self.clock.now_ms())
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT id, content, created_at, expires_at FROM drafts
+                 WHERE tenant = $1 AND expires_at > $2 ORDER BY created_at DESC, id",
+            )
+            .bind(tenant.as_str())
+            .bind(self.clock.now_ms())
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("drafts", &rows, draft))
     }

@@ -153,30 +153,32 @@ impl EventStore for Postgres {
 
     async fn waiting_event(&self, job: &str) -> Result<Option<WaitingEvent>> {
         let matched = read!(self for "", db => {
-        sqlx::query(
-                    "SELECT id, app || '/' || id AS row, evidence FROM events WHERE job = $1 AND NOT taken ORDER BY seq",
-                )
-                .bind(job)
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT id, app || '/' || id AS row, evidence FROM events WHERE job = $1 AND NOT taken ORDER BY seq",
+            )
+            .bind(job)
+            .fetch_all(&mut *db)
+            .await
         })?;
         if let Some(event) = row::all("events", &matched, waiting).into_iter().next() {
             return Ok(Some(event));
         }
         // When the event arrived, several publishes could match; by now the others have their references.
         let rows = read!(self for "", db => {
-        sqlx::query(concat!(
-                        "SELECT e.id, e.app || '/' || e.id AS row, e.evidence FROM jobs j
+            sqlx::query(concat!(
+                "SELECT e.id, e.app || '/' || e.id AS row, e.evidence FROM jobs j
                  JOIN accounts a ON a.channel = j.channel AND a.tenant = j.tenant
                  JOIN events e ON e.app = j.app AND e.account = a.account AND e.received_at >= j.sent_at
                  WHERE j.id = $1 AND e.job IS NULL AND NOT e.taken AND e.reference IS NOT NULL AND ",
-                        lost!("j"),
-                        " AND NOT EXISTS (SELECT 1 FROM jobs o JOIN accounts b ON b.channel = o.channel AND b.tenant = o.tenant
-                          WHERE o.app = j.app AND b.account = a.account AND o.id <> j.id AND ",
-                        lost!("o"),
-                        ") ORDER BY e.seq"
-                    ))
-                    .bind(job)
-                    .fetch_all(&mut *db).await
+                lost!("j"),
+                " AND NOT EXISTS (SELECT 1 FROM jobs o JOIN accounts b ON b.channel = o.channel AND b.tenant = o.tenant
+                 WHERE o.app = j.app AND b.account = a.account AND o.id <> j.id AND ",
+                lost!("o"),
+                ") ORDER BY e.seq"
+            ))
+            .bind(job)
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("events", &rows, waiting).into_iter().next())
     }

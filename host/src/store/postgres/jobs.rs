@@ -74,7 +74,8 @@ macro_rules! select {
     };
 }
 
-/// The jobs of a list. `JobGroup::Scheduled`: only the time to publish at is waited for.
+/// The jobs of a list. `JobGroup::Scheduled`: only the time to publish at is waited for. A list without a page before it
+/// does not use `$5`, whose type must be known all the same.
 macro_rules! listed {
     ($page:literal) => {
         select!(
@@ -285,30 +286,33 @@ impl JobStore for Postgres {
 
     async fn job(&self, tenant: &TenantId, id: &str) -> Result<Option<JobRow>> {
         let row = read!(self for tenant.as_str(), db => {
-        sqlx::query(select!("WHERE j.tenant = $1 AND j.id = $2"))
-                    .bind(tenant.as_str())
-                    .bind(text(id))
-                    .fetch_optional(&mut *db).await
+            sqlx::query(select!("WHERE j.tenant = $1 AND j.id = $2"))
+                .bind(tenant.as_str())
+                .bind(text(id))
+                .fetch_optional(&mut *db)
+                .await
         })?;
         row::one("jobs", row, job_row)
     }
 
     async fn job_of_key(&self, tenant: &TenantId, idempotency_key: &str) -> Result<Option<JobRow>> {
         let row = read!(self for tenant.as_str(), db => {
-        sqlx::query(select!("WHERE j.tenant = $1 AND j.idempotency_key = $2"))
-                    .bind(tenant.as_str())
-                    .bind(text(idempotency_key))
-                    .fetch_optional(&mut *db).await
+            sqlx::query(select!("WHERE j.tenant = $1 AND j.idempotency_key = $2"))
+                .bind(tenant.as_str())
+                .bind(text(idempotency_key))
+                .fetch_optional(&mut *db)
+                .await
         })?;
         row::one("jobs", row, job_row)
     }
 
     async fn other_attempt(&self, tenant: &TenantId, job: &str) -> Result<Option<JobRow>> {
         let row = read!(self for tenant.as_str(), db => {
-        sqlx::query(OTHER_ATTEMPT)
-                    .bind(tenant.as_str())
-                    .bind(text(job))
-                    .fetch_optional(&mut *db).await
+            sqlx::query(OTHER_ATTEMPT)
+                .bind(tenant.as_str())
+                .bind(text(job))
+                .fetch_optional(&mut *db)
+                .await
         })?;
         row::one("jobs", row, job_row)
     }
@@ -337,15 +341,16 @@ impl JobStore for Postgres {
         loop {
             let wanted = filter.limit.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
             let rows = read!(self for tenant.as_str(), db => {
-            sqlx::query(page)
-                            .bind(tenant.as_str())
-                            .bind(texts(filter.channel.as_deref()))
-                            .bind(statuses.clone())
-                            .bind(i64::from(wanted))
-                            .bind(texts(filter.before.as_deref()))
-                            .bind(scheduled)
-                            .bind(offset)
-                            .fetch_all(&mut *db).await
+                sqlx::query(page)
+                    .bind(tenant.as_str())
+                    .bind(texts(filter.channel.as_deref()))
+                    .bind(statuses.clone())
+                    .bind(i64::from(wanted))
+                    .bind(texts(filter.before.as_deref()))
+                    .bind(scheduled)
+                    .bind(offset)
+                    .fetch_all(&mut *db)
+                    .await
             })?;
             let found = rows.len();
             jobs.extend(row::all("jobs", &rows, job_row));
@@ -359,9 +364,10 @@ impl JobStore for Postgres {
 
     async fn job_times(&self, ids: &[String]) -> Result<Vec<(String, JobStatus, Option<i64>)>> {
         let rows = read!(self for "", db => {
-        sqlx::query("SELECT id, status, wake_at FROM jobs WHERE id = ANY($1)")
-                        .bind(ids.to_vec())
-                        .fetch_all(&mut *db).await
+            sqlx::query("SELECT id, status, wake_at FROM jobs WHERE id = ANY($1)")
+                .bind(ids.iter().map(|id| text(id)).collect::<Vec<_>>())
+                .fetch_all(&mut *db)
+                .await
         })?;
         Ok(row::all("jobs", &rows, |row| {
             Ok((row.try_get("id")?, row::word(row, "status")?, row.try_get("wake_at")?))
@@ -380,7 +386,7 @@ impl JobStore for Postgres {
                 signals!()
             ))
             .bind(millis(length))
-            .bind(id)
+            .bind(text(id))
             .bind(lease.fence)
             .fetch_optional(&mut *db)
             .await?;
@@ -402,7 +408,7 @@ impl JobStore for Postgres {
                     "SELECT j.app, a.account FROM jobs j
                      LEFT JOIN accounts a ON a.tenant = j.tenant AND a.channel = j.channel WHERE j.id = $1",
                 )
-                .bind(id)
+                .bind(text(id))
                 .fetch_optional(&mut *db)
                 .await?;
                 if let Some((app, account)) = of {
@@ -449,7 +455,7 @@ impl JobStore for Postgres {
             .bind(update.status.has_ended())
             .bind(update.cancel_answered)
             .bind(update.release)
-            .bind(id)
+            .bind(text(id))
             .bind(lease.fence)
             .fetch_optional(&mut *db)
             .await?;
@@ -462,7 +468,7 @@ impl JobStore for Postgres {
                 )
                 .bind(&app)
                 .bind(text(reference))
-                .bind(id)
+                .bind(text(id))
                 .bind(REFERENCES_PER_JOB)
                 .execute(&mut *db)
                 .await?;
@@ -476,7 +482,7 @@ impl JobStore for Postgres {
                      AND (account IS NULL OR account = (SELECT a.account FROM accounts a
                      JOIN jobs j ON j.channel = a.channel AND j.tenant = a.tenant WHERE j.id = $1)))",
                 )
-                .bind(id)
+                .bind(text(id))
                 .bind(&app)
                 .bind(text(reference))
                 .execute(&mut *db)
@@ -484,7 +490,7 @@ impl JobStore for Postgres {
             }
             if let Some(event) = &update.event_taken {
                 sqlx::query("UPDATE events SET taken = true, job = coalesce(job, $1) WHERE app = $2 AND id = $3")
-                    .bind(id)
+                    .bind(text(id))
                     .bind(&app)
                     .bind(event)
                     .execute(&mut *db)
@@ -497,13 +503,13 @@ impl JobStore for Postgres {
                      AND EXISTS (SELECT 1 FROM events WHERE job = $2 AND NOT taken)",
                 )
                 .bind(now)
-                .bind(id)
+                .bind(text(id))
                 .execute(&mut *db)
                 .await?;
             }
             if let Some(row) = &update.history {
                 sqlx::query(HISTORY)
-                .bind(id)
+                .bind(text(id))
                 .bind(row.at_ms)
                 .bind(text(&row.call))
                 .bind(text(&row.phase))
@@ -526,7 +532,7 @@ impl JobStore for Postgres {
                  WHERE id = $2 AND fence = $3 AND lease_owner IS NOT NULL",
             )
             .bind(until)
-            .bind(id)
+            .bind(text(id))
             .bind(lease.fence)
             .execute(&mut *db)
             .await
@@ -687,15 +693,16 @@ impl JobStore for Postgres {
         limit: u32,
     ) -> Result<Vec<HistoryRow>> {
         let rows = read!(self for tenant.as_str(), db => {
-        sqlx::query(
-                    "SELECT h.seq::text, h.* FROM job_history h
-                     JOIN jobs j ON j.id = h.job WHERE j.tenant = $1 AND j.id = $2 ORDER BY h.seq LIMIT $3 OFFSET $4",
-                )
-                .bind(tenant.as_str())
-                .bind(id)
-                .bind(i64::from(limit))
-                .bind(i64::from(skip))
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT h.seq::text, h.* FROM job_history h
+                 JOIN jobs j ON j.id = h.job WHERE j.tenant = $1 AND j.id = $2 ORDER BY h.seq LIMIT $3 OFFSET $4",
+            )
+            .bind(tenant.as_str())
+            .bind(text(id))
+            .bind(i64::from(limit))
+            .bind(i64::from(skip))
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("job_history", &rows, history_row))
     }
@@ -715,12 +722,13 @@ impl JobStore for Postgres {
 
     async fn open_jobs(&self, tenant: &TenantId, channel: &str) -> Result<Vec<String>> {
         read!(self for tenant.as_str(), db => {
-        sqlx::query_scalar(
-                    "SELECT id FROM jobs WHERE tenant = $1 AND channel = $2 AND ended_at IS NULL ORDER BY created_at, id",
-                )
-                .bind(tenant.as_str())
-                .bind(channel)
-                .fetch_all(&mut *db).await
+            sqlx::query_scalar(
+                "SELECT id FROM jobs WHERE tenant = $1 AND channel = $2 AND ended_at IS NULL ORDER BY created_at, id",
+            )
+            .bind(tenant.as_str())
+            .bind(text(channel))
+            .fetch_all(&mut *db)
+            .await
         })
     }
 

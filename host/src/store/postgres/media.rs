@@ -91,13 +91,14 @@ impl MediaStore for Postgres {
 
     async fn upload(&self, tenant: &TenantId, id: &str) -> Result<Option<UploadRow>> {
         let row = read!(self for tenant.as_str(), db => {
-        sqlx::query(
-                    "SELECT id, tenant, file_name, content_type, size, held, created_at FROM uploads
-                     WHERE tenant = $1 AND id = $2",
-                )
-                .bind(tenant.as_str())
-                .bind(text(id))
-                .fetch_optional(&mut *db).await
+            sqlx::query(
+                "SELECT id, tenant, file_name, content_type, size, held, created_at FROM uploads
+                 WHERE tenant = $1 AND id = $2",
+            )
+            .bind(tenant.as_str())
+            .bind(text(id))
+            .fetch_optional(&mut *db)
+            .await
         })?;
         row::one("uploads", row, upload)
     }
@@ -108,20 +109,22 @@ impl MediaStore for Postgres {
             Some(_) => UPLOADS_AFTER,
         };
         let rows = read!(self for tenant.as_str(), db => {
-        sqlx::query(page)
-                    .bind(tenant.as_str())
-                    .bind(i64::from(limit))
-                    .bind(texts(after))
-                    .fetch_all(&mut *db).await
+            sqlx::query(page)
+                .bind(tenant.as_str())
+                .bind(i64::from(limit))
+                .bind(texts(after))
+                .fetch_all(&mut *db)
+                .await
         })?;
         Ok(row::all("uploads", &rows, upload))
     }
 
     async fn uploaded(&self, tenant: &TenantId) -> Result<u64> {
         let size: i64 = read!(self for tenant.as_str(), db => {
-        sqlx::query_scalar("SELECT coalesce(sum(size), 0)::bigint FROM uploads WHERE tenant = $1")
-                    .bind(tenant.as_str())
-                    .fetch_one(&mut *db).await
+            sqlx::query_scalar("SELECT coalesce(sum(size), 0)::bigint FROM uploads WHERE tenant = $1")
+                .bind(tenant.as_str())
+                .fetch_one(&mut *db)
+                .await
         })?;
         Ok(size.cast_unsigned())
     }
@@ -159,9 +162,10 @@ impl MediaStore for Postgres {
 
     async fn known_uploads(&self, ids: &[String]) -> Result<Vec<String>> {
         read!(self for "", db => {
-        sqlx::query_scalar("SELECT id FROM uploads WHERE id = ANY($1)")
-                    .bind(ids.to_vec())
-                    .fetch_all(&mut *db).await
+            sqlx::query_scalar("SELECT id FROM uploads WHERE id = ANY($1)")
+                .bind(ids.iter().map(|id| text(id)).collect::<Vec<_>>())
+                .fetch_all(&mut *db)
+                .await
         })
     }
 
@@ -184,12 +188,13 @@ impl MediaStore for Postgres {
 
     async fn media_link(&self, id: &str) -> Result<Option<MediaLinkRow>> {
         let row = read!(self for "", db => {
-        sqlx::query(
-                    "SELECT id, tenant, reference, created_at FROM media_links l WHERE id = $1
-                     AND (job IS NULL OR EXISTS (SELECT 1 FROM jobs j WHERE j.id = l.job AND j.ended_at IS NULL))",
-                )
-                .bind(text(id))
-                .fetch_optional(&mut *db).await
+            sqlx::query(
+                "SELECT id, tenant, reference, created_at FROM media_links l WHERE id = $1
+                 AND (job IS NULL OR EXISTS (SELECT 1 FROM jobs j WHERE j.id = l.job AND j.ended_at IS NULL))",
+            )
+            .bind(text(id))
+            .fetch_optional(&mut *db)
+            .await
         })?;
         row::one("media_links", row, media_link)
     }

@@ -354,8 +354,8 @@ fn text(text: &str) -> Cow<'_, str> {
 }
 
 /// The same where there may be none.
-fn texts(text_: Option<&str>) -> Option<Cow<'_, str>> {
-    text_.map(text)
+fn texts(value: Option<&str>) -> Option<Cow<'_, str>> {
+    value.map(text)
 }
 
 #[async_trait]
@@ -363,11 +363,11 @@ impl MetaStore for Postgres {
     async fn meta_or_insert(&self, key: &str, value: &[u8]) -> Result<Vec<u8>> {
         write!(self, db => {
             sqlx::query("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING")
-                .bind(key)
+                .bind(text(key))
                 .bind(value)
                 .execute(&mut *db)
                 .await?;
-            sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(key).fetch_one(&mut *db).await
+            sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(text(key)).fetch_one(&mut *db).await
         })
     }
 
@@ -376,7 +376,7 @@ impl MetaStore for Postgres {
             sqlx::query(
                 "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             )
-            .bind(key)
+            .bind(text(key))
             .bind(value)
             .execute(&mut *db)
             .await

@@ -104,7 +104,7 @@ impl Postgres {
                 Some(ids) => read!(self for "", db => {
                     sqlx::query_scalar(NEXT_AMONG)
                         .bind(ask.now)
-                        .bind(ids)
+                        .bind(ids.iter().map(|id| text(id)).collect::<Vec<_>>())
                         .bind(PRIORITY_STEP)
                         .fetch_all(&mut *db)
                         .await
@@ -179,7 +179,7 @@ impl Postgres {
                 "SELECT j.*, ARRAY(SELECT r.reference FROM job_references r WHERE r.job = j.id) AS refs
                  FROM take_job($1, $2, $3, $4, $5) j",
             )
-            .bind(id)
+            .bind(text(id))
             .bind(ask.now)
             .bind(&self.owner)
             .bind(millis(ask.length))
@@ -230,7 +230,7 @@ impl Postgres {
             for (tenant, channel, weight) in &channels {
                 sqlx::query("SELECT requeue($1, $2, $3)")
                     .bind(tenant)
-                    .bind(channel)
+                    .bind(text(channel))
                     .bind(*weight)
                     .execute(&mut *db)
                     .await?;

@@ -6,26 +6,28 @@ use super::*;
 impl SampleStore for Postgres {
     async fn channels_to_sample(&self, since: i64) -> Result<Vec<(TenantId, String)>> {
         let rows = read!(self for "", db => {
-        sqlx::query(
-                    "SELECT a.channel, a.tenant FROM accounts a WHERE a.health <> 'needs_reconnect'
-             AND NOT EXISTS (SELECT 1 FROM stats_samples s
-               WHERE s.tenant = a.tenant AND s.channel = a.channel AND s.at > $1)
-             ORDER BY a.channel",
-                )
-                .bind(since)
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT a.channel, a.tenant FROM accounts a WHERE a.health <> 'needs_reconnect'
+                 AND NOT EXISTS (SELECT 1 FROM stats_samples s
+                 WHERE s.tenant = a.tenant AND s.channel = a.channel AND s.at > $1)
+                 ORDER BY a.channel",
+            )
+            .bind(since)
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("accounts", &rows, row::channel))
     }
 
     async fn newest_sample(&self, tenant: &TenantId, channel: &str) -> Result<Option<i64>> {
         read!(self for tenant.as_str(), db => {
-        sqlx::query_scalar(
-                    "SELECT max(at) FROM stats_samples WHERE tenant = $1 AND channel = $2",
-                )
-                .bind(tenant.as_str())
-                .bind(channel)
-                .fetch_one(&mut *db).await
+            sqlx::query_scalar(
+                "SELECT max(at) FROM stats_samples WHERE tenant = $1 AND channel = $2",
+            )
+            .bind(tenant.as_str())
+            .bind(text(channel))
+            .fetch_one(&mut *db)
+            .await
         })
     }
 
@@ -40,7 +42,7 @@ impl SampleStore for Postgres {
             .bind(at)
             .bind(text(stats))
             .bind(tenant.as_str())
-            .bind(channel)
+            .bind(text(channel))
             .execute(&mut *db)
             .await
             .map(drop)
@@ -49,13 +51,14 @@ impl SampleStore for Postgres {
 
     async fn samples(&self, tenant: &TenantId, channel: &str, since: i64) -> Result<Vec<(i64, String)>> {
         let rows = read!(self for tenant.as_str(), db => {
-        sqlx::query(
-                    "SELECT at, stats FROM stats_samples WHERE tenant = $1 AND channel = $2 AND at >= $3 ORDER BY at",
-                )
-                .bind(tenant.as_str())
-                .bind(channel)
-                .bind(since)
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT at, stats FROM stats_samples WHERE tenant = $1 AND channel = $2 AND at >= $3 ORDER BY at",
+            )
+            .bind(tenant.as_str())
+            .bind(text(channel))
+            .bind(since)
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("stats_samples", &rows, |row| Ok((row.try_get("at")?, row.try_get("stats")?))))
     }
@@ -69,22 +72,24 @@ impl SampleStore for Postgres {
 
     async fn channels_to_sample_posts(&self, since: i64) -> Result<Vec<(TenantId, String)>> {
         let rows = read!(self for "", db => {
-        sqlx::query(
-                    "SELECT channel, tenant FROM accounts WHERE posts_sampled_at <= $1 AND health <> 'needs_reconnect'
-                     ORDER BY posts_sampled_at",
-                )
-                .bind(since)
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT channel, tenant FROM accounts WHERE posts_sampled_at <= $1 AND health <> 'needs_reconnect'
+                 ORDER BY posts_sampled_at",
+            )
+            .bind(since)
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("accounts", &rows, row::channel))
     }
 
     async fn posts_sampled_at(&self, tenant: &TenantId, channel: &str) -> Result<Option<i64>> {
         let row = read!(self for tenant.as_str(), db => {
-        sqlx::query("SELECT channel, posts_sampled_at FROM accounts WHERE tenant = $1 AND channel = $2")
-                        .bind(tenant.as_str())
-                        .bind(channel)
-                        .fetch_optional(&mut *db).await
+            sqlx::query("SELECT channel, posts_sampled_at FROM accounts WHERE tenant = $1 AND channel = $2")
+                .bind(tenant.as_str())
+                .bind(text(channel))
+                .fetch_optional(&mut *db)
+                .await
         })?;
         row::one("accounts", row, |row| row.try_get("posts_sampled_at"))
     }
@@ -103,7 +108,7 @@ impl SampleStore for Postgres {
             )
             .bind(now)
             .bind(tenant.as_str())
-            .bind(channel)
+            .bind(text(channel))
             .bind(since)
             .execute(&mut *db)
             .await?;
@@ -126,7 +131,7 @@ impl SampleStore for Postgres {
                      ORDER BY at DESC LIMIT 2",
                 )
                 .bind(tenant.as_str())
-                .bind(channel)
+                .bind(text(channel))
                 .bind(text(post))
                 .fetch_all(&mut *db)
                 .await?;
@@ -135,7 +140,7 @@ impl SampleStore for Postgres {
                         "DELETE FROM post_samples WHERE tenant = $1 AND channel = $2 AND post = $3 AND at = $4",
                     )
                     .bind(tenant.as_str())
-                    .bind(channel)
+                    .bind(text(channel))
                     .bind(text(post))
                     .bind(last_two.first().map(|(at, _)| *at))
                     .execute(&mut *db)
@@ -151,7 +156,7 @@ impl SampleStore for Postgres {
                 .bind(at)
                 .bind(text(stats))
                 .bind(tenant.as_str())
-                .bind(channel)
+                .bind(text(channel))
                 .execute(&mut *db)
                 .await?;
             }
@@ -167,15 +172,16 @@ impl SampleStore for Postgres {
         since: i64,
     ) -> Result<Vec<(i64, String)>> {
         let rows = read!(self for tenant.as_str(), db => {
-        sqlx::query(
-                    "SELECT at, stats FROM post_samples WHERE tenant = $1 AND channel = $2 AND post = $3 AND at >= $4
-                     ORDER BY at",
-                )
-                .bind(tenant.as_str())
-                .bind(channel)
-                .bind(text(post))
-                .bind(since)
-                .fetch_all(&mut *db).await
+            sqlx::query(
+                "SELECT at, stats FROM post_samples WHERE tenant = $1 AND channel = $2 AND post = $3 AND at >= $4
+                 ORDER BY at",
+            )
+            .bind(tenant.as_str())
+            .bind(text(channel))
+            .bind(text(post))
+            .bind(since)
+            .fetch_all(&mut *db)
+            .await
         })?;
         Ok(row::all("post_samples", &rows, |row| Ok((row.try_get("at")?, row.try_get("stats")?))))
     }
