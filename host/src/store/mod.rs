@@ -15,6 +15,7 @@ mod measure;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
+mod row;
 mod sqlite;
 
 use std::time::Duration;

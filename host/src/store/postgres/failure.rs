@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use social_channel_runtime::error::{Error, ErrorKind};
+use sqlx::postgres::PgRow;
 use tokio::time::Instant;
+
+use crate::store::row::{self, driver_row};
+
+driver_row!(PgRow, failure);
 
 /// How long a connection is waited for.
 pub(super) const CONNECTING: Duration = Duration::from_secs(10);
@@ -13,15 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Tries after others came first. Each time one of them has gone on, so more are not needed in practice.
 const TRIES: u32 = 20;
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-
-/// Why a row cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the row {row} of the table {table} is damaged: {cause}")]
-pub(super) struct Damaged {
-    pub(super) table: &'static str,
-    pub(super) row: String,
-    pub(super) cause: sqlx::Error,
-}
 
 /// What is worth another try of a whole transaction that was not committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,20 +85,9 @@ impl Tries {
     }
 }
 
-/// What is said about a damaged row.
-fn damage(error: &sqlx::Error) -> Option<Error> {
-    let sqlx::Error::Decode(inner) = error else { return None };
-    let damaged = inner.downcast_ref::<Damaged>()?;
-    Some(
-        Error::new(ErrorKind::Internal, damaged.to_string()).with_remedy(
-            "restore the database's last backup, or delete this row; the others are not affected",
-        ),
-    )
-}
-
 /// Translates a database error to a sentence and a remedy.
 pub(super) fn failure(error: sqlx::Error) -> Error {
-    if let Some(damage) = damage(&error) {
+    if let Some(damage) = row::damage(&error) {
         return damage.with_source(error);
     }
     let (kind, message, remedy) = match &error {

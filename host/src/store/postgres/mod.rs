@@ -111,7 +111,6 @@ mod kv;
 mod lock;
 mod media;
 mod queue;
-mod row;
 mod samples;
 mod schema;
 mod sealed;

@@ -4,6 +4,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use social_channel_runtime::error::{Error, ErrorKind};
+use sqlx::sqlite::SqliteRow;
+
+use crate::store::row::{self, driver_row};
+
+driver_row!(SqliteRow, failure);
 
 /// When a page was last found damaged. SQLite keeps the pages that it has read, so a connection from
 /// before that would go on with a damaged one after the file was mended. Of the process, because a failure does not
@@ -14,26 +19,6 @@ static DOUBTED: Mutex<Option<Instant>> = Mutex::new(None);
 pub(super) fn is_doubted(age: Duration) -> bool {
     let doubted = DOUBTED.lock().unwrap_or_else(PoisonError::into_inner);
     doubted.is_some_and(|at| age >= at.elapsed())
-}
-
-/// Why a row cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the row {row} of the table {table} is damaged: {cause}")]
-pub(super) struct Damaged {
-    pub(super) table: &'static str,
-    pub(super) row: String,
-    pub(super) cause: sqlx::Error,
-}
-
-/// What is said about a damaged row.
-fn damage(error: &sqlx::Error) -> Option<Error> {
-    let sqlx::Error::Decode(inner) = error else { return None };
-    let damaged = inner.downcast_ref::<Damaged>()?;
-    Some(
-        Error::new(ErrorKind::Internal, damaged.to_string()).with_remedy(
-            "restore the database's last backup, or delete this row; the others are not affected",
-        ),
-    )
 }
 
 /// SQLite's code without the details in its higher bytes (sqlite.org/rescode.html).
@@ -60,7 +45,7 @@ pub(super) fn is_suspect(error: &sqlx::Error) -> bool {
 
 /// Translates a database error to a sentence and a remedy.
 pub(super) fn failure(error: sqlx::Error) -> Error {
-    if let Some(damage) = damage(&error) {
+    if let Some(damage) = row::damage(&error) {
         return damage.with_source(error);
     }
     // A page (11), the whole file (26). Not the disk (10): what was read is right then, and where nothing can be written

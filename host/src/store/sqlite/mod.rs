@@ -64,7 +64,6 @@ mod lease_clock;
 mod media;
 mod process;
 mod queue;
-mod row;
 mod samples;
 
 use std::ops::{Deref, DerefMut};
