@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use social_channel_runtime::clock::{Clock, SystemClock};
 use social_channel_runtime::error::{Error, ErrorKind, Result};
+use social_channel_runtime::model::Finding;
 use social_channel_runtime::net::{Clients, HttpClient, Policy, Proxy};
 use social_channel_runtime::{Compile, Engine, EngineOptions, Limits, SecretBytes};
 
@@ -27,7 +28,7 @@ use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, MediaParts};
 use crate::publish::{PublishOptions, PublishParts, Publisher};
 use crate::room::Room;
-use crate::store::{Doubt, Sqlite, Store, doubt};
+use crate::store::{Sqlite, Store, doubt};
 use crate::vault::{
     Beside, HASH_KEY, KEY_CHECK, KEY_CHECK_VALUE, KeySource, Sealed, Vault, served, wrong_key,
 };
@@ -385,11 +386,7 @@ impl HostBuilder {
         check_key(&*store, &vault).await?;
         let hash_key = hash_key(&*store, &vault).await?;
         let folder = path.and_then(Path::parent).map(Path::to_owned);
-        doubts.extend(self.key.file().or(path).and_then(served).map(|message| Doubt {
-            subject: "key",
-            message,
-            remedy: "Move the data and the key to a folder outside, such as /var/lib/social-channel.",
-        }));
+        doubts.extend(self.key.file().or(path).and_then(served));
         for doubt in &doubts {
             tracing::warn!("{}", doubt.message);
         }
@@ -513,7 +510,7 @@ struct Opened {
     store: Arc<dyn Store>,
     /// The one that all processes on this database share.
     clock: Arc<dyn Clock>,
-    doubts: Vec<Doubt>,
+    doubts: Vec<Finding>,
 }
 
 async fn open_store(database: Option<&Database>, clock: Arc<dyn Clock>, wake: &Wake) -> Result<Opened> {

@@ -26,7 +26,7 @@ use crate::lifetime::Lifetime;
 use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, ServedMedia};
 use crate::publish::Publisher;
-use crate::store::{Doubt, Store};
+use crate::store::Store;
 use crate::tenant_id::TenantId;
 use crate::vault::{KEY_CHECK, KEY_CHECK_VALUE, Place, Vault};
 use crate::wake::Wake;
@@ -317,9 +317,10 @@ impl Host {
         self.parts.store.set_meta("checked", &self.parts.clock.now_ms().to_be_bytes()).await
     }
 
-    /// Why what is stored may not be safe, as found when it was opened: for example a server that does not wait for
-    /// its disk. Also a finding of [`Host::check_settings`].
-    pub fn doubts(&self) -> &[Doubt] {
+    /// Why what is stored may not be safe, as found when it was opened: a key in a folder that a web server seems to serve
+    /// (subject `key`), a disk or a server that may lose what was stored (`database`). Also among the findings of
+    /// [`Host::check_settings`].
+    pub fn doubts(&self) -> &[Finding] {
         &self.parts.diagnosis.doubts
     }
 

@@ -96,7 +96,7 @@ pub use host::{Host, Worked};
 pub use kv::{KeyValueStore, STORED_VALUE, StoredValue};
 pub use media::ServedMedia;
 pub use publish::{Job, JobChange, JobWatch, JobsWatch, PRIORITIES, PublishRequest, Resolution};
-pub use store::{Doubt, Health, HistoryRow, JobGroup, JobStatus};
+pub use store::{Health, HistoryRow, JobGroup, JobStatus};
 pub use tenant::Tenant;
 pub use tenant_id::TenantId;
 pub use vault::{KEY_VARIABLE, KeySource, default_key_file, new_key};

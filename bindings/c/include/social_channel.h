@@ -767,6 +767,16 @@ socialchannel_status socialchannel_host_delete_app(const socialchannel_host *hos
                                                    socialchannel_error **error_out);
 
 /**
+ * Why what this host stores may not be safe, as found when it was opened: a key in a folder that a web server seems to
+ * serve (subject `key`), a disk or a database server that may lose what was stored (`database`). On success
+ * `*doubts_out` is an array (schema of an item: Finding), empty if there are none. socialchannel_host_check_app names
+ * them, too.
+ */
+socialchannel_status socialchannel_host_get_doubts(const socialchannel_host *host,
+                                                   char **doubts_out,
+                                                   socialchannel_error **error_out);
+
+/**
  * Checks an app's settings, also by calling the platform. On success `*findings_out`
  * is an array (schema of an item: Finding).
  */

@@ -86,6 +86,24 @@ pub unsafe extern "C" fn socialchannel_host_delete_app(
     }
 }
 
+/// Why what this host stores may not be safe, as found when it was opened: a key in a folder that a web server seems to
+/// serve (subject `key`), a disk or a database server that may lose what was stored (`database`). On success
+/// `*doubts_out` is an array (schema of an item: Finding), empty if there are none. socialchannel_host_check_app names
+/// them, too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_get_doubts(
+    host: *const socialchannel_host,
+    doubts_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        host_call(host, Out::new("doubts_out", doubts_out), error_out, |host| {
+            Ok(async move { Ok(host.doubts().to_vec()) })
+        })
+    }
+}
+
 /// Checks an app's settings, also by calling the platform. On success `*findings_out`
 /// is an array (schema of an item: Finding).
 #[unsafe(no_mangle)]

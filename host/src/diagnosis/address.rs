@@ -16,11 +16,7 @@ impl Diagnosis {
     pub(super) async fn own_checks(&self, shown: &App, app: &LiveApp) -> Vec<Finding> {
         let mut findings = vec![self.check_public(app).await];
         findings.extend(self.check_proxy());
-        findings.extend(
-            self.doubts
-                .iter()
-                .map(|doubt| finding(Severity::Warning, doubt.subject, doubt.message.as_str(), doubt.remedy)),
-        );
+        findings.extend(self.doubts.iter().cloned());
         findings.extend(self.check_callback(shown));
         findings.extend(placeholders(shown));
         findings.extend(self.check_listing(&shown.listing, app).await);

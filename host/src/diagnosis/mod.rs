@@ -21,7 +21,6 @@ pub use domain::DOMAIN_RECORD;
 
 use crate::address::PublicAddress;
 use crate::app::{Apps, OPERATOR};
-use crate::store::Doubt;
 
 /// Checks of the apps of one database.
 pub(crate) struct Diagnosis {
@@ -32,7 +31,7 @@ pub(crate) struct Diagnosis {
     pub(crate) dns_server: Option<SocketAddr>,
     pub(crate) proxy: Option<Proxy>,
     /// Why what is stored may not be safe.
-    pub(crate) doubts: Vec<Doubt>,
+    pub(crate) doubts: Vec<Finding>,
 }
 
 impl Diagnosis {

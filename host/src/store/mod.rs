@@ -23,6 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use social_channel_runtime::Digest;
 use social_channel_runtime::error::Result;
+use social_channel_runtime::model::{Finding, Severity};
 
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::Postgres;
@@ -34,15 +35,15 @@ use crate::kv::KeyValueStore;
 use crate::tenant_id::TenantId;
 use crate::vault::Sealed;
 
-/// Why what is stored may not be safe.
-#[derive(Clone, Debug)]
-pub struct Doubt {
-    /// What is doubted: `database` or `key`.
-    pub subject: &'static str,
-    /// In one sentence.
-    pub message: String,
-    /// What to do about it.
-    pub remedy: &'static str,
+/// Why what is stored may not be safe, and what to do about it.
+fn doubtful(message: impl Into<String>, remedy: &str) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        subject: "database".to_owned(),
+        message: message.into(),
+        remedy: Some(remedy.to_owned()),
+        code: None,
+    }
 }
 
 /// One database.

@@ -69,10 +69,12 @@ async fn a_doubtful_disk_is_a_finding_of_every_app() {
     assert!(found(&host).await.is_none(), "in memory there is no disk to doubt");
     // As of a database on FUSE, where these tests do not run.
     let parts = std::sync::Arc::get_mut(&mut host.parts).unwrap();
-    let doubt = crate::store::Doubt {
-        subject: "database",
+    let doubt = crate::model::Finding {
+        severity: crate::model::Severity::Warning,
+        subject: "database".to_owned(),
         message: "The database lies on virtiofs (FUSE).".to_owned(),
-        remedy: "Put it on a local disk.",
+        remedy: Some("Put it on a local disk.".to_owned()),
+        code: None,
     };
     parts.diagnosis.doubts = vec![doubt];
     let finding = found(&host).await.unwrap();

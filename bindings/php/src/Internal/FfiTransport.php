@@ -101,6 +101,17 @@ final class FfiTransport implements Transport
         return $this->ask('check_app', $app);
     }
 
+    /**
+     * Why a web server may serve the master key.
+     *
+     * @return list<string>
+     */
+    public function servedKey(): array
+    {
+        $doubts = array_filter($this->ask('get_doubts'), static fn (array $doubt): bool => $doubt['subject'] === 'key');
+        return array_values(array_map(static fn (array $doubt): string => "{$doubt['message']} {$doubt['remedy']}", $doubts));
+    }
+
     public function getGuide(string $app): array
     {
         return $this->ask('get_app_guide', $app);

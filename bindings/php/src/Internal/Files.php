@@ -11,9 +11,6 @@ namespace SocialChannel\Internal;
  */
 final class Files
 {
-    /** Typical files of folders that web servers serve. */
-    private const MARKS = ['index.php', '.htaccess'];
-
     /**
      * Why a file cannot be read, and what to do.
      *
@@ -70,36 +67,24 @@ final class Files
     }
 
     /**
-     * A warning if a web server seems to serve the folder of the master key.
+     * A warning if the folder of the key is below this page's DOCUMENT_ROOT, which only PHP knows.
      *
      * @param array<string, mixed> $config of the library
      */
-    public static function served(#[\SensitiveParameter] array $config): ?string
+    public static function belowDocumentRoot(#[\SensitiveParameter] array $config): ?string
     {
-        $text = static fn (string $name): ?string => is_string($config[$name] ?? null) ? $config[$name] : null;
-        $database = preg_replace('~^sqlite:~', '', $text('database') ?? '');
-        // A database on a server has no folder.
-        $database = $database === '' || str_contains($database, '://') ? null : $database;
-        $file = $text('key_file') ?? ($text('data') === null ? $database : null);
-        $folder = $file === null ? $text('data') : dirname($file);
-        if ($folder === null) {
-            return null;
-        }
-        $folder = @realpath($folder) ?: $folder;
         $root = PHP_SAPI === 'cli' ? '' : (string) ($_SERVER['DOCUMENT_ROOT'] ?? '');
         $root = $root === '' ? false : @realpath($root);
-        for ($above = $folder; $above !== '' && $above !== '.'; $above = dirname($above)) {
-            $marks = array_filter(self::MARKS, static fn (string $mark): bool => @file_exists("$above/$mark"));
-            if ($above === $root || $marks !== []) {
-                $why = $above === $root ? 'the DOCUMENT_ROOT' : 'which holds ' . reset($marks);
-                return "Social Channel: $folder is below $above ($why), so a web server may serve the master key and the "
-                    . 'database, and with them every account: use a folder outside, such as /var/lib/shop';
-            }
-            if ($above === dirname($above)) {
-                break;
-            }
+        $place = $config['key_file'] ?? $config['data'] ?? $config['database'] ?? null;
+        // A database on a server is no path.
+        if ($root === false || !is_string($place) || !str_starts_with($place, '/')) {
+            return null;
         }
-        return null;
+        $place = @realpath($place) ?: $place;
+        return self::isWithin($place, $root)
+            ? "$place is below $root (the DOCUMENT_ROOT): a web server may serve the master key and the database, and with "
+                . 'them every account. Move them to a folder outside, such as /var/lib/shop.'
+            : null;
     }
 
     private static function isWithin(string $path, string $folders): bool

@@ -86,9 +86,11 @@ final class TransportChoice
     {
         $config = self::library($config);
         $transport = new FfiTransport($library, $config, $why);
-        $served = Files::served($config);
-        if ($served !== null) {
-            trigger_error($served, E_USER_WARNING);
+        $warnings = $transport->servedKey();
+        $below = Files::belowDocumentRoot($config);
+        // Once: the library knows the usual marks of a web server's folder.
+        foreach ($warnings ?: array_filter([$below]) as $warning) {
+            trigger_error("Social Channel: $warning", E_USER_WARNING);
         }
         return $transport;
     }

@@ -36,6 +36,7 @@ ANSWERING = {
     "host_list_apps": "",
     "host_get_app": "app",
     "host_check_app": "app",
+    "host_get_doubts": "",
     "host_get_app_guide": "app",
     "host_begin_connect": "tenant? app options",
     "host_complete_connect": "tenant? owner callback",

@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 from . import _library as lib
@@ -30,9 +29,9 @@ class Host:
         if data is not None:
             config["data"] = fspath(data)
         self._handle = lib.open_host(encode(config))
-        served = _served(config)
-        if served is not None:
-            warnings.warn(served, stacklevel=2)
+        for doubt in self.doubts():
+            if doubt.subject == "key":
+                warnings.warn(f"{doubt.message} {doubt.remedy}", stacklevel=2)
 
     def close(self) -> None:
         """Releases jobs and frees the host. Closing it twice does nothing."""
@@ -94,6 +93,10 @@ class Host:
         """Deletes an app that has no channels."""
         self._call("delete_app", app)
 
+    def doubts(self) -> list[doc.Finding]:
+        """Why what this host stores may not be safe, as found when it was opened; those of the key are warnings, too."""
+        return decode(list[doc.Finding], self._call("get_doubts"))
+
     def check_app(self, app: str) -> list[doc.Finding]:
         """Checks an app's settings."""
         return decode(list[doc.Finding], self._call("check_app", app))
@@ -138,23 +141,6 @@ class Host:
     def tenant(self, name: str | None = None) -> Tenant:
         """The view of one tenant; without a name, the default tenant."""
         return Tenant(self, name)
-
-
-def _served(config: Mapping[str, Any]) -> str | None:
-    """Warns if a web server seems to serve the folder of the key."""
-    database = str(config.get("database") or "").removeprefix("sqlite:")
-    # A database on a server has no folder.
-    database = "" if "://" in database else database
-    file = config.get("key_file") or ("" if config.get("data") else database)
-    folder = (Path(file).parent if file else Path(config.get("data") or "/")).resolve()
-    for above in (folder, *folder.parents):
-        mark = next((name for name in ("index.php", ".htaccess") if (above / name).exists()), None)
-        if mark is not None:
-            return (
-                f"{folder} lies below {above}, which looks like a web server's folder (it holds {mark}): the master key and the "
-                "database may be served from there, and with them every account; use a folder outside, such as /var/lib/shop"
-            )
-    return None
 
 
 class _Left:

@@ -128,10 +128,7 @@ async fn opened(place: &Place, host: &Host) -> Vec<Finding> {
         found(Severity::Ok, "master key", format!("{} fits the database", place.key())),
         cache(place),
     ];
-    findings.extend(host.doubts().iter().map(|doubt| Finding {
-        remedy: Some(doubt.remedy.to_owned()),
-        ..found(Severity::Warning, doubt.subject, doubt.message.as_str())
-    }));
+    findings.extend(host.doubts().iter().cloned());
     match host.apps().await {
         Ok(apps) => findings.push(clock(&apps)),
         Err(error) => findings.push(failed("apps", &error)),

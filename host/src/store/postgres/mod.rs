@@ -256,7 +256,7 @@ impl Postgres {
     ///
     /// # Errors
     /// Failures of the database.
-    pub(crate) async fn doubts(&self) -> Result<Vec<Doubt>> {
+    pub(crate) async fn doubts(&self) -> Result<Vec<Finding>> {
         let facts = read!(self for "", db => {
             sqlx::query_as(
                 "SELECT current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on',
@@ -271,7 +271,7 @@ impl Postgres {
         let mut doubts = Vec::new();
         let mut doubt = |holds: bool, message: &str, remedy| {
             if !holds {
-                doubts.push(Doubt { subject: "database", message: message.to_owned(), remedy });
+                doubts.push(doubtful(message, remedy));
             }
         };
         doubt(

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 
-use crate::store::Doubt;
+use social_channel_runtime::model::Finding;
+
+use crate::store::doubtful;
 
 /// What a file system is to SQLite.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,15 +34,14 @@ pub(super) fn refuse_what_loses_data(path: &Path) -> Result<()> {
 }
 
 /// Why the database may not be safe where it lies.
-pub(crate) fn doubt(path: &Path) -> Option<Doubt> {
+pub(crate) fn doubt(path: &Path) -> Option<Finding> {
     match look_at(folder(path)) {
-        Disk::Fuse(name) => Some(Doubt {
-            subject: "database",
-            message: format!(
+        Disk::Fuse(name) => Some(doubtful(
+            format!(
                 "The database lies on {name}, where it depends on another program whether processes share memory and locks."
             ),
-            remedy: "Put it on a local disk. If it must stay there, let only this machine open it, and try a stop without warning before relying on it.",
-        }),
+            "Put it on a local disk. If it must stay there, let only this machine open it, and try a stop without warning before relying on it.",
+        )),
         Disk::Good | Disk::Network(_) => None,
     }
 }
