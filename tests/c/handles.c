@@ -25,6 +25,7 @@ static void null_is_refused_by_name(socialchannel_host *host) {
   FAILS(BAD, "null_pointer", socialchannel_host_delete_app(host, NULL, &error));
   FAILS(BAD, "null_pointer", socialchannel_host_check_app(host, NULL, &out, &error));
   FAILS(BAD, "null_pointer", socialchannel_host_get_app_guide(host, NULL, &out, &error));
+  FAILS(BAD, "null_pointer", socialchannel_host_get_doubts(host, NULL, &error));
   FAILS(BAD, "null_pointer", socialchannel_host_begin_connect(host, NULL, "app", NULL, &out, &error));
   FAILS(BAD, "null_pointer", socialchannel_host_complete_connect(host, NULL, NULL, "state=x", &out, &error));
   FAILS(BAD, "null_pointer", socialchannel_host_complete_connect(host, NULL, "me", NULL, &out, &error));
@@ -85,6 +86,24 @@ static void a_path_that_depends_on_the_folder_of_the_process_is_refused(void) {
     }
   }
   CHECK(host == NULL);
+}
+
+/* Whether the library doubts the place of its key. */
+static bool key_is_doubted(const char *name) {
+  char *out = NULL;
+  socialchannel_host *host = open_host(name, "");
+  OK(socialchannel_host_get_doubts(host, &out, &error));
+  CHECK(out[0] == '[');
+  bool doubted = strstr(out, "\"subject\":\"key\"") != NULL && strstr(out, "index.php") != NULL;
+  socialchannel_string_free(out);
+  socialchannel_host_free(host);
+  return doubted;
+}
+
+static void a_key_below_a_served_folder_is_doubted(void) {
+  CHECK(!key_is_doubted("site"));
+  fclose(fopen(said("%s/%s", folder, "site/index.php"), "w"));
+  CHECK(key_is_doubted("site/data"));
 }
 
 static void a_wait_without_an_end_wants_somebody_who_runs_jobs(void) {
@@ -211,6 +230,7 @@ int main(int argc, char **argv) {
   library_and_header_match();
   freeing_null_does_nothing();
   a_path_that_depends_on_the_folder_of_the_process_is_refused();
+  a_key_below_a_served_folder_is_doubted();
   a_wait_without_an_end_wants_somebody_who_runs_jobs();
   nothing_that_is_freed_or_made_up_is_followed();
   socialchannel_host *host = open_host("handles", "");
