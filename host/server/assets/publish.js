@@ -2,7 +2,7 @@
 // only avoids requests.
 
 import { csrf, enliven, failure, localTimes, sentence } from "./app.js";
-import { fit, obstacle } from "./fit.js";
+import { fit, format, obstacle } from "./fit.js";
 import { Kept } from "./keep.js";
 import { draw } from "./rules.js";
 import { bytes, remove, send } from "./upload.js";
@@ -322,7 +322,7 @@ function bringBack() {
 
 if (file) {
   file.closest(".scripted").hidden = false;
-  if (types.includes("image/jpeg")) file.accept = "image/*";
+  if (format(types)) file.accept = "image/*";
   const drop = file.closest("label");
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.dataset.over = "true"; });
   drop.addEventListener("dragleave", () => { delete drop.dataset.over; });
@@ -364,7 +364,8 @@ function offer({ one, why, usable }) {
   const note = document.createElement("div");
   note.className = "note info";
   const text = document.createElement("p");
-  text.textContent = `${one.name} ${why}. A JPEG of it can be posted; you see it before it is sent.`;
+  const [, name] = format(types);
+  text.textContent = `${one.name} ${why}. A ${name} of it can be posted; you see it before it is sent.`;
   const actions = document.createElement("div");
   actions.className = "actions";
   const press = (label, act) => {
@@ -381,13 +382,13 @@ function offer({ one, why, usable }) {
         await add(fitting);
       } catch (error) {
         note.className = "note warn";
-        text.textContent = `${one.name} cannot be used: ${sentence(String(error.message || "this browser does not know its format"))}`;
+        text.textContent = `${one.name} cannot be used: ${sentence(error.message)}`;
         actions.remove();
       }
     });
     actions.append(button);
   };
-  press("Make a JPEG", () => fit(one, Number(file.dataset.maxSize)));
+  press(`Make a ${name}`, () => fit(one, types, Number(file.dataset.maxSize)));
   if (usable) press("Use it as it is", () => one);
   note.append(text, actions);
   return note;

@@ -84,7 +84,29 @@ scene("pictures that do not fit are made fitting if the person wants it, and are
   // What no browser can read stays out, with a sentence.
   await page.locator("#file").setInputFiles(file("broken.png", "image/png"));
   await offer("broken.png").getByRole("button", { name: "Make a JPEG" }).click();
-  await page.getByText("broken.png cannot be used").waitFor();
+  await page.getByText("broken.png cannot be used: This browser does not know its format.").waitFor();
+});
+
+scene("a picture becomes what a post takes, and as small as it must be", [], async (at) => {
+  const { page } = at;
+  await publishPage(at, { kind: "photos" });
+  const { buffer } = await photo(page, "olive", "png", [3000, 2000]);
+  // The form of a network that takes no JPEG.
+  const made = await page.evaluate(async (data) => {
+    const { fit, obstacle } = await import("/assets/fit.js");
+    const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "olive.png", { type: "image/png" });
+    const sizes = [];
+    for (const [types, largest] of [[["image/webp"], 0], [["image/webp", "image/jpeg"], 20_000], [["image/webp"], 5_000]]) {
+      const one = await fit(file, types, largest);
+      const { width } = await createImageBitmap(one);
+      sizes.push({ name: one.name, type: one.type, width, fits: !largest || one.size <= largest });
+    }
+    return { sizes, none: await obstacle(file, ["video/mp4", "image/gif"], 0) };
+  }, buffer.toString("base64"));
+  assert.equal(made.none, null, "no offer where nothing can be made");
+  assert.deepEqual(made.sizes[0], { name: "olive.webp", type: "image/webp", width: 1620, fits: true });
+  assert.equal(made.sizes[1].name, "olive.jpg");
+  for (const one of made.sizes) assert.ok(one.fits && one.width > 1, JSON.stringify(one));
 });
 
 /** What a person drags from a folder onto the page. */

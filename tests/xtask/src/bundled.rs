@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_script_of_the_pages_is_in_the_bill_with_what_it_contains() {
+    fn the_scripts_of_the_pages_are_in_the_bill_with_what_they_contain() {
         let mut bill = json!({
             "components": [],
             "dependencies": [{ "ref": format!("pkg:cargo/{CRATE}@0.1.0"), "dependsOn": ["pkg:cargo/axum@1.0.0"] }],
@@ -95,16 +95,20 @@ mod tests {
             assert_eq!(found["licenses"][0]["expression"], licence);
             found["purl"].as_str().unwrap().to_owned()
         };
-        let script = has("tus-js-client", "MIT");
-        let inside = has("js-base64", "BSD-3-Clause");
         let needs = |reference: &str| {
             let found =
                 bill["dependencies"].as_array().unwrap().iter().find(|it| it["ref"] == reference).unwrap();
             found["dependsOn"].as_array().unwrap().clone()
         };
-        assert!(needs(&format!("pkg:cargo/{CRATE}@0.1.0")).contains(&script.clone().into()));
-        assert!(needs(&script).contains(&inside.clone().into()));
-        assert!(needs(&inside).is_empty());
+        for (script, inside, licence) in
+            [("tus-js-client", "js-base64", "BSD-3-Clause"), ("compressorjs", "is-blob", "MIT")]
+        {
+            let script = has(script, "MIT");
+            let inside = has(inside, licence);
+            assert!(needs(&format!("pkg:cargo/{CRATE}@0.1.0")).contains(&script.clone().into()));
+            assert!(needs(&script).contains(&inside.clone().into()));
+            assert!(needs(&inside).is_empty());
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     assets! {
         "app.css": "text/css; charset=utf-8",
         "app.js": "text/javascript; charset=utf-8",
+        "compressor.js": "text/javascript; charset=utf-8",
         "connect.js": "text/javascript; charset=utf-8",
         "fit.js": "text/javascript; charset=utf-8",
         "keep.js": "text/javascript; charset=utf-8",
