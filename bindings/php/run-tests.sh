@@ -20,6 +20,7 @@ need php php8.2-cli
 need php-fpm8.2 php8.2-fpm
 need nginx nginx-light
 need phpunit phpunit
+need composer composer
 # For the small libraries that the tests compile: of another version, and between a manual and the library.
 need cc "gcc libc6-dev"
 if command -v php >/dev/null 2>&1; then

@@ -3,7 +3,8 @@
 //     cargo xtask pictures [FOLDER]       without a folder into docs/pictures
 
 import { execFile } from "node:child_process";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { launch, stage } from "./stage.mjs";
@@ -46,8 +47,9 @@ async function screen(page, path, address) {
 
 /** What `cargo xtask demo` prints, from the numbers to the bytes that were sent, as a terminal shows it. */
 async function demo(page, path) {
-  // One pipe for both, in their order.
-  const command = ["-c", `exec "${root}/target/debug/xtask" demo 2>&1`];
+  // As README.md says it. One pipe for both, in their order.
+  const [line] = /^cargo xtask demo.*$/m.exec(await readFile(join(root, "README.md"), "utf8"));
+  const command = ["-c", `cd "${root}" && exec 2>&1\n${line}`];
   const { stdout } = await promisify(execFile)("sh", command, {
     env: { ...process.env, CLICOLOR_FORCE: "1" },
     maxBuffer: 16 << 20,

@@ -57,3 +57,13 @@ for run in callback-address:50000 configuration:200 document:2000 media:5000 med
   echo "fuzz: $name, $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, coverage $(
     grep -o 'cov: [0-9]*' "$log" | tail -1 | cut -d' ' -f2) ... ok"
 done
+
+# The commands of README.md, with small numbers. The first of the second block is what runs here.
+sed -n '/^```sh$/,/^```$/{/^```/d;p}' tests/fuzz/README.md | grep -vx 'cargo xtask test fuzz' \
+  | sed -e 's/CASES=[0-9]*/CASES=500/' -e 's/time=[0-9]*/time=2/' >"$work/commands"
+while read -r command; do
+  bash -euc "$command" </dev/null >"$log" 2>&1 || { cat "$log"; echo "fuzz: failed: $command" >&2; exit 1; }
+  # Without a test of that name nothing would fail.
+  [[ $command != *"cargo test"* ]] || grep -q '^test .* ok$' "$log" || { echo "fuzz: no test: $command" >&2; exit 1; }
+  echo "fuzz: $command ... ok"
+done <"$work/commands"

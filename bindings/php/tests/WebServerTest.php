@@ -11,6 +11,7 @@ use SocialChannel\Model\JobStatus;
 use SocialChannel\Tests\Support\Built;
 use SocialChannel\Tests\Support\Simulator;
 use SocialChannel\Tests\Support\Stage;
+use SocialChannel\Tests\Support\Snippets;
 use SocialChannel\Tests\Support\WebServer;
 use SocialChannel\TransportKind;
 
@@ -168,13 +169,14 @@ final class WebServerTest extends TestCase
         self::assertSame($beside, scandir(__DIR__ . '/web'));
     }
 
+    /** The lines of README.md; replaced are the package's folder and the user. */
     public function testFpmWithThePackagePreloadedRunsTheLibrary(): void
     {
-        $server = $this->started(WebServer::fpm(self::$inProcess->folder, self::data(), [
-            'opcache.enable' => '1',
-            'opcache.preload' => dirname(__DIR__) . '/preload.php',
-            'opcache.preload_user' => posix_getpwuid(posix_geteuid())['name'],
-        ]));
+        [$block] = (new Snippets(dirname(__DIR__) . '/README.md'))->all('ini');
+        $user = posix_getpwuid(posix_geteuid())['name'];
+        $block = str_replace(['/path/of/bindings/php', 'www-data'], [dirname(__DIR__), $user], $block);
+        $flags = ['opcache.enable' => '1'] + (array) parse_ini_string($block);
+        $server = $this->started(WebServer::fpm(self::$inProcess->folder, self::data(), $flags));
         $transport = $server->get('/transport');
         self::assertSame(['fpm-fcgi', 'ffi', true], [
             $transport['sapi'] ?? null,

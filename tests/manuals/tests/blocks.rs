@@ -5,7 +5,7 @@
 mod runner;
 
 use manual_tests::{Block, COMPILED, blocks, pages, root};
-use runner::{cargo, program, simulator};
+use runner::{gate, program, simulator};
 
 /// What runs a block.
 enum Runner {
@@ -15,8 +15,8 @@ enum Runner {
     Drawing,
     /// The suite in this file, which reads the page and runs its blocks.
     Suite(&'static str),
-    /// Checked against the developer commands, suites and tests that exist; to run them would be to run all tests.
-    Cargo,
+    /// Commands of the gate itself: each is a line of `.ci/run` or run by a suite, as it stands.
+    Gate,
     /// Run by this test.
     Here(Story),
 }
@@ -55,16 +55,17 @@ const fn claim(page: &'static str, language: &'static str, start: &'static str, 
 const PHP: &str = "bindings/php/tests/SnippetsTest.php";
 const PYTHON: &str = "bindings/python/tests/test_snippets.py";
 const INSTALL: &str = "tests/install/run.sh";
+const FUZZ: &str = "tests/fuzz/run.sh";
 const CLIENTS: &str = "tests/tiktok-simulator/clients/run.py";
 const SIMULATOR: &str = "tests/tiktok-simulator/README.md";
 
-use Runner::{Cargo, Drawing, Here, Rust, Suite};
+use Runner::{ Drawing, Gate, Here, Rust, Suite};
 use Story::{CommandLine, Fault, Policy, Script, Services, Simulator, World};
 
 /// A page with an empty `start` claims all its blocks of the language: its suite demands itself that it runs each.
 const CLAIMS: &[Claim] = &[
     claim("ARCHITECTURE.md", "text", "", Drawing),
-    claim("README.md", "sh", "cargo xtask demo", Cargo),
+    claim("README.md", "sh", "cargo xtask demo", Gate),
     claim("README.md", "rust", "", Rust),
     claim("README.md", "php", "", Suite(PHP)),
     claim("README.md", "sh", "cargo xtask install", Suite(INSTALL)),
@@ -84,14 +85,14 @@ const CLAIMS: &[Claim] = &[
     claim("host/cli/README.md", "toml", "", Here(Policy)),
     claim("host/runtime/README.md", "rust", "", Rust),
     claim("host/server/README.md", "rust", "", Rust),
-    claim("tests/fuzz/README.md", "sh", "", Cargo),
+    claim("tests/fuzz/README.md", "sh", "", Suite(FUZZ)),
     claim(SIMULATOR, "json", "{\"match\"", Here(Fault)),
     claim(SIMULATOR, "json", "{\n", Here(World)),
     claim(SIMULATOR, "rust", "", Rust),
     claim(SIMULATOR, "sh", "cargo run -p tiktok-simulator -- ", Here(Simulator)),
     // Its proxy, as the suite starts it.
     claim(SIMULATOR, "sh", "cargo run -p tiktok-simulator --features proxy", Suite(CLIENTS)),
-    claim(SIMULATOR, "sh", "python3 tests/", Cargo),
+    claim(SIMULATOR, "sh", "python3 tests/", Gate),
 ];
 
 impl Claim {
@@ -117,7 +118,7 @@ async fn run(runner: &Runner, block: &Block) -> anyhow::Result<()> {
             anyhow::ensure!(text.contains(page), "{file} does not read {page}");
             Ok(())
         }
-        Cargo => cargo::check(block),
+        Gate => gate::check(block),
         Here(Services) => program::services(block).await,
         Here(CommandLine) => program::command_line(block).await,
         Here(Script) => program::script(block).await,

@@ -1,6 +1,6 @@
 //! What runs the blocks.
 
-pub(crate) mod cargo;
+pub(crate) mod gate;
 pub(crate) mod program;
 pub(crate) mod simulator;
 
