@@ -4,6 +4,8 @@
 
 mod runner;
 
+use std::time::Instant;
+
 use manual_tests::{Block, COMPILED, blocks, pages, root};
 use runner::{gate, program, simulator};
 
@@ -142,9 +144,11 @@ async fn every_block_of_every_page_is_run() {
                 continue;
             };
             used[at] = true;
+            let began = Instant::now();
             if let Err(error) = run(&CLAIMS[at].runner, &block).await {
                 wrong.push(format!("{place}: {error:#}"));
             }
+            println!("{place}: {:.1} s", began.elapsed().as_secs_f32());
         }
     }
     for (claim, _) in CLAIMS.iter().zip(used).filter(|(_, used)| !used) {
