@@ -55,6 +55,8 @@ pub(super) enum Act {
     /// Gives the job back for another worker.
     HandBack,
     GiveUp,
+    /// Ends a job whose state was lost after it may have posted.
+    Doubt,
     /// Cancels a job that the provider does not know yet.
     Drop,
     /// Asks the provider to cancel.
@@ -71,6 +73,8 @@ pub(super) fn act(position: Position, context: JobContext) -> Act {
         Act::HandBack
     } else if context.overdue && is_open {
         Act::GiveUp
+    } else if position.non_idempotent_begun && !context.has_state && is_open {
+        Act::Doubt
     } else if context.cancel && is_open {
         if context.has_state { Act::Cancel } else { Act::Drop }
     } else if position.non_idempotent && !context.intent_recorded {
@@ -373,6 +377,29 @@ mod tests {
             }
         }
         all
+    }
+
+    /// As after a failover to a server that lacks the state.
+    #[test]
+    fn a_job_that_may_have_posted_and_lost_its_state_is_neither_begun_again_nor_called_cancelled() {
+        for position in positions() {
+            for cancel in [false, true] {
+                let context = JobContext {
+                    leaves: false,
+                    overdue: false,
+                    cancel,
+                    has_state: false,
+                    intent_recorded: is_intent_recorded(position),
+                };
+                if position.non_idempotent_begun && position.ended.is_none() {
+                    assert_eq!(act(position, context), Act::Doubt, "{position:?}");
+                    let decision = ended(position, &Error::new(ErrorKind::OutcomeUnknown, "x"));
+                    assert_eq!(decision.status, JobStatus::Unknown);
+                } else {
+                    assert_ne!(act(position, context), Act::Doubt, "{position:?}");
+                }
+            }
+        }
     }
 
     #[test]

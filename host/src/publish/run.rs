@@ -152,6 +152,7 @@ impl JobRun {
             let act = act(self.position(), context);
             self.call_name = match act {
                 Act::GiveUp => "deadline",
+                Act::Doubt => "failover",
                 Act::Drop | Act::Cancel => "cancel_publish",
                 Act::Begin => "begin_publish",
                 Act::Continue | Act::HandBack | Act::RecordIntent => "continue_publish",
@@ -160,7 +161,7 @@ impl JobRun {
             let may_need_media = match act {
                 Act::Begin | Act::RecordIntent => true,
                 Act::Continue => !self.row.non_idempotent_begun && !self.intent_recorded,
-                Act::HandBack | Act::GiveUp | Act::Drop | Act::Cancel => false,
+                Act::HandBack | Act::GiveUp | Act::Doubt | Act::Drop | Act::Cancel => false,
             };
             let held = match may_need_media && self.position().ended.is_none() {
                 true => self.media_held().await,
@@ -173,6 +174,10 @@ impl JobRun {
                     let error = Error::new(ErrorKind::Unavailable, "the job's time is up")
                         .with_remedy("publish it again as a new job");
                     (ended(self.position(), &error), None)
+                }
+                (None, Act::Doubt) => {
+                    let message = "the database failed over to a server that may lack what this job did last";
+                    (ended(self.position(), &Error::new(ErrorKind::OutcomeUnknown, message)), None)
                 }
                 (None, Act::Drop) => (after_step(self.position(), &NextStep::Cancelled), None),
                 (None, Act::Cancel) => {

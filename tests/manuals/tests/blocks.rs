@@ -61,7 +61,7 @@ const FUZZ: &str = "tests/fuzz/run.sh";
 const CLIENTS: &str = "tests/tiktok-simulator/clients/run.py";
 const SIMULATOR: &str = "tests/tiktok-simulator/README.md";
 
-use Runner::{ Drawing, Gate, Here, Rust, Suite};
+use Runner::{Drawing, Gate, Here, Rust, Suite};
 use Story::{CommandLine, Fault, Policy, Script, Services, Simulator, World};
 
 /// A page with an empty `start` claims all its blocks of the language: its suite demands itself that it runs each.

@@ -68,9 +68,78 @@ impl Server {
     /// # Errors
     /// If PostgreSQL is not installed, or does not start.
     pub fn start(settings: &[&str]) -> Result<Self> {
+        let mut password = [0; 12];
+        getrandom::fill(&mut password)?;
+        let password = hex::encode(password);
+        let made = password.clone();
+        Self::start_with(password, settings, |programs, folder| {
+            let secret = folder.join("password");
+            std::fs::write(&secret, &made)?;
+            // Names sort by the rules of a language unless a column says otherwise, as in most databases.
+            let mut command = as_somebody(&programs.join("initdb"));
+            command
+                .args(["--auth=scram-sha-256", "--username=postgres", "--encoding=UTF8", "--no-sync"])
+                .args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"])
+                .arg(format!("--pwfile={}", secret.display()))
+                .arg("--pgdata");
+            Ok(command)
+        })
+    }
+
+    /// Makes a copy of this server that follows it, and starts it. It takes reads only, until it is promoted.
+    ///
+    /// # Errors
+    /// If it cannot be copied, or the copy does not start.
+    pub fn standby(&self) -> Result<Self> {
+        Self::start_with(self.password.clone(), &[], |programs, _| {
+            let mut command = as_somebody(&programs.join("pg_basebackup"));
+            command
+                .args(["--host=127.0.0.1", "--username=postgres", "--checkpoint=fast", "--no-sync"])
+                .arg(format!("--port={}", self.port))
+                .args(["--write-recovery-conf", "--wal-method=stream"])
+                .env("PGPASSWORD", &self.password)
+                .arg("--pgdata");
+            Ok(command)
+        })
+    }
+
+    /// A standby that is cut off from its primary: what that one commits from now on is not here.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn cut_off(&self) -> Result<()> {
+        self.run("ALTER SYSTEM SET primary_conninfo = ''")?;
+        self.run("SELECT pg_reload_conf()")?;
+        let began = Instant::now();
+        while self.run("SELECT count(*) FROM pg_stat_wal_receiver")? != "0" {
+            ensure!(began.elapsed() < PATIENCE, "it is still not cut off");
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// Makes a standby the primary, and waits until it takes writes.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn promote(&self) -> Result<()> {
+        ensure!(self.run("SELECT pg_promote()")? == "t", "it is not promoted");
+        Ok(())
+    }
+
+    /// The address of its port.
+    pub fn address(&self) -> std::net::SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    fn start_with(
+        password: String,
+        settings: &[&str],
+        make: impl FnOnce(&Path, &Path) -> Result<Command>,
+    ) -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::Builder::new().prefix("postgres-of-a-test-").tempdir()?.keep();
-        match Self::start_in(&programs, &folder, settings) {
+        match Self::start_in(&programs, &folder, password, settings, make) {
             Ok(server) => Ok(server),
             Err(error) => {
                 let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
@@ -81,28 +150,21 @@ impl Server {
         }
     }
 
-    fn start_in(programs: &Path, folder: &Path, settings: &[&str]) -> Result<Self> {
-        let mut password = [0; 12];
-        getrandom::fill(&mut password)?;
-        let password = hex::encode(password);
-        let secret = folder.join("password");
-        std::fs::write(&secret, &password)?;
+    fn start_in(
+        programs: &Path,
+        folder: &Path,
+        password: String,
+        settings: &[&str],
+        make: impl FnOnce(&Path, &Path) -> Result<Command>,
+    ) -> Result<Self> {
+        let mut make = make(programs, folder)?;
         if is_root() {
             std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
             done(Command::new("chown").arg("-R").arg("postgres:postgres").arg(folder))?;
         }
         let data = folder.join("data");
-        // Names sort by the rules of a language unless a column says otherwise, as in most databases.
-        let made = as_somebody(&programs.join("initdb"))
-            .args(["--auth=scram-sha-256", "--username=postgres", "--encoding=UTF8", "--no-sync"])
-            .args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"])
-            .arg(format!("--pwfile={}", secret.display()))
-            .arg("--pgdata")
-            .arg(&data)
-            .current_dir("/")
-            .output()
-            .context("initdb cannot be run")?;
-        ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let made = make.arg(&data).current_dir("/").output().context("no cluster can be made")?;
+        ensure!(made.status.success(), "{make:?}: {}", String::from_utf8_lossy(&made.stderr));
         // Another process may take the port in between; then the next one is tried.
         for _ in 0..5 {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
@@ -302,6 +364,22 @@ mod tests {
         drop(server);
         assert!(!folder.exists());
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("nobody listens there any more");
+    }
+
+    #[test]
+    fn a_standby_has_what_its_primary_had_before_it_was_cut_off() {
+        let primary = Server::start(&["synchronous_standby_names=*"]).unwrap();
+        // Nothing waits for a standby that is not there yet.
+        primary.run("SET synchronous_commit = local; CREATE TABLE kept (it integer)").unwrap();
+        let standby = primary.standby().unwrap();
+        primary.run("INSERT INTO kept VALUES (7)").unwrap();
+        standby.cut_off().unwrap();
+        primary.run("SET synchronous_commit = local; INSERT INTO kept VALUES (8)").unwrap();
+        assert!(standby.run("INSERT INTO kept VALUES (9)").unwrap_err().to_string().contains("read-only"));
+        primary.kill().unwrap();
+        standby.promote().unwrap();
+        standby.run("INSERT INTO kept VALUES (9)").unwrap();
+        assert_eq!(standby.run("SELECT array_agg(it ORDER BY it) FROM kept").unwrap(), "{7,9}");
     }
 
     /// The other process of the next test: it starts a server, says where, and waits to be killed.

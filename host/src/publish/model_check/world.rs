@@ -519,6 +519,16 @@ impl World {
                         rules,
                     );
                 }
+                Act::Doubt => {
+                    let error = Error::new(ErrorKind::OutcomeUnknown, "the state was lost");
+                    world.write(
+                        worker,
+                        own.row.state,
+                        &(rules.ended)(position, &error),
+                        Written::default(),
+                        rules,
+                    );
+                }
                 Act::Drop => {
                     let decision = (rules.after_step)(position, &NextStep::Cancelled);
                     world.write(worker, own.row.state, &decision, Written::CANCEL, rules);

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::DatabaseClock;
+use super::failover::settle;
 use crate::wake::Wake;
 
 /// The channel of notices is of the whole database, so it is called as the tables' schema.
@@ -127,7 +128,11 @@ async fn hear_until_cut(
                 Some(_) => wake.all(),
                 None => return Ok(()),
             },
-            _ = measure.tick() => clock.measure(&mut *pool.acquire().await?).await?,
+            _ = measure.tick() => {
+                let mut db = pool.acquire().await?;
+                clock.measure(&mut db).await?;
+                settle(&mut db).await?;
+            }
         }
     }
 }

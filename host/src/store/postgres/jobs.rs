@@ -3,6 +3,7 @@
 use sqlx::postgres::PgRow;
 
 use super::events::meeting;
+use super::failover::wait_for_standby;
 use super::*;
 
 pub(super) fn job_row(row: &PgRow) -> sqlx::Result<JobRow> {
@@ -460,6 +461,9 @@ impl JobStore for Postgres {
             .fetch_optional(&mut *db)
             .await?;
             let Some(held) = held else { return Ok(None) };
+            if update.non_idempotent && update.interrupted {
+                wait_for_standby(&mut *db).await?;
+            }
             let app: String = held.try_get("app")?;
             if let Some(reference) = &update.reference {
                 sqlx::query(

@@ -105,6 +105,7 @@ mod clock;
 mod documents;
 mod drafts;
 mod events;
+mod failover;
 mod failure;
 mod jobs;
 mod kv;
@@ -218,6 +219,7 @@ impl Postgres {
             .acquire_slow_threshold(CONNECTING)
             // A test before each use costs as much as the use; a cut connection is found by its failure.
             .test_before_acquire(false)
+            .after_connect(|db, _| Box::pin(failover::settle(db)))
             .before_acquire(move |_, facts| {
                 let good = !is_doubted(&doubts, facts.age);
                 Box::pin(async move { Ok(good) })

@@ -191,6 +191,71 @@ async fn others_are_woken_when_a_job_is_stored() {
     }
 }
 
+// ---- failing over ----------------------------------------------------------------------------------
+
+/// Jobs of every kind on a server whose commits waited for its standby or not; then the standby's first connection.
+async fn failed_over(guarantee: &str) -> (Opened, Arc<Postgres>, Lease) {
+    let (db, store) = opened().await;
+    db.with_app().await;
+    let later = Some(db.now() + 3_600_000);
+    for id in ["new", "begun", "sent", "held"] {
+        db.store_job(db.job(id, id)).await;
+    }
+    db.store_job(JobRow { wake_at: later, publish_at: later, ..db.job("scheduled", "scheduled") }).await;
+    let mut held = None;
+    for _ in 0..4 {
+        let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+        let step = JobUpdate {
+            state: (row.id != "new").then(|| Sealed(b"state".to_vec())),
+            non_idempotent_begun: row.id == "sent",
+            release: row.id != "held",
+            ..update(&row)
+        };
+        db.one.store_step(&row.id, &lease, &step, db.now()).await.unwrap().unwrap();
+        if row.id == "held" {
+            held = Some(lease);
+        }
+    }
+    run(&store, &format!("UPDATE meta SET value = '00000000 {guarantee}' WHERE key = 'timeline'")).await;
+    let mut connection = store.pool.acquire().await.unwrap();
+    failover::settle(&mut connection).await.unwrap();
+    (db, store, held.unwrap())
+}
+
+#[tokio::test]
+async fn what_may_have_gone_further_on_a_lost_server_counts_as_sent() {
+    let (db, store, held) = failed_over("lags").await;
+    let job = async |id: &str| db.one.job(tenant(), id).await.unwrap().unwrap();
+    let (new, begun, sent) = (job("new").await, job("begun").await, job("sent").await);
+    for row in [&new, &begun] {
+        assert!(row.non_idempotent_begun && row.state.is_none() && row.sent_at.is_some(), "{row:?}");
+    }
+    assert!(sent.interrupted && sent.state.is_some(), "its provider looks");
+    let scheduled = job("scheduled").await;
+    assert!(!scheduled.non_idempotent_begun, "nobody has begun it");
+    // A worker that held its job all the time knows more.
+    let row = job("held").await;
+    let step =
+        JobUpdate { state: Some(Sealed(b"newer".to_vec())), non_idempotent_begun: false, ..update(&row) };
+    assert!(db.one.store_step("held", &held, &step, db.now()).await.unwrap().is_some());
+    let row = job("held").await;
+    assert_eq!((row.state.unwrap().0.as_slice(), row.non_idempotent_begun), (b"newer".as_slice(), false));
+    // Once.
+    let mut connection = store.pool.acquire().await.unwrap();
+    failover::settle(&mut connection).await.unwrap();
+    assert!(!job("held").await.non_idempotent_begun);
+}
+
+#[tokio::test]
+async fn after_commits_that_waited_for_the_standby_every_job_goes_on() {
+    let (db, ..) = failed_over("waits").await;
+    for id in ["new", "begun", "sent", "held", "scheduled"] {
+        let row = db.one.job(tenant(), id).await.unwrap().unwrap();
+        assert_eq!(row.non_idempotent_begun, id == "sent", "{row:?}");
+        assert!(!row.interrupted && row.state.is_some() == !["new", "scheduled"].contains(&id), "{row:?}");
+    }
+}
+
 // ---- which job is next ----------------------------------------------------------------------------
 
 /// Jobs, all of them due, in many channels of some tenants.
