@@ -2,18 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod machines;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use cli_tests::{APP, Stage, browser, finish, interrupt};
+use cli_tests::{Stage, finish};
 use futures::future::join_all;
 use library_tests::until;
+use machines::{connect, published, service, workers};
 use postgres_server::Server;
-use serde_json::{Value, json};
-use tiktok_simulator::Account;
-use tokio::io::AsyncReadExt as _;
-use tokio::process::Child;
-use tokio::task::JoinHandle;
 
 /// Below the platform's limit of six posts a minute and account.
 const POSTS_OF_AN_ACCOUNT: usize = 5;
@@ -27,106 +25,22 @@ async fn stage() -> (Stage, Arc<Server>) {
     (stage, Arc::new(server))
 }
 
-/// A program that says something about its lost database. What it says is read, or it would wait for that.
-struct Program {
-    child: Child,
-    said: JoinHandle<String>,
-}
-
-impl Program {
-    fn of(mut child: Child) -> Self {
-        let mut from = child.stderr.take().unwrap();
-        let said = tokio::spawn(async move {
-            let mut said = String::new();
-            from.read_to_string(&mut said).await.unwrap();
-            said
-        });
-        Program { child, said }
-    }
-
-    /// Ends it, as a person or systemd would. Returns what it said.
-    async fn end(self) -> String {
-        interrupt(&self.child).await.unwrap();
-        let ended = finish(self.child).await.unwrap();
-        let said = self.said.await.unwrap();
-        assert_eq!(ended.code, 0, "{said}");
-        ended.stdout + &said
-    }
-}
-
-/// The service's API.
-struct Api {
-    address: String,
-    client: reqwest::Client,
-}
-
-impl Api {
-    /// Until the service has answered: it may just have no database. The same request again is the same job.
-    async fn post(&self, path: &str, key: &str, body: &Value) -> Value {
-        until("the service answers", async || {
-            let request = self.client.post(format!("{}{path}", self.address)).body(body.to_string());
-            let request = request.header("content-type", "application/json").header("idempotency-key", key);
-            let answer = request.send().await.unwrap();
-            let (status, text) = (answer.status(), answer.text().await.unwrap());
-            assert!(status.is_success() || status == 503, "{status} {text}");
-            status.is_success().then(|| serde_json::from_str(&text).unwrap())
-        })
-        .await
-    }
-
-    async fn connect(&self) -> String {
-        let consent = self
-            .post(
-                &format!("/apps/{APP}/connects"),
-                "",
-                &json!({"owner": "me", "redirect_uri": "http://127.0.0.1:9/callback"}),
-            )
-            .await;
-        let page = self.client.get(consent["redirect"]["url"].as_str().unwrap()).send().await.unwrap();
-        let back = page.headers()["location"].to_str().unwrap().split_once('?').unwrap().1.to_owned();
-        let connected = self.post("/connects/complete", "", &json!({"owner": "me", "callback": back})).await;
-        connected["channel"]["id"].as_str().unwrap().to_owned()
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_and_a_service_publish_everything_once_though_postgresql_is_killed() {
     let (stage, server) = stage().await;
-    let name = |number: usize| format!("shop.{number}");
-    stage.simulator.edit(|world| {
-        world
-            .accounts
-            .extend((0..ACCOUNTS).map(|number| Account { username: name(number), ..Account::default() }));
-    });
     stage.add_app().await.unwrap();
-    let (service, first, _out) =
-        stage.begin(["serve", "--listen", "127.0.0.1:0", "--no-workers"]).await.unwrap();
-    let mut programs = vec![Program::of(service)];
-    programs.extend((0..2).map(|_| Program::of(stage.command(["work", "-q"]).spawn().unwrap())));
-    let address = format!("{}/api/v1", first.strip_prefix("listening on ").unwrap());
-    let api = Api { address, client: browser(true).unwrap() };
-    let mut channels = Vec::new();
-    for number in 0..ACCOUNTS {
-        stage.simulator.edit(|world| world.switches.auto_consent.account = Some(name(number)));
-        channels.push(api.connect().await);
-    }
+    let (service, api) = service(&stage).await;
+    let mut programs = vec![service];
+    programs.extend(workers(&stage, 2));
+    let channels = connect(&stage, &api, ACCOUNTS).await;
     let video = std::fs::read(stage.video(400_000).unwrap()).unwrap();
-    let publish = async |channel: &str, caption: String| {
-        let upload = until("an upload is taken", async || {
-            let request = api.client.post(format!("{}/uploads", api.address)).body(video.clone());
-            let answer = request.header("content-type", "video/mp4").send().await.unwrap();
-            answer.status().is_success().then_some(answer)
-        });
-        let upload: Value = serde_json::from_str(&upload.await.text().await.unwrap()).unwrap();
-        let post = json!({"post": {"kind": "video", "text": caption, "visibility": "SELF_ONLY"}, "media": [{"upload": upload["id"]}]});
-        api.post(&format!("/channels/{channel}/jobs"), &caption, &post).await;
-    };
     let mut captions = Vec::new();
     for round in 0..POSTS_OF_AN_ACCOUNT {
         let posts = channels.iter().enumerate().map(|(number, channel)| {
             let caption = format!("post {round} of {number}");
             captions.push(caption.clone());
-            publish(channel, caption)
+            let (api, video) = (&api, &video);
+            async move { api.publish(channel, video, &caption).await }
         });
         let killing = server.clone();
         let killed = tokio::task::spawn_blocking(move || {
@@ -139,21 +53,16 @@ async fn two_workers_and_a_service_publish_everything_once_though_postgresql_is_
         join_all(posts.collect::<Vec<_>>()).await;
         killed.await.unwrap();
     }
-    let published = || {
-        let mut found: Vec<String> =
-            stage.simulator.world().published().iter().map(|post| post.caption.clone()).collect();
-        found.sort();
-        found
-    };
     captions.sort();
-    until("everything is published", async || (published().len() >= captions.len()).then_some(())).await;
+    until("everything is published", async || (published(&stage).len() >= captions.len()).then_some(()))
+        .await;
     // Whatever is under way has ended: nothing is open any more.
     until("no job is open", async || {
         let open = server.run("SELECT count(*) FROM social_channel.jobs WHERE ended_at IS NULL").unwrap();
         (open == "0").then_some(())
     })
     .await;
-    assert_eq!(published(), captions, "each once");
+    assert_eq!(published(&stage), captions, "each once");
     let ends = server.run("SELECT DISTINCT status FROM social_channel.jobs").unwrap();
     assert_eq!(ends, "published");
     let url = server.url();

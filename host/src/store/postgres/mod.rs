@@ -264,12 +264,13 @@ impl Postgres {
                 "SELECT current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on',
                  current_setting('synchronous_commit') <> 'off',
                  coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)
-                   OR coalesce(inet_client_addr() = inet_server_addr(), true)",
+                   OR coalesce(inet_client_addr() = inet_server_addr(), true),
+                 current_setting('synchronous_standby_names') <> '' OR NOT EXISTS (SELECT 1 FROM pg_stat_replication)",
             )
             .fetch_one(&mut *db)
             .await
         })?;
-        let (syncs, whole_pages, waits, private): (bool, bool, bool, bool) = facts;
+        let (syncs, whole_pages, waits, private, replicates): (bool, bool, bool, bool, bool) = facts;
         let mut doubts = Vec::new();
         let mut doubt = |holds: bool, message: &str, remedy| {
             if !holds {
@@ -290,6 +291,12 @@ impl Postgres {
             waits,
             "PostgreSQL runs with synchronous_commit = off: a crash may lose that a post was begun, and it is made twice.",
             "Set synchronous_commit = on for the database or its user; what may be lost asks for that itself.",
+        );
+        doubt(
+            replicates,
+            "PostgreSQL does not wait for its standby: after a failover the jobs that were under way end as unknown, and \
+             what was stored last may be lost.",
+            "Set synchronous_standby_names, best with two standbys (ANY 1 (…)), so that the end of one stops nothing.",
         );
         doubt(
             private,

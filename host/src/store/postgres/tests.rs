@@ -95,6 +95,13 @@ async fn settings_that_lose_what_was_promised_are_named() {
     let weak = Server::start(&["fsync=off", "full_page_writes=off"]).unwrap();
     let doubts = open(&SecretText::new(weak.url())).await.unwrap().doubts().await.unwrap();
     assert_eq!(doubts.len(), 2, "{doubts:?}");
+    let primary = Server::start(&[]).unwrap();
+    let standby = primary.standby().unwrap();
+    let doubts = open(&SecretText::new(primary.url())).await.unwrap().doubts().await.unwrap();
+    assert_eq!(doubts.len(), 1, "{doubts:?}");
+    assert!(doubts[0].message.contains("does not wait for its standby"), "{doubts:?}");
+    let Err(error) = open(&SecretText::new(standby.url())).await else { panic!("it is a standby") };
+    assert!(error.message.contains("standby") && error.remedy.unwrap().contains("primary"));
 }
 
 #[tokio::test]
