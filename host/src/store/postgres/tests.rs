@@ -259,7 +259,7 @@ async fn after_commits_that_waited_for_the_standby_every_job_goes_on() {
     for id in ["new", "begun", "sent", "held", "scheduled"] {
         let row = db.one.job(tenant(), id).await.unwrap().unwrap();
         assert_eq!(row.non_idempotent_begun, id == "sent", "{row:?}");
-        assert!(!row.interrupted && row.state.is_some() == !["new", "scheduled"].contains(&id), "{row:?}");
+        assert!(!row.interrupted && row.state.is_some() != ["new", "scheduled"].contains(&id), "{row:?}");
     }
 }
 
