@@ -104,7 +104,7 @@ async fn programs() -> Result<&'static Path> {
             // Build scripts read cargo's variables for the package under test: with them, `ring` and its dependants
             // would be rebuilt, now and by the next build from a shell.
             for (name, _) in std::env::vars_os() {
-                if ["CARGO_MANIFEST_", "CARGO_PKG_"]
+                if ["CARGO_MANIFEST_", "CARGO_PKG_", "OUT_DIR"]
                     .iter()
                     .any(|start| name.to_string_lossy().starts_with(start))
                 {
