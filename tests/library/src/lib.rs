@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use social_channel::model::{Media, OptionValue, Post};
 use social_channel::{
     AppConfig, Channel, Clock as _, Connect, ConnectOptions, Connected, Host, HostBuilder, Job, JobStatus,
-    KeySource, MovedClock, Policy, PublishRequest, Tenant, TenantId, Webhook,
+    KeySource, MovedClock, Policy, PublishRequest, Tenant, TenantId, Webhook, default_key_file,
 };
 use tiktok_simulator::{Simulator, World};
 
@@ -241,11 +241,28 @@ impl Stage {
 /// # Errors
 /// When `origin` is not an origin.
 pub fn builder(folder: &Path, origin: &str) -> Result<HostBuilder> {
+    let database = folder.join("social-channel.sqlite");
+    if !database.exists() {
+        write_key(&default_key_file(&database))?;
+    }
     Ok(Host::builder()
-        .database(folder.join("social-channel.sqlite"))
+        .database(database)
         .key(KeySource::Default)
         .cache(cache_folder()?)
         .policy(policy(origin)?))
+}
+
+/// The same key for all tests: compiled code is only taken from a cache that was written with the own key.
+fn write_key(path: &Path) -> Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match file {
+        Ok(mut file) => Ok(file.write_all("5c".repeat(32).as_bytes())?),
+        // A test has its own.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Shared by all tests, because compiling a component is slow in a debug build.

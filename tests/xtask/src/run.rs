@@ -58,7 +58,8 @@ pub(crate) fn script(path: &str) -> Result<()> {
 /// configuration.
 pub(crate) fn as_from_a_shell(command: &mut Command) -> Result<&mut Command> {
     for (name, _) in std::env::vars_os() {
-        let of_the_package = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_NAME", "CARGO_CRATE_NAME", "OUT_DIR"];
+        let of_the_package =
+            ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_NAME", "CARGO_CRATE_NAME", "OUT_DIR"];
         if of_the_package.iter().any(|beginning| name.to_string_lossy().starts_with(beginning)) {
             command.env_remove(&name);
         }
