@@ -78,6 +78,25 @@ fn target() -> Result<PathBuf> {
         .ok_or_else(|| anyhow!("these tests run from cargo's target folder"))
 }
 
+/// Copies what was compiled: with the same key it serves every stage, and compiling takes most of a stage's time.
+fn copy_code(from: &Path, to: &Path) -> Result<()> {
+    let private = |folder: &Path| {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    };
+    private(to)?;
+    for entry in std::fs::read_dir(from).into_iter().flatten().flatten() {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.extension().is_some_and(|ending| ending == "code") && !to.exists() {
+            // Whole or not at all: another stage may copy it at this moment.
+            let partial = tempfile::NamedTempFile::new_in(to.parent().unwrap_or(&to))?;
+            std::fs::copy(&from, partial.path())?;
+            partial.persist(&to)?;
+        }
+    }
+    Ok(())
+}
+
 /// A component that `cargo xtask guests` built.
 ///
 /// # Errors
@@ -176,7 +195,10 @@ impl Stage {
     pub async fn add_app(&self) -> Result<()> {
         let stage = self;
         let component = component("plugin_tiktok")?;
+        let (shared, own) = (target()?.join("compiled-components/cli"), stage.path("data/cache"));
+        copy_code(&shared, &own)?;
         stage.run([OsStr::new("providers"), "add".as_ref(), component.as_ref()]).await?.done();
+        copy_code(&own, &shared)?;
         let file = stage.path("app.json");
         stage
             .run([OsStr::new("apps"), "add".as_ref(), APP.as_ref(), "--json".as_ref(), file.as_ref()])
