@@ -19,7 +19,7 @@ use crate::blob::Uploads;
 use crate::database::Database;
 use crate::diagnosis::Diagnosis;
 use crate::draft::Drafts;
-use crate::event::Webhooks;
+use crate::event::{Outbox, Webhooks};
 use crate::host::{Host, Parts};
 use crate::id;
 use crate::kv::KeyValueStore;
@@ -468,6 +468,12 @@ impl HostBuilder {
             apps: apps.clone(),
             wake: wake.clone(),
         };
+        let outbox = Arc::new(Outbox {
+            store: store.clone(),
+            clock: clock.clone(),
+            lifetime: lifetime.clone(),
+            wake: wake.clone(),
+        });
         let diagnosis = Diagnosis {
             apps: apps.clone(),
             address: address.clone(),
@@ -483,6 +489,7 @@ impl HostBuilder {
             uploads: uploads.clone(),
             media: media.clone(),
             publisher: publisher.clone(),
+            outbox: outbox.clone(),
             lifetime: lifetime.clone(),
         };
         Ok(Host::new(Parts {
@@ -499,6 +506,7 @@ impl HostBuilder {
             media,
             publisher,
             webhooks,
+            outbox,
             diagnosis,
             maintenance,
         }))

@@ -21,7 +21,7 @@ use crate::blob::Uploads;
 use crate::diagnosis::Diagnosis;
 use crate::document::{self, Document, DocumentChanges};
 use crate::draft::Drafts;
-use crate::event::{Webhook, WebhookAnswer, Webhooks};
+use crate::event::{Outbox, Webhook, WebhookAnswer, Webhooks};
 use crate::lifetime::Lifetime;
 use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, ServedMedia};
@@ -60,6 +60,7 @@ pub(crate) struct Parts {
     pub(crate) media: Arc<MediaLibrary>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) webhooks: Webhooks,
+    pub(crate) outbox: Arc<Outbox>,
     pub(crate) diagnosis: Diagnosis,
     pub(crate) maintenance: Maintenance,
 }

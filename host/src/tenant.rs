@@ -19,6 +19,7 @@ use social_channel_runtime::model::{
 use crate::account::{Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, StatsSample};
 use crate::blob::{NewUpload, PartialUpload, Upload};
 use crate::draft::Draft;
+use crate::event::EventPage;
 use crate::host::{Host, Parts};
 use crate::media::ServedMedia;
 use crate::publish::{Job, JobChange, JobWatch, JobsWatch, PublishRequest, Resolution};
@@ -472,6 +473,19 @@ impl Tenant {
     /// out.
     pub async fn retry_job(&self, id: &str, looked: bool) -> Result<Job> {
         self.parts.publisher.retry(&self.id, self.by(), id, looked).await
+    }
+
+    /// What happened to the tenant's jobs and channels: the events after a number, oldest first, up to `limit`. None:
+    /// from the oldest that is kept. Without any, waits for `wait` until there is one, or until the host shuts down. Pass
+    /// [`EventPage::next`] to the next call, and store it with what you do about the events: then none is missed, however
+    /// many processes write at once, and none comes again. Events are kept for a week, up to 100,000 of a tenant.
+    /// Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a limit of 0 or more than 500, and with the code `unknown_event` for a number that is yet to
+    /// come, as after an older backup of the database was restored.
+    pub async fn events(&self, after: Option<u64>, limit: u32, wait: Duration) -> Result<EventPage> {
+        self.parts.outbox.read(&self.id, after, limit, wait).await
     }
 
     /// Watches a job: returns the job, and a watch that reports each later change. Dropping the watch ends it. Dropping

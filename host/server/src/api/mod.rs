@@ -9,6 +9,7 @@ mod connects;
 mod document;
 mod events;
 mod files;
+mod job_events;
 mod jobs;
 mod keys;
 mod page;
