@@ -19,7 +19,7 @@ use crate::blob::Uploads;
 use crate::database::Database;
 use crate::diagnosis::Diagnosis;
 use crate::draft::Drafts;
-use crate::event::{Outbox, Webhooks};
+use crate::event::{Deliverer, Endpoints, Outbox, Webhooks};
 use crate::host::{Host, Parts};
 use crate::id;
 use crate::kv::KeyValueStore;
@@ -474,6 +474,21 @@ impl HostBuilder {
             lifetime: lifetime.clone(),
             wake: wake.clone(),
         });
+        let endpoints = Endpoints {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            egress: apps.own_egress()?,
+            wake: wake.clone(),
+        };
+        let deliverer = Deliverer {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            egress: apps.own_egress()?,
+            lifetime: lifetime.clone(),
+            wake: wake.clone(),
+        };
         let diagnosis = Diagnosis {
             apps: apps.clone(),
             address: address.clone(),
@@ -507,6 +522,8 @@ impl HostBuilder {
             publisher,
             webhooks,
             outbox,
+            endpoints,
+            deliverer,
             diagnosis,
             maintenance,
         }))

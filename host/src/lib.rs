@@ -92,7 +92,10 @@ pub use database::Database;
 pub use diagnosis::DOMAIN_RECORD;
 pub use document::{Document, DocumentChanges};
 pub use draft::Draft;
-pub use event::{EVENT_TYPES, Event, EventData, EventPage, WEBHOOK_BODY, Webhook, WebhookAnswer};
+pub use event::{
+    Delivery, DeliveryAttempt, DeliveryStatus, EVENT_TYPES, Endpoint, EndpointChanges, EndpointWithSecret,
+    Event, EventData, EventPage, NewEndpoint, WEBHOOK_BODY, Webhook, WebhookAnswer,
+};
 pub use host::{Host, Worked};
 pub use kv::{KeyValueStore, STORED_VALUE, StoredValue};
 pub use media::ServedMedia;

@@ -5,6 +5,8 @@
 //!
 //! `outbox` reads what happened; `endpoint` keeps the addresses that get it, and `deliver` sends it there.
 
+mod deliver;
+mod endpoint;
 mod outbox;
 
 use std::sync::Arc;
@@ -15,6 +17,11 @@ use social_channel_runtime::clock::Clock;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::{CallError, Event as Heard, WebhookRequest};
 
+pub(crate) use deliver::Deliverer;
+pub(crate) use endpoint::Endpoints;
+pub use endpoint::{
+    Delivery, DeliveryAttempt, DeliveryStatus, Endpoint, EndpointChanges, EndpointWithSecret, NewEndpoint,
+};
 pub(crate) use outbox::Outbox;
 pub use outbox::{EVENT_TYPES, Event, EventData, EventPage};
 

@@ -80,7 +80,9 @@ impl OutboxStore for Sqlite {
             return Ok(OutboxPage { events: Vec::new(), read: after, head });
         }
         let rows = sqlx::query(
-            "SELECT * FROM outbox WHERE tenant = ? AND number > ? AND number <= ? ORDER BY number LIMIT ?",
+            // A damaged number is in no order.
+            "SELECT * FROM outbox WHERE tenant = ? AND number > ? AND number <= ? AND typeof(number) = 'integer'
+             ORDER BY number LIMIT ?",
         )
         .bind(tenant.as_str())
         .bind(after)
