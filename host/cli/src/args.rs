@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apps, channels, compile_component, completions, connect, disconnect, doctor, events, form, jobs, keys,
-    list, profile, providers, publish, serve, settings, stats, work,
+    apps, channels, compile_component, completions, connect, disconnect, doctor, endpoints, events, form,
+    jobs, keys, list, profile, providers, publish, serve, settings, stats, work,
 };
 use crate::global::Global;
 use crate::variable;
@@ -37,6 +37,7 @@ impl Cli {
             Command::Publish(flags) => publish::run(global, *flags).await,
             Command::Jobs(command) => jobs::run(global, command).await,
             Command::Events(flags) => events::run(global, flags).await,
+            Command::Endpoints(command) => endpoints::run(global, command).await,
             Command::Disconnect(flags) => disconnect::run(global, flags).await,
             Command::Work(flags) => work::run(global, flags).await,
             Command::Doctor(flags) => doctor::run(global, flags).await,
@@ -79,6 +80,9 @@ pub(crate) enum Command {
     Jobs(jobs::Command),
     /// What happened to jobs and channels, oldest first
     Events(events::Flags),
+    /// Addresses that are told of events (webhooks): list, add, change, rotate, log, resend
+    #[command(subcommand)]
+    Endpoints(endpoints::Command),
     /// Cancel the channel's jobs, tell the platform, and delete the access; jobs and numbers are kept for a reconnect
     Disconnect(disconnect::Flags),
     /// Run publish jobs and keep connections alive
@@ -127,6 +131,8 @@ mod tests {
             "jobs resolve j --not-posted",
             "jobs change j --visibility V",
             "events --after 7 --limit 5 --follow",
+            "endpoints add https://x.example --type job.failed --type job.link",
+            "endpoints change e --all-types --enable",
             "serve --listen 127.0.0.1:0 --no-workers",
             "disconnect c --yes",
             "doctor a --guide",

@@ -8,6 +8,8 @@
 mod deliver;
 mod endpoint;
 mod outbox;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -193,6 +193,9 @@ socialchannel_status socialchannel_host_get_app(const socialchannel_host *host,
 socialchannel_status socialchannel_host_delete_app(const socialchannel_host *host,
                                                    const char *app,
                                                    socialchannel_error **error_out);
+socialchannel_status socialchannel_host_get_doubts(const socialchannel_host *host,
+                                                   char **doubts_out,
+                                                   socialchannel_error **error_out);
 socialchannel_status socialchannel_host_check_app(const socialchannel_host *host,
                                                   const char *app,
                                                   char **findings_out,
@@ -322,6 +325,12 @@ socialchannel_status socialchannel_host_get_job_history(const socialchannel_host
                                                         const char *job,
                                                         char **history_out,
                                                         socialchannel_error **error_out);
+socialchannel_status socialchannel_host_list_events(const socialchannel_host *host,
+                                                    const char *tenant,
+                                                    const char *query,
+                                                    uint64_t longest_ms,
+                                                    char **page_out,
+                                                    socialchannel_error **error_out);
 socialchannel_status socialchannel_host_receive_webhook(const socialchannel_host *host,
                                                         const char *app,
                                                         const char *request,

@@ -7,6 +7,7 @@ mod apps;
 mod channels;
 mod connects;
 mod document;
+mod endpoints;
 mod events;
 mod files;
 mod job_events;

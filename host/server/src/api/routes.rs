@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
-use super::{apps, channels, connects, events, files, jobs, keys, providers, resumable, uploads};
+use super::{apps, channels, connects, endpoints, events, files, jobs, keys, providers, resumable, uploads};
 use crate::State;
 
 /// The introduction of the API description.
@@ -46,6 +46,7 @@ fn described() -> (Router<State>, OpenApi) {
         .merge(channels::routes())
         .merge(jobs::routes())
         .merge(events::routes())
+        .merge(endpoints::routes())
         .merge(uploads::routes())
         .merge(resumable::routes())
         .merge(keys::routes())
