@@ -110,7 +110,7 @@ def main(folder, node):
         receiver.tell(secret=made[name]["secret"], accept=False)
 
     # Everybody is down, and the service is killed between attempts.
-    connecting = Program(built / "social-channel", "connect", "demo", "--print-url", "--format", "json", env=environment)
+    connecting = Program(built / "social-channel", "connect", "demo", "--print-url", "--format", "json", env=environment, stderr=subprocess.DEVNULL)
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(json.loads(connecting.line())["url"]).read()
     assert connecting.process.wait(PATIENCE) == 0
     service = serve()

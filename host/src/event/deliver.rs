@@ -57,6 +57,8 @@ const LEASE: Duration = Duration::from_secs(60);
 const EXTEND_AFTER: Duration = Duration::from_secs(20);
 /// Addresses that this process sends to at once. It mostly waits for their answers.
 const AT_ONCE: usize = 16;
+/// Events in this time are looked for at once.
+const GATHER: Duration = Duration::from_millis(20);
 /// How often a worker looks by itself: events of other processes come with a notice at most.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -103,7 +105,7 @@ impl Deliverer {
             }
             tokio::select! {
                 Some(_) = sending.join_next(), if !sending.is_empty() => {}
-                () = heard => {}
+                () = heard => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(LOOK) => {}
                 () = self.lifetime.stopping(), if sending.is_empty() => {}
             }

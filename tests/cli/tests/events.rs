@@ -126,10 +126,14 @@ async fn a_service_that_is_killed_between_attempts_loses_nothing_and_repeats_wit
         .done();
     let endpoint = made.json()["id"].as_str().unwrap().to_owned();
     assert!(made.json()["secret"].as_str().unwrap().starts_with("whsec_"), "{made:?}");
+    let attempts = format!("endpoints attempts {endpoint} 2 --format json");
     let serve = || stage.begin(["serve", "--listen", "127.0.0.1:0"]);
     let (mut service, ..) = serve().await.unwrap();
     stage.say(&format!("disconnect {channel} --yes")).await.unwrap().done();
     receiver.until(1, 1).await;
+    // What it answered is stored a moment later.
+    let tried = || stage.say(&attempts);
+    while tried().await.unwrap().done().json() == serde_json::json!([]) {}
     service.kill().await.unwrap();
     // While it is down, more happens.
     stage.connect(&[]).await.unwrap().done();
@@ -167,8 +171,8 @@ async fn a_service_that_is_killed_between_attempts_loses_nothing_and_repeats_wit
     let before = receiver.got.lock().unwrap()[first];
     stage.say(&format!("endpoints resend {endpoint} {first}")).await.unwrap().done();
     receiver.until(2, before + 1).await;
-    let attempts = stage.say(&format!("endpoints attempts {endpoint} 2")).await.unwrap().done();
-    assert!(attempts.stdout.contains("it answered 503"), "{attempts:?}");
+    let tried = stage.say(&format!("endpoints attempts {endpoint} 2")).await.unwrap().done();
+    assert!(tried.stdout.contains("it answered 503"), "{tried:?}");
     let shown = stage.say("endpoints list").await.unwrap().done();
     assert!(
         shown.stdout.contains("https://receiver.example/events") && !shown.stdout.contains("whsec_"),

@@ -128,10 +128,7 @@ fn fields(url: &str, description: &str, chosen: &[String]) -> Markup {
             legend { "Events" }
             p.help { "None chosen: all of them." }
             @for kind in EVENT_TYPES {
-                div.check {
-                    input type="checkbox" id={"type-" (kind)} name="type" value=(kind) checked[chosen.iter().any(|one| one == kind)];
-                    label for={"type-" (kind)} { code { (kind) } }
-                }
+                label.check { input type="checkbox" name="type" value=(kind) checked[chosen.iter().any(|one| one == kind)]; span { code { (kind) } } }
             }
         }
     }

@@ -60,6 +60,12 @@ fn delivery(row: &PgRow) -> sqlx::Result<DeliveryRow> {
 const HEAD: &str = "SELECT coalesce((SELECT h.number FROM outbox_heads h WHERE h.tenant = $1), 0),
     EXISTS (SELECT 1 FROM outbox o WHERE o.tenant = $1 AND o.number IS NULL)";
 
+/// Tenants that have events without a number.
+const FRESH: &str = "SELECT DISTINCT tenant FROM outbox WHERE number IS NULL LIMIT 1000";
+/// Those of them that have an address: the others' events are numbered when somebody reads them.
+const FRESH_TO_SEND: &str = "SELECT DISTINCT o.tenant FROM outbox o WHERE o.number IS NULL
+    AND EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant = o.tenant AND e.disabled_at IS NULL) LIMIT 1000";
+
 /// Sets when the address `$1` is due: now (`$2`) where it has new events, else with its first delivery. The row is locked
 /// before, so that an event is either seen here or makes the address due after this.
 const DUE: &str = "UPDATE endpoints SET due_at = CASE
@@ -79,10 +85,10 @@ impl Postgres {
         })
     }
 
-    /// Numbers the events of all tenants, so that addresses become due.
-    async fn number_all_events(&self) -> Result<()> {
+    /// Numbers the events of these tenants ([`FRESH`], [`FRESH_TO_SEND`]).
+    async fn number_all_events(&self, tenants: &'static str) -> Result<()> {
         let fresh: Vec<String> = read!(self for "", db => {
-            sqlx::query_scalar("SELECT DISTINCT tenant FROM outbox WHERE number IS NULL LIMIT 1000").fetch_all(&mut *db).await
+            sqlx::query_scalar(tenants).fetch_all(&mut *db).await
         })?;
         for tenant in fresh {
             self.number_events(&tenant).await?;
@@ -121,7 +127,7 @@ impl OutboxStore for Postgres {
 
     async fn prune_outbox(&self, before: i64, most: i64) -> Result<bool> {
         // What has no number yet would leave no gap, and nobody would learn of it.
-        self.number_all_events().await?;
+        self.number_all_events(FRESH).await?;
         let removed: Result<u64> = write!(self, db => {
             let mut removed = 0;
             for (delete, bound) in [
@@ -243,7 +249,7 @@ impl EndpointStore for Postgres {
     }
 
     async fn acquire_endpoint(&self, now: i64, length: Duration) -> Result<Option<HeldEndpoint>> {
-        self.number_all_events().await?;
+        self.number_all_events(FRESH_TO_SEND).await?;
         write!(self, db => {
             let held = sqlx::query(
                 "UPDATE endpoints SET lease_owner = $1, lease_until = now_ms() + $2, fence = fence + 1

@@ -223,7 +223,7 @@ async fn the_pages_show_addresses_and_what_was_sent() {
         let done = browser.submit(&at, &format!("{at}/{action}"), &[]).await.unwrap();
         assert_eq!(done.status, StatusCode::SEE_OTHER);
         let shown = browser.open(&at).await.unwrap().text();
-        assert_eq!(shown.contains("Nothing is sent to this address"), action == "disable");
+        assert_eq!(shown.contains("Nothing is sent to this address.</strong>"), action == "disable");
     }
     let missing = browser.submit(&at, &format!("{at}/send"), &[("event", "evt_none")]).await.unwrap();
     assert_eq!(missing.status, StatusCode::BAD_REQUEST);
