@@ -511,8 +511,8 @@ impl Tenant {
     /// added or not.
     ///
     /// # Errors
-    /// `InvalidRequest` naming the field, `DeniedByPolicy` for an address that is not public, `QuotaExceeded` if the
-    /// tenant has as many as it may have.
+    /// `InvalidRequest` naming the field, also for an address that is not public; `QuotaExceeded` if the tenant has as many
+    /// as it may have.
     pub async fn add_endpoint(&self, new: NewEndpoint) -> Result<EndpointWithSecret> {
         self.parts.endpoints.create(&self.id, new).await
     }

@@ -436,7 +436,9 @@ impl Endpoints {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong("the address does not begin with https://"));
         }
-        self.egress.check_address(&url).map_err(|error| error.with_field("url"))?;
+        // Whoever named the address can name another one.
+        let refused = |error: Error| Error { kind: ErrorKind::InvalidRequest, ..error }.with_field("url");
+        self.egress.check_address(&url).map_err(refused)?;
         Ok(url.into())
     }
 }

@@ -183,7 +183,7 @@ async fn addresses_are_managed_by_those_whose_events_they_get() {
     ] {
         let answer = service.call(Method::POST, "/api/v1/endpoints", body).await.unwrap();
         assert_eq!(answer.json()["field"], field, "{}", answer.text());
-        assert!(!answer.status.is_success());
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     }
 }
 
