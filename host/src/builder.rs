@@ -19,7 +19,7 @@ use crate::blob::Uploads;
 use crate::database::Database;
 use crate::diagnosis::Diagnosis;
 use crate::draft::Drafts;
-use crate::event::Webhooks;
+use crate::event::{Deliverer, Endpoints, Outbox, Webhooks};
 use crate::host::{Host, Parts};
 use crate::id;
 use crate::kv::KeyValueStore;
@@ -468,6 +468,27 @@ impl HostBuilder {
             apps: apps.clone(),
             wake: wake.clone(),
         };
+        let outbox = Arc::new(Outbox {
+            store: store.clone(),
+            clock: clock.clone(),
+            lifetime: lifetime.clone(),
+            wake: wake.clone(),
+        });
+        let endpoints = Endpoints {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            egress: apps.own_egress()?,
+            wake: wake.clone(),
+        };
+        let deliverer = Deliverer {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            egress: apps.own_egress()?,
+            lifetime: lifetime.clone(),
+            wake: wake.clone(),
+        };
         let diagnosis = Diagnosis {
             apps: apps.clone(),
             address: address.clone(),
@@ -483,6 +504,7 @@ impl HostBuilder {
             uploads: uploads.clone(),
             media: media.clone(),
             publisher: publisher.clone(),
+            outbox: outbox.clone(),
             lifetime: lifetime.clone(),
         };
         Ok(Host::new(Parts {
@@ -499,6 +521,9 @@ impl HostBuilder {
             media,
             publisher,
             webhooks,
+            outbox,
+            endpoints,
+            deliverer,
             diagnosis,
             maintenance,
         }))

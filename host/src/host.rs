@@ -21,7 +21,7 @@ use crate::blob::Uploads;
 use crate::diagnosis::Diagnosis;
 use crate::document::{self, Document, DocumentChanges};
 use crate::draft::Drafts;
-use crate::event::{Webhook, WebhookAnswer, Webhooks};
+use crate::event::{Deliverer, Endpoints, Outbox, Webhook, WebhookAnswer, Webhooks};
 use crate::lifetime::Lifetime;
 use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, ServedMedia};
@@ -60,6 +60,9 @@ pub(crate) struct Parts {
     pub(crate) media: Arc<MediaLibrary>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) webhooks: Webhooks,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) deliverer: Deliverer,
     pub(crate) diagnosis: Diagnosis,
     pub(crate) maintenance: Maintenance,
 }
@@ -222,7 +225,7 @@ impl Host {
 
     // ---- work ---------------------------------------------------------------------------------------
 
-    /// Runs all tenants' due jobs and refreshes idle accounts, for `longest` or until [`Host::shutdown`].
+    /// Runs all tenants' due jobs, sends events to their addresses, and refreshes idle accounts, for `longest` or until [`Host::shutdown`].
     /// `Some(Duration::ZERO)` does what is due now and returns when nothing more is due. If the future is dropped,
     /// no new work starts; running jobs and refreshes continue.
     ///
@@ -230,8 +233,14 @@ impl Host {
     /// Failures of the database; if `longest` is `None` they are logged, and the work continues.
     pub async fn work(&self, longest: Option<Duration>) -> Result<Worked> {
         let rounds = self.parts.maintenance.begin(longest);
-        let jobs = self.parts.publisher.work(longest).await?;
         let is_round = longest.is_some_and(|longest| longest.is_zero());
+        let deliveries = (!is_round).then(|| self.parts.deliverer.begin());
+        let jobs = self.parts.publisher.work(longest).await?;
+        if is_round {
+            // Only now: what the jobs came to is among it.
+            self.parts.deliverer.round().await;
+        }
+        drop(deliveries);
         Ok(Worked { jobs, accounts: rounds.end(is_round).await })
     }
 

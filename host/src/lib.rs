@@ -35,6 +35,7 @@
 //! | --- | --- |
 //! | load, replace and list providers, make apps | [`Host`] |
 //! | connect, read, publish, follow jobs | [`Tenant`] |
+//! | learn what happened, without asking for each job | [`Tenant::events`] |
 //! | find out what to do after a failure | [`ErrorKind`] |
 //! | configure what providers may reach | [`Policy`] |
 //! | supply your own storage or HTTP client | [`KeyValueStore`], [`HttpClient`] |
@@ -91,7 +92,10 @@ pub use database::Database;
 pub use diagnosis::DOMAIN_RECORD;
 pub use document::{Document, DocumentChanges};
 pub use draft::Draft;
-pub use event::{WEBHOOK_BODY, Webhook, WebhookAnswer};
+pub use event::{
+    Delivery, DeliveryAttempt, DeliveryStatus, EVENT_TYPES, Endpoint, EndpointChanges, EndpointWithSecret,
+    Event, EventData, EventPage, NewEndpoint, WEBHOOK_BODY, Webhook, WebhookAnswer,
+};
 pub use host::{Host, Worked};
 pub use kv::{KeyValueStore, STORED_VALUE, StoredValue};
 pub use media::ServedMedia;

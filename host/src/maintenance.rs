@@ -12,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::account::Accounts;
 use crate::app::Apps;
 use crate::blob::Uploads;
+use crate::event::Outbox;
 use crate::lifetime::Lifetime;
 use crate::media::MediaLibrary;
 use crate::publish::Publisher;
@@ -29,6 +30,7 @@ pub(crate) struct Maintenance {
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) media: Arc<MediaLibrary>,
     pub(crate) publisher: Arc<Publisher>,
+    pub(crate) outbox: Arc<Outbox>,
     pub(crate) lifetime: Lifetime,
 }
 
@@ -83,6 +85,7 @@ impl Maintenance {
         noted("old uploads were not removed", self.uploads.sweep().await);
         noted("old addresses of media were not removed", self.media.sweep_links().await);
         noted("old attempts were not removed", self.publisher.maintain().await);
+        noted("old events were not removed", self.outbox.prune().await);
         noted("unused components were not unloaded", self.apps.maintain().await);
     }
 }

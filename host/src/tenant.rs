@@ -17,8 +17,12 @@ use social_channel_runtime::model::{
 };
 
 use crate::account::{Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, StatsSample};
+use crate::app::SettingValue;
 use crate::blob::{NewUpload, PartialUpload, Upload};
 use crate::draft::Draft;
+use crate::event::{
+    Delivery, DeliveryAttempt, Endpoint, EndpointChanges, EndpointWithSecret, EventPage, NewEndpoint,
+};
 use crate::host::{Host, Parts};
 use crate::media::ServedMedia;
 use crate::publish::{Job, JobChange, JobWatch, JobsWatch, PublishRequest, Resolution};
@@ -472,6 +476,101 @@ impl Tenant {
     /// out.
     pub async fn retry_job(&self, id: &str, looked: bool) -> Result<Job> {
         self.parts.publisher.retry(&self.id, self.by(), id, looked).await
+    }
+
+    /// What happened to the tenant's jobs and channels: the events after a number, oldest first, up to `limit`. None:
+    /// from the oldest that is kept. Without any, waits for `wait` until there is one, or until the host shuts down. Pass
+    /// [`EventPage::next`] to the next call, and store it with what you do about the events: then none is missed, however
+    /// many processes write at once, and none comes again. Events are kept for a week, up to 100,000 of a tenant.
+    /// Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a limit of 0 or more than 500, and with the code `unknown_event` for a number that is yet to
+    /// come, as after an older backup of the database was restored.
+    pub async fn events(&self, after: Option<u64>, limit: u32, wait: Duration) -> Result<EventPage> {
+        self.parts.outbox.read(&self.id, after, limit, wait).await
+    }
+
+    // ---- addresses that get events ------------------------------------------------------------------
+
+    /// The addresses to which workers send the tenant's events, by the rules of Standard Webhooks. Dropping the future
+    /// changes nothing.
+    pub async fn endpoints(&self) -> Result<Vec<Endpoint>> {
+        self.parts.endpoints.list(&self.id).await
+    }
+
+    /// One address. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn endpoint(&self, id: &str) -> Result<Endpoint> {
+        self.parts.endpoints.get(&self.id, id).await
+    }
+
+    /// Adds an address: it gets the events from now on. Its secret is not shown again. If the future is dropped, it is
+    /// added or not.
+    ///
+    /// # Errors
+    /// `InvalidRequest` naming the field, also for an address that is not public; `QuotaExceeded` if the tenant has as many
+    /// as it may have.
+    pub async fn add_endpoint(&self, new: NewEndpoint) -> Result<EndpointWithSecret> {
+        self.parts.endpoints.create(&self.id, new).await
+    }
+
+    /// Changes an address. If the future is dropped, all of it is changed or nothing.
+    ///
+    /// # Errors
+    /// `NotFound`, and as [`Tenant::add_endpoint`].
+    pub async fn change_endpoint(&self, id: &str, changes: EndpointChanges) -> Result<Endpoint> {
+        self.parts.endpoints.change(&self.id, id, changes).await
+    }
+
+    /// Gives an address another secret, or the one of the caller. The ones before sign beside it for `overlap`, a day by
+    /// default, so that the receiver can be changed meanwhile. If the future is dropped, it has another secret or not.
+    ///
+    /// # Errors
+    /// `NotFound`, `InvalidRequest` for a secret that is none by the standard.
+    pub async fn rotate_endpoint(
+        &self,
+        id: &str,
+        secret: Option<SettingValue>,
+        overlap: Option<Duration>,
+    ) -> Result<EndpointWithSecret> {
+        self.parts.endpoints.rotate(&self.id, id, secret, overlap).await
+    }
+
+    /// Removes an address with its log. If the future is dropped, it is removed or not.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn delete_endpoint(&self, id: &str) -> Result<()> {
+        self.parts.endpoints.delete(&self.id, id).await
+    }
+
+    /// What was sent to an address and what waits: newest events first, up to `limit` (500 at most), before an event's
+    /// number. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn deliveries(&self, endpoint: &str, before: Option<u64>, limit: u32) -> Result<Vec<Delivery>> {
+        self.parts.endpoints.deliveries(&self.id, endpoint, before, limit).await
+    }
+
+    /// The last attempts to send an event, by its number, oldest first. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` for the address.
+    pub async fn delivery_attempts(&self, endpoint: &str, number: u64) -> Result<Vec<DeliveryAttempt>> {
+        self.parts.endpoints.attempts(&self.id, endpoint, number).await
+    }
+
+    /// Sends an event to an address again, by the event's id, whatever became of it; the receiver gets the same id. If the
+    /// future is dropped, it is sent again or not.
+    ///
+    /// # Errors
+    /// `NotFound` for the address and for an event that is not kept any more, `InvalidRequest` for a disabled address.
+    pub async fn send_event_again(&self, endpoint: &str, event: &str) -> Result<()> {
+        self.parts.endpoints.send_again(&self.id, endpoint, event).await
     }
 
     /// Watches a job: returns the job, and a watch that reports each later change. Dropping the watch ends it. Dropping

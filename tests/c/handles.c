@@ -48,6 +48,8 @@ static void null_is_refused_by_name(socialchannel_host *host) {
   FAILS(BAD, "null_pointer", socialchannel_host_retry_job(host, NULL, NULL, false, &out, &error));
   FAILS(BAD, "null_pointer", socialchannel_host_resolve_job(host, NULL, "x", NULL, &out, &error));
   FAILS(BAD, "null_pointer", socialchannel_host_get_job_history(host, NULL, NULL, &out, &error));
+  FAILS(BAD, "null_pointer", socialchannel_host_list_events(NULL, NULL, NULL, 0, &out, &error));
+  FAILS(BAD, "null_pointer", socialchannel_host_list_events(host, NULL, NULL, 0, NULL, &error));
   FAILS(BAD, "null_pointer", socialchannel_host_work(host, 0, NULL, &error));
   FAILS(BAD, "null_pointer", socialchannel_host_rotate_keys(host, NULL, &error));
   FAILS(BAD, "null_pointer", socialchannel_new_key(NULL, &error));

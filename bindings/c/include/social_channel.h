@@ -1055,6 +1055,24 @@ socialchannel_status socialchannel_host_get_job_history(const socialchannel_host
                                                         socialchannel_error **error_out);
 
 /**
+ * Reads what happened to a tenant's jobs and channels, oldest first. `query` is NULL or a JSON document (schema:
+ * EventQuery). On success `*page_out` is a document (schema: EventPage); pass its `next` as `after` to the next call, and
+ * store it with what you do about the events: then none is missed, and none comes again. Events are kept for a week.
+ *
+ * Without any event it waits for one, at most `longest_ms`; UINT64_MAX waits without an end, which is for programs that
+ * do nothing else. When the time is up, or if a signal handler of the program ran on the calling thread, the page is
+ * empty; this is not an error.
+ *
+ * INVALID_REQUEST with the code `unknown_event`: `after` is yet to come, as after an older backup was restored.
+ */
+socialchannel_status socialchannel_host_list_events(const socialchannel_host *host,
+                                                    const char *tenant,
+                                                    const char *query,
+                                                    uint64_t longest_ms,
+                                                    char **page_out,
+                                                    socialchannel_error **error_out);
+
+/**
  * Receives a webhook that a platform sent to an app's address. Anyone may call that address; the provider
  * verifies from the raw bytes that the platform did. When this returns, its events are stored.
  *

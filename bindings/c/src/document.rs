@@ -6,8 +6,9 @@ use social_channel::model::{
     Finding, GuideStep, ListQuery, Post, PostPage, PostSummary, Profile, PublishForm, Stats,
 };
 use social_channel::{
-    App, AppConfig, Channel, Connect, ConnectOptions, Connected, Disconnected, Error, HistoryRow, HostConfig,
-    Job, JobChange, JobStatus, Loaded, ProviderInfo, PublishRequest, Resolution, WebhookAnswer,
+    App, AppConfig, Channel, Connect, ConnectOptions, Connected, Disconnected, Error, Event, EventPage,
+    HistoryRow, HostConfig, Job, JobChange, JobStatus, Loaded, ProviderInfo, PublishRequest, Resolution,
+    WebhookAnswer,
 };
 
 use crate::log::LogEntry;
@@ -29,6 +30,22 @@ pub struct JobQuery {
 impl Default for JobQuery {
     fn default() -> Self {
         JobQuery { channel: None, status: None, limit: 100, before: None }
+    }
+}
+
+/// Which events to read.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventQuery {
+    /// The `next` of the page before, or the `number` of an event; absent: from the oldest that is kept.
+    pub after: Option<u64>,
+    /// The maximum number of events, 1 to 500; 100 by default.
+    pub limit: u32,
+}
+
+impl Default for EventQuery {
+    fn default() -> Self {
+        EventQuery { after: None, limit: 100 }
     }
 }
 
@@ -95,6 +112,9 @@ pub fn schemas() -> serde_json::Value {
         Connected,
         Disconnected,
         Error,
+        Event,
+        EventPage,
+        EventQuery,
         Finding,
         GuideStep,
         HistoryRow,

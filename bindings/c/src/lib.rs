@@ -48,14 +48,17 @@ mod publish;
 
 mod job;
 
+mod event;
+
 mod webhook;
 
 pub use account::*;
 pub use app::*;
 pub use callback::socialchannel_explain;
 pub use connect::*;
-pub use document::{JobQuery, Worked, schemas};
+pub use document::{EventQuery, JobQuery, Worked, schemas};
 pub use error::*;
+pub use event::*;
 pub use handle::{socialchannel_error, socialchannel_exchange, socialchannel_host};
 pub use host::*;
 pub use http::{

@@ -14,6 +14,7 @@ use SocialChannel\Model\App;
 use SocialChannel\Model\Choose;
 use SocialChannel\Model\Error;
 use SocialChannel\Model\ErrorKind;
+use SocialChannel\Model\EventPage;
 use SocialChannel\Model\Finding;
 use SocialChannel\Model\GuideStep;
 use SocialChannel\Model\JobStatus;
@@ -379,6 +380,33 @@ final readonly class Host
     public function job(string $id): Job
     {
         return Reader::read(Job::class, $this->calls->transport->getJob($this->calls->tenant, $id), $this->calls);
+    }
+
+    /**
+     * What happened to the tenant's jobs and channels, oldest first: a program that stores the `next` of each page, with
+     * what it does about the events, misses none and gets none twice, however many processes it has.
+     *
+     * @param int|null $after the `next` of the page before; null: from the oldest that is kept. Events are kept for a week.
+     * @param int $limit 1 to 500
+     * @param float $wait without any event, how many seconds to wait for one; INF: until there is one
+     *
+     * @throws SocialChannelException `InvalidRequest` with the code `unknown_event`: `after` is yet to come, as after an
+     *     older backup was restored
+     */
+    public function events(?int $after = null, int $limit = 100, float $wait = 0): EventPage
+    {
+        $query = array_filter(['after' => $after, 'limit' => $limit], static fn (mixed $it): bool => $it !== null);
+        $read = fn (int $slice): EventPage => Reader::read(
+            EventPage::class,
+            $this->calls->transport->listEvents($this->calls->tenant, $query, $slice),
+        );
+        $now = static fn (): int => intdiv(hrtime(true), 1_000_000);
+        $end = $now() + Calls::milliseconds($wait);
+        do {
+            // In slices, so that handlers of signals run.
+            $page = $read((int) min(max(0, $end - $now()), 30_000));
+        } while ($page->events === [] && $now() < $end);
+        return $page;
     }
 
     /** Whether this host runs no jobs in the background, so that a worker must call `work()`. */

@@ -290,6 +290,31 @@ final class StoryTest extends TestCase
     }
 
     /** @dataProvider ways */
+    public function testWhatHappenedIsReadWhereItWasLeft(TransportKind $kind): void
+    {
+        $stage = self::stage($kind);
+        $host = $stage->host->tenant('reader');
+        self::assertSame([], $host->events()->events);
+        $channel = $stage->connect($host);
+        $page = $host->events(0, wait: INF);
+        self::assertSame('channel.connected', $page->events[0]->type);
+        self::assertSame($channel->id, $page->events[0]->data->channel);
+        self::assertNull($page->events[0]->data->job);
+        self::assertSame([1, 1, 0], [$page->next, $page->last, $page->missed]);
+        self::assertSame([], $host->events($page->next, wait: 0.1)->events);
+        $job = $channel->publish(self::post(), Media::file($stage->folder->file('told.mp4', 4096)), publishAt: time() + 3600);
+        $job->cancel();
+        $told = $host->events($page->next, limit: 1, wait: 50)->events[0];
+        self::assertSame(['job.cancelled', 'cancelled', $job->id], [$told->type, $told->data->status, $told->data->job]);
+        try {
+            $host->events(99);
+            self::fail('it is yet to come');
+        } catch (InvalidRequestException $error) {
+            self::assertSame('unknown_event', $error->platformCode);
+        }
+    }
+
+    /** @dataProvider ways */
     public function testTenantsDoNotSeeEachOther(TransportKind $kind): void
     {
         $stage = self::stage($kind);

@@ -45,6 +45,31 @@ def test_accounts_are_connected_read_and_disconnected(stage):
     assert stage.tenant.channels() == []
 
 
+def test_what_happened_is_read_where_it_was_left(stage):
+    tenant = stage.tenant
+    assert tenant.events() == documents.EventPage(events=[], next=0, last=0, missed=0)
+    channel = stage.connect()
+    page = tenant.events(0, wait_ms=60_000)
+    assert [event.type for event in page.events] == ["channel.connected"]
+    assert page.events[0].data.channel == channel.id and page.events[0].data.job is None
+    assert tenant.events(page.next, wait_ms=20).events == []
+    told = []
+    follower = threading.Thread(target=lambda: told.append(next(tenant.follow_events(page.next))))
+    follower.start()
+    tenant.disconnect(channel.id)
+    follower.join(60)
+    assert told[0].type == "channel.disconnected" and told[0].number == 2
+    with pytest.raises(errors.InvalidRequest) as raised:
+        tenant.events(99)
+    assert raised.value.code == "unknown_event"
+
+    async def first():
+        async with await AsyncHost.open() as host:
+            assert (await host.tenant().events()).events == []
+
+    asyncio.run(first())
+
+
 def test_the_log_of_the_library_goes_to_a_logger(stage, tmp_path, caplog):
     channel = stage.connect()
     file = tmp_path / "video.mp4"

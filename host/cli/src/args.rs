@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apps, channels, compile_component, completions, connect, disconnect, doctor, form, jobs, keys, list,
-    profile, providers, publish, serve, settings, stats, work,
+    apps, channels, compile_component, completions, connect, disconnect, doctor, endpoints, events, form,
+    jobs, keys, list, profile, providers, publish, serve, settings, stats, work,
 };
 use crate::global::Global;
 use crate::variable;
@@ -36,6 +36,8 @@ impl Cli {
             Command::Form(flags) => form::run(global, flags).await,
             Command::Publish(flags) => publish::run(global, *flags).await,
             Command::Jobs(command) => jobs::run(global, command).await,
+            Command::Events(flags) => events::run(global, flags).await,
+            Command::Endpoints(command) => endpoints::run(global, command).await,
             Command::Disconnect(flags) => disconnect::run(global, flags).await,
             Command::Work(flags) => work::run(global, flags).await,
             Command::Doctor(flags) => doctor::run(global, flags).await,
@@ -76,6 +78,11 @@ pub(crate) enum Command {
     /// Publish jobs: list, show, wait, cancel, resume, retry, resolve, change
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// What happened to jobs and channels, oldest first
+    Events(events::Flags),
+    /// Addresses that are told of events (webhooks): list, add, change, rotate, log, resend
+    #[command(subcommand)]
+    Endpoints(endpoints::Command),
     /// Cancel the channel's jobs, tell the platform, and delete the access; jobs and numbers are kept for a reconnect
     Disconnect(disconnect::Flags),
     /// Run publish jobs and keep connections alive
@@ -123,6 +130,9 @@ mod tests {
             "jobs list --status paused --channel c",
             "jobs resolve j --not-posted",
             "jobs change j --visibility V",
+            "events --after 7 --limit 5 --follow",
+            "endpoints add https://x.example --type job.failed --type job.link",
+            "endpoints change e --all-types --enable",
             "serve --listen 127.0.0.1:0 --no-workers",
             "disconnect c --yes",
             "doctor a --guide",

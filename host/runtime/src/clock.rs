@@ -54,8 +54,20 @@ pub(crate) fn seconds_of([year, month, day]: [i64; 3], [hour, minute, second]: [
 
 /// Formats a timestamp as `2026-11-25 15:14 UTC`, for messages.
 pub fn utc(at_ms: i64) -> String {
-    let minutes = at_ms.div_euclid(60_000);
-    let (days, minute) = (minutes.div_euclid(1440), minutes.rem_euclid(1440));
+    let minute = at_ms.div_euclid(60_000).rem_euclid(1440);
+    format!("{} {:02}:{:02} UTC", day_of(at_ms), minute / 60, minute % 60)
+}
+
+/// Formats a timestamp as `2026-11-25T15:14:09.123Z` (RFC 3339), for documents that other programs read.
+pub fn rfc3339(at_ms: i64) -> String {
+    let ms = at_ms.rem_euclid(86_400_000);
+    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+    format!("{}T{hour:02}:{minute:02}:{second:02}.{:03}Z", day_of(at_ms), ms % 1000)
+}
+
+/// The day as `2026-11-25`, UTC.
+fn day_of(at_ms: i64) -> String {
+    let days = at_ms.div_euclid(86_400_000);
     // Civil date from days since 1970, by the usual algorithm with eras (400 years are 146,097 days).
     let z = days + 719_468;
     let (era, doe) = (z.div_euclid(146_097), z.rem_euclid(146_097));
@@ -65,7 +77,7 @@ pub fn utc(at_ms: i64) -> String {
     let day = doy - (153 * mp + 2) / 5 + 1;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
     let year = yoe + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minute / 60, minute % 60)
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// A duration in milliseconds, the store's unit.
@@ -82,5 +94,7 @@ mod tests {
         assert_eq!(utc(0), "1970-01-01 00:00 UTC");
         assert_eq!(utc(951_782_400_000), "2000-02-29 00:00 UTC");
         assert_eq!(utc(1_795_342_599_999), "2026-11-22 10:16 UTC");
+        assert_eq!(rfc3339(1_795_342_599_999), "2026-11-22T10:16:39.999Z");
+        assert_eq!(rfc3339(951_782_400_007), "2000-02-29T00:00:00.007Z");
     }
 }

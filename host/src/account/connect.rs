@@ -375,6 +375,7 @@ impl Accounts {
         };
         let channel = self.store.connect_account(tenant, &new, &seal).await?;
         self.wake.all();
+        self.wake.told();
         tracing::info!(%tenant, app = app.id, channel, by, "connected");
         self.channel(tenant, &channel).await
     }

@@ -248,6 +248,7 @@ impl Accounts {
             if let Err(error) = noted.await {
                 tracing::warn!(channel = row.channel, %error, "the account's health could not be stored");
             }
+            self.wake.told();
         }
     }
 
@@ -331,7 +332,8 @@ impl Accounts {
                 },
             }
         };
-        self.store.delete_account(tenant, channel).await?;
+        self.store.delete_account(tenant, channel, self.clock.now_ms()).await?;
+        self.wake.told();
         tracing::info!(%tenant, channel, revoked = outcome.revoked, "disconnected");
         Ok(outcome)
     }

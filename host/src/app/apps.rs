@@ -134,6 +134,11 @@ impl Apps {
         &self.policy
     }
 
+    /// The requests that the host sends for a tenant, without an app: to public addresses, unless the operator allows more.
+    pub(crate) fn own_egress(&self) -> Result<Egress> {
+        Egress::new(self.policy.clone(), &self.clients)
+    }
+
     /// Loads a stored component.
     pub(crate) async fn provider(&self, digest: &Digest) -> Result<Provider> {
         self.registry.provider(digest).await

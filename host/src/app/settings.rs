@@ -36,7 +36,7 @@ pub struct AppConfig {
 pub struct SettingValue(#[schemars(with = "String")] SecretFromText);
 
 impl SettingValue {
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.0.expose()
     }
 }

@@ -1,5 +1,15 @@
-//! Webhooks: one entry point for every front door. A delivery is stored, each id once, before the platform
+//! Webhooks of platforms, and events out.
+//!
+//! A platform's webhook has one entry point for every front door. A delivery is stored, each id once, before the platform
 //! gets its response. The provider verifies it, from the raw bytes.
+//!
+//! `outbox` reads what happened; `endpoint` keeps the addresses that get it, and `deliver` sends it there.
+
+mod deliver;
+mod endpoint;
+mod outbox;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -7,7 +17,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use social_channel_runtime::clock::Clock;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
-use social_channel_runtime::{CallError, Event, WebhookRequest};
+use social_channel_runtime::{CallError, Event as Heard, WebhookRequest};
+
+pub(crate) use deliver::Deliverer;
+pub(crate) use endpoint::Endpoints;
+pub use endpoint::{
+    Delivery, DeliveryAttempt, DeliveryStatus, Endpoint, EndpointChanges, EndpointWithSecret, NewEndpoint,
+};
+pub(crate) use outbox::Outbox;
+pub use outbox::{EVENT_TYPES, Event, EventData, EventPage};
 
 use crate::app::Apps;
 use crate::store::{EventRow, Store};
@@ -92,7 +110,7 @@ impl Webhooks {
         for delivery in receipt.deliveries {
             let row = format!("{}/{}", app.id, delivery.id);
             let fresh = match delivery.event {
-                Event::PublishChanged { reference, account_id, evidence } => {
+                Heard::PublishChanged { reference, account_id, evidence } => {
                     let event = EventRow {
                         app: app.id.clone(),
                         id: delivery.id,
@@ -103,7 +121,7 @@ impl Webhooks {
                     };
                     self.store.insert_event(&event).await?
                 }
-                Event::AccountRemoved { account_id, at, reason } => {
+                Heard::AccountRemoved { account_id, at, reason } => {
                     let why = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
                     let detail = format!("The connection was ended at the platform{why}.");
                     // The platform's timestamps have whole seconds, so the same second does not count as older.
@@ -121,7 +139,7 @@ impl Webhooks {
                     tracing::info!(app = app.id, ended, "a platform ended a connection");
                     fresh
                 }
-                Event::Ignored(what) => {
+                Heard::Ignored(what) => {
                     tracing::debug!(app = app.id, what, "a webhook with nothing to do");
                     false
                 }
@@ -130,6 +148,7 @@ impl Webhooks {
         }
         if new_events > 0 {
             self.wake.all();
+            self.wake.told();
         }
         let (content_type, body) = match receipt.response {
             Some(response) => (Some(answer_type(&response.content_type).to_owned()), response.body),

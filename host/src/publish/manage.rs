@@ -123,6 +123,7 @@ impl Publisher {
         if self.store.resolve_job(tenant, id, &resolved, self.clock.now_ms()).await? {
             tracing::info!(%tenant, job = id, posted = found.posted, "a person resolved a job");
             self.note(id);
+            self.wake.told();
         }
         self.get(tenant, id).await
     }

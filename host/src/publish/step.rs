@@ -10,7 +10,7 @@ use social_channel_runtime::{NextStep, PublishStep};
 use super::decide::{Decision, Then, marks};
 use super::job_run::{JobRun, Outcome, SHORT_WAIT};
 use super::request::{place, to_json};
-use crate::store::{HistoryRow, JobUpdate};
+use crate::store::{HistoryRow, JobStatus, JobUpdate};
 use crate::vault::row_key;
 
 impl JobRun {
@@ -134,6 +134,9 @@ impl JobRun {
             row.asked_at = update.asked_at.or(row.asked_at);
             self.running.bytes_sent.store(row.bytes_sent.cast_unsigned(), Ordering::Relaxed);
             self.publisher.note(&self.row.id);
+            if update.status != JobStatus::Active || update.url.is_some() {
+                self.publisher.wake.told();
+            }
         }
         Ok(held.is_some())
     }

@@ -76,6 +76,18 @@ macro_rules! conformance {
                 another_tenant_sees_nothing,
                 a_name_that_nobody_has_is_not_found_whatever_is_in_it,
                 tenants_are_known_by_what_they_have,
+                what_happens_to_a_job_is_told_in_the_transaction_that_does_it,
+                what_happens_to_a_channel_is_told,
+                a_replaced_provider_is_told_to_those_who_use_it,
+                a_reader_with_a_number_misses_no_event_of_many_writers,
+                events_out_are_forgotten_by_age_and_by_number_and_leave_a_gap,
+                an_address_gets_the_events_of_its_kinds_from_then_on,
+                one_of_many_workers_sends_to_an_address,
+                a_failed_delivery_waits_and_all_that_failed_is_due_when_one_arrives,
+                an_attempt_without_the_lease_is_not_stored,
+                a_disabled_address_gets_what_it_missed_when_it_is_enabled,
+                an_event_is_sent_again_to_an_address_whatever_became_of_it,
+                a_target_is_replaced_by_who_read_it_last,
             );
         }
     };
@@ -250,6 +262,53 @@ impl Opened {
     }
 }
 
+impl Opened {
+    pub(super) fn endpoint(&self, id: &str, kinds: Option<&str>) -> EndpointRow {
+        EndpointRow {
+            id: id.to_owned(),
+            target: sealed(id),
+            description: String::new(),
+            kinds: kinds.map(str::to_owned),
+            failures: 0,
+            failing_since: None,
+            disabled_at: None,
+            disabled_why: None,
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    /// The events of the tenant after a number.
+    async fn told(&self, after: i64) -> Vec<OutboxRow> {
+        self.other.outbox(tenant(), after, 500).await.unwrap().events
+    }
+
+    /// Their kinds.
+    async fn kinds(&self, after: i64) -> Vec<String> {
+        self.told(after).await.into_iter().map(|event| event.kind).collect()
+    }
+
+    /// Runs the job one step further.
+    async fn step(&self, id: &str, change: impl FnOnce(JobUpdate) -> JobUpdate) {
+        let only = [id.to_owned()];
+        let ask = AskForJob { now: i64::MAX, length: LONG, only: Some(&only), without: &[] };
+        let (_, row, lease) = self.one.acquire_job(&ask).await.unwrap().unwrap();
+        let step = change(update(&row));
+        self.one.store_step(id, &lease, &step, self.now()).await.unwrap().unwrap();
+    }
+
+    /// Makes one event.
+    async fn happen(&self) -> i64 {
+        let channel = format!("ch_{}", self.now());
+        self.connect(&channel, &channel).await;
+        self.told(0).await.last().unwrap().number
+    }
+
+    async fn acquire_endpoint(&self) -> Option<HeldEndpoint> {
+        self.other.acquire_endpoint(self.now(), LONG).await.unwrap()
+    }
+}
+
 /// An update that gives the unchanged row back.
 pub(super) fn update(row: &JobRow) -> JobUpdate {
     JobUpdate {
@@ -335,7 +394,7 @@ async fn a_disconnected_account_comes_back_as_its_channel_with_its_numbers(db: &
     db.with_app().await.connect("ch", "42").await;
     db.connect("ch_b", "43").await;
     db.one.insert_sample(tenant(), "ch", 5, "{}").await.unwrap();
-    db.one.delete_account(tenant(), "ch").await.unwrap();
+    db.one.delete_account(tenant(), "ch", db.now()).await.unwrap();
     assert!(db.one.account(tenant(), "ch").await.unwrap().is_none());
     let kept = db.sealed_values().await;
     assert!(!kept.iter().any(|value| value.sealed == sealed("ch")), "its credentials are gone");
@@ -355,17 +414,17 @@ async fn a_disconnected_account_comes_back_as_its_channel_with_its_numbers(db: &
         assert_eq!(back, ["ch"; 8]);
         assert_eq!(db.one.account(tenant(), "ch").await.unwrap().unwrap().credentials, sealed("ch"));
         assert_eq!(db.one.samples(tenant(), "ch", 0).await.unwrap(), [(5, "{}".to_owned())]);
-        db.one.delete_account(tenant(), "ch").await.unwrap();
+        db.one.delete_account(tenant(), "ch", db.now()).await.unwrap();
     }
     // What was never connected leaves nothing.
-    db.one.delete_account(tenant(), "nobody").await.unwrap();
+    db.one.delete_account(tenant(), "nobody", db.now()).await.unwrap();
     // With the app all of it goes.
     for channel in ["ch_b", "ch_c"] {
-        db.one.delete_account(tenant(), channel).await.unwrap();
+        db.one.delete_account(tenant(), channel, db.now()).await.unwrap();
     }
     assert_eq!(db.one.delete_app("app").await.unwrap(), 1, "the other tenant's is still connected");
     assert_eq!(db.one.samples(tenant(), "ch", 0).await.unwrap().len(), 1);
-    db.one.delete_account(&other, "ch_other").await.unwrap();
+    db.one.delete_account(&other, "ch_other", db.now()).await.unwrap();
     assert_eq!(db.one.delete_app("app").await.unwrap(), 0);
     assert!(db.one.samples(tenant(), "ch", 0).await.unwrap().is_empty());
     db.with_app().await;
@@ -405,7 +464,7 @@ async fn numbers_of_posts_are_asked_for_once_and_kept_where_they_move(db: &Opene
     db.one.delete_samples(20).await.unwrap();
     assert_eq!(of("a", 0).await.len(), 2);
     // They outlive the connection, nothing is added without one, and they go with the app.
-    db.one.delete_account(tenant(), "ch").await.unwrap();
+    db.one.delete_account(tenant(), "ch", db.now()).await.unwrap();
     put(60, &[("a", "3")]).await;
     assert_eq!(of("a", 0).await.len(), 2);
     assert_eq!(db.one.delete_app("app").await.unwrap(), 0);
@@ -416,7 +475,7 @@ async fn what_was_under_way_for_an_ended_connection_counts_for_nothing_in_the_ne
     db.with_app().await.connect("ch", "42").await;
     let old = db.one.account(tenant(), "ch").await.unwrap().unwrap();
     let lease = db.one.acquire_account(tenant(), "ch", LONG).await.unwrap().unwrap();
-    db.one.delete_account(tenant(), "ch").await.unwrap();
+    db.one.delete_account(tenant(), "ch", db.now()).await.unwrap();
     db.connect("ch_new", "42").await;
     // A refresh of the old connection, also while somebody refreshes the new one.
     let newer = db.other.acquire_account(tenant(), "ch", LONG).await.unwrap().unwrap();
@@ -648,7 +707,7 @@ async fn a_worker_sees_what_others_did_with_each_write(db: &Opened) {
     let seen = db.one.extend_job("job", &lease, LONG).await.unwrap().unwrap();
     assert_eq!((seen.credentials_revision, seen.app_revision), (Some(2), Some(app.revision + 1)));
     assert!(seen.cancel_requested);
-    db.other.delete_account(tenant(), "ch").await.unwrap();
+    db.other.delete_account(tenant(), "ch", db.now()).await.unwrap();
     let seen = db.one.store_step("job", &lease, &stays, db.now()).await.unwrap().unwrap();
     assert_eq!((seen.credentials_revision, seen.app_revision), (None, None));
 }
@@ -1439,6 +1498,7 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
         expires_at: i64::MAX,
     };
     db.one.put_draft(tenant(), &draft).await.unwrap();
+    db.one.insert_endpoint(tenant(), &db.endpoint("end", None)).await.unwrap();
     db.one.set_meta("hash-key", b"key").await.unwrap();
     // More than are read at once.
     for number in 0..450 {
@@ -1465,6 +1525,7 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
             "accounts.credentials",
             "apps.settings",
             "drafts.content",
+            "endpoints.target",
             "events.evidence",
             "jobs.request",
             "jobs.state",
@@ -1495,7 +1556,7 @@ async fn a_name_that_nobody_has_is_not_found_whatever_is_in_it(db: &Opened) {
         assert!(store.account(tenant(), name).await.unwrap().is_none(), "{name:?}");
         assert!(store.accounts_after(tenant(), Some(name), 9, None).await.unwrap().is_empty(), "{name:?}");
         assert!(store.acquire_account(tenant(), name, LONG).await.unwrap().is_none(), "{name:?}");
-        store.delete_account(tenant(), name).await.unwrap();
+        store.delete_account(tenant(), name, db.now()).await.unwrap();
         store.accounts_after(tenant(), None, 9, Some(name)).await.unwrap();
         assert!(store.job(tenant(), name).await.unwrap().is_none(), "{name:?}");
         assert!(store.job_of_key(tenant(), name).await.unwrap().is_none(), "{name:?}");
@@ -1565,6 +1626,425 @@ async fn another_tenant_sees_nothing(db: &Opened) {
     assert!(db.one.upload(&other, "up").await.unwrap().is_none());
     assert!(!db.one.delete_upload(&other, "up").await.unwrap());
     assert!(db.one.acquire_account(&other, "ch", LONG).await.unwrap().is_none());
-    db.one.delete_account(&other, "ch").await.unwrap();
+    db.one.delete_account(&other, "ch", db.now()).await.unwrap();
     assert_eq!(db.one.accounts(tenant()).await.unwrap().len(), 1);
+}
+
+// ---- events out -------------------------------------------------------------------------------------
+
+async fn what_happens_to_a_job_is_told_in_the_transaction_that_does_it(db: &Opened) {
+    db.with_app().await;
+    let job = JobRow { idempotency_key: Some("order-7".to_owned()), ..db.job("job", "ch") };
+    db.store_job(job).await;
+    assert_eq!(db.kinds(0).await.len(), 0, "that it was stored is no news");
+    let later = db.now() + 5;
+    let paused = r#"{"kind":"unauthorized","message":"connect again"}"#;
+    db.step("job", |step| JobUpdate {
+        status: JobStatus::Paused,
+        wake_at: Some(later),
+        error: Some(paused.to_owned()),
+        ..step
+    })
+    .await;
+    db.one.wake_job(tenant(), "job", None, db.now()).await.unwrap();
+    db.step("job", |step| JobUpdate { phase: "processing".to_owned(), wake_at: Some(later), ..step }).await;
+    let ended = |status| move |step| JobUpdate { status, wake_at: Some(later), ..step };
+    db.step("job", ended(JobStatus::Unknown)).await;
+    let resolved = ResolvedJob {
+        status: JobStatus::Published,
+        post_id: Some("p1".to_owned()),
+        url: None,
+        error: None,
+        resolution: "{}".to_owned(),
+        by: None,
+    };
+    assert!(db.one.resolve_job(tenant(), "job", &resolved, db.now()).await.unwrap());
+    db.store_job(db.job("other", "ch")).await;
+    let linked = |step| JobUpdate {
+        status: JobStatus::Published,
+        url: Some("https://example.com/1".to_owned()),
+        wake_at: Some(later),
+        ..step
+    };
+    db.step("other", linked).await;
+    // What is known already is no news.
+    db.step("other", linked).await;
+    let told = db.told(0).await;
+    let kinds: Vec<&str> = told.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["job.paused", "job.unknown", "job.published", "job.published", "job.link"]);
+    let numbers: Vec<i64> = told.iter().map(|event| event.number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+    assert!(told.iter().all(|event| event.id.starts_with("evt_") && event.id.len() > 20), "{told:?}");
+    let first = &told[0];
+    assert_eq!(
+        (first.job.as_deref(), first.channel.as_deref(), first.app.as_deref()),
+        (Some("job"), Some("ch"), Some("app"))
+    );
+    assert_eq!((first.status.as_deref(), first.error.as_deref()), (Some("paused"), Some(paused)));
+    assert_eq!(first.idempotency_key.as_deref(), Some("order-7"));
+    assert_eq!(told[2].post_id.as_deref(), Some("p1"));
+    assert_eq!(told[4].url.as_deref(), Some("https://example.com/1"));
+    // A step that is not stored tells nothing.
+    db.store_job(db.job("third", "ch_3")).await;
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    let lost = Lease { fence: lease.fence + 1 };
+    let failed = JobUpdate { status: JobStatus::Failed, ..update(&row) };
+    assert!(db.one.store_step("third", &lost, &failed, db.now()).await.unwrap().is_none());
+    assert_eq!(db.told(5).await, []);
+    db.one
+        .store_step("third", &lease, &JobUpdate { status: JobStatus::Cancelled, ..failed }, db.now())
+        .await
+        .unwrap();
+    assert_eq!(db.kinds(5).await, ["job.cancelled"]);
+    // Pages, and another tenant.
+    let page = db.one.outbox(tenant(), 1, 2).await.unwrap();
+    assert_eq!((page.events.len(), page.read, page.head), (2, 3, 6));
+    assert_eq!(page.events, told[1..3]);
+    let page = db.one.outbox(&"other".parse().unwrap(), 0, 9).await.unwrap();
+    assert_eq!((page.events.len(), page.read, page.head), (0, 0, 0));
+}
+
+async fn what_happens_to_a_channel_is_told(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let account = db.one.account(tenant(), "ch").await.unwrap().unwrap();
+    let health = async |health, detail| {
+        let noted = db.one.set_account_health(
+            tenant(),
+            "ch",
+            health,
+            Some(detail),
+            account.credentials_revision,
+            db.now(),
+        );
+        assert!(noted.await.unwrap());
+    };
+    health(Health::NeedsReconnect, "revoked").await;
+    health(Health::NeedsReconnect, "revoked again").await;
+    health(Health::Active, "").await;
+    health(Health::NeedsReconnect, "revoked").await;
+    db.clock.advance(Duration::from_millis(5));
+    let limited = NewAccount { health: Health::Limited, ..db.account("ch_x", "42") };
+    db.one.connect_account(tenant(), &limited, &|channel| Ok(sealed(channel))).await.unwrap();
+    db.clock.advance(Duration::from_millis(5));
+    let gone = db.now();
+    db.one.delete_account(tenant(), "ch", gone).await.unwrap();
+    db.one.delete_account(tenant(), "ch", gone).await.unwrap();
+    let told = db.told(0).await;
+    let kinds: Vec<&str> = told.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "channel.connected",
+            "channel.needs-reconnect",
+            "channel.connected",
+            "channel.needs-reconnect",
+            "channel.connected",
+            "channel.limited",
+            "channel.disconnected",
+        ]
+    );
+    assert!(told.iter().all(|event| event.channel.as_deref() == Some("ch")), "{told:?}");
+    assert_eq!(
+        (told[1].health.as_deref(), told[1].detail.as_deref()),
+        (Some("needs_reconnect"), Some("revoked"))
+    );
+    assert_eq!((told[6].at, told[6].display_name.as_deref()), (gone, Some("42")));
+    // A platform ends connections.
+    db.connect("ch", "42").await;
+    db.one.end_connections(&db.event("end", "ref"), i64::MAX, "ended").await.unwrap();
+    assert_eq!(db.kinds(7).await, ["channel.connected", "channel.needs-reconnect"]);
+}
+
+async fn a_replaced_provider_is_told_to_those_who_use_it(db: &Opened) {
+    let other: TenantId = "other".parse().unwrap();
+    db.with_app().await.connect("ch", "42").await;
+    let own = AppRow {
+        id: "own".to_owned(),
+        tenant: Some(other.as_str().to_owned()),
+        ..db.one.app("app").await.unwrap().unwrap()
+    };
+    assert!(db.one.put_app(&AppRow { revision: 0, ..own }).await.unwrap());
+    db.install("v1", &["app".to_owned()]).await;
+    assert_eq!(db.kinds(1).await, Vec::<String>::new(), "it is the same component");
+    db.install("v2", &["app".to_owned(), "own".to_owned()]).await;
+    let told = db.told(1).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].kind.as_str(), told[0].app.as_deref()), ("provider.replaced", Some("app")));
+    assert_eq!((told[0].provider.as_deref(), told[0].version.as_deref()), (Some("demo"), Some("v2")));
+    assert_eq!(told[0].digest.as_deref(), Some(digest("v2").as_str()));
+    let told = db.one.outbox(&other, 0, 9).await.unwrap().events;
+    assert_eq!((told.len(), told[0].app.as_deref()), (1, Some("own")));
+}
+
+/// Many writers commit in another order than the one in which they began; readers look all the time.
+async fn a_reader_with_a_number_misses_no_event_of_many_writers(db: &Opened) {
+    const WRITERS: usize = 6;
+    const EACH: usize = 40;
+    db.with_app().await;
+    let mut tasks = JoinSet::new();
+    for writer in 0..WRITERS {
+        let store = if writer % 2 == 0 { db.one.clone() } else { db.other.clone() };
+        let accounts: Vec<NewAccount> = (0..EACH)
+            .map(|number| db.account(&format!("ch_{writer}_{number}"), &format!("{writer}_{number}")))
+            .collect();
+        tasks.spawn(async move {
+            for new in accounts {
+                store.connect_account(tenant(), &new, &|channel| Ok(sealed(channel))).await.unwrap();
+            }
+        });
+    }
+    let mut readers = JoinSet::new();
+    for reader in 0..4 {
+        let store = if reader % 2 == 0 { db.one.clone() } else { db.other.clone() };
+        readers.spawn(async move {
+            let (mut read, mut seen) = (0, Vec::new());
+            while seen.len() < WRITERS * EACH {
+                let page = store.outbox(tenant(), read, 7).await.unwrap();
+                for event in page.events {
+                    assert_eq!(event.number, read + 1, "no gap, and nothing before what was read");
+                    read = event.number;
+                    seen.push((event.id, event.channel.unwrap()));
+                }
+                tokio::task::yield_now().await;
+            }
+            seen
+        });
+    }
+    tasks.join_all().await;
+    let seen = tokio::time::timeout(LONG, readers.join_all()).await.unwrap();
+    let mut channels: Vec<&String> = seen[0].iter().map(|(_, channel)| channel).collect();
+    channels.sort();
+    channels.dedup();
+    assert_eq!(channels.len(), WRITERS * EACH, "each once");
+    assert!(seen.iter().all(|other| *other == seen[0]), "all readers have seen the same in the same order");
+}
+
+async fn events_out_are_forgotten_by_age_and_by_number_and_leave_a_gap(db: &Opened) {
+    db.with_app().await;
+    db.one.insert_endpoint(tenant(), &db.endpoint("end", None)).await.unwrap();
+    for _ in 0..4 {
+        db.happen().await;
+        db.clock.advance(Duration::from_millis(10));
+    }
+    let held = db.acquire_endpoint().await.unwrap();
+    assert_eq!(db.one.deliveries(tenant(), "end", None, 9).await.unwrap().len(), 4);
+    let third = db.told(2).await[0].at;
+    while db.one.prune_outbox(third, i64::MAX).await.unwrap() {}
+    let numbers = async || -> Vec<i64> { db.told(0).await.iter().map(|event| event.number).collect() };
+    assert_eq!(numbers().await, [3, 4]);
+    let left = db.one.deliveries(tenant(), "end", None, 9).await.unwrap();
+    assert_eq!(left.iter().map(|it| it.number).collect::<Vec<_>>(), [4, 3], "newest first");
+    while db.one.prune_outbox(0, 1).await.unwrap() {}
+    assert_eq!(numbers().await, [4]);
+    // A delivery whose event is gone stands in nobody's way.
+    let (next, _) = db.one.next_delivery("end", db.now()).await.unwrap().unwrap();
+    assert_eq!(next.number, 4);
+    db.one.release_endpoint("end", &held.lease).await.unwrap();
+    while db.one.prune_outbox(i64::MAX, 1).await.unwrap() {}
+    assert!(db.told(0).await.is_empty());
+    assert_eq!(db.happen().await, 5, "numbers do not come again");
+    let page = db.one.outbox(tenant(), 0, 9).await.unwrap();
+    assert_eq!((page.read, page.head), (5, 5));
+}
+
+async fn an_address_gets_the_events_of_its_kinds_from_then_on(db: &Opened) {
+    db.with_app().await;
+    db.happen().await;
+    assert!(db.acquire_endpoint().await.is_none());
+    db.one.insert_endpoint(tenant(), &db.endpoint("all", None)).await.unwrap();
+    db.one
+        .insert_endpoint(tenant(), &db.endpoint("some", Some(r#"["job.failed","channel.limited"]"#)))
+        .await
+        .unwrap();
+    assert!(db.acquire_endpoint().await.is_none(), "what was before is not sent");
+    db.clock.advance(Duration::from_millis(1));
+    db.happen().await;
+    db.clock.advance(Duration::from_millis(1));
+    let limited = NewAccount { health: Health::Limited, ..db.account("limited", "limited") };
+    db.one.connect_account(tenant(), &limited, &|_| Ok(sealed("x"))).await.unwrap();
+    let mut sent = std::collections::BTreeMap::new();
+    while let Some(held) = db.acquire_endpoint().await {
+        assert_eq!((&held.tenant, &held.row.target), (tenant(), &sealed(&held.row.id)));
+        let id = held.row.id;
+        while let Some((delivery, event)) = db.one.next_delivery(&id, db.now()).await.unwrap() {
+            assert_eq!((&delivery.event, delivery.number, delivery.attempts), (&event.id, event.number, 0));
+            let attempt = AttemptRow { at: db.now(), took_ms: 3, status: Some(204), failure: None };
+            let stored =
+                db.one.store_attempt(&id, &held.lease, delivery.number, &attempt, &AfterAttempt::Delivered);
+            assert!(stored.await.unwrap());
+            sent.entry(id.clone()).or_insert_with(Vec::new).push(event.kind);
+        }
+        db.one.release_endpoint(&id, &held.lease).await.unwrap();
+    }
+    assert_eq!(sent["all"], ["channel.connected", "channel.connected", "channel.limited"]);
+    assert_eq!(sent["some"], ["channel.limited"]);
+    let done = db.one.deliveries(tenant(), "some", None, 9).await.unwrap();
+    assert_eq!((done.len(), done[0].due_at, done[0].attempts), (1, None, 1));
+    let attempts = db.one.attempts(tenant(), "some", done[0].number, 9).await.unwrap();
+    assert_eq!((attempts.len(), attempts[0].status, attempts[0].took_ms), (1, Some(204), 3));
+    assert_eq!(done[0].delivered_at, Some(attempts[0].at));
+    // Nobody else's.
+    let other: TenantId = "other".parse().unwrap();
+    assert!(db.one.endpoints(&other).await.unwrap().is_empty());
+    assert!(db.one.endpoint(&other, "all").await.unwrap().is_none());
+    assert!(db.one.deliveries(&other, "all", None, 9).await.unwrap().is_empty());
+    assert!(!db.one.delete_endpoint(&other, "all").await.unwrap());
+    assert!(!db.one.send_again(&other, "all", &db.told(1).await[0].id, db.now()).await.unwrap());
+    assert!(db.one.delete_endpoint(tenant(), "all").await.unwrap());
+    assert!(!db.one.delete_endpoint(tenant(), "all").await.unwrap());
+    assert_eq!(db.one.endpoints(tenant()).await.unwrap().len(), 1);
+}
+
+async fn one_of_many_workers_sends_to_an_address(db: &Opened) {
+    db.with_app().await;
+    db.one.insert_endpoint(tenant(), &db.endpoint("end", None)).await.unwrap();
+    db.happen().await;
+    let now = db.now();
+    let held = race(db, |_, store| async move { store.acquire_endpoint(now, LONG).await.unwrap() }).await;
+    let held: Vec<HeldEndpoint> = held.into_iter().flatten().collect();
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert!(db.one.extend_endpoint("end", &held[0].lease, Duration::ZERO).await.unwrap());
+    // Its time is over.
+    let next = db.acquire_endpoint().await.unwrap();
+    assert!(!db.one.extend_endpoint("end", &held[0].lease, LONG).await.unwrap());
+    db.one.release_endpoint("end", &held[0].lease).await.unwrap();
+    assert!(db.acquire_endpoint().await.is_none(), "the one who lost it frees nothing");
+    db.one.release_endpoint("end", &next.lease).await.unwrap();
+    assert!(db.acquire_endpoint().await.is_some());
+}
+
+async fn a_failed_delivery_waits_and_all_that_failed_is_due_when_one_arrives(db: &Opened) {
+    db.with_app().await;
+    db.one.insert_endpoint(tenant(), &db.endpoint("end", None)).await.unwrap();
+    for _ in 0..2 {
+        db.happen().await;
+        db.clock.advance(Duration::from_millis(1));
+    }
+    let held = db.acquire_endpoint().await.unwrap();
+    let later = db.now() + 1_000_000;
+    let failed = AttemptRow {
+        at: db.now(),
+        took_ms: 1,
+        status: Some(500),
+        failure: Some("it answered 500".to_owned()),
+    };
+    for number in [1, 2] {
+        let (next, _) = db.one.next_delivery("end", db.now()).await.unwrap().unwrap();
+        assert_eq!(next.number, number);
+        let after = AfterAttempt::Failed { due_at: Some(later), resume_at: db.now() + 5_000 };
+        assert!(db.one.store_attempt("end", &held.lease, number, &failed, &after).await.unwrap());
+    }
+    assert!(db.one.next_delivery("end", db.now()).await.unwrap().is_none());
+    db.one.release_endpoint("end", &held.lease).await.unwrap();
+    let row = db.one.endpoint(tenant(), "end").await.unwrap().unwrap();
+    assert_eq!((row.failures, row.failing_since), (2, Some(failed.at)));
+    db.happen().await;
+    assert!(db.acquire_endpoint().await.is_none(), "it is left alone for a moment");
+    db.clock.advance(Duration::from_secs(6));
+    let held = db.acquire_endpoint().await.unwrap();
+    let (next, _) = db.one.next_delivery("end", db.now()).await.unwrap().unwrap();
+    assert_eq!(next.number, 3);
+    let arrived = AttemptRow { status: Some(200), failure: None, at: db.now(), ..failed };
+    assert!(db.one.store_attempt("end", &held.lease, 3, &arrived, &AfterAttempt::Delivered).await.unwrap());
+    let (next, _) = db.one.next_delivery("end", db.now()).await.unwrap().unwrap();
+    assert_eq!((next.number, next.attempts), (1, 1), "it is back");
+    let row = db.one.endpoint(tenant(), "end").await.unwrap().unwrap();
+    assert_eq!((row.failures, row.failing_since), (0, None));
+    assert_eq!(
+        db.one.attempts(tenant(), "end", 1, 9).await.unwrap()[0].failure.as_deref(),
+        Some("it answered 500")
+    );
+}
+
+async fn an_attempt_without_the_lease_is_not_stored(db: &Opened) {
+    db.with_app().await;
+    db.one.insert_endpoint(tenant(), &db.endpoint("end", None)).await.unwrap();
+    db.happen().await;
+    let held = db.acquire_endpoint().await.unwrap();
+    let lost = Lease { fence: held.lease.fence + 1 };
+    let attempt = AttemptRow { at: db.now(), took_ms: 1, status: Some(200), failure: None };
+    assert!(!db.one.store_attempt("end", &lost, 1, &attempt, &AfterAttempt::Delivered).await.unwrap());
+    assert!(db.one.attempts(tenant(), "end", 1, 9).await.unwrap().is_empty());
+    assert!(db.one.next_delivery("end", db.now()).await.unwrap().is_some());
+    // The address was removed while something was on its way.
+    assert!(db.one.delete_endpoint(tenant(), "end").await.unwrap());
+    assert!(!db.one.store_attempt("end", &held.lease, 1, &attempt, &AfterAttempt::Delivered).await.unwrap());
+}
+
+async fn a_disabled_address_gets_what_it_missed_when_it_is_enabled(db: &Opened) {
+    db.with_app().await;
+    db.one.insert_endpoint(tenant(), &db.endpoint("end", None)).await.unwrap();
+    db.happen().await;
+    let held = db.acquire_endpoint().await.unwrap();
+    let attempt =
+        AttemptRow { at: db.now(), took_ms: 1, status: Some(410), failure: Some("gone".to_owned()) };
+    let after = AfterAttempt::Disabled { due_at: Some(db.now()), why: "it is gone".to_owned() };
+    assert!(db.one.store_attempt("end", &held.lease, 1, &attempt, &after).await.unwrap());
+    assert!(!db.one.extend_endpoint("end", &held.lease, LONG).await.unwrap(), "its worker stops");
+    db.one.release_endpoint("end", &held.lease).await.unwrap();
+    db.clock.advance(Duration::from_millis(1));
+    db.happen().await;
+    assert!(db.acquire_endpoint().await.is_none());
+    let row = db.one.endpoint(tenant(), "end").await.unwrap().unwrap();
+    assert_eq!((row.disabled_at, row.disabled_why.as_deref()), (Some(attempt.at), Some("it is gone")));
+    let enable = EndpointChange { enabled: Some(Ok(())), now: db.now(), ..EndpointChange::default() };
+    assert!(db.one.change_endpoint(tenant(), "end", &enable).await.unwrap());
+    db.acquire_endpoint().await.unwrap();
+    let due = db.one.deliveries(tenant(), "end", None, 9).await.unwrap();
+    assert_eq!(due.iter().filter(|it| it.due_at.is_some()).count(), 2, "{due:?}");
+    let disable = EndpointChange {
+        enabled: Some(Err("by a person".to_owned())),
+        now: db.now(),
+        ..EndpointChange::default()
+    };
+    assert!(db.one.change_endpoint(tenant(), "end", &disable).await.unwrap());
+    let row = db.one.endpoint(tenant(), "end").await.unwrap().unwrap();
+    assert_eq!(row.disabled_why.as_deref(), Some("by a person"));
+}
+
+async fn an_event_is_sent_again_to_an_address_whatever_became_of_it(db: &Opened) {
+    db.with_app().await;
+    db.happen().await;
+    db.one.insert_endpoint(tenant(), &db.endpoint("end", Some(r#"["job.failed"]"#))).await.unwrap();
+    let event = db.told(0).await[0].id.clone();
+    assert!(db.acquire_endpoint().await.is_none());
+    for round in 0..2 {
+        assert!(db.one.send_again(tenant(), "end", &event, db.now()).await.unwrap());
+        let held = db.acquire_endpoint().await.unwrap();
+        let (next, told) = db.one.next_delivery("end", db.now()).await.unwrap().unwrap();
+        assert_eq!((&told.id, next.attempts), (&event, 0), "also one from before the address");
+        let attempt = AttemptRow { at: db.now(), took_ms: 1, status: Some(200), failure: None };
+        let stored =
+            db.one.store_attempt("end", &held.lease, next.number, &attempt, &AfterAttempt::Delivered);
+        assert!(stored.await.unwrap());
+        db.one.release_endpoint("end", &held.lease).await.unwrap();
+        assert_eq!(db.one.attempts(tenant(), "end", 1, 9).await.unwrap().len(), round + 1);
+    }
+    assert!(!db.one.send_again(tenant(), "end", "evt_none", db.now()).await.unwrap());
+    assert!(!db.one.send_again(tenant(), "none", &event, db.now()).await.unwrap());
+}
+
+async fn a_target_is_replaced_by_who_read_it_last(db: &Opened) {
+    db.one.insert_endpoint(tenant(), &db.endpoint("end", None)).await.unwrap();
+    let now = db.now();
+    let done = race(db, |number, store| async move {
+        let change = EndpointChange {
+            target: Some((sealed(&format!("new {number}")), sealed("end"))),
+            description: Some(format!("by {number}")),
+            kinds: Some(Some("[]".to_owned())),
+            now,
+            ..EndpointChange::default()
+        };
+        (number, store.change_endpoint(tenant(), "end", &change).await.unwrap())
+    })
+    .await;
+    let won: Vec<usize> = done.iter().filter(|(_, done)| *done).map(|(number, _)| *number).collect();
+    let [won] = won.as_slice() else { panic!("{done:?}") };
+    let row = db.one.endpoint(tenant(), "end").await.unwrap().unwrap();
+    assert_eq!((row.target, row.description), (sealed(&format!("new {won}")), format!("by {won}")));
+    assert_eq!(row.kinds.as_deref(), Some("[]"));
+    let all = EndpointChange { kinds: Some(None), now, ..EndpointChange::default() };
+    assert!(db.one.change_endpoint(tenant(), "end", &all).await.unwrap());
+    assert_eq!(db.one.endpoint(tenant(), "end").await.unwrap().unwrap().kinds, None);
+    assert!(!db.one.change_endpoint(&"other".parse().unwrap(), "end", &all).await.unwrap());
 }

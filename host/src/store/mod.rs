@@ -12,6 +12,7 @@
 mod conformance;
 #[cfg(test)]
 mod measure;
+mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
@@ -25,6 +26,7 @@ use social_channel_runtime::Digest;
 use social_channel_runtime::error::Result;
 use social_channel_runtime::model::{Finding, Severity};
 
+pub(crate) use outbox::*;
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::Postgres;
 pub(crate) use record::*;
@@ -58,6 +60,8 @@ pub(crate) trait Store:
     + DraftStore
     + MediaStore
     + SampleStore
+    + OutboxStore
+    + EndpointStore
 {
 }
 
@@ -72,6 +76,10 @@ impl<T> Store for T where
         + DraftStore
         + MediaStore
         + SampleStore
+        + OutboxStore
+        + EndpointStore
+        + OutboxStore
+        + EndpointStore
 {
 }
 
@@ -177,7 +185,7 @@ pub(crate) trait AccountStore: Send + Sync {
     ) -> Result<()>;
     /// Forgets credentials and permissions. The channel's id stays known for the account, so that its jobs and numbers
     /// are there again once it is connected again.
-    async fn delete_account(&self, tenant: &TenantId, channel: &str) -> Result<()>;
+    async fn delete_account(&self, tenant: &TenantId, channel: &str, now: i64) -> Result<()>;
     /// Acquires the account's lease for one refresh, for `length` from now on. None: another caller holds it.
     async fn acquire_account(
         &self,

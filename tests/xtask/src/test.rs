@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::steps::Step;
 use crate::{examples, guests, run, rust, steps};
 
-const SUITES: [Step; 12] = [
+const SUITES: [Step; 13] = [
     ("rust", rust::test),
     ("store", store),
     ("fuzz", || run::script("tests/fuzz/run.sh")),
@@ -16,6 +16,7 @@ const SUITES: [Step; 12] = [
     ("c", || run::script("tests/c/run.sh")),
     ("python", || run::script("bindings/python/run-tests.sh")),
     ("php", || run::script("bindings/php/run-tests.sh")),
+    ("webhooks", || run::script("tests/webhooks/run.sh")),
     ("install", || run::script("tests/install/run.sh")),
     ("pages", || run::script("tests/browser/run.sh")),
     ("api", || run::script("tests/server/schemathesis.sh")),

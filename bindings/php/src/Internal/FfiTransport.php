@@ -234,6 +234,11 @@ final class FfiTransport implements Transport
         return $this->ask('resolve_job', $tenant, $job, Writer::json($found));
     }
 
+    public function listEvents(?string $tenant, array $query, int $longestMs): array
+    {
+        return $this->ask('list_events', $tenant, Writer::json($query ?: new \stdClass()), $longestMs);
+    }
+
     public function bring(?string $tenant, Media $media, ?callable $progress): Media
     {
         // The library reads the file where it is.

@@ -237,6 +237,24 @@ final class HttpTransport implements Transport
         return $this->call('POST', self::job($job, '/resolve'), $tenant, $found);
     }
 
+    public function listEvents(?string $tenant, array $query, int $longestMs): array
+    {
+        $now = static fn (): int => intdiv(hrtime(true), 1_000_000);
+        $end = $now() + $longestMs;
+        do {
+            // The service waits in whole seconds, and for less than a minute at a time.
+            $left = max(0, $end - $now());
+            $seconds = min(intdiv($left, 1000), self::WAIT_SECONDS);
+            $page = $this->call('GET', '/events?' . http_build_query([...$query, 'wait' => $seconds]), $tenant);
+            if (($page['events'] ?? []) !== [] || $left === 0) {
+                return $page;
+            }
+            if ($left < 1000) {
+                usleep($left * 1000);
+            }
+        } while (true);
+    }
+
     public function bring(?string $tenant, Media $media, ?callable $progress): Media
     {
         $path = (string) $media->file;

@@ -158,6 +158,13 @@ interface Transport
     public function resolveJob(?string $tenant, string $job, array $found): array;
 
     /**
+     * @param array<string, mixed> $query
+     *
+     * @return array<mixed>
+     */
+    public function listEvents(?string $tenant, array $query, int $longestMs): array;
+
+    /**
      * Makes a file readable for the library.
      *
      * @param (callable(int $sent, int $total): void)|null $progress

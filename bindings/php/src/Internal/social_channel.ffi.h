@@ -325,6 +325,12 @@ socialchannel_status socialchannel_host_get_job_history(const socialchannel_host
                                                         const char *job,
                                                         char **history_out,
                                                         socialchannel_error **error_out);
+socialchannel_status socialchannel_host_list_events(const socialchannel_host *host,
+                                                    const char *tenant,
+                                                    const char *query,
+                                                    uint64_t longest_ms,
+                                                    char **page_out,
+                                                    socialchannel_error **error_out);
 socialchannel_status socialchannel_host_receive_webhook(const socialchannel_host *host,
                                                         const char *app,
                                                         const char *request,

@@ -54,6 +54,7 @@ ANSWERING = {
     "host_list_jobs": "tenant? query",
     "host_get_job": "tenant? job",
     "host_wait_for_job": "tenant? job longest_ms:ms",
+    "host_list_events": "tenant? query longest_ms:ms",
     "host_cancel_job": "tenant? job",
     "host_resume_job": "tenant? job",
     "host_change_job": "tenant? job change",

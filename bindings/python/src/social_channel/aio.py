@@ -74,6 +74,15 @@ class AsyncTenant(_Wrapper):
         self._inner = tenant
         self._threads = threads
 
+    async def follow_events(self, after: int | None = None, every_ms: float = 10_000) -> AsyncIterator[doc.Event]:
+        """Yields every event after the number `after`, and waits for more."""
+        while True:
+            # Not for ever: the thread of a task that was cancelled is free again after this time.
+            page = await self.events(after, wait_ms=every_ms)
+            for event in page.events:
+                yield event
+            after = page.next
+
     async def follow(self, job: str, every_ms: float = 200) -> AsyncIterator[doc.Job]:
         """Yields the job after every change, until it ends or pauses."""
         while True:

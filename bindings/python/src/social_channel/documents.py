@@ -445,6 +445,109 @@ class ErrorKind(StrEnum):
 
 
 @dataclass(kw_only=True)
+class Event:
+    """Something that happened."""
+
+    data: EventData
+    """What it is about."""
+
+    id: str
+    """Unique, and the same wherever and however often it is told."""
+
+    number: int
+    """Its place in the tenant's order, from 1 on and without gaps."""
+
+    tenant: str
+    """Whose it is."""
+
+    timestamp: str
+    """When, as RFC 3339 in UTC, such as `2026-11-25T15:14:09.123Z`."""
+
+    type: str
+    """What happened: `job.published`, `job.failed`, `job.unknown`, `job.paused`, `job.cancelled`: the job has
+    this status now. `job.link`: the post's page became known. `channel.connected`: connected, connected
+    again, or working again. `channel.needs-reconnect`, `channel.limited`: the channel's health.
+    `channel.disconnected`. `provider.replaced`: the app runs another component now. A later version may add
+    more."""
+
+
+@dataclass(kw_only=True)
+class EventData:
+    """What an event is about, as it was then. Members that do not belong to the event's type are absent."""
+
+    app: str | None = None
+    """The app."""
+
+    channel: str | None = None
+    """The channel."""
+
+    detail: str | None = None
+    """Of events of a channel: why its health is not `active`."""
+
+    digest: str | None = None
+    """The digest of the provider's component."""
+
+    display_name: str | None = None
+    """Of events of a channel: the account's name."""
+
+    error: Error | None = None
+    """Why the job waits, or why it ended."""
+
+    health: str | None = None
+    """Of events of a channel: `active`, `limited`, `needs_reconnect`."""
+
+    idempotency_key: str | None = None
+    """The key that the job was submitted with."""
+
+    job: str | None = None
+    """The job."""
+
+    post_id: str | None = None
+    """The platform's id of the job's post, if it is known."""
+
+    provider: str | None = None
+    """The provider."""
+
+    status: str | None = None
+    """The job's status."""
+
+    url: str | None = None
+    """The post's page, if it is known."""
+
+    version: str | None = None
+    """The version of the provider's component."""
+
+
+@dataclass(kw_only=True)
+class EventPage:
+    """Events of a tenant, oldest first."""
+
+    events: list[Event]
+    """The events."""
+
+    last: int
+    """The number of the tenant's newest event; 0: there was none yet. With `next` it says how much is left to
+    read."""
+
+    missed: int
+    """How many events were removed before they were read here, because they were too old or too many."""
+
+    next: int
+    """The number to continue after."""
+
+
+@dataclass(kw_only=True)
+class EventQuery:
+    """Which events to read."""
+
+    after: int | None = None
+    """The `next` of the page before, or the `number` of an event; absent: from the oldest that is kept."""
+
+    limit: int = 100
+    """The maximum number of events, 1 to 500; 100 by default."""
+
+
+@dataclass(kw_only=True)
 class Finding:
     """One result of a check."""
 

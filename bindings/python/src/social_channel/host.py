@@ -287,6 +287,30 @@ class Tenant:
         return decode(list[doc.HistoryRow], self._call("get_job_history", job))
 
 
+    # ---- events
+
+    def events(self, after: int | None = None, limit: int = 100, wait_ms: float = 0) -> doc.EventPage:
+        """What happened to jobs and channels, oldest first, after the number `after` (None: from the oldest that is kept).
+
+        Without any event it waits for one for this long (`FOREVER`: no limit; Ctrl-C ends it). Store the page's `next`
+        with what you do about the events: then none is missed, and none comes again. Events are kept for a week.
+        """
+        left = _Left(wait_ms)
+        query: dict[str, Any] = {"limit": limit} if after is None else {"limit": limit, "after": after}
+        while True:
+            page = decode(doc.EventPage, self._call("list_events", encode(query), left.milliseconds()))
+            # It returned early because of a signal whose handler raised nothing.
+            if page.events or left.milliseconds() == 0:
+                return page
+
+    def follow_events(self, after: int | None = None) -> Iterator[doc.Event]:
+        """Yields every event after the number `after`, and waits for more."""
+        while True:
+            page = self.events(after, wait_ms=FOREVER)
+            yield from page.events
+            after = page.next
+
+
 def _owner(owner: str) -> str:
     """Checks the owner of a connect. Without one, any browser could complete it."""
     if lib.text("owner", owner) == b"":

@@ -7,6 +7,8 @@ pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod disconnect;
 pub(crate) mod doctor;
+pub(crate) mod endpoints;
+pub(crate) mod events;
 pub(crate) mod form;
 pub(crate) mod jobs;
 pub(crate) mod keys;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use social_channel::{HistoryRow, Job, JobChange, JobStatus, Resolution};
 
 use super::document::asks_provider;
-use super::events;
+use super::job_events;
 use super::page::{Page, PageQuery, limit};
 use super::path::NamedJob;
 use crate::State;
@@ -76,7 +76,7 @@ pub(super) fn routes() -> ApiRouter<State> {
                     .description("Returns the job when it ends or pauses, or when the time is up.")
             }),
         )
-        .api_route("/jobs/{job}/events", get_with(events::stream, events::document))
+        .api_route("/jobs/{job}/events", get_with(job_events::stream, job_events::document))
         .api_route(
             "/jobs/{job}/cancel",
             post_with(cancel, |op| {

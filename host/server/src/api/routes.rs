@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
-use super::{apps, channels, connects, files, jobs, keys, providers, resumable, uploads};
+use super::{apps, channels, connects, endpoints, events, files, jobs, keys, providers, resumable, uploads};
 use crate::State;
 
 /// The introduction of the API description.
@@ -35,6 +35,7 @@ fn described() -> (Router<State>, OpenApi) {
         ("apps", "A provider with one registration at the network, its settings and its grants."),
         ("channels", "Connected accounts: connect them, read them, publish on them."),
         ("jobs", "Publishes, from the moment they are stored to their end."),
+        ("events", "What happened to jobs and channels, without asking for each of them."),
         ("uploads", "Media that the service stores until its jobs have ended."),
         ("service", "Keys, and files that a platform requests at this address."),
     ];
@@ -44,6 +45,8 @@ fn described() -> (Router<State>, OpenApi) {
         .merge(connects::routes())
         .merge(channels::routes())
         .merge(jobs::routes())
+        .merge(events::routes())
+        .merge(endpoints::routes())
         .merge(uploads::routes())
         .merge(resumable::routes())
         .merge(keys::routes())

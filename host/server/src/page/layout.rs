@@ -159,7 +159,7 @@ pub(super) fn document(
 pub(super) fn settings_tabs(current: &str) -> Markup {
     html! {
         nav.tabs aria-label="Settings" {
-            @for (name, url) in [("API integration", "/settings"), ("Providers", "/settings/providers"), ("API keys", "/settings/keys"), ("People", "/settings/people"), ("Tenants", "/tenants")] {
+            @for (name, url) in [("API integration", "/settings"), ("Providers", "/settings/providers"), ("API keys", "/settings/keys"), ("Webhooks", "/settings/endpoints"), ("People", "/settings/people"), ("Tenants", "/tenants")] {
                 a href=(url) aria-current=[(url == current).then_some("page")] { (name) }
             }
         }

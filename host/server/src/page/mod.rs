@@ -12,6 +12,7 @@
 //! | `integration`, `app` | Settings: providers, and an app's keys |
 //! | `guide`, `guide_step` | Setup guide with its steps, checks, review kit |
 //! | `provider`, `key`, `person` | Settings: components, API keys, who may sign in |
+//! | `endpoint` | Settings: addresses that get events |
 //! | `connect` | Channels, *Add channel*, and the return from a platform |
 //! | `channel` | a channel's profile, statistics and posts |
 //! | `numbers`, `chart` | numbers over time |
@@ -31,6 +32,7 @@ mod connect;
 mod crosspost;
 mod csv;
 mod draft;
+mod endpoint;
 mod guide;
 mod guide_step;
 mod home;

@@ -4,8 +4,8 @@ use axum::Router;
 use axum::middleware::from_fn;
 
 use super::{
-    app, asset, channel, connect, crosspost, guide, home, integration, job, jobs, key, person, picture,
-    problem, provider, publish, sign_in, tenant, upload,
+    app, asset, channel, connect, crosspost, endpoint, guide, home, integration, job, jobs, key, person,
+    picture, problem, provider, publish, sign_in, tenant, upload,
 };
 use crate::State;
 
@@ -19,6 +19,7 @@ pub(crate) fn router() -> Router<State> {
         .merge(guide::routes())
         .merge(provider::routes())
         .merge(key::routes())
+        .merge(endpoint::routes())
         .merge(person::routes())
         .merge(connect::routes())
         .merge(channel::routes())

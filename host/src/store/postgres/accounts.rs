@@ -276,7 +276,7 @@ impl AccountStore for Postgres {
         credentials_revision: i64,
         now: i64,
     ) -> Result<bool> {
-        write!(self for tenant.as_str(), db => {
+        let noted: Result<bool> = write!(self for tenant.as_str(), db => {
             let done = sqlx::query(
                 "UPDATE accounts SET health = $1, health_detail = $2, updated_at = $3
                  WHERE tenant = $4 AND channel = $5 AND credentials_revision = $6",
@@ -290,15 +290,19 @@ impl AccountStore for Postgres {
             .execute(&mut *db)
             .await?;
             Ok(done.rows_affected() == 1)
-        })
+        });
+        // A reader of events may wait.
+        self.bell.ring();
+        noted
     }
 
-    async fn delete_account(&self, tenant: &TenantId, channel: &str) -> Result<()> {
-        write!(self for tenant.as_str(), db => {
-            // Locked before its counters are read, so that they are its last ones.
-            sqlx::query("SELECT 1 FROM accounts WHERE tenant = $1 AND channel = $2 FOR UPDATE")
+    async fn delete_account(&self, tenant: &TenantId, channel: &str, now: i64) -> Result<()> {
+        let gone: Result<()> = write!(self for tenant.as_str(), db => {
+            // Locked before its counters are read, so that they are its last ones. The event that tells of it has this time.
+            sqlx::query("UPDATE accounts SET updated_at = $3 WHERE tenant = $1 AND channel = $2")
                 .bind(tenant.as_str())
                 .bind(text(channel))
+                .bind(now)
                 .execute(&mut *db)
                 .await?;
             sqlx::query(
@@ -318,7 +322,9 @@ impl AccountStore for Postgres {
                 .execute(&mut *db)
                 .await
                 .map(drop)
-        })
+        });
+        self.bell.ring();
+        gone
     }
 
     async fn set_account_profile(

@@ -120,12 +120,16 @@ async fn hear_until_cut(
     listener.listen(&channel).await?;
     // What was told while nobody listened.
     wake.all();
+    wake.told();
     let mut measure = tokio::time::interval(MEASURE);
     loop {
         tokio::select! {
             heard = listener.try_recv() => match heard? {
                 Some(notice) if notice.payload() == owner => {}
-                Some(_) => wake.all(),
+                Some(_) => {
+                    wake.all();
+                    wake.told();
+                }
                 None => return Ok(()),
             },
             _ = measure.tick() => {

@@ -184,7 +184,7 @@ impl EventStore for Postgres {
     }
 
     async fn end_connections(&self, event: &EventRow, at: i64, detail: &str) -> Result<(bool, u64)> {
-        write!(self for &event.app, db => {
+        let ended: Result<(bool, u64)> = write!(self for &event.app, db => {
             let ended = sqlx::query(
                 "UPDATE accounts SET health = 'needs_reconnect', health_detail = $1, updated_at = $2
                  WHERE app = $3 AND account = $4 AND connected_at <= $5",
@@ -207,6 +207,8 @@ impl EventStore for Postgres {
             .execute(&mut *db)
             .await?;
             Ok((heard.rows_affected() == 1, ended.rows_affected()))
-        })
+        });
+        self.bell.ring();
+        ended
     }
 }

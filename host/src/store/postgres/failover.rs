@@ -1,5 +1,5 @@
 //! A standby that became the primary. What its predecessor did not wait to see there is lost, so what may have been
-//! posted counts as posted (see `schema_2.sql`).
+//! posted counts as posted (see `schema_3.sql`).
 
 use sqlx::postgres::PgConnection;
 

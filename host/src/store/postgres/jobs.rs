@@ -402,7 +402,7 @@ impl JobStore for Postgres {
         update: &JobUpdate,
         now: i64,
     ) -> Result<Option<JobSignals>> {
-        write!(self, db => {
+        let stored: Result<Option<JobSignals>> = write!(self, db => {
             // A webhook that names this reference, or this account, comes before or after all of this.
             if let Some(reference) = &update.reference {
                 let of: Option<(String, Option<String>)> = sqlx::query_as(
@@ -526,7 +526,12 @@ impl JobStore for Postgres {
                 .await?;
             }
             row::read("jobs", &held, signals).map(Some)
-        })
+        });
+        // A reader of events may wait in another process.
+        if update.status != JobStatus::Active || update.url.is_some() {
+            self.bell.ring();
+        }
+        stored
     }
 
     async fn put_off_job(&self, id: &str, lease: &Lease, until: i64) -> Result<()> {
@@ -600,7 +605,7 @@ impl JobStore for Postgres {
         resolved: &ResolvedJob,
         now: i64,
     ) -> Result<bool> {
-        write!(self for tenant.as_str(), db => {
+        let found: Result<bool> = write!(self for tenant.as_str(), db => {
             // A worker that is processing late evidence is too late: the fence rejects its result.
             let phase: Option<String> = sqlx::query_scalar(
                 "UPDATE jobs SET status = $1, post_id = coalesce($2, post_id), url = coalesce($3, url), error = $4,
@@ -620,7 +625,9 @@ impl JobStore for Postgres {
             let Some(phase) = phase else { return Ok(false) };
             note_change(&mut *db, id, now, "resolve", &phase, resolved.status.name(), resolved.by.as_deref()).await?;
             Ok(true)
-        })
+        });
+        self.bell.ring();
+        found
     }
 
     async fn change_job(&self, tenant: &TenantId, id: &str, change: &ChangedJob, now: i64) -> Result<bool> {

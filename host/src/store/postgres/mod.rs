@@ -111,6 +111,7 @@ mod jobs;
 mod kv;
 mod lock;
 mod media;
+mod outbox;
 mod queue;
 mod samples;
 mod schema;

@@ -8,7 +8,8 @@ use super::failure::{CONNECTING, Tries, failure, is_away};
 use super::lock::{lock, lock_number};
 
 /// Applied in order; the table `schema_version` counts them. Forward only.
-const SCHEMAS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const SCHEMAS: [&str; 3] =
+    [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// Every column of the schema, as `table.column`.
 const COLUMNS: &str = "SELECT c.relname || '.' || a.attname FROM pg_class c

@@ -27,7 +27,7 @@ enum Second {
     Alone(&'static str),
 }
 
-const SEALED: [SealedColumn; 10] = [
+const SEALED: [SealedColumn; 11] = [
     SealedColumn {
         table: "meta",
         column: "value",
@@ -76,6 +76,13 @@ const SEALED: [SealedColumn; 10] = [
         column: "content",
         first: "tenant",
         second: Second::Text("id"),
+        only: "true",
+    },
+    SealedColumn {
+        table: "endpoints",
+        column: "target",
+        first: "tenant",
+        second: Second::Alone("id"),
         only: "true",
     },
     SealedColumn {

@@ -433,6 +433,53 @@ async fn damaged_queues_are_made_again_from_the_jobs() {
     assert!(db.acquire(&db.one, LONG).await.is_some());
 }
 
+// ---- events out -----------------------------------------------------------------------------------
+
+/// Transactions commit in another order than the one in which they wrote.
+#[tokio::test]
+async fn an_event_that_commits_late_comes_after_what_was_read_meanwhile() {
+    let (db, store) = opened().await;
+    let insert =
+        |kind: &str| format!("INSERT INTO outbox (tenant, kind, at) VALUES ('default', '{kind}', 1)");
+    let mut late = store.pool.begin().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(insert("late"))).execute(&mut *late).await.unwrap();
+    run(&store, &insert("early")).await;
+    let kinds = async |after| -> Vec<(i64, String)> {
+        let page = db.other.outbox(tenant(), after, 9).await.unwrap();
+        page.events.into_iter().map(|event| (event.number, event.kind)).collect()
+    };
+    // Nobody waits for the one that is late, and it is not passed by.
+    assert_eq!(kinds(0).await, [(1, "early".to_owned())]);
+    late.commit().await.unwrap();
+    assert_eq!(kinds(1).await, [(2, "late".to_owned())]);
+    // One that is rolled back leaves no gap.
+    let mut never = store.pool.begin().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(insert("never"))).execute(&mut *never).await.unwrap();
+    never.rollback().await.unwrap();
+    run(&store, &insert("last")).await;
+    assert_eq!(kinds(2).await, [(3, "last".to_owned())]);
+}
+
+#[tokio::test]
+async fn an_event_is_heard_of_in_another_process() {
+    let url = fresh_url();
+    let (wake, clock) = (Wake::default(), Arc::new(MovedClock::default()));
+    let hearing = Arc::new(Postgres::open(&url, clock.clone(), wake.clone()).await.unwrap());
+    let telling = Arc::new(Postgres::open(&url, clock.clone(), Wake::default()).await.unwrap());
+    let db = Opened { one: telling.clone(), other: hearing, clock, _keep: Box::new(()) };
+    db.with_app().await;
+    // Until it listens there is nobody to tell.
+    for number in 0.. {
+        let heard = wake.heard();
+        let account = db.account(&format!("ch_{number}"), &number.to_string());
+        telling.connect_account(tenant(), &account, &|_| Ok(Sealed(vec![1]))).await.unwrap();
+        if tokio::time::timeout(Duration::from_secs(2), heard).await.is_ok() {
+            break;
+        }
+        assert!(number < 20, "nothing is heard");
+    }
+}
+
 // ---- rows -----------------------------------------------------------------------------------------
 
 #[tokio::test]

@@ -282,8 +282,15 @@ impl AccountStore for Sqlite {
         })
     }
 
-    async fn delete_account(&self, tenant: &TenantId, channel: &str) -> Result<()> {
+    async fn delete_account(&self, tenant: &TenantId, channel: &str, now: i64) -> Result<()> {
         write!(self for tenant.as_str(), db => {
+            // The event that tells of it has this time.
+            sqlx::query("UPDATE accounts SET updated_at = ? WHERE tenant = ? AND channel = ?")
+                .bind(now)
+                .bind(tenant.as_str())
+                .bind(channel)
+                .execute(&mut *db)
+                .await?;
             sqlx::query(
                 "INSERT OR REPLACE INTO former_channels (tenant, app, account, channel, credentials_revision, fence)
                  SELECT tenant, app, account, channel, credentials_revision, fence FROM accounts

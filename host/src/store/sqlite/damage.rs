@@ -53,7 +53,7 @@ async fn fill(db: &Opened) {
         assert!(db.one.put_app(&app).await.unwrap());
         let former = db.account(&format!("former-{name}"), &format!("former-{name}"));
         db.one.connect_account(tenant(), &former, &|_| Ok(sealed("credentials"))).await.unwrap();
-        db.one.delete_account(tenant(), &former.channel).await.unwrap();
+        db.one.delete_account(tenant(), &former.channel, db.now()).await.unwrap();
         let account =
             NewAccount { grant: Some(name.to_owned()), refresh_due_at: Some(0), ..db.account(name, name) };
         db.one.connect_account(tenant(), &account, &|_| Ok(sealed("credentials"))).await.unwrap();
@@ -130,6 +130,20 @@ async fn fill(db: &Opened) {
             expires_at: i64::MAX,
         };
         db.one.put_draft(tenant(), &draft).await.unwrap();
+        db.one.insert_endpoint(tenant(), &db.endpoint(name, None)).await.unwrap();
+        // An event of the channel, which is delivered to both at most.
+        let (_, row, lease) = db.one.acquire_job(&ask).await.unwrap().unwrap();
+        let step = JobUpdate { status: JobStatus::Paused, wake_at: Some(db.now()), ..update(&row) };
+        db.one.store_step(name, &lease, &step, db.now()).await.unwrap().unwrap();
+    }
+    // What happened is on its way to both.
+    for _ in BOTH {
+        let held = db.one.acquire_endpoint(i64::MAX, LONG).await.unwrap().unwrap();
+        let attempt =
+            AttemptRow { at: db.now(), took_ms: 1, status: Some(500), failure: Some("no".to_owned()) };
+        let after = AfterAttempt::Failed { due_at: Some(0), resume_at: 0 };
+        let (next, _) = db.one.next_delivery(&held.row.id, i64::MAX).await.unwrap().unwrap();
+        db.one.store_attempt(&held.row.id, &held.lease, next.number, &attempt, &after).await.unwrap();
     }
 }
 
@@ -210,6 +224,37 @@ async fn look(db: &Opened, case: &str) {
             }
         }
     }
+    // Events and addresses.
+    let told = store.outbox(tenant(), 0, 99).await.unwrap().events;
+    let mut channels: Vec<String> = told.into_iter().filter_map(|event| event.channel).collect();
+    good("events", channels.clone());
+    // By pages of one, each of which goes on.
+    let (mut read, mut pages) = (0, 0);
+    channels.clear();
+    loop {
+        let page = store.outbox(tenant(), read, 1).await.unwrap();
+        if page.read == read {
+            break;
+        }
+        read = page.read;
+        pages += 1;
+        assert!(pages < 99, "{case}: the pages of events end");
+        channels.extend(page.events.into_iter().filter_map(|event| event.channel));
+    }
+    good("pages of events", channels);
+    good("endpoints", store.endpoints(tenant()).await.unwrap().into_iter().map(|it| it.id).collect());
+    assert!(store.endpoint(tenant(), "good").await.unwrap().is_some(), "{case}");
+    assert!(!store.deliveries(tenant(), "good", None, 9).await.unwrap().is_empty(), "{case}");
+    assert!(store.next_delivery("good", i64::MAX).await.unwrap().is_some(), "{case}");
+    let again = store.release_endpoint("good", &Lease { fence: 1 }).await;
+    again.unwrap();
+    let mut sent = Vec::new();
+    for _ in 0..5 {
+        // Nobody is kept from his turn by a damaged one.
+        let Some(held) = store.acquire_endpoint(i64::MAX, LONG).await.unwrap() else { continue };
+        sent.push(held.row.id);
+    }
+    good("addresses", sent);
     // A consent is found damaged, and its owner begins another.
     for name in BOTH {
         let consumed = store.consume_session(tenant(), name, "browser").await;
@@ -321,7 +366,11 @@ async fn a_damaged_row_ends_nothing_and_hides_no_other() {
             sqlx::raw_sql(AssertSqlSafe(back.clone())).execute(&mut hand).await.unwrap();
         }
     }
-    assert_eq!(untouched.into_iter().collect::<Vec<_>>(), ["counters", "tenant_queue"], "every other table");
+    assert_eq!(
+        untouched.into_iter().collect::<Vec<_>>(),
+        ["counters", "outbox_heads", "tenant_queue"],
+        "every other table"
+    );
     assert!(cases > 500, "{cases}");
     assert_eq!(failed, 0, "of {cases} cases");
 }

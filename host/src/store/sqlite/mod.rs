@@ -62,6 +62,7 @@ mod jobs;
 mod kv;
 mod lease_clock;
 mod media;
+mod outbox;
 mod process;
 mod queue;
 mod samples;
@@ -91,7 +92,7 @@ use super::*;
 
 /// Applied in order; `PRAGMA user_version` counts them. sqlx's own migrator does not lock SQLite, and
 /// two processes may start at once.
-const SCHEMA: [&str; 7] = [
+const SCHEMA: [&str; 8] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
@@ -99,6 +100,7 @@ const SCHEMA: [&str; 7] = [
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
     include_str!("schema_7.sql"),
+    include_str!("schema_8.sql"),
 ];
 
 /// How long one process waits for another's write. Transactions are small, so a longer wait means a disk problem.
@@ -464,7 +466,7 @@ struct SealedColumn {
     update: &'static str,
 }
 
-const SEALED: [SealedColumn; 10] = [
+const SEALED: [SealedColumn; 11] = [
     SealedColumn {
         table: "meta",
         column: "value",
@@ -520,6 +522,13 @@ const SEALED: [SealedColumn; 10] = [
         row: "tenant || '/' || id",
         only: "true",
         update: "UPDATE drafts SET content = ?1 WHERE content = ?2 AND tenant = ?3 AND id = ?4",
+    },
+    SealedColumn {
+        table: "endpoints",
+        column: "target",
+        row: "tenant || '/' || id",
+        only: "true",
+        update: "UPDATE endpoints SET target = ?1 WHERE target = ?2 AND tenant = ?3 AND id = ?4",
     },
     SealedColumn {
         table: "provider_values",

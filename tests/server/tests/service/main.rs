@@ -15,6 +15,7 @@ mod foreign;
 mod media;
 mod nginx;
 mod numbers;
+mod outbox;
 mod outside;
 mod people;
 mod pressing;

@@ -72,7 +72,16 @@ async fn a_browser_acts_for_the_tenant_that_it_chose() {
     assert!(!text("/channels").await.contains("Acting for the tenant"), "the usual one needs no words");
     switch(&browser, "acme").await;
 
-    for path in ["/", "/channels", "/jobs", "/uploads", "/settings", "/settings/keys", "/tenants"] {
+    for path in [
+        "/",
+        "/channels",
+        "/jobs",
+        "/uploads",
+        "/settings",
+        "/settings/keys",
+        "/settings/endpoints",
+        "/tenants",
+    ] {
         let page = text(path).await;
         assert!(page.contains("Acting for the tenant <strong>acme</strong>"), "{path}: {page}");
         assert!(page.contains(" · acme · Social Channel</title>"), "{path}");

@@ -84,6 +84,7 @@ async fn every_page_speaks_in_words_also_of_a_job_that_a_program_made() {
         "/settings/integration/tiktok?mode=sandbox".to_owned(),
         "/settings/providers".to_owned(),
         "/settings/keys".to_owned(),
+        "/settings/endpoints".to_owned(),
     ];
     for path in &paths {
         let text = opened(&browser, path).await;
