@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::clock::DatabaseClock;
+use super::now;
+use crate::store::clock::{DatabaseClock, MEASURE};
 use crate::wake::Wake;
 
 /// The channel of notices is of the whole database, so it is called as the tables' schema.
@@ -22,8 +23,6 @@ const LISTEN: &str = "SELECT 'social_channel/' || current_schema()";
 const GATHER: Duration = Duration::from_millis(20);
 /// After a failure of the listener.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How often the distance of the clocks is measured: they drift by milliseconds in that time.
-const MEASURE: Duration = Duration::from_secs(30);
 
 /// Two tasks: one rings for this process, one hears the others.
 pub(super) struct Bell {
@@ -127,7 +126,10 @@ async fn hear_until_cut(
                 Some(_) => wake.all(),
                 None => return Ok(()),
             },
-            _ = measure.tick() => clock.measure(&mut *pool.acquire().await?).await?,
+            _ = measure.tick() => {
+                let mut asked = pool.acquire().await?;
+                clock.measure(now(&mut asked)).await?;
+            }
         }
     }
 }

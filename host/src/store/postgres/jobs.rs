@@ -2,7 +2,6 @@
 
 use sqlx::postgres::PgRow;
 
-use super::events::meeting;
 use super::*;
 
 pub(super) fn job_row(row: &PgRow) -> sqlx::Result<JobRow> {
