@@ -55,6 +55,11 @@ pub(super) fn is_away(error: &sqlx::Error) -> bool {
     passing(error) == Some(Passing::Away)
 }
 
+/// Whether the server takes no writes.
+pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
+    matches!(number(error), Some(1290 | 1836 | 1792))
+}
+
 /// Whether a row with this key was there already.
 pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
     number(error) == Some(1062)
@@ -99,7 +104,7 @@ pub(super) fn failure(error: sqlx::Error) -> Error {
         sqlx::Error::Configuration(_) => (
             ErrorKind::Misconfigured,
             "the database wants the password encrypted, and the connection is not".to_owned(),
-            "let the server offer TLS and add ssl-mode=REQUIRED to the database's URL, or use a socket",
+            "let the server offer TLS, as MySQL does by itself, and leave ssl-mode out of the database's URL or raise it",
         ),
         other => {
             (ErrorKind::Unavailable, format!("the database failed: {other}"), "see the log for the cause")

@@ -90,7 +90,7 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::failure::{failure, is_away, is_duplicate, is_new, passing};
+use self::failure::{failure, is_away, is_duplicate, is_new, is_read_only, passing};
 use self::lock::lock;
 use self::settings::{Settings, session};
 use self::tables::{Tables, marks};
@@ -275,7 +275,8 @@ impl Mysql {
     }
 
     fn doubt_connections(&self, error: &sqlx::Error) {
-        if is_away(error) {
+        // A primary that has become a replica refuses what is written; its name may lead to another one by now.
+        if is_away(error) || is_read_only(error) {
             self.doubted.note();
         }
     }

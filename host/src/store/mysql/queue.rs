@@ -235,6 +235,132 @@ impl Tables {
     }
 }
 
+impl Tables {
+    /// The jobs of the first tenant that has some to take; and tenants for which nothing is due yet, though `tenant_queue`
+    /// says so.
+    async fn search(
+        &self,
+        db: &mut MySqlConnection,
+        ask: &AskForJob<'_>,
+    ) -> sqlx::Result<(Vec<Found>, Vec<String>)> {
+        let last_turn: Option<i64> = sqlx::query_scalar(self.sql(LAST_TURN)).fetch_optional(&mut *db).await?;
+        let latest = last_turn.unwrap_or(ask.now).max(ask.now);
+        let mut without: Vec<String> = ask.without.iter().map(|tenant| tenant.as_str().to_owned()).collect();
+        let mut early = Vec::new();
+        loop {
+            let page = self.next_tenants(&mut *db, ask.now, latest, &without).await?;
+            let is_last = page.len() < TENANTS;
+            let is_alone = page.len() == 1;
+            let mut waiting: BinaryHeap<Reverse<Waiting>> = page.into_iter().map(Reverse).collect();
+            while let Some(Reverse(first)) = waiting.pop() {
+                // What is too early may be before others only for that.
+                if !first.is_exact && !is_alone {
+                    match self.first_due(&mut *db, &first.tenant).await? {
+                        Some(exact) if exact <= ask.now => {
+                            let since = exact.max(first.turn_at);
+                            waiting.push(Reverse(Waiting { since, due_at: exact, is_exact: true, ..first }));
+                        }
+                        _ => {
+                            without.push(first.tenant.clone());
+                            early.push(first.tenant);
+                        }
+                    }
+                    continue;
+                }
+                let jobs = self.jobs_of(&mut *db, ask.now, latest, &first.tenant).await?;
+                if !jobs.is_empty() {
+                    return Ok((jobs, early));
+                }
+                // Nothing of it is due, or others hold its channels.
+                let is_due = first.is_exact
+                    || self.first_due(&mut *db, &first.tenant).await?.is_some_and(|due| due <= ask.now);
+                if !is_due {
+                    early.push(first.tenant.clone());
+                }
+                without.push(first.tenant);
+            }
+            if is_last {
+                return Ok((Vec::new(), early));
+            }
+        }
+    }
+
+    async fn next_tenants(
+        &self,
+        db: &mut MySqlConnection,
+        now: i64,
+        latest: i64,
+        without: &[String],
+    ) -> sqlx::Result<Vec<Waiting>> {
+        let mut sql = NEXT_TENANTS.to_owned();
+        if !without.is_empty() {
+            sql.push_str(&[" AND t.tenant NOT IN (", &marks(without.len()), ")"].concat());
+        }
+        sql.push_str(" ORDER BY t.since LIMIT ?");
+        let mut query = sqlx::query_as(self.sql(&sql)).persistent(without.is_empty()).bind(latest).bind(now);
+        for tenant in without {
+            query = query.bind(tenant);
+        }
+        let rows: Vec<(Text, i64, i64)> =
+            query.bind(i64::try_from(TENANTS).unwrap_or(i64::MAX)).fetch_all(db).await?;
+        let waiting = |(tenant, due_at, turn_at): (Text, i64, i64)| Waiting {
+            since: due_at.max(turn_at),
+            tenant: tenant.0,
+            due_at,
+            turn_at,
+            is_exact: false,
+        };
+        Ok(rows.into_iter().map(waiting).collect())
+    }
+
+    async fn first_due(&self, db: &mut MySqlConnection, tenant: &str) -> sqlx::Result<Option<i64>> {
+        sqlx::query_scalar(self.sql(FIRST_DUE)).bind(tenant).fetch_optional(db).await
+    }
+
+    /// The jobs that are next in one tenant, the first of each weight: of the channel that waits longest the job that was due
+    /// first. A step of weight counts as much as [`PRIORITY_STEP`] of waiting.
+    async fn jobs_of(
+        &self,
+        db: &mut MySqlConnection,
+        now: i64,
+        latest: i64,
+        tenant: &str,
+    ) -> sqlx::Result<Vec<Found>> {
+        let mut found: Vec<(i64, i64, Found)> = Vec::new();
+        let mut last = i32::MIN;
+        loop {
+            let next: Option<i32> = sqlx::query_scalar(self.sql(NEXT_WEIGHT))
+                .bind(tenant)
+                .bind(last)
+                .fetch_optional(&mut *db)
+                .await?;
+            let Some(weight) = next else { break };
+            last = weight;
+            let channel: Option<(Text, i64)> = sqlx::query_as(self.sql(NEXT_CHANNEL))
+                .bind(tenant)
+                .bind(weight)
+                .bind(latest)
+                .bind(now)
+                .fetch_optional(&mut *db)
+                .await?;
+            let Some((channel, since)) = channel else { continue };
+            let job: Option<(Text, i64)> = sqlx::query_as(self.sql(NEXT_JOB))
+                .bind(tenant)
+                .bind(&channel.0)
+                .bind(weight)
+                .bind(now)
+                .fetch_optional(&mut *db)
+                .await?;
+            if let Some((id, created_at)) = job {
+                let of = Found { id: id.0, tenant: tenant.to_owned(), channel: channel.0 };
+                found.push((since - i64::from(weight) * PRIORITY_STEP, created_at, of));
+            }
+        }
+        found.sort_by(|a, b| (a.0, a.1, &a.2.id).cmp(&(b.0, b.1, &b.2.id)));
+        Ok(found.into_iter().map(|(.., found)| found).collect())
+    }
+}
+
 impl Mysql {
     /// Takes the next due job.
     pub(super) async fn take_next(&self, ask: &AskForJob<'_>) -> Result<Option<(TenantId, JobRow, Lease)>> {
@@ -284,112 +410,13 @@ impl Mysql {
             .collect())
     }
 
-    /// The jobs of the first tenant that has some to take.
+    /// The jobs of the first tenant that has some to take. The whole search is one turn on one connection.
     async fn next_jobs(&self, ask: &AskForJob<'_>) -> Result<Vec<Found>> {
-        let last_turn: Option<i64> = read!(self for "", db => { sqlx::query_scalar(self.sql(LAST_TURN)).fetch_optional(&mut *db).await })?;
-        let latest = last_turn.unwrap_or(ask.now).max(ask.now);
-        let mut without: Vec<String> = ask.without.iter().map(|tenant| tenant.as_str().to_owned()).collect();
-        loop {
-            let page = self.next_tenants(ask.now, latest, &without).await?;
-            let is_last = page.len() < TENANTS;
-            let is_alone = page.len() == 1;
-            let mut waiting: BinaryHeap<Reverse<Waiting>> = page.into_iter().map(Reverse).collect();
-            while let Some(Reverse(first)) = waiting.pop() {
-                // What is too early may be before others only for that.
-                if !first.is_exact && !is_alone {
-                    if let Some(exact) = self.first_due(&first.tenant).await?
-                        && exact <= ask.now
-                    {
-                        let since = exact.max(first.turn_at);
-                        waiting.push(Reverse(Waiting { since, due_at: exact, is_exact: true, ..first }));
-                    } else {
-                        self.raise(&first.tenant).await?;
-                        without.push(first.tenant);
-                    }
-                    continue;
-                }
-                let jobs = self.jobs_of(ask.now, latest, &first.tenant).await?;
-                if !jobs.is_empty() {
-                    return Ok(jobs);
-                }
-                if !first.is_exact && self.first_due(&first.tenant).await?.is_none_or(|due| due > ask.now) {
-                    self.raise(&first.tenant).await?;
-                }
-                // Others hold its channels.
-                without.push(first.tenant);
-            }
-            if is_last {
-                return Ok(Vec::new());
-            }
+        let (found, early) = read!(self for "", db => { self.tables.search(db, ask).await })?;
+        for tenant in early {
+            self.raise(&tenant).await?;
         }
-    }
-
-    async fn next_tenants(&self, now: i64, latest: i64, without: &[String]) -> Result<Vec<Waiting>> {
-        let mut sql = NEXT_TENANTS.to_owned();
-        if !without.is_empty() {
-            sql.push_str(&[" AND t.tenant NOT IN (", &marks(without.len()), ")"].concat());
-        }
-        sql.push_str(" ORDER BY t.since LIMIT ?");
-        let rows: Vec<(Text, i64, i64)> = read!(self for "", db => {
-            let mut query = sqlx::query_as(self.sql(&sql)).persistent(without.is_empty()).bind(latest).bind(now);
-            for tenant in without {
-                query = query.bind(tenant);
-            }
-            query.bind(i64::try_from(TENANTS).unwrap_or(i64::MAX)).fetch_all(&mut *db).await
-        })?;
-        let waiting = |(tenant, due_at, turn_at): (Text, i64, i64)| Waiting {
-            since: due_at.max(turn_at),
-            tenant: tenant.0,
-            due_at,
-            turn_at,
-            is_exact: false,
-        };
-        Ok(rows.into_iter().map(waiting).collect())
-    }
-
-    async fn first_due(&self, tenant: &str) -> Result<Option<i64>> {
-        read!(self for "", db => {
-            sqlx::query_scalar(self.sql(FIRST_DUE)).bind(tenant).fetch_optional(&mut *db).await
-        })
-    }
-
-    /// The jobs that are next in one tenant, the first of each weight: of the channel that waits longest the job that was due
-    /// first. A step of weight counts as much as [`PRIORITY_STEP`] of waiting.
-    async fn jobs_of(&self, now: i64, latest: i64, tenant: &str) -> Result<Vec<Found>> {
-        let mut found: Vec<(i64, i64, Found)> = Vec::new();
-        let mut last = i32::MIN;
-        loop {
-            let next: Option<i32> = read!(self for "", db => {
-                sqlx::query_scalar(self.sql(NEXT_WEIGHT)).bind(tenant).bind(last).fetch_optional(&mut *db).await
-            })?;
-            let Some(weight) = next else { break };
-            last = weight;
-            let channel: Option<(Text, i64)> = read!(self for "", db => {
-                sqlx::query_as(self.sql(NEXT_CHANNEL))
-                    .bind(tenant)
-                    .bind(weight)
-                    .bind(latest)
-                    .bind(now)
-                    .fetch_optional(&mut *db)
-                    .await
-            })?;
-            let Some((channel, since)) = channel else { continue };
-            let job: Option<(Text, i64)> = read!(self for "", db => {
-                sqlx::query_as(self.sql(NEXT_JOB))
-                    .bind(tenant)
-                    .bind(&channel.0)
-                    .bind(weight)
-                    .bind(now)
-                    .fetch_optional(&mut *db)
-                    .await
-            })?;
-            if let Some((id, created_at)) = job {
-                let of = Found { id: id.0, tenant: tenant.to_owned(), channel: channel.0 };
-                found.push((since - i64::from(weight) * PRIORITY_STEP, created_at, of));
-            }
-        }
-        found.sort_by(|a, b| (a.0, a.1, &a.2.id).cmp(&(b.0, b.1, &b.2.id)));
-        Ok(found.into_iter().map(|(.., found)| found).collect())
+        Ok(found)
     }
 
     /// Makes a tenant due when the first of its jobs is, unless somebody is just storing a job of it. A time that is too early
