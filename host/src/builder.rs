@@ -138,8 +138,8 @@ impl Host {
 }
 
 impl HostBuilder {
-    /// The database: the path of a SQLite file, or `postgres://USER:PASSWORD@HOST/DATABASE` for one that several machines
-    /// share. Without it, all data is lost when the process ends.
+    /// The database: the path of a SQLite file; or `postgres://USER:PASSWORD@HOST/DATABASE`, or `mysql://` and the same for
+    /// MySQL and MariaDB, which several machines can share. Without it, all data is lost when the process ends.
     #[must_use]
     pub fn database(mut self, database: impl Into<Database>) -> Self {
         self.database = Some(database.into());
@@ -251,7 +251,7 @@ impl HostBuilder {
     }
 
     /// Where uploads are stored. The default is `uploads` beside the SQLite file, or a temporary folder for a
-    /// database in memory. Beside PostgreSQL it must be given, and be the same folder for all processes.
+    /// database in memory. Beside a database server it must be given, and be the same folder for all processes.
     #[must_use]
     pub fn upload_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.upload_folder = Some(folder.into());
@@ -558,6 +558,15 @@ async fn open_store(database: Option<&Database>, clock: Arc<dyn Clock>, wake: &W
             let _ = wake;
             return Err(other_database("this program was built without PostgreSQL"));
         }
+        #[cfg(feature = "mysql")]
+        Some(Database::Mysql(url)) => {
+            let store = crate::store::Mysql::open(url, clock).await?;
+            Opened { clock: store.clock(), doubts: store.doubts().await?, store: Arc::new(store) }
+        }
+        #[cfg(not(feature = "mysql"))]
+        Some(Database::Mysql(_)) => {
+            return Err(other_database("this program was built without MySQL"));
+        }
         Some(Database::Other(_)) => {
             return Err(other_database("the database is of a kind that is not known"));
         }
@@ -566,13 +575,13 @@ async fn open_store(database: Option<&Database>, clock: Arc<dyn Clock>, wake: &W
 
 fn other_database(why: &str) -> Error {
     Error::new(ErrorKind::InvalidRequest, why).with_field("database").with_remedy(
-        "give the path of a SQLite file, or postgres://USER:PASSWORD@HOST/DATABASE to a program with the feature `postgres`",
+        "give the path of a SQLite file, or postgres:// or mysql://USER:PASSWORD@HOST/DATABASE to a program with the feature `postgres` or `mysql`",
     )
 }
 
 /// Uploads in a folder of the system's choice would be gone with it, or be on one machine only.
 fn no_folder() -> Error {
-    Error::new(ErrorKind::InvalidRequest, "beside PostgreSQL there is no place for uploads by itself")
+    Error::new(ErrorKind::InvalidRequest, "beside a database server there is no place for uploads by itself")
         .with_field("upload_folder")
         .with_remedy("name a data folder, or a folder for uploads; all processes need the same one")
 }

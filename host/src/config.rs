@@ -31,8 +31,9 @@ pub struct HostConfig {
     /// if missing, readable by its owner only. Without it (and without `database`), all data is lost when the
     /// process ends.
     pub data: Option<PathBuf>,
-    /// The database, if it is not in `data`: the path of a SQLite file, or `postgres://USER:PASSWORD@HOST/DATABASE` for one
-    /// that several machines share. With PostgreSQL `data` is for uploads and caches, and the master key must be given.
+    /// The database, if it is not in `data`: the path of a SQLite file; or `postgres://USER:PASSWORD@HOST/DATABASE`, or
+    /// `mysql://` and the same for MySQL and MariaDB, which several machines can share. With a database server `data` is
+    /// for uploads and caches, and the master key must be given.
     pub database: Option<Database>,
     /// The folder for compiled components, if it is not in `data`.
     pub cache: Option<PathBuf>,

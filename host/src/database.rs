@@ -1,4 +1,5 @@
-//! Where a host keeps its data: in one SQLite file, or in a PostgreSQL database that any number of machines share.
+//! Where a host keeps its data: in one SQLite file, or in a PostgreSQL, MySQL or MariaDB database that any number of
+//! machines share.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use social_channel_runtime::SecretText;
 use url::Url;
 
-/// A path, `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST/DATABASE`. Its `Debug` and `Display` never show a password.
+/// A path, `sqlite:PATH`, `postgres://USER:PASSWORD@HOST/DATABASE` or `mysql://USER:PASSWORD@HOST/DATABASE`. Its `Debug` and `Display` never show a password.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Database {
@@ -17,6 +18,8 @@ pub enum Database {
     Sqlite(PathBuf),
     /// A URL that begins with `postgres://` or `postgresql://`. It holds a password.
     Postgres(SecretText),
+    /// A URL that begins with `mysql://` or `mariadb://`. It holds a password.
+    Mysql(SecretText),
     /// A URL of another kind, which is refused when the host is opened.
     Other(SecretText),
 }
@@ -24,9 +27,12 @@ pub enum Database {
 impl Database {
     /// What a person or a configuration wrote.
     fn of(text: &str) -> Self {
-        let lower = text.get(..text.len().min(13)).unwrap_or(text).to_ascii_lowercase();
-        if lower.starts_with("postgres://") || lower.starts_with("postgresql://") {
+        let begins = |with: &str| text.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
+        if begins("postgres://") || begins("postgresql://") {
             return Database::Postgres(SecretText::new(text));
+        }
+        if begins("mysql://") || begins("mariadb://") {
+            return Database::Mysql(SecretText::new(text));
         }
         if let Some(path) = text.strip_prefix("sqlite:") {
             // Also as other programs write it: `sqlite:///absolute`, `sqlite://relative`.
@@ -45,7 +51,7 @@ impl Database {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Database::Sqlite(path) => Some(path),
-            Database::Postgres(_) | Database::Other(_) => None,
+            Database::Postgres(_) | Database::Mysql(_) | Database::Other(_) => None,
         }
     }
 }
@@ -69,7 +75,7 @@ impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Database::Sqlite(path) => path.display().fmt(f),
-            Database::Postgres(url) | Database::Other(url) => f.write_str(&shown(url)),
+            Database::Postgres(url) | Database::Mysql(url) | Database::Other(url) => f.write_str(&shown(url)),
         }
     }
 }
@@ -78,7 +84,7 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Database::Sqlite(path) => path.fmt(f),
-            Database::Postgres(url) | Database::Other(url) => shown(url).fmt(f),
+            Database::Postgres(url) | Database::Mysql(url) | Database::Other(url) => shown(url).fmt(f),
         }
     }
 }
@@ -134,7 +140,12 @@ mod tests {
         for text in ["postgres://h/d", "postgresql://h/d", "POSTGRES://h/d"] {
             assert!(matches!(Database::from(text), Database::Postgres(_)), "{text}");
         }
-        assert!(matches!(Database::from("mysql://h/d"), Database::Other(_)));
+        for text in ["mysql://h/d", "MariaDB://h/d"] {
+            assert!(matches!(Database::from(text), Database::Mysql(_)), "{text}");
+        }
+        for text in ["oracle://h/d", "postgres+x://h/d"] {
+            assert!(matches!(Database::from(text), Database::Other(_)), "{text}");
+        }
     }
 
     #[test]
@@ -143,7 +154,8 @@ mod tests {
             "postgres://me:hidden@db.example:6432/shop?sslmode=require&password=hidden",
             "postgres://me:hid%20den@db.example/shop",
             "postgres://me:hidden@db.example:not-a-port/shop",
-            "mysql://me:hidden@db.example/shop",
+            "mysql://me:hidden@db.example/shop?ssl-ca=hidden",
+            "sql://me:hidden@db.example/shop",
         ] {
             let database = Database::from(text);
             for shown in [database.to_string(), format!("{database:?}")] {

@@ -15,7 +15,7 @@ pub(crate) struct Global {
     /// Folder of database, master key and caches; default: this system's data folder
     #[arg(long, global = true, env = variable::DATA, value_name = "DIR", hide_env = true)]
     pub(crate) data: Option<PathBuf>,
-    /// Database: a path, or postgres://USER:PASSWORD@HOST/DATABASE for several machines; default: in the data folder
+    /// Database: a path, or postgres:// or mysql://USER:PASSWORD@HOST/DATABASE for several machines; default: in the data folder
     #[arg(long, global = true, env = variable::DATABASE, value_name = "DATABASE", hide_env = true, hide_env_values = true)]
     pub(crate) database: Option<Database>,
     /// The tenant whose channels and jobs to use

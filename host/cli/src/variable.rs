@@ -38,7 +38,7 @@ pub(crate) const OTLP: &str = "SOCIAL_CHANNEL_OTLP_ENDPOINT";
 /// Name, and what it is for.
 pub(crate) const TABLE: [(&str, &str); 17] = [
     (DATA, "folder of database, master key and caches; as --data"),
-    (DATABASE, "a path, or postgres://USER:PASSWORD@HOST/DATABASE; as --database"),
+    (DATABASE, "a path, or a URL (postgres://, mysql://); as --database"),
     (TENANT, "tenant of channels and jobs; as --tenant"),
     (FORMAT, "`text` or `json`; as --format"),
     (POLICY, "the operator's policy file; as --policy"),

@@ -21,6 +21,15 @@ use crate::tenant_id::TenantId;
 
 /// How often a worker polls, because other processes add jobs without notification.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// [`LOOK`], a quarter more or less: workers of many machines do not ask one database at the same moments.
+fn next_look() -> Duration {
+    let mut random = [0; 1];
+    // Without random numbers all wait equally long.
+    let _ = getrandom::fill(&mut random);
+    LOOK.mul_f64(0.75 + f64::from(random.first().copied().unwrap_or(128)) / 512.0)
+}
+
 /// How often the background checks for changes of its followed jobs by other processes.
 const OTHERS: Duration = Duration::from_secs(3);
 /// Webhook events that are kept of an app: ten thousand posts a day, for as long as their ids must be known.
@@ -97,7 +106,7 @@ impl Publisher {
                 }
                 () = next_wake => woken = true,
                 // In short intervals, because the clock may be set.
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(next_look()) => {}
                 () = self.lifetime.stopping() => {}
             }
         }
@@ -141,7 +150,7 @@ impl Publisher {
                 // It is due, but another worker holds it or another job of its channel. That worker wakes this one
                 // when it ends its run.
                 tokio::select! {
-                    () = tokio::time::sleep(LOOK) => {}
+                    () = tokio::time::sleep(next_look()) => {}
                     () = woken => {}
                     () = self.lifetime.stopping() => {}
                 }
@@ -243,7 +252,7 @@ impl Publisher {
             tokio::select! {
                 Some(_) = runs.next(), if !runs.is_empty() => {}
                 () = woken, if !self.lifetime.is_stopping() => {}
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(next_look()) => {}
             }
         }
     }

@@ -76,6 +76,12 @@ macro_rules! conformance {
                 another_tenant_sees_nothing,
                 a_name_that_nobody_has_is_not_found_whatever_is_in_it,
                 tenants_are_known_by_what_they_have,
+            );
+        }
+    };
+    (@events $name:ident, $open:path) => {
+        mod $name {
+            conformance!(@cases $open:
                 what_happens_to_a_job_is_told_in_the_transaction_that_does_it,
                 what_happens_to_a_channel_is_told,
                 a_replaced_provider_is_told_to_those_who_use_it,
@@ -100,8 +106,14 @@ macro_rules! conformance {
 }
 
 conformance!(sqlite, crate::store::sqlite::for_conformance);
+#[cfg(feature = "mysql")]
+conformance!(mysql, crate::store::mysql::for_conformance);
 #[cfg(feature = "postgres")]
 conformance!(postgres, crate::store::postgres::for_conformance);
+// Events are not kept in MySQL yet.
+conformance!(@events sqlite_events, crate::store::sqlite::for_conformance);
+#[cfg(feature = "postgres")]
+conformance!(@events postgres_events, crate::store::postgres::for_conformance);
 
 // ---- helpers of the cases ---------------------------------------------------------------------
 
@@ -348,6 +360,62 @@ async fn race<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
         racers.spawn(act(number, store.clone()));
     }
     racers.join_all().await
+}
+
+/// Many actors do everything to a few jobs at once.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(super) async fn churn(db: &Arc<Opened>) {
+    let mut actors = tokio::task::JoinSet::new();
+    for actor in 0..6_u64 {
+        let db = db.clone();
+        actors.spawn(async move {
+            let mut seed = 7 + actor;
+            let mut next = move |below: u64| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (seed >> 33) % below
+            };
+            let signed = |number: u64| i64::try_from(number).unwrap();
+            let store = if actor % 2 == 0 { db.one.clone() } else { db.other.clone() };
+            let mut held = Vec::new();
+            for step in 0..150 {
+                // Few jobs and channels, so that they meet.
+                let id = format!("job_{}", next(40));
+                match next(8) {
+                    0..=2 => {
+                        let row = JobRow {
+                            priority: i32::try_from(next(3)).unwrap(),
+                            wake_at: (next(8) > 0).then(|| db.now() + signed(next(50)) - 20),
+                            ..db.job(&format!("job_{actor}_{step}"), &format!("ch_{}", next(4)))
+                        };
+                        store.insert_job(tenant(), &row, &JobMedia::default(), i64::MAX).await.unwrap();
+                    }
+                    3 | 4 => {
+                        let ask = AskForJob { now: db.now(), length: LONG, only: None, without: &[] };
+                        held.extend(store.acquire_job(&ask).await.unwrap());
+                    }
+                    5 if !held.is_empty() => {
+                        let (_, row, lease): (TenantId, JobRow, Lease) = held.remove(0);
+                        let ends = next(2) == 0;
+                        let step = JobUpdate {
+                            status: if ends { JobStatus::Published } else { JobStatus::Active },
+                            wake_at: (!ends).then(|| db.now() + signed(next(9))),
+                            ..update(&row)
+                        };
+                        store.store_step(&row.id, &lease, &step, db.now()).await.unwrap();
+                    }
+                    6 => {
+                        let ids = store.open_jobs(tenant(), &format!("ch_{}", next(4))).await.unwrap();
+                        if let Some(id) = ids.first() {
+                            store.request_cancel(tenant(), id, None, db.now()).await.unwrap();
+                        }
+                    }
+                    7 => drop(store.prune_jobs(db.now() - signed(next(100)), i64::MAX).await.unwrap()),
+                    _ => drop(store.wake_job(tenant(), &id, None, db.now()).await.unwrap()),
+                }
+            }
+        });
+    }
+    actors.join_all().await;
 }
 
 // ---- accounts ---------------------------------------------------------------------------------------

@@ -86,3 +86,11 @@ async fn postgres() {
     head();
     measure("PostgreSQL", &postgres::for_conformance().await).await;
 }
+
+#[cfg(feature = "mysql")]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: cargo xtask bench store"]
+async fn mariadb() {
+    head();
+    measure("MariaDB", &mysql::for_conformance().await).await;
+}

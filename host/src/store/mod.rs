@@ -8,14 +8,22 @@
 //! A dropped call has either had its complete effect or none. A damaged row is an error that names table and row;
 //! lists leave it out and log it.
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod clock;
 #[cfg(test)]
 mod conformance;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod lock;
 #[cfg(test)]
 mod measure;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod remote;
 mod row;
 mod sqlite;
 
@@ -26,6 +34,8 @@ use social_channel_runtime::Digest;
 use social_channel_runtime::error::Result;
 use social_channel_runtime::model::{Finding, Severity};
 
+#[cfg(feature = "mysql")]
+pub(crate) use mysql::Mysql;
 pub(crate) use outbox::*;
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::Postgres;

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use postgres_server::Server;
 use social_channel::{HostBuilder, KeySource, SecretText};
 
 /// Which database.
@@ -13,16 +12,19 @@ pub enum Kind {
     Sqlite,
     /// A server, which is killed as well.
     Postgres,
+    /// The same.
+    Mariadb,
 }
 
 /// A running database.
 pub(crate) enum Database {
     Sqlite(sqlx::SqlitePool),
-    Postgres(Server),
+    Postgres(postgres_server::Server),
+    Mariadb(mariadb_server::Server),
 }
 
 /// The file in which worker processes find the server's address. Without it the database is a file.
-const ADDRESS: &str = "postgres-url";
+const ADDRESS: &str = "server-url";
 /// Beside a server no key is made by itself.
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
@@ -47,9 +49,14 @@ impl Database {
                 Database::Sqlite(sqlx::SqlitePool::connect_lazy_with(options))
             }
             Kind::Postgres => {
-                let server = Server::start(&[])?;
+                let server = postgres_server::Server::start(&[])?;
                 std::fs::write(folder.join(ADDRESS), server.url())?;
                 Database::Postgres(server)
+            }
+            Kind::Mariadb => {
+                let server = mariadb_server::Server::start(&[])?;
+                std::fs::write(folder.join(ADDRESS), server.url())?;
+                Database::Mariadb(server)
             }
         })
     }
@@ -67,23 +74,41 @@ impl Database {
                 ))?;
                 Ok(held.lines().map(str::to_owned).collect())
             }
+            Database::Mariadb(server) => {
+                let held = server.run(&format!(
+                    "SELECT channel FROM social_channel_accounts WHERE lease_owner LIKE '{process}/%'"
+                ))?;
+                Ok(held.lines().map(str::to_owned).collect())
+            }
         }
     }
 
     /// Kills the server with all that is under way, and starts it again. False: there is none.
     pub(crate) fn kill(&self) -> Result<bool> {
-        let Database::Postgres(server) = self else { return Ok(false) };
-        server.kill()?;
-        server.start_again().context("the database does not come back")?;
+        let again = match self {
+            Database::Sqlite(_) => return Ok(false),
+            Database::Postgres(server) => {
+                server.kill()?;
+                server.start_again()
+            }
+            Database::Mariadb(server) => {
+                server.kill()?;
+                server.start_again()
+            }
+        };
+        again.context("the database does not come back")?;
         Ok(true)
     }
 
     /// Cuts every connection. False: there are none.
     pub(crate) fn cut(&self) -> Result<bool> {
-        let Database::Postgres(server) = self else { return Ok(false) };
-        server.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'social-channel'",
-        )?;
+        match self {
+            Database::Sqlite(_) => return Ok(false),
+            Database::Postgres(server) => drop(server.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'social-channel'",
+            )?),
+            Database::Mariadb(server) => server.cut()?,
+        }
         Ok(true)
     }
 }

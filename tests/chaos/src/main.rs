@@ -1,4 +1,4 @@
-//! `chaos [--publishes N] [--seed N] [--workers N] [--accounts N] [--database sqlite|postgres]`: the long version.
+//! `chaos [--publishes N] [--seed N] [--workers N] [--accounts N] [--database sqlite|postgres|mariadb]`: the long version.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,7 +32,8 @@ async fn main() -> Result<()> {
                 database = match value.as_str() {
                     "sqlite" => Kind::Sqlite,
                     "postgres" => Kind::Postgres,
-                    other => bail!("there is no database {other}: sqlite or postgres"),
+                    "mariadb" => Kind::Mariadb,
+                    other => bail!("there is no database {other}: sqlite, postgres or mariadb"),
                 }
             }
             other => bail!("there is no flag {other}"),

@@ -38,3 +38,9 @@ async fn everything_is_published_once_also_if_postgresql_is_killed_and_connectio
     let verdict = short(Kind::Postgres).await;
     assert!(!verdict.course.contains("database_kills: 0"), "{}", verdict.course);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_published_once_also_if_mariadb_is_killed_and_connections_are_cut() {
+    let verdict = short(Kind::Mariadb).await;
+    assert!(!verdict.course.contains("database_kills: 0"), "{}", verdict.course);
+}

@@ -1,65 +1,25 @@
 //! A throw-away PostgreSQL server, made from the programs of Debian's package `postgresql`.
 //!
-//! A shell stands between this process and the server, and reads commands from a pipe. When this process ends, however it
-//! ends, the pipe is closed: the shell then kills the server and removes its folder. So a panic, an abort and `kill -9`
-//! leave nothing behind. The server listens on 127.0.0.1 only, with a password, and with the defaults of PostgreSQL:
-//! commits reach the disk.
+//! It ends with this process ([`throw_away`]), listens on 127.0.0.1 only, with a password, and has the defaults of
+//! PostgreSQL: commits reach the disk.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use throw_away::{LOOK, PATIENCE, Process, Signals};
 
-/// Starting takes a second; after a kill the recovery takes some more, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK: Duration = Duration::from_millis(50);
-
-/// The shell in between. Signals from a terminal go to the test alone, which then closes the pipe.
-const BETWEEN: &str = r#"
-trap '' INT TERM HUP
-folder=$1
-shift
-pid=
-# Ends the server with a signal. What a killed one leaves running ends by itself a moment later.
-end() {
-    [ -n "$pid" ] || return 0
-    kill "-$1" "$pid" 2>/dev/null
-    wait "$pid" 2>/dev/null
-    pid=
-}
-while read -r word; do
-    case $word in
-    start) "$@" </dev/null >>"$folder/log" 2>&1 & pid=$! ;;
-    stop) end INT ;;
-    kill) end KILL ;;
-    alive) kill -0 "$pid" 2>/dev/null || { echo no; continue; } ;;
-    esac
-    echo yes
-done
-end QUIT
-rm -rf "$folder"
-"#;
+/// Who runs it.
+const USER: &str = "postgres";
 
 /// A running server. Dropping it ends the server and removes all data.
 #[derive(Debug)]
 pub struct Server {
-    folder: PathBuf,
+    process: Process,
     port: u16,
     password: String,
-    between: Mutex<Between>,
-}
-
-#[derive(Debug)]
-struct Between {
-    shell: Child,
-    // Closed by `take`, which ends the shell.
-    commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -68,15 +28,13 @@ impl Server {
     /// # Errors
     /// If PostgreSQL is not installed, or does not start.
     pub fn start(settings: &[&str]) -> Result<Self> {
-        let mut password = [0; 12];
-        getrandom::fill(&mut password)?;
-        let password = hex::encode(password);
+        let password = throw_away::password()?;
         let made = password.clone();
         Self::start_with(password, settings, |programs, folder| {
             let secret = folder.join("password");
             std::fs::write(&secret, &made)?;
             // Names sort by the rules of a language unless a column says otherwise, as in most databases.
-            let mut command = as_somebody(&programs.join("initdb"));
+            let mut command = throw_away::program_of(USER, &programs.join("initdb"));
             command
                 .args(["--auth=scram-sha-256", "--username=postgres", "--encoding=UTF8", "--no-sync"])
                 .args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"])
@@ -92,7 +50,7 @@ impl Server {
     /// If it cannot be copied, or the copy does not start.
     pub fn standby(&self) -> Result<Self> {
         Self::start_with(self.password.clone(), &[], |programs, _| {
-            let mut command = as_somebody(&programs.join("pg_basebackup"));
+            let mut command = throw_away::program_of(USER, &programs.join("pg_basebackup"));
             command
                 .args(["--host=127.0.0.1", "--username=postgres", "--checkpoint=fast", "--no-sync"])
                 .arg(format!("--port={}", self.port))
@@ -138,7 +96,7 @@ impl Server {
         make: impl FnOnce(&Path, &Path) -> Result<Command>,
     ) -> Result<Self> {
         let programs = programs()?;
-        let folder = tempfile::Builder::new().prefix("postgres-of-a-test-").tempdir()?.keep();
+        let folder = throw_away::folder()?;
         match Self::start_in(&programs, &folder, password, settings, make) {
             Ok(server) => Ok(server),
             Err(error) => {
@@ -158,17 +116,14 @@ impl Server {
         make: impl FnOnce(&Path, &Path) -> Result<Command>,
     ) -> Result<Self> {
         let mut make = make(programs, folder)?;
-        if is_root() {
-            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-            done(Command::new("chown").arg("-R").arg("postgres:postgres").arg(folder))?;
-        }
+        throw_away::give_to(USER, folder)?;
         let data = folder.join("data");
         let made = make.arg(&data).current_dir("/").output().context("no cluster can be made")?;
         ensure!(made.status.success(), "{make:?}: {}", String::from_utf8_lossy(&made.stderr));
         // Another process may take the port in between; then the next one is tried.
         for _ in 0..5 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-            let mut command = as_somebody(&programs.join("postgres"));
+            let port = throw_away::free_port()?;
+            let mut command = throw_away::program_of(USER, &programs.join("postgres"));
             command.arg("-D").arg(&data).args([
                 "-c",
                 "listen_addresses=127.0.0.1",
@@ -180,22 +135,13 @@ impl Server {
             for setting in settings {
                 command.arg("-c").arg(setting);
             }
-            let mut shell = Command::new("sh");
-            shell.args(["-c", BETWEEN, "postgres-of-a-test"]).arg(folder);
-            shell.arg(command.get_program()).args(command.get_args());
-            shell.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
-            let mut shell = shell.spawn().context("no shell")?;
-            let commands = shell.stdin.take();
-            let answers = BufReader::new(shell.stdout.take().context("no pipe")?);
-            let server = Server {
-                folder: folder.to_owned(),
-                port,
-                password: password.clone(),
-                between: Mutex::new(Between { shell, commands, answers }),
-            };
+            let signals = Signals { stop: "INT", last: "QUIT" };
+            let process = Process::new(folder, signals, &command)?;
+            let server = Server { process, port, password: password.clone() };
             if server.start_again().is_ok() {
                 return Ok(server);
             }
+            // Its end would remove the folder.
             std::mem::forget(server);
         }
         bail!("PostgreSQL does not start")
@@ -221,37 +167,23 @@ impl Server {
     /// # Errors
     /// If it does not start.
     pub fn start_again(&self) -> Result<()> {
-        let began = Instant::now();
-        self.tell("start")?;
-        loop {
-            if self.is_ready() {
-                return Ok(());
-            }
-            ensure!(began.elapsed() < PATIENCE, "PostgreSQL takes no connections");
-            if !self.tell("alive")? {
-                // What was killed before has not quite ended, and holds its memory.
-                ensure!(began.elapsed() < PATIENCE / 4, "PostgreSQL has ended: {}", self.log());
-                std::thread::sleep(LOOK);
-                self.tell("start")?;
-            }
-            std::thread::sleep(LOOK);
-        }
+        self.process.start(|| self.is_ready())
     }
 
-    /// `SIGKILL`, as if the machine had lost its power, but for what the system still writes.
+    /// See [`Process::kill`].
     ///
     /// # Errors
     /// If the shell in between is gone.
     pub fn kill(&self) -> Result<()> {
-        self.tell("kill").map(drop)
+        self.process.kill()
     }
 
-    /// Ends it in an orderly way, cutting all connections.
+    /// See [`Process::stop`].
     ///
     /// # Errors
     /// If the shell in between is gone.
     pub fn stop(&self) -> Result<()> {
-        self.tell("stop").map(drop)
+        self.process.stop()
     }
 
     /// Runs SQL as the owner of everything, and returns what `psql` prints.
@@ -259,28 +191,27 @@ impl Server {
     /// # Errors
     /// What the server says.
     pub fn run(&self, sql: &str) -> Result<String> {
-        let ran = Command::new(programs()?.join("psql"))
-            .args([
-                "--no-psqlrc",
-                "--quiet",
-                "--tuples-only",
-                "--no-align",
-                "--set=ON_ERROR_STOP=1",
-                "--command",
-                sql,
-            ])
-            .arg(format!("--host={}", self.folder.display()))
-            .args(["--username=postgres", "--dbname=postgres"])
-            .arg(format!("--port={}", self.port))
-            .env("PGPASSWORD", &self.password)
-            .output()?;
-        ensure!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        Ok(String::from_utf8_lossy(&ran.stdout).trim().to_owned())
+        throw_away::run(
+            Command::new(programs()?.join("psql"))
+                .args([
+                    "--no-psqlrc",
+                    "--quiet",
+                    "--tuples-only",
+                    "--no-align",
+                    "--set=ON_ERROR_STOP=1",
+                    "--command",
+                    sql,
+                ])
+                .arg(format!("--host={}", self.process.folder().display()))
+                .args(["--username=postgres", "--dbname=postgres"])
+                .arg(format!("--port={}", self.port))
+                .env("PGPASSWORD", &self.password),
+        )
     }
 
     /// What the server has logged.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        self.process.log()
     }
 
     fn is_ready(&self) -> bool {
@@ -289,25 +220,6 @@ impl Server {
             .args(["--quiet", "--host", "127.0.0.1", "--port", &self.port.to_string()])
             .status();
         asked.is_ok_and(|status| status.success())
-    }
-
-    /// One command to the shell in between. Returns its answer.
-    fn tell(&self, word: &str) -> Result<bool> {
-        let mut between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
-        let Between { commands, answers, .. } = &mut *between;
-        writeln!(commands.as_mut().context("it has ended")?, "{word}")?;
-        let mut answer = String::new();
-        ensure!(answers.read_line(&mut answer)? > 0, "the shell in between has ended");
-        Ok(answer.trim() == "yes")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let between = self.between.get_mut().unwrap_or_else(PoisonError::into_inner);
-        drop(between.commands.take());
-        // It ends at once: all it does is to kill the server and to remove the folder.
-        let _ = between.shell.wait();
     }
 }
 
@@ -324,30 +236,11 @@ fn programs() -> Result<PathBuf> {
     Ok(root.join(newest.to_string()).join("bin"))
 }
 
-fn is_root() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    uid.is_some_and(|uids| uids.split_whitespace().nth(1) == Some("0"))
-}
-
-/// PostgreSQL refuses to run as root.
-fn as_somebody(program: &Path) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"]).arg(program);
-    command
-}
-
-fn done(command: &mut Command) -> Result<()> {
-    let status = command.status()?;
-    ensure!(status.success(), "{command:?}: {status}");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::process::Stdio;
+
     use super::*;
 
     #[test]
@@ -360,7 +253,7 @@ mod tests {
         server.start_again().unwrap();
         assert_eq!(server.run("SELECT it FROM kept").unwrap(), "7");
         assert!(server.log().contains("automatic recovery"), "{}", server.log());
-        let (folder, port) = (server.folder.clone(), server.port);
+        let (folder, port) = (server.process.folder().to_owned(), server.port);
         drop(server);
         assert!(!folder.exists());
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("nobody listens there any more");
@@ -387,7 +280,8 @@ mod tests {
     #[ignore = "run by the next one"]
     fn a_process_that_is_killed() {
         let server = Server::start(&[]).unwrap();
-        std::fs::write(std::env::var_os("SAY_WHERE").unwrap(), server.folder.to_str().unwrap()).unwrap();
+        std::fs::write(std::env::var_os("SAY_WHERE").unwrap(), server.process.folder().to_str().unwrap())
+            .unwrap();
         loop {
             std::thread::park();
         }

@@ -20,8 +20,11 @@ mod wit;
 
 use anyhow::{Result, bail};
 
-/// Installs PostgreSQL, where it is missing.
-const POSTGRES: &str = "tests/postgres-server/install.sh";
+/// Installs the database servers of the tests, where they are missing.
+fn install_databases() -> Result<()> {
+    run::script("tests/mariadb-server/install.sh")?;
+    run::script("tests/postgres-server/install.sh")
+}
 
 const HELP: &str = "\
 Developer commands of Social Channel
@@ -38,8 +41,8 @@ Usage: cargo xtask COMMAND
   sbom [FILE]   the bill of materials of what is shipped, as CycloneDX
   wit           copy the contract into each published crate that binds it
   install --prefix DIR  header, libraries, pkg-config, schemas, components, programs
-  chaos [--publishes N] [--seed N] [--database sqlite|postgres]  kill workers at random (and PostgreSQL), break answers,
-                and count the posts
+  chaos [--publishes N] [--seed N] [--database sqlite|postgres|mariadb]  kill workers at random (and the
+                database's server), break answers, and count the posts
   bench [--debug] [NAME]  measure, side by side with native code (release build, unless --debug); `service [COUNT...]`:
                 scheduled posts over HTTP; `store [JOBS]`: what the databases take for one job of many
 ";
@@ -56,7 +59,7 @@ fn main() -> Result<()> {
         "guests" => guests::build(),
         "chaos" => {
             guests::build()?;
-            run::script(POSTGRES)?;
+            install_databases()?;
             run::cargo(["run", "--bin", "chaos", "--"].into_iter().chain(rest.iter().map(String::as_str)))
         }
         "modules" => modules::run(rest),
@@ -70,7 +73,7 @@ fn main() -> Result<()> {
         }
         "install" => install::run(rest),
         "bench" if rest.first().is_some_and(|first| first == "store") => {
-            run::script(POSTGRES)?;
+            install_databases()?;
             // The store is no public part of the library, so this is a test that only runs when it is asked for.
             let mut command = std::process::Command::new(run::cargo_program());
             command.args([

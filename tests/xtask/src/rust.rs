@@ -15,7 +15,7 @@ const WORTH_A_LINE: Duration = Duration::from_secs(2);
 /// All tests in Rust; then the seconds of each test program, the slowest first.
 pub(crate) fn test() -> Result<()> {
     run::script("tests/manuals/tools.sh")?;
-    run::script(crate::POSTGRES)?;
+    crate::install_databases()?;
     // One pipe for both, so that each program's name comes before its tests.
     let (reader, writer) = std::io::pipe().context("no pipe")?;
     let mut command = Command::new(run::cargo_program());

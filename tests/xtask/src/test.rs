@@ -35,7 +35,7 @@ fn build() -> Result<()> {
 
 /// What every store must do, on each database; and a chaos with one that is killed. Also a part of `rust`.
 fn store() -> Result<()> {
-    run::script(crate::POSTGRES)?;
+    crate::install_databases()?;
     run::cargo(["test", "--lib", "--", "store::"])?;
     run::cargo(["test", "--test", "short"])
 }

@@ -678,9 +678,10 @@ class HostConfig:
     process ends."""
 
     database: str | None = None
-    """The database, if it is not in `data`: the path of a SQLite file, or
-    `postgres://USER:PASSWORD@HOST/DATABASE` for one that several machines share. With PostgreSQL `data` is
-    for uploads and caches, and the master key must be given."""
+    """The database, if it is not in `data`: the path of a SQLite file; or
+    `postgres://USER:PASSWORD@HOST/DATABASE`, or `mysql://` and the same for MySQL and MariaDB, which several
+    machines can share. With a database server `data` is for uploads and caches, and the master key must be
+    given."""
 
     dns_server: str | None = None
     """The name server for checks of domains, as `ADDRESS:PORT`; by default the system's."""

@@ -13,8 +13,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::clock::DatabaseClock;
 use super::failover::settle;
+use super::now;
+use crate::store::clock::{DatabaseClock, MEASURE};
 use crate::wake::Wake;
 
 /// The channel of notices is of the whole database, so it is called as the tables' schema.
@@ -23,8 +24,6 @@ const LISTEN: &str = "SELECT 'social_channel/' || current_schema()";
 const GATHER: Duration = Duration::from_millis(20);
 /// After a failure of the listener.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How often the distance of the clocks is measured: they drift by milliseconds in that time.
-const MEASURE: Duration = Duration::from_secs(30);
 
 /// Two tasks: one rings for this process, one hears the others.
 pub(super) struct Bell {
@@ -133,9 +132,9 @@ async fn hear_until_cut(
                 None => return Ok(()),
             },
             _ = measure.tick() => {
-                let mut db = pool.acquire().await?;
-                clock.measure(&mut db).await?;
-                settle(&mut db).await?;
+                let mut asked = pool.acquire().await?;
+                clock.measure(now(&mut asked)).await?;
+                settle(&mut asked).await?;
             }
         }
     }

@@ -26,13 +26,6 @@ macro_rules! lost {
     };
 }
 
-/// The locks under which a webhook and the steps of jobs meet: of the reference that the webhook names, and of its account.
-pub(super) fn meeting(app: &str, reference: Option<&str>, account: Option<&str>) -> Vec<i64> {
-    let reference = reference.map(|reference| lock_number("reference", &[app, reference]));
-    let account = account.map(|account| lock_number("events of account", &[app, account]));
-    reference.into_iter().chain(account).collect()
-}
-
 fn waiting(row: &PgRow) -> sqlx::Result<WaitingEvent> {
     Ok(WaitingEvent {
         id: row.try_get("id")?,

@@ -1,34 +1,15 @@
 //! Failures of the database, as sentences with a remedy; and which of them are gone at the next try.
 
-use std::time::Duration;
-
 use social_channel_runtime::error::{Error, ErrorKind};
 use sqlx::postgres::PgRow;
-use tokio::time::Instant;
 
+use crate::store::remote::Passing;
 use crate::store::row::{self, driver_row};
 
 driver_row!(PgRow, failure);
 
-/// How long a connection is waited for.
-pub(super) const CONNECTING: Duration = Duration::from_secs(10);
-
-/// How long a call waits for a database that restarts. A worker's lease lasts longer, and a caller does not.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Tries after others came first. Each time one of them has gone on, so more are not needed in practice.
-const TRIES: u32 = 20;
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-
-/// What is worth another try of a whole transaction that was not committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Passing {
-    /// Others came first: a deadlock, a serialization failure, a constraint that they made hold.
-    Outrun,
-    /// The connection is gone, or the server starts or stops.
-    Away,
-}
-
-fn passing(error: &sqlx::Error) -> Option<Passing> {
+/// What is gone at the next try.
+pub(super) fn passing(error: &sqlx::Error) -> Option<Passing> {
     match error {
         sqlx::Error::Database(inner) => match inner.code().as_deref().unwrap_or_default() {
             // Serialization failure, deadlock, lock timeout; foreign key and unique violations, which only arise where
@@ -47,42 +28,6 @@ fn passing(error: &sqlx::Error) -> Option<Passing> {
 /// Whether other connections from before now may be gone as well.
 pub(super) fn is_away(error: &sqlx::Error) -> bool {
     passing(error) == Some(Passing::Away)
-}
-
-/// The tries of one transaction.
-pub(super) struct Tries {
-    since: Instant,
-    made: u32,
-}
-
-impl Tries {
-    pub(super) fn new() -> Self {
-        Tries { since: Instant::now(), made: 0 }
-    }
-
-    /// Whether to try again, after a pause. False: the failure is the result.
-    pub(super) async fn again(&mut self, error: &sqlx::Error) -> bool {
-        self.made += 1;
-        let goes_on = match passing(error) {
-            Some(Passing::Outrun) => self.made < TRIES,
-            Some(Passing::Away) => self.since.elapsed() < PATIENCE,
-            None => false,
-        };
-        if goes_on {
-            tracing::debug!(%error, tries = self.made, "a transaction is tried again");
-            tokio::time::sleep(self.pause()).await;
-        }
-        goes_on
-    }
-
-    /// Longer each time, and not the same for all, or they would meet again.
-    fn pause(&self) -> Duration {
-        let mut random = [0; 1];
-        // Without random numbers the pauses are equal, which costs another try.
-        let _ = getrandom::fill(&mut random);
-        let longest = Duration::from_millis(2).saturating_mul(1 << self.made.min(8)).min(LONGEST_PAUSE);
-        longest.mul_f64(0.5 + f64::from(random.first().copied().unwrap_or_default()) / 512.0)
-    }
 }
 
 /// Translates a database error to a sentence and a remedy.

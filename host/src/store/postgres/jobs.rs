@@ -2,7 +2,6 @@
 
 use sqlx::postgres::PgRow;
 
-use super::events::meeting;
 use super::failover::wait_for_standby;
 use super::*;
 

@@ -14,14 +14,12 @@
 //! dies keeps its leases until they end: other machines cannot know of its death.
 
 /// Runs one write transaction: `write!(store for tenant, db => { … Ok(value) })`; without a tenant it is the host's own.
-/// The block must await only the database, and is run again from its beginning where others came first. A macro, because
-/// the bound "an async closure whose future is `Send`" is not stable.
 macro_rules! write {
     ($store:ident, $db:ident => $work:block) => {
         write!($store for "", $db => $work)
     };
     ($store:ident for $line:expr, $db:ident => $work:block) => {
-        write_as!($store, $line, "BEGIN ISOLATION LEVEL READ COMMITTED", $db => $work)
+        transaction!($store, $line, "BEGIN ISOLATION LEVEL READ COMMITTED", $db => $work)
     };
 }
 
@@ -29,65 +27,17 @@ macro_rules! write {
 /// not wait for the disk. Later durable writes include them.
 macro_rules! write_relaxed {
     ($store:ident for $line:expr, $db:ident => $work:block) => {
-        write_as!(
+        transaction!(
             $store, $line, "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off", $db => $work
         )
     };
 }
 
-macro_rules! write_as {
-    ($store:ident, $line:expr, $begin:literal, $db:ident => $work:block) => {{
-        let _turn = $store.turn($line).await?;
-        let mut tries = Tries::new();
-        loop {
-            let done: Done<_> = async {
-                let mut connection = $store.pool.acquire().await?;
-                let mut transaction = sqlx::Connection::begin_with(&mut *connection, $begin).await?;
-                let value: sqlx::Result<_> = {
-                    let $db: &mut PgConnection = &mut transaction;
-                    async { $work }.await
-                };
-                let value = value?;
-                transaction.commit().await.map_err(Broken::AtCommit)?;
-                Ok(value)
-            }
-            .await;
-            match done {
-                Ok(value) => break Ok(value),
-                Err(broken) => {
-                    $store.doubt_connections(broken.error());
-                    if !broken.again(&mut tries).await {
-                        break Err(failure(broken.into_error()));
-                    }
-                }
-            }
-        }
-    }};
-}
-
 /// Runs one statement that only reads: `read!(store for tenant, db => { sqlx::query(…).fetch_all(db).await })`.
 macro_rules! read {
-    ($store:ident for $line:expr, $db:ident => $work:block) => {{
-        let _turn = $store.turn($line).await?;
-        let mut tries = Tries::new();
-        loop {
-            let done: sqlx::Result<_> = async {
-                let mut connection = $store.pool.acquire().await?;
-                let $db: &mut PgConnection = &mut connection;
-                async { $work }.await
-            }
-            .await;
-            match done {
-                Ok(value) => break Ok(value),
-                Err(error) => {
-                    $store.doubt_connections(&error);
-                    if !tries.again(&error).await {
-                        break Err(failure(error));
-                    }
-                }
-            }
-        }
-    }};
+    ($store:ident for $line:expr, $db:ident => $work:block) => {
+        statement!($store, $line, $db => $work)
+    };
 }
 
 /// Runs one statement that is a transaction by itself, and does no harm if it is run twice: where its answer is lost it is
@@ -101,7 +51,6 @@ macro_rules! write_one {
 mod accounts;
 mod apps;
 mod bell;
-mod clock;
 mod documents;
 mod drafts;
 mod events;
@@ -121,30 +70,31 @@ mod settings;
 mod tests;
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use social_channel_runtime::SecretText;
 use social_channel_runtime::clock::{Clock, millis};
-use social_channel_runtime::error::{Error, ErrorKind};
-use social_channel_runtime::fair::{Bounds, Fair, Place};
+use social_channel_runtime::error::Error;
+use social_channel_runtime::fair::{Fair, Place};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use tokio::time::Instant;
 
 use self::bell::Bell;
-use self::clock::DatabaseClock;
-use self::failure::{CONNECTING, Tries, failure, is_away};
-use self::lock::{lock, lock_number};
+use self::failure::{failure, is_away, passing};
+use self::lock::lock;
 use self::settings::Settings;
+use super::clock::DatabaseClock;
+use super::lock::{lock_number, meeting};
+use super::remote::{
+    Broken, CONNECTING, Done, Doubted, Tries, busy, new_owner, statement, transaction, turns,
+};
 use super::*;
 use crate::wake::Wake;
 
-/// Reads and writes of one tenant that may wait. Each takes a millisecond or a few, so that these are done in time.
-const WAITING: usize = 10_000;
-/// How long a call waits for its turn, and then for a connection.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A connection.
+type Driver = PgConnection;
 
 /// See the module documentation.
 pub(crate) struct Postgres {
@@ -154,47 +104,13 @@ pub(crate) struct Postgres {
     clock: Arc<DatabaseClock>,
     /// The owner of leases: this process, and this opening of the database.
     owner: String,
-    /// When a connection was last found cut: the others of that time may be cut as well.
-    doubted: Arc<Mutex<Option<Instant>>>,
+    doubted: Doubted,
     bell: Bell,
 }
 
-/// Where a transaction broke off.
-enum Broken {
-    /// Nothing of it remains.
-    Before(sqlx::Error),
-    /// Where its answer was lost, all of it remains, or nothing.
-    AtCommit(sqlx::Error),
-}
-
-type Done<T> = std::result::Result<T, Broken>;
-
-impl From<sqlx::Error> for Broken {
-    fn from(error: sqlx::Error) -> Self {
-        Broken::Before(error)
-    }
-}
-
-impl Broken {
-    fn error(&self) -> &sqlx::Error {
-        match self {
-            Broken::Before(error) | Broken::AtCommit(error) => error,
-        }
-    }
-
-    fn into_error(self) -> sqlx::Error {
-        match self {
-            Broken::Before(error) | Broken::AtCommit(error) => error,
-        }
-    }
-
-    async fn again(&self, tries: &mut Tries) -> bool {
-        match self {
-            Broken::Before(error) => tries.again(error).await,
-            // An answer of the server is no lost one: a deferred refusal rolled everything back.
-            Broken::AtCommit(error) => !is_away(error) && tries.again(error).await,
-        }
-    }
+/// Milliseconds of the database's clock.
+async fn now(db: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT now_ms()").fetch_one(db).await
 }
 
 impl Postgres {
@@ -211,7 +127,7 @@ impl Postgres {
             ..error
         };
         schema::prepare(&connect).await.map_err(opening)?;
-        let doubted = Arc::new(Mutex::new(None));
+        let doubted = Doubted::default();
         let doubts = doubted.clone();
         let pool = PgPoolOptions::new()
             .max_connections(pool_size)
@@ -222,26 +138,18 @@ impl Postgres {
             .test_before_acquire(false)
             .after_connect(|db, _| Box::pin(failover::settle(db)))
             .before_acquire(move |_, facts| {
-                let good = !is_doubted(&doubts, facts.age);
+                let good = !doubts.covers(facts.age);
                 Box::pin(async move { Ok(good) })
             })
             .connect_lazy_with(connect.clone());
-        let mut nonce = [0; 8];
-        getrandom::fill(&mut nonce)
-            .map_err(|error| Error::internal("the system gives no random numbers").with_source(error))?;
-        let owner = format!("{}/{}", std::process::id(), hex::encode(nonce));
+        let owner = new_owner()?;
         let clock = Arc::new(DatabaseClock::new(clock));
         let mut first = pool.acquire().await.map_err(failure).map_err(opening)?;
-        clock.measure(&mut first).await.map_err(failure).map_err(opening)?;
+        clock.measure(now(&mut first)).await.map_err(failure).map_err(opening)?;
         drop(first);
         Ok(Postgres {
             bell: Bell::hang(connect, pool.clone(), owner.clone(), clock.clone(), wake),
-            turns: Fair::new(Bounds {
-                what: "reads and writes",
-                places: usize::try_from(pool_size).unwrap_or(1),
-                waiting: WAITING,
-                patience: PATIENCE,
-            }),
+            turns: turns(pool_size),
             pool,
             clock,
             owner,
@@ -304,11 +212,12 @@ impl Postgres {
             "The connection to PostgreSQL on another machine is not encrypted.",
             "Add sslmode=verify-full to the database's URL, and sslrootcert where the certificate is your own.",
         );
-        let distance = Duration::from_millis(self.clock.distance().unsigned_abs()).as_secs();
+        let distance = self.clock.far();
         doubt(
-            distance < FAR,
+            distance.is_none(),
             &format!(
-                "The clocks of PostgreSQL and of this machine differ by {distance} seconds; jobs follow PostgreSQL's."
+                "The clocks of PostgreSQL and of this machine differ by {} seconds; jobs follow PostgreSQL's.",
+                distance.unwrap_or_default()
             ),
             "Let both machines set their clocks by NTP.",
         );
@@ -322,18 +231,9 @@ impl Postgres {
 
     fn doubt_connections(&self, error: &sqlx::Error) {
         if is_away(error) {
-            *self.doubted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            self.doubted.note();
         }
     }
-}
-
-/// Seconds. Clocks that differ by more are worth a look, though nothing depends on it.
-const FAR: u64 = 5;
-
-/// Whether a connection of this age may have been cut.
-fn is_doubted(doubted: &Mutex<Option<Instant>>, age: Duration) -> bool {
-    let doubted = *doubted.lock().unwrap_or_else(PoisonError::into_inner);
-    doubted.is_some_and(|at| age >= at.elapsed())
 }
 
 /// What a message calls the database.
@@ -342,15 +242,6 @@ fn place(connect: &PgConnectOptions) -> String {
     match connect.get_socket() {
         Some(socket) => format!("{database} at {}", socket.display()),
         None => format!("{database} at {}:{}", connect.get_host(), connect.get_port()),
-    }
-}
-
-/// The server may be slow, so this is not the fault of who asks alone.
-fn busy(error: Error) -> Error {
-    Error {
-        kind: ErrorKind::Unavailable,
-        message: format!("the database is busy: {}", error.message),
-        ..error
     }
 }
 

@@ -4,8 +4,10 @@ use social_channel_runtime::error::{Error, ErrorKind, Result};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::failure::{CONNECTING, Tries, failure, is_away};
-use super::lock::{lock, lock_number};
+use super::failure::{failure, is_away, passing};
+use super::lock::lock;
+use crate::store::lock::lock_number;
+use crate::store::remote::{CONNECTING, Tries};
 
 /// Applied in order; the table `schema_version` counts them. Forward only.
 const SCHEMAS: [&str; 3] =
@@ -37,7 +39,7 @@ pub(super) async fn prepare(connect: &PgConnectOptions) -> Result<()> {
 
 /// A first connection. A server that is just starting is waited for; one that is not there is not.
 async fn reach(connect: &PgConnectOptions) -> Result<PgConnection> {
-    let mut tries = Tries::new();
+    let mut tries = Tries::new(passing);
     loop {
         let reached = tokio::time::timeout(CONNECTING, connect.connect()).await;
         match reached.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {

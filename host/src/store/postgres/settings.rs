@@ -11,9 +11,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-/// Connections of one process, besides one that listens. A call reads one or two rows; a worker writes from each of its
-/// jobs now and then.
-const POOL_SIZE: u32 = 10;
+use crate::store::remote::POOL_SIZE;
+
 /// The tables' own schema, so that they can live in a database that has tables called `jobs` and `accounts` already.
 pub(super) const SCHEMA: &str = "social_channel";
 

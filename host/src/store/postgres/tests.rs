@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use postgres_server::Server;
 use social_channel_runtime::clock::{MovedClock, SystemClock};
+use social_channel_runtime::error::ErrorKind;
 
 use super::*;
-use crate::store::conformance::{LONG, Opened, tenant, update};
+use crate::store::conformance::{LONG, Opened, churn, tenant, update};
 
 /// One server for all cases. It ends with this process.
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(&[]).unwrap());
@@ -340,57 +341,7 @@ async fn the_queues_agree_with_the_jobs_whatever_many_do_to_them_at_once() {
     let (db, store) = opened().await;
     db.with_app().await;
     let db = Arc::new(db);
-    let mut actors = tokio::task::JoinSet::new();
-    for actor in 0..6_u64 {
-        let db = db.clone();
-        actors.spawn(async move {
-            let mut seed = 7 + actor;
-            let mut next = move |below: u64| {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (seed >> 33) % below
-            };
-            let signed = |number: u64| i64::try_from(number).unwrap();
-            let store = if actor % 2 == 0 { db.one.clone() } else { db.other.clone() };
-            let mut held = Vec::new();
-            for step in 0..150 {
-                // Few jobs and channels, so that they meet.
-                let id = format!("job_{}", next(40));
-                match next(8) {
-                    0..=2 => {
-                        let row = JobRow {
-                            priority: i32::try_from(next(3)).unwrap(),
-                            wake_at: (next(8) > 0).then(|| db.now() + signed(next(50)) - 20),
-                            ..db.job(&format!("job_{actor}_{step}"), &format!("ch_{}", next(4)))
-                        };
-                        store.insert_job(tenant(), &row, &JobMedia::default(), i64::MAX).await.unwrap();
-                    }
-                    3 | 4 => {
-                        let ask = AskForJob { now: db.now(), length: LONG, only: None, without: &[] };
-                        held.extend(store.acquire_job(&ask).await.unwrap());
-                    }
-                    5 if !held.is_empty() => {
-                        let (_, row, lease): (TenantId, JobRow, Lease) = held.remove(0);
-                        let ends = next(2) == 0;
-                        let step = JobUpdate {
-                            status: if ends { JobStatus::Published } else { JobStatus::Active },
-                            wake_at: (!ends).then(|| db.now() + signed(next(9))),
-                            ..update(&row)
-                        };
-                        store.store_step(&row.id, &lease, &step, db.now()).await.unwrap();
-                    }
-                    6 => {
-                        let ids = store.open_jobs(tenant(), &format!("ch_{}", next(4))).await.unwrap();
-                        if let Some(id) = ids.first() {
-                            store.request_cancel(tenant(), id, None, db.now()).await.unwrap();
-                        }
-                    }
-                    7 => drop(store.prune_jobs(db.now() - signed(next(100)), i64::MAX).await.unwrap()),
-                    _ => drop(store.wake_job(tenant(), &id, None, db.now()).await.unwrap()),
-                }
-            }
-        });
-    }
-    actors.join_all().await;
+    churn(&db).await;
     assert_eq!(damaged(&store).await, (0, 0, 0));
     let held: i64 = sqlx::query_scalar(
         "SELECT coalesce(max(held), 0) FROM (SELECT count(*) AS held FROM jobs WHERE lease_owner IS NOT NULL

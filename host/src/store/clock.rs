@@ -3,9 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use social_channel_runtime::clock::{Clock, SystemClock};
-use sqlx::PgConnection;
+
+/// How often the distance of the clocks is measured: they drift by milliseconds in that time.
+pub(super) const MEASURE: Duration = Duration::from_secs(30);
+/// Seconds. Clocks that differ by more are worth a look, though nothing depends on it.
+const FAR: u64 = 5;
 
 /// The given clock, moved by the distance between the database's clock and this machine's.
 #[derive(Debug)]
@@ -20,18 +25,24 @@ impl DatabaseClock {
         DatabaseClock { given, distance: AtomicI64::new(0) }
     }
 
-    /// Measures the distance again. It is as exact as half of a round trip to the database.
-    pub(super) async fn measure(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+    /// Measures the distance again: `theirs` reads the database's clock. It is as exact as half of a round trip.
+    pub(super) async fn measure(&self, theirs: impl Future<Output = sqlx::Result<i64>>) -> sqlx::Result<()> {
         let before = SystemClock.now_ms();
-        let theirs: i64 = sqlx::query_scalar("SELECT now_ms()").fetch_one(db).await?;
+        let theirs = theirs.await?;
         let ours = before.midpoint(SystemClock.now_ms());
         self.distance.store(theirs.saturating_sub(ours), Ordering::Relaxed);
         Ok(())
     }
 
     /// Milliseconds that the database is ahead of this machine.
-    pub(super) fn distance(&self) -> i64 {
+    fn distance(&self) -> i64 {
         self.distance.load(Ordering::Relaxed)
+    }
+
+    /// Seconds between the clocks, if there are more than is usual.
+    pub(super) fn far(&self) -> Option<u64> {
+        let seconds = Duration::from_millis(self.distance().unsigned_abs()).as_secs();
+        (seconds >= FAR).then_some(seconds)
     }
 }
 

@@ -1,0 +1,263 @@
+//! A service and two workers on one database server, as on several machines: it is killed in the middle. The same tests
+//! for PostgreSQL and MariaDB.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod machines;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cli_tests::{Stage, browser, finish};
+use futures::future::join_all;
+use library_tests::until;
+use machines::{Program, connect, published, service, workers};
+
+/// Of the callers with one expired account.
+const PROCESSES: usize = 6;
+const CALLERS_OF_A_PROCESS: usize = 5;
+/// Below the platform's limit of six posts a minute and account.
+const POSTS_OF_AN_ACCOUNT: usize = 5;
+const ACCOUNTS: usize = 50;
+
+/// A database server, and how its tables are called.
+enum Server {
+    Postgres(postgres_server::Server),
+    Mariadb(mariadb_server::Server),
+}
+
+impl Server {
+    fn url(&self) -> String {
+        match self {
+            Server::Postgres(server) => server.url(),
+            Server::Mariadb(server) => server.url(),
+        }
+    }
+
+    fn password(&self) -> String {
+        self.url().split([':', '@']).nth(2).unwrap().to_owned()
+    }
+
+    fn kill(&self) {
+        match self {
+            Server::Postgres(server) => server.kill().unwrap(),
+            Server::Mariadb(server) => server.kill().unwrap(),
+        }
+    }
+
+    fn stop(&self) {
+        match self {
+            Server::Postgres(server) => server.stop().unwrap(),
+            Server::Mariadb(server) => server.stop().unwrap(),
+        }
+    }
+
+    fn start_again(&self) {
+        match self {
+            Server::Postgres(server) => server.start_again().unwrap(),
+            Server::Mariadb(server) => server.start_again().unwrap(),
+        }
+    }
+
+    /// What the server answers. `{jobs}` is our table of jobs.
+    fn run(&self, sql: &str) -> String {
+        match self {
+            Server::Postgres(server) => server.run(&sql.replace("{jobs}", "social_channel.jobs")).unwrap(),
+            Server::Mariadb(server) => server.run(&sql.replace("{jobs}", "social_channel_jobs")).unwrap(),
+        }
+    }
+
+    /// Weakens a promise of the server. Returns how that is said.
+    fn weaken(&self) -> &'static str {
+        match self {
+            Server::Postgres(server) => {
+                server.run("ALTER SYSTEM SET synchronous_commit = off").unwrap();
+                server.run("SELECT pg_reload_conf()").unwrap();
+                "synchronous_commit = off"
+            }
+            Server::Mariadb(server) => {
+                server.run("SET GLOBAL innodb_flush_log_at_trx_commit = 2").unwrap();
+                "innodb_flush_log_at_trx_commit = 2"
+            }
+        }
+    }
+}
+
+fn postgres() -> Server {
+    Server::Postgres(postgres_server::Server::start(&[]).unwrap())
+}
+
+fn mariadb() -> Server {
+    Server::Mariadb(mariadb_server::Server::start(&[]).unwrap())
+}
+
+/// A stage whose data is in a fresh server.
+async fn stage(start: fn() -> Server) -> (Stage, Arc<Server>) {
+    let server = tokio::task::spawn_blocking(start).await.unwrap();
+    let mut stage = Stage::empty().await.unwrap();
+    stage.database = Some(server.url());
+    (stage, Arc::new(server))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_and_a_service_publish_everything_once_though_postgresql_is_killed() {
+    publishes_everything_once_though_it_is_killed(postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_and_a_service_publish_everything_once_though_mariadb_is_killed() {
+    publishes_everything_once_though_it_is_killed(mariadb).await;
+}
+
+async fn publishes_everything_once_though_it_is_killed(start: fn() -> Server) {
+    let (stage, server) = stage(start).await;
+    stage.add_app().await.unwrap();
+    let (service, api) = service(&stage).await;
+    let mut programs = vec![service];
+    programs.extend(workers(&stage, 2));
+    let channels = connect(&stage, &api, ACCOUNTS).await;
+    let video = std::fs::read(stage.video(400_000).unwrap()).unwrap();
+    let mut captions = Vec::new();
+    for round in 0..POSTS_OF_AN_ACCOUNT {
+        let posts = channels.iter().enumerate().map(|(number, channel)| {
+            let caption = format!("post {round} of {number}");
+            captions.push(caption.clone());
+            let (api, video) = (&api, &video);
+            async move { api.publish(channel, video, &caption).await }
+        });
+        let killing = server.clone();
+        let killed = tokio::task::spawn_blocking(move || {
+            // Twice while posts are stored and published.
+            if round == 1 || round == 3 {
+                killing.kill();
+                killing.start_again();
+            }
+        });
+        join_all(posts.collect::<Vec<_>>()).await;
+        killed.await.unwrap();
+    }
+    captions.sort();
+    until("everything is published", async || (published(&stage).len() >= captions.len()).then_some(()))
+        .await;
+    // Whatever is under way has ended: nothing is open any more.
+    until("no job is open", async || {
+        let open = server.run("SELECT count(*) FROM {jobs} WHERE ended_at IS NULL");
+        (open == "0").then_some(())
+    })
+    .await;
+    assert_eq!(published(&stage), captions, "each once");
+    let ends = server.run("SELECT DISTINCT status FROM {jobs}");
+    assert_eq!(ends, "published");
+    for program in programs {
+        let said = program.end().await;
+        assert!(!said.contains(&server.password()), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_needs_its_key_and_shows_no_password() {
+    needs_its_key_and_shows_no_password(postgres, "postgres://postgres@127.0.0.1:").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_needs_its_key_and_shows_no_password() {
+    needs_its_key_and_shows_no_password(mariadb, "mysql://tester@127.0.0.1:").await;
+}
+
+async fn needs_its_key_and_shows_no_password(start: fn() -> Server, shown: &str) {
+    let (stage, server) = stage(start).await;
+    let password = server.password();
+    let run = async |arguments: &[&str], key: Option<&str>| {
+        let mut command = stage.command(arguments);
+        match key {
+            Some(key) => command.env("SOCIAL_CHANNEL_MASTER_KEY", key),
+            None => command.env_remove("SOCIAL_CHANNEL_MASTER_KEY"),
+        };
+        let ran = finish(command.spawn().unwrap()).await.unwrap();
+        assert!(!ran.stdout.contains(&password) && !ran.stderr.contains(&password), "{ran:?}");
+        ran
+    };
+    let none = run(&["channels"], None).await;
+    assert_eq!(none.code, 1, "{none:?}");
+    assert!(
+        none.stderr.contains("none is made by itself") && none.stderr.contains("openssl rand -hex 32"),
+        "{none:?}"
+    );
+    let one = "11".repeat(32);
+    assert_eq!(run(&["channels"], Some(&one)).await.code, 0);
+    let other = run(&["channels"], Some(&"22".repeat(32))).await;
+    assert_eq!(other.code, 1, "{other:?}");
+    assert!(other.stderr.contains("not the one this database was made with"), "{other:?}");
+    let doctor = run(&["doctor"], Some(&one)).await;
+    assert!(doctor.stdout.contains(shown), "{doctor:?}");
+    assert!(!stage.path("data/social-channel.sqlite").exists() && !stage.path("data/master.key").exists());
+    // A weaker promise is named.
+    let weaker = server.weaken();
+    until("the setting is named", async || {
+        let doctor = run(&["doctor"], Some(&one)).await;
+        doctor.stdout.contains(weaker).then_some(())
+    })
+    .await;
+    // A path with its scheme is the file.
+    let path = stage.path("named.sqlite");
+    let named = format!("sqlite:{}", path.display());
+    assert_eq!(run(&["--database", &named, "channels"], Some(&one)).await.code, 0);
+    assert!(path.exists());
+    let unknown = run(&["--database", "oracle://me:hidden@h/d", "channels"], Some(&one)).await;
+    assert!(unknown.code == 1 && !unknown.stderr.contains("hidden"), "{unknown:?}");
+    tokio::time::timeout(Duration::from_secs(60), async { server.stop() }).await.unwrap();
+    let away = run(&["channels"], Some(&one)).await;
+    assert!(away.stderr.contains("cannot be reached"), "{away:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_callers_in_six_processes_refresh_an_account_once_on_sqlite() {
+    refreshes_once(Stage::empty().await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_callers_in_six_processes_refresh_an_account_once_on_postgresql() {
+    let (stage, _server) = stage(postgres).await;
+    refreshes_once(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_callers_in_six_processes_refresh_an_account_once_on_mariadb() {
+    let (stage, _server) = stage(mariadb).await;
+    refreshes_once(stage).await;
+}
+
+async fn refreshes_once(stage: Stage) {
+    stage.add_app().await.unwrap();
+    let connected = stage.connect(&[]).await.unwrap().done();
+    let channel = connected.json()["id"].as_str().unwrap().to_owned();
+    let mut services = Vec::new();
+    for _ in 0..PROCESSES {
+        let (child, first, out) =
+            stage.begin(["serve", "--listen", "127.0.0.1:0", "--no-workers"]).await.unwrap();
+        let address = first.strip_prefix("listening on ").unwrap().to_owned();
+        services.push((Program::of(child), address, out));
+    }
+    // The platform considers the token expired before the hosts do.
+    stage.simulator.clock().advance(Duration::from_secs(7_300));
+    let asked = || {
+        stage.simulator.log().iter().filter(|exchange| exchange.path.starts_with("/v2/oauth/token/")).count()
+    };
+    let before = asked();
+    let client = browser(true).unwrap();
+    let calls =
+        services.iter().flat_map(|(_, address, _)| vec![address; CALLERS_OF_A_PROCESS]).map(|address| {
+            let request = client.get(format!("{address}/api/v1/channels/{channel}/profile"));
+            async move {
+                let answer = request.send().await.unwrap();
+                (answer.status(), answer.text().await.unwrap())
+            }
+        });
+    for (status, text) in join_all(calls.collect::<Vec<_>>()).await {
+        assert!(status.is_success(), "{status} {text}");
+    }
+    assert_eq!(asked() - before, 1, "the others wait for it, and use what it stored");
+    for (program, ..) in services {
+        program.end().await;
+    }
+}
