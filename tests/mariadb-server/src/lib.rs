@@ -76,6 +76,8 @@ impl Server {
             {
                 command.arg(format!("--{flag}={}", folder.join(name).display()));
             }
+            // Its own: a server that starts deletes what it takes for its own old files there, and so another's.
+            command.arg(format!("--tmpdir={}", folder.display()));
             for setting in settings {
                 command.arg(format!("--{setting}"));
             }
