@@ -84,7 +84,7 @@ pub use address::Routes;
 pub use app::{
     App, AppConfig, DomainRecord, Listing, Loaded, ProviderInfo, SettingValue, ShownSetting, WaitingApp,
 };
-pub use blob::{NewUpload, PartialUpload, Upload};
+pub use blob::{Blob, NewUpload, PartialUpload, Upload};
 pub use builder::HostBuilder;
 pub use config::{HostConfig, LimitsConfig};
 pub use database::Database;

@@ -29,7 +29,7 @@ use social_channel_runtime::model::{Finding, Severity};
 pub(crate) use postgres::Postgres;
 pub(crate) use record::*;
 pub use record::{Health, HistoryRow, JobGroup, JobStatus};
-pub(crate) use sqlite::{Sqlite, doubt};
+pub(crate) use sqlite::{Sqlite, doubt, is_shared};
 
 use crate::kv::KeyValueStore;
 use crate::tenant_id::TenantId;

@@ -23,6 +23,9 @@ use anyhow::{Result, bail};
 /// Installs PostgreSQL, where it is missing.
 const POSTGRES: &str = "tests/postgres-server/install.sh";
 
+/// Installs an S3 server for the tests, where it is missing.
+const S3: &str = "tests/s3-server/install.sh";
+
 const HELP: &str = "\
 Developer commands of Social Channel
 

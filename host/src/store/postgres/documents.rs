@@ -107,6 +107,14 @@ impl DocumentStore for Postgres {
                             .bind(kind)
                             .bind(text(id))
                     }
+                    DocumentChange::SwapFacts { kind, id, was, facts } => sqlx::query(
+                        "UPDATE documents SET facts = $1, tenant = $2 WHERE kind = $3 AND id = $4 AND facts = $5",
+                    )
+                    .bind(text(facts))
+                    .bind(tenant_of(facts))
+                    .bind(kind)
+                    .bind(text(id))
+                    .bind(text(was)),
                     DocumentChange::Remove { kind, id } => {
                         sqlx::query("DELETE FROM documents WHERE kind = $1 AND id = $2").bind(kind).bind(text(id))
                     }

@@ -84,7 +84,7 @@ use social_channel_runtime::clock::{Clock, millis};
 use social_channel_runtime::error::{Error, ErrorKind};
 use social_channel_runtime::fair::{Bounds, Fair, Place};
 
-pub(crate) use self::disk::doubt;
+pub(crate) use self::disk::{doubt, is_shared};
 use self::failure::{failure, is_doubted, is_suspect};
 use self::lease_clock::LeaseClock;
 use super::*;
