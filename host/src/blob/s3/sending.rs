@@ -401,8 +401,8 @@ mod tests {
     fn parts_are_as_small_as_s3_allows_and_few_enough() {
         assert_eq!(part_size(0), 5 << 20);
         assert_eq!(part_size(4 << 30), 5 << 20);
-        let large = 100 << 30;
-        assert!((large as u64).div_ceil(part_size(large) as u64) <= PARTS);
+        let large: u64 = 100 << 30;
+        assert!(large.div_ceil(part_size(large) as u64) <= PARTS);
         assert_eq!(part_size(u64::MAX), 64 << 20);
     }
 }

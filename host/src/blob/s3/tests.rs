@@ -190,7 +190,7 @@ async fn parts_smaller_than_s3_takes_are_stored_as_they_come() {
     let mut last = begun.clone();
     while at < SIZE {
         // Each from another machine.
-        let tenant = if at / MIB % 2 == 0 { &stage.tenant } else { &beside };
+        let tenant = if (at / MIB).is_multiple_of(2) { &stage.tenant } else { &beside };
         let to = (at + MIB + 17).min(SIZE);
         last = append(tenant, id, &bytes, at, to).await.unwrap();
         assert_eq!(last.received, to as u64);
