@@ -27,7 +27,7 @@ use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, MediaParts};
 use crate::publish::{PublishOptions, PublishParts, Publisher};
 use crate::room::Room;
-use crate::store::{Sqlite, Store, doubt};
+use crate::store::{MOVED, Sqlite, Store, UNDER_WAY, doubt, moved, not_whole};
 use crate::vault::{
     Beside, HASH_KEY, KEY_CHECK, KEY_CHECK_VALUE, KeySource, Sealed, Vault, served, wrong_key,
 };
@@ -353,6 +353,11 @@ impl HostBuilder {
         self
     }
 
+    /// The path of the database, if it is a file.
+    pub(crate) fn database_path(&self) -> Option<&Path> {
+        self.database.as_ref().and_then(Database::path)
+    }
+
     fn check_paths(&self) -> Result<()> {
         no_empty_path([
             ("database", self.database.as_ref().and_then(Database::path)),
@@ -411,6 +416,7 @@ impl HostBuilder {
         let vault = Arc::new(Vault::open(&self.key, beside)?);
         let Opened { store, clock, mut doubts } =
             open_store(self.database.as_ref(), self.clock, &wake).await?;
+        refuse_moved(&*store).await?;
         check_key(&*store, &vault).await?;
         let hash_key = hash_key(&*store, &vault).await?;
         let folder = path.and_then(Path::parent).map(Path::to_owned);
@@ -561,6 +567,17 @@ async fn open_store(database: Option<&Database>, clock: Arc<dyn Clock>, wake: &W
             return Err(other_database("the database is of a kind that is not known"));
         }
     })
+}
+
+/// Of two databases with the same jobs only one may be used.
+async fn refuse_moved(store: &dyn Store) -> Result<()> {
+    if store.meta(UNDER_WAY).await?.is_some() {
+        return Err(not_whole());
+    }
+    match store.meta(MOVED).await? {
+        Some(elsewhere) => Err(moved(&elsewhere)),
+        None => Ok(()),
+    }
 }
 
 fn other_database(why: &str) -> Error {

@@ -63,6 +63,7 @@ mod room;
 mod store;
 mod tenant;
 mod tenant_id;
+mod transfer;
 mod vault;
 mod wake;
 
@@ -99,6 +100,7 @@ pub use publish::{Job, JobChange, JobWatch, JobsWatch, PRIORITIES, PublishReques
 pub use store::{Health, HistoryRow, JobGroup, JobStatus};
 pub use tenant::Tenant;
 pub use tenant_id::TenantId;
+pub use transfer::{CopiedTable, copy_database};
 pub use vault::{KEY_VARIABLE, KeySource, default_key_file, new_key};
 
 #[cfg(test)]

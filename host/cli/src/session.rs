@@ -91,7 +91,12 @@ impl Place {
     }
 
     pub(crate) fn database(&self) -> Database {
-        self.database.clone().unwrap_or_else(|| Database::Sqlite(self.folder.join(DATABASE)))
+        self.database.clone().unwrap_or_else(|| self.file())
+    }
+
+    /// The file in the data folder.
+    pub(crate) fn file(&self) -> Database {
+        Database::Sqlite(self.folder.join(DATABASE))
     }
 
     pub(crate) fn cache(&self) -> PathBuf {

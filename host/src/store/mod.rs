@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod copy;
 #[cfg(test)]
 mod measure;
 #[cfg(feature = "postgres")]
@@ -25,11 +26,12 @@ use social_channel_runtime::Digest;
 use social_channel_runtime::error::Result;
 use social_channel_runtime::model::{Finding, Severity};
 
+pub(crate) use copy::{MOVED, Side, UNDER_WAY, copy, moved, not_whole};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::Postgres;
+pub(crate) use postgres::{Postgres, PostgresSide};
 pub(crate) use record::*;
 pub use record::{Health, HistoryRow, JobGroup, JobStatus};
-pub(crate) use sqlite::{Sqlite, doubt, is_shared};
+pub(crate) use sqlite::{Sqlite, SqliteSide, doubt, is_shared};
 
 use crate::kv::KeyValueStore;
 use crate::tenant_id::TenantId;
@@ -44,6 +46,11 @@ fn doubtful(message: impl Into<String>, remedy: &str) -> Finding {
         remedy: Some(remedy.to_owned()),
         code: None,
     }
+}
+
+/// What is as it should be.
+fn good(message: String) -> Finding {
+    Finding { severity: Severity::Ok, subject: "database".to_owned(), message, remedy: None, code: None }
 }
 
 /// One database.
@@ -81,6 +88,10 @@ pub(crate) trait MetaStore: Send + Sync {
     /// The value under `key`; writes `value` first if there is none.
     async fn meta_or_insert(&self, key: &str, value: &[u8]) -> Result<Vec<u8>>;
     async fn set_meta(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// The value under `key`.
+    async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// What a look at the database itself finds: its versions, its settings, its damage. May take as long as reading all of it.
+    async fn examine(&self) -> Result<Vec<Finding>>;
     /// Sealed values with their places, for key rotation: a page of them, the first or the one after a cursor.
     async fn sealed_values(&self, after: Option<&SealedCursor>) -> Result<SealedPage>;
     /// Replaces one sealed value if it is unchanged since it was read.

@@ -16,7 +16,7 @@ fn document(row: &PgRow) -> sqlx::Result<Document> {
 }
 
 /// The tenant that a document's facts name, for the index by tenants.
-fn tenant_of(facts: &str) -> Option<String> {
+pub(super) fn tenant_of(facts: &str) -> Option<String> {
     let facts: serde_json::Value = serde_json::from_str(facts).ok()?;
     facts.get("tenant")?.as_str().map(|tenant| text(tenant).into_owned())
 }

@@ -102,6 +102,7 @@ mod accounts;
 mod apps;
 mod bell;
 mod clock;
+mod copy;
 mod documents;
 mod drafts;
 mod events;
@@ -117,6 +118,8 @@ mod sealed;
 mod settings;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use self::copy::PostgresSide;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -368,6 +371,36 @@ impl MetaStore for Postgres {
                 .await?;
             sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(text(key)).fetch_one(&mut *db).await
         })
+    }
+
+    async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        read!(self for "", db => {
+            sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(text(key)).fetch_optional(&mut *db).await
+        })
+    }
+
+    async fn examine(&self) -> Result<Vec<Finding>> {
+        let facts = read!(self for "", db => {
+            sqlx::query_as(
+                "SELECT current_setting('server_version'), (SELECT max(version) FROM schema_version),
+                 (SELECT count(*) FROM pg_stat_replication), current_setting('synchronous_standby_names') <> ''",
+            )
+            .fetch_one(&mut *db)
+            .await
+        })?;
+        let (server, schema, standbys, are_waited_for): (String, Option<i64>, i64, bool) = facts;
+        let schema = schema.unwrap_or_default();
+        let mut found = vec![
+            good(format!("PostgreSQL {server} has the schema of version {schema}, as this program")),
+            good(format!("its clock is {} milliseconds ahead of this machine's", self.clock.distance())),
+        ];
+        if standbys > 0 && !are_waited_for {
+            found.push(doubtful(
+                format!("{standbys} standbys follow it, and no commit waits for any of them: one that is promoted may lack what was stored last, such as that a post was begun."),
+                "Set synchronous_standby_names, so that a commit waits for a standby.",
+            ));
+        }
+        Ok(found)
     }
 
     async fn set_meta(&self, key: &str, value: &[u8]) -> Result<()> {
