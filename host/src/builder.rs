@@ -14,8 +14,7 @@ use social_channel_runtime::{Compile, Engine, EngineOptions, Limits, SecretBytes
 use crate::account::{AccountParts, Accounts};
 use crate::address::{PublicAddress, Routes};
 use crate::app::{AppParts, Apps};
-use crate::blob::DISK_RESERVE;
-use crate::blob::Uploads;
+use crate::blob::{Blob, DISK_RESERVE, OpenBlob, Uploads, doubt_beside_remote};
 use crate::database::Database;
 use crate::diagnosis::Diagnosis;
 use crate::draft::Drafts;
@@ -28,12 +27,14 @@ use crate::maintenance::Maintenance;
 use crate::media::{MediaLibrary, MediaParts};
 use crate::publish::{PublishOptions, PublishParts, Publisher};
 use crate::room::Room;
-use crate::store::{Sqlite, Store, doubt};
+use crate::store::{MOVED, Sqlite, Store, UNDER_WAY, doubt, moved, not_whole};
 use crate::vault::{
     Beside, HASH_KEY, KEY_CHECK, KEY_CHECK_VALUE, KeySource, Sealed, Vault, served, wrong_key,
 };
 use crate::wake::Wake;
 
+/// The folder of uploads in a folder of data.
+const UPLOADS: &str = "uploads";
 /// A week, so that a failed publish can be retried.
 const KEEP_UPLOADS: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Four points a day are enough for a chart; more would only use up the platform's rate limit.
@@ -56,6 +57,8 @@ pub struct HostBuilder {
     media_address: Option<String>,
     routes: Routes,
     media_folder: Option<PathBuf>,
+    data: Option<PathBuf>,
+    blob: Option<Blob>,
     upload_folder: Option<PathBuf>,
     keep_uploads: Duration,
     sample_every: Duration,
@@ -101,6 +104,8 @@ impl Default for HostBuilder {
             media_address: None,
             routes: Routes::default(),
             media_folder: None,
+            data: None,
+            blob: None,
             upload_folder: None,
             keep_uploads: KEEP_UPLOADS,
             sample_every: SAMPLE_EVERY,
@@ -250,8 +255,23 @@ impl HostBuilder {
         self
     }
 
-    /// Where uploads are stored. The default is `uploads` beside the SQLite file, or a temporary folder for a
-    /// database in memory. Beside a database server it must be given, and be the same folder for all processes.
+    /// Where uploads are stored: a folder, or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME` in a program with the feature
+    /// `s3`. The default is `uploads` beside the SQLite file, or a temporary folder for a database in memory. Beside a
+    /// database server it is `uploads` in the folder of [`HostBuilder::data`]; all processes need the same place.
+    #[must_use]
+    pub fn blob(mut self, place: impl Into<Blob>) -> Self {
+        self.blob = Some(place.into());
+        self
+    }
+
+    /// The folder of this host's data, for what has no place of its own: beside a database server, uploads.
+    #[must_use]
+    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data = Some(folder.into());
+        self
+    }
+
+    /// The folder where uploads are stored: as [`HostBuilder::blob`], for folders only.
     #[must_use]
     pub fn upload_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.upload_folder = Some(folder.into());
@@ -333,6 +353,11 @@ impl HostBuilder {
         self
     }
 
+    /// The path of the database, if it is a file.
+    pub(crate) fn database_path(&self) -> Option<&Path> {
+        self.database.as_ref().and_then(Database::path)
+    }
+
     fn check_paths(&self) -> Result<()> {
         no_empty_path([
             ("database", self.database.as_ref().and_then(Database::path)),
@@ -340,6 +365,8 @@ impl HostBuilder {
             ("key_file", self.key.file()),
             ("media_folder", self.media_folder.as_deref()),
             ("upload_folder", self.upload_folder.as_deref()),
+            ("blob", self.blob.as_ref().and_then(Blob::path)),
+            ("data", self.data.as_deref()),
         ])
     }
 
@@ -373,20 +400,29 @@ impl HostBuilder {
             (Some(_), Some(path)) => Beside::File(path),
             (Some(_), None) => Beside::Remote,
         };
-        let upload_folder = match (self.upload_folder, &beside) {
-            (Some(folder), _) => folder,
-            (None, Beside::File(database)) => database.with_file_name("uploads"),
-            (None, Beside::Memory) => std::env::temp_dir().join(id::new("social-channel-uploads")?),
-            (None, Beside::Remote) => return Err(no_folder()),
+        let blob = match (self.blob, self.upload_folder, &beside, self.data) {
+            (Some(_), Some(_), ..) => return Err(two_places()),
+            (Some(blob), None, ..) => blob,
+            (None, Some(folder), ..) => Blob::Folder(folder),
+            (None, None, Beside::File(database), _) => Blob::Folder(database.with_file_name(UPLOADS)),
+            (None, None, Beside::Memory, _) => {
+                Blob::Folder(std::env::temp_dir().join(id::new("social-channel-uploads")?))
+            }
+            (None, None, Beside::Remote, Some(data)) => Blob::Folder(data.join(UPLOADS)),
+            (None, None, Beside::Remote, None) => return Err(no_place()),
         };
+        let doubt = matches!(beside, Beside::Remote).then(|| doubt_beside_remote(&blob)).flatten();
         let wake = Wake::default();
         let vault = Arc::new(Vault::open(&self.key, beside)?);
         let Opened { store, clock, mut doubts } =
             open_store(self.database.as_ref(), self.clock, &wake).await?;
+        refuse_moved(&*store).await?;
         check_key(&*store, &vault).await?;
         let hash_key = hash_key(&*store, &vault).await?;
         let folder = path.and_then(Path::parent).map(Path::to_owned);
         doubts.extend(self.key.file().or(path).and_then(served));
+        doubts.extend(doubt);
+        let blob = OpenBlob::open(blob, self.disk_reserve, &store, &clock)?;
         for doubt in &doubts {
             tracing::warn!("{}", doubt.message);
         }
@@ -423,14 +459,8 @@ impl HostBuilder {
             sample_every: self.sample_every,
             room: room.clone(),
         }));
-        let uploads = Arc::new(Uploads::new(
-            store.clone(),
-            clock.clone(),
-            upload_folder,
-            self.keep_uploads,
-            self.disk_reserve,
-            room.clone(),
-        ));
+        let uploads =
+            Arc::new(Uploads::new(store.clone(), clock.clone(), blob, self.keep_uploads, room.clone()));
         let media = Arc::new(MediaLibrary::new(MediaParts {
             store: store.clone(),
             vault: vault.clone(),
@@ -573,6 +603,17 @@ async fn open_store(database: Option<&Database>, clock: Arc<dyn Clock>, wake: &W
     })
 }
 
+/// Of two databases with the same jobs only one may be used.
+async fn refuse_moved(store: &dyn Store) -> Result<()> {
+    if store.meta(UNDER_WAY).await?.is_some() {
+        return Err(not_whole());
+    }
+    match store.meta(MOVED).await? {
+        Some(elsewhere) => Err(moved(&elsewhere)),
+        None => Ok(()),
+    }
+}
+
 fn other_database(why: &str) -> Error {
     Error::new(ErrorKind::InvalidRequest, why).with_field("database").with_remedy(
         "give the path of a SQLite file, or postgres:// or mysql://USER:PASSWORD@HOST/DATABASE to a program with the feature `postgres` or `mysql`",
@@ -580,10 +621,21 @@ fn other_database(why: &str) -> Error {
 }
 
 /// Uploads in a folder of the system's choice would be gone with it, or be on one machine only.
-fn no_folder() -> Error {
+fn no_place() -> Error {
     Error::new(ErrorKind::InvalidRequest, "beside a database server there is no place for uploads by itself")
-        .with_field("upload_folder")
-        .with_remedy("name a data folder, or a folder for uploads; all processes need the same one")
+        .with_field("blob")
+        .with_remedy(
+            "set `blob` to a bucket, s3://BUCKET/PREFIX, or to a folder; all processes need the same one",
+        )
+}
+
+fn two_places() -> Error {
+    Error::new(
+        ErrorKind::InvalidRequest,
+        "the place of the uploads is given twice, as `blob` and as `upload_folder`",
+    )
+    .with_field("blob")
+    .with_remedy("give one of them")
 }
 
 /// Refuses an empty path: it means the folder in which the program happens to run.

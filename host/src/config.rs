@@ -9,6 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::blob::Blob;
 use crate::builder::{HostBuilder, no_empty_path};
 use crate::database::Database;
 use crate::vault::KeySource;
@@ -18,8 +19,6 @@ use social_channel_runtime::{Compile, Limits, SecretText};
 
 /// The database in [`HostConfig::data`].
 const DATABASE: &str = "social-channel.sqlite";
-/// The folder for uploads in [`HostConfig::data`], where the database is elsewhere.
-const UPLOADS: &str = "uploads";
 /// The folder for compiled code in [`HostConfig::data`].
 const CACHE: &str = "cache";
 
@@ -35,6 +34,10 @@ pub struct HostConfig {
     /// `mysql://` and the same for MySQL and MariaDB, which several machines can share. With a database server `data` is
     /// for uploads and caches, and the master key must be given.
     pub database: Option<Database>,
+    /// Where uploads are stored: the path of a folder, or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME` for a bucket of any
+    /// S3, with keys from the variables `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, from a file (`&credentials=PATH`) or
+    /// from the machine's role. By default `uploads` in `data`. With PostgreSQL all machines need the same place.
+    pub blob: Option<Blob>,
     /// The folder for compiled components, if it is not in `data`.
     pub cache: Option<PathBuf>,
     /// The master key: 64 hexadecimal digits; several keys are separated by commas, and the first one
@@ -116,6 +119,7 @@ impl HostConfig {
         no_empty_path([
             ("data", self.data.as_deref()),
             ("database", self.database.as_ref().and_then(Database::path)),
+            ("blob", self.blob.as_ref().and_then(Blob::path)),
             ("cache", self.cache.as_deref()),
             ("key_file", self.key_file.as_deref()),
             ("media_folder", self.media_folder.as_deref()),
@@ -124,12 +128,12 @@ impl HostConfig {
         builder = builder.policy(self.policy).compile(self.compile);
         if let Some(data) = &self.data {
             make_folder(data)?;
+            builder = builder.data(data);
+        }
+        if let Some(blob) = self.blob {
+            builder = builder.blob(blob);
         }
         let inside = |name: &str| self.data.as_ref().map(|data| data.join(name));
-        let is_remote = self.database.as_ref().is_some_and(|database| database.path().is_none());
-        if let Some(folder) = inside(UPLOADS).filter(|_| is_remote) {
-            builder = builder.upload_folder(folder);
-        }
         if let Some(database) = self.database.or_else(|| inside(DATABASE).map(Database::Sqlite)) {
             builder = builder.database(database);
         }
@@ -246,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_empty_path_is_refused_by_its_name_and_nothing_is_made() {
-        for name in ["data", "database", "cache", "key_file", "media_folder"] {
+        for name in ["data", "database", "blob", "cache", "key_file", "media_folder"] {
             let config: HostConfig = serde_json::from_value(serde_json::json!({ name: "" })).unwrap();
             let error = config.builder().unwrap_err();
             assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::InvalidRequest, Some(name)));
@@ -259,6 +263,7 @@ mod tests {
             (plain().key(KeySource::File(PathBuf::new())), "key_file"),
             (plain().media_folder(""), "media_folder"),
             (plain().upload_folder(""), "upload_folder"),
+            (plain().blob(""), "blob"),
         ] {
             let error = builder.open().await.unwrap_err();
             assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::InvalidRequest, Some(name)));

@@ -38,10 +38,7 @@ impl Database {
             // Also as other programs write it: `sqlite:///absolute`, `sqlite://relative`.
             return Database::Sqlite(path.strip_prefix("//").unwrap_or(path).into());
         }
-        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-        let is_scheme =
-            |it: &str| it.len() > 1 && it.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
-        match scheme.filter(|scheme| is_scheme(scheme)) {
+        match scheme(text) {
             Some(_) => Database::Other(SecretText::new(text)),
             None => Database::Sqlite(text.into()),
         }
@@ -54,6 +51,13 @@ impl Database {
             Database::Postgres(_) | Database::Mysql(_) | Database::Other(_) => None,
         }
     }
+}
+
+/// The scheme of a text that is a URL and no path, not even one of Windows.
+pub(crate) fn scheme(text: &str) -> Option<&str> {
+    let scheme = text.split_once("://")?.0;
+    let is_one = scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
+    is_one.then_some(scheme)
 }
 
 /// Without password, and without what stands after `?`, which may hold one as well.

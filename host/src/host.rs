@@ -214,6 +214,16 @@ impl Host {
         self.parts.diagnosis.guide(app).await
     }
 
+    /// Whether uploads can be stored where they are to be. A folder is not looked at before it is written to. Dropping the
+    /// future changes nothing.
+    ///
+    /// # Errors
+    /// `Misconfigured` for a bucket that does not exist, is another database's or must not be used, `Unavailable` for one that
+    /// does not answer.
+    pub async fn check_uploads(&self) -> Result<()> {
+        self.parts.uploads.check().await
+    }
+
     /// Tenants that have channels, jobs or uploads, by name; there is no other list of tenants. Dropping the future changes
     /// nothing.
     ///

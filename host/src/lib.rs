@@ -64,6 +64,7 @@ mod room;
 mod store;
 mod tenant;
 mod tenant_id;
+mod transfer;
 mod vault;
 mod wake;
 
@@ -85,7 +86,7 @@ pub use address::Routes;
 pub use app::{
     App, AppConfig, DomainRecord, Listing, Loaded, ProviderInfo, SettingValue, ShownSetting, WaitingApp,
 };
-pub use blob::{NewUpload, PartialUpload, Upload};
+pub use blob::{Blob, NewUpload, PartialUpload, Upload};
 pub use builder::HostBuilder;
 pub use config::{HostConfig, LimitsConfig};
 pub use database::Database;
@@ -103,6 +104,7 @@ pub use publish::{Job, JobChange, JobWatch, JobsWatch, PRIORITIES, PublishReques
 pub use store::{Health, HistoryRow, JobGroup, JobStatus};
 pub use tenant::Tenant;
 pub use tenant_id::TenantId;
+pub use transfer::{CopiedTable, copy_database};
 pub use vault::{KEY_VARIABLE, KeySource, default_key_file, new_key};
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apps, channels, compile_component, completions, connect, disconnect, doctor, endpoints, events, form,
-    jobs, keys, list, profile, providers, publish, serve, settings, stats, work,
+    apps, channels, compile_component, completions, connect, database, disconnect, doctor, endpoints, events,
+    form, jobs, keys, list, profile, providers, publish, serve, settings, stats, work,
 };
 use crate::global::Global;
 use crate::variable;
@@ -42,6 +42,7 @@ impl Cli {
             Command::Work(flags) => work::run(global, flags).await,
             Command::Doctor(flags) => doctor::run(global, flags).await,
             Command::Serve(flags) => serve::run(global, *flags).await,
+            Command::Database(command) => database::run(global, command).await,
             Command::Keys(command) => keys::run(global, command).await,
             Command::Completions(flags) => completions::run(global, flags, Cli::command()),
             Command::CompileComponent(flags) => Ok(compile_component::run(&flags)),
@@ -91,6 +92,9 @@ pub(crate) enum Command {
     Doctor(doctor::Flags),
     /// Run the service: HTTP API and pages
     Serve(Box<serve::Flags>),
+    /// The database: check it, move everything to another one
+    #[command(subcommand)]
+    Database(database::Command),
     /// Keys and passwords: of the service's API, of its pages, and the master key
     #[command(subcommand)]
     Keys(keys::Command),

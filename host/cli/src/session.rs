@@ -6,8 +6,8 @@ use anyhow::Result;
 use etcetera::AppStrategy as _;
 use etcetera::app_strategy::{AppStrategyArgs, choose_native_strategy};
 use social_channel::{
-    AppConfig, Channel, Compile, Database, Error, ErrorKind, Host, HostBuilder, KeySource, Policy, Proxy,
-    Tenant, default_key_file,
+    AppConfig, Blob, Channel, Compile, Database, Error, ErrorKind, Host, HostBuilder, KeySource, Policy,
+    Proxy, Tenant, default_key_file,
 };
 
 use crate::failure::{unreadable, wrong};
@@ -17,8 +17,6 @@ use crate::shipped;
 use crate::simulator::Simulator;
 
 const DATABASE: &str = "social-channel.sqlite";
-/// Where uploads go if the database is not a file.
-const UPLOADS: &str = "uploads";
 const CACHE: &str = "cache";
 
 /// The configuration for opening a host.
@@ -29,6 +27,7 @@ pub(crate) struct Place {
     pub(crate) proxy: Option<Proxy>,
     pub(crate) key_file: Option<PathBuf>,
     database: Option<Database>,
+    pub(crate) blob: Option<Blob>,
     pub(crate) output: Output,
     simulator: Option<Simulator>,
     /// A temporary folder for a simulator, whose accounts do not outlive it either.
@@ -79,6 +78,7 @@ impl Place {
             proxy: global.proxy()?,
             key_file: global.key_file.clone(),
             database: global.database.clone(),
+            blob: global.blob.clone(),
             output: global.output(),
             simulator,
             _throw_away: throw_away,
@@ -91,7 +91,12 @@ impl Place {
     }
 
     pub(crate) fn database(&self) -> Database {
-        self.database.clone().unwrap_or_else(|| Database::Sqlite(self.folder.join(DATABASE)))
+        self.database.clone().unwrap_or_else(|| self.file())
+    }
+
+    /// The file in the data folder.
+    pub(crate) fn file(&self) -> Database {
+        Database::Sqlite(self.folder.join(DATABASE))
     }
 
     pub(crate) fn cache(&self) -> PathBuf {
@@ -116,11 +121,11 @@ impl Place {
     pub(crate) fn builder(&self) -> HostBuilder {
         let key = self.key_file.clone().map_or(KeySource::Default, KeySource::File);
         let database = self.database();
-        let builder = match database.path() {
-            Some(_) => Host::builder(),
-            None => Host::builder().upload_folder(self.folder.join(UPLOADS)),
+        let builder = match &self.blob {
+            Some(blob) => Host::builder().blob(blob.clone()),
+            None => Host::builder(),
         };
-        let builder = builder.database(database).cache(self.cache()).key(key);
+        let builder = builder.data(&self.folder).database(database).cache(self.cache()).key(key);
         let builder = builder.policy(self.policy.clone()).compile(Compile::Program(own_program()));
         match &self.proxy {
             Some(proxy) => builder.proxy(proxy.clone()),

@@ -4,6 +4,8 @@
 pub(crate) const DATA: &str = "SOCIAL_CHANNEL_DATA";
 /// The database, if it is not in the data folder.
 pub(crate) const DATABASE: &str = "SOCIAL_CHANNEL_DATABASE";
+/// Where uploads are stored.
+pub(crate) const BLOB: &str = "SOCIAL_CHANNEL_BLOB";
 /// The tenant whose channels and jobs to use.
 pub(crate) const TENANT: &str = "SOCIAL_CHANNEL_TENANT";
 /// The output format.
@@ -36,9 +38,10 @@ pub(crate) const DNS_SERVER: &str = "SOCIAL_CHANNEL_DNS_SERVER";
 pub(crate) const OTLP: &str = "SOCIAL_CHANNEL_OTLP_ENDPOINT";
 
 /// Name, and what it is for.
-pub(crate) const TABLE: [(&str, &str); 17] = [
+pub(crate) const TABLE: [(&str, &str); 18] = [
     (DATA, "folder of database, master key and caches; as --data"),
     (DATABASE, "a path, or a URL (postgres://, mysql://); as --database"),
+    (BLOB, "where uploads are stored: a folder, or s3://BUCKET/PREFIX; as --blob"),
     (TENANT, "tenant of channels and jobs; as --tenant"),
     (FORMAT, "`text` or `json`; as --format"),
     (POLICY, "the operator's policy file; as --policy"),

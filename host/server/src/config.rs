@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
-use social_channel::{Error, ErrorKind, HostBuilder, Limits, Proxy, Result, TenantId};
+use social_channel::{Blob, Error, ErrorKind, HostBuilder, Limits, Proxy, Result, TenantId};
 
 /// The configuration of the service. Unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -33,7 +33,9 @@ pub struct Config {
     /// The folder from which jobs may use files by name.
     #[serde(deserialize_with = "path")]
     pub media_folder: Option<PathBuf>,
-    /// Where uploads are stored; by default beside the database.
+    /// Where uploads are stored: a folder, or `s3://BUCKET/PREFIX`; by default beside the database.
+    pub blob: Option<Blob>,
+    /// The folder where uploads are stored; as `blob`, for folders only.
     #[serde(deserialize_with = "path")]
     pub upload_folder: Option<PathBuf>,
     /// Largest upload, in bytes.
@@ -89,6 +91,7 @@ impl Default for Config {
             password_file: None,
             component_folder: None,
             media_folder: None,
+            blob: None,
             upload_folder: None,
             // The largest video that a known platform accepts.
             max_upload: 4 << 30,
@@ -245,6 +248,9 @@ impl Config {
         if let Some(folder) = &self.media_folder {
             builder = builder.media_folder(folder);
         }
+        if let Some(blob) = &self.blob {
+            builder = builder.blob(blob.clone());
+        }
         if let Some(folder) = &self.upload_folder {
             builder = builder.upload_folder(folder);
         }
@@ -311,6 +317,7 @@ mod tests {
             password_file,
             component_folder,
             media_folder,
+            blob,
             upload_folder,
             max_upload,
             max_tenant_uploads,

@@ -1,5 +1,5 @@
 //! Uploads in parts: a part may break off, and the next begins where the file ends, also after a restart or from another
-//! browser tab. What was begun is a document of the store; how much has arrived is the length of the file.
+//! browser tab. What was begun is a document of the store; how much has arrived is what its place says.
 
 use std::io;
 use std::time::Duration;
@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use social_channel_runtime::clock::millis;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 
+use super::files::{ABANDONED, invalid, too_many};
 use super::upload::{Uploads, no_room, plain_name, plain_type};
-use super::{ABANDONED, NewUpload, disk, gone, invalid, remove};
+use super::{NewUpload, gone};
 use crate::document::{self, Document, DocumentChanges};
 use crate::id;
 use crate::store::{Kept, UploadRow};
@@ -54,7 +55,7 @@ impl Uploads {
             ));
         };
         if size > new.limit {
-            return Err(too_large(new.limit));
+            return Err(too_many(new.limit));
         }
         let begun = self.all_begun(tenant).await?;
         self.room.check_number(tenant, Kept::Uploads).await?;
@@ -74,7 +75,7 @@ impl Uploads {
             }
         }
         let id = id::new("up")?;
-        self.folder.begin_partial(tenant, &id, size).await?;
+        self.files.begin_partial(tenant, &id, size).await?;
         let facts = Begun {
             size,
             file_name: new.file_name.as_deref().and_then(plain_name),
@@ -110,7 +111,7 @@ impl Uploads {
         let begun = self.begun(tenant, id).await?;
         let size = begun.facts.size;
         // What arrives again after its end is told where the upload ends.
-        let part = self.folder.append(tenant, id, offset, size, bytes).await;
+        let part = self.files.append(tenant, id, offset, size, Box::pin(bytes)).await;
         part.map_err(|error| match error.kind {
             ErrorKind::LimitExceeded => invalid(
                 "the part goes beyond the size that was announced",
@@ -135,7 +136,7 @@ impl Uploads {
         let removed =
             self.store.change_documents(&DocumentChanges::new().remove(&kind(tenant), id).0).await?;
         if removed > 0 {
-            remove(&self.folder.partial(tenant, id)).await;
+            self.files.remove_partial(tenant, id).await;
         }
         Ok(removed > 0)
     }
@@ -160,15 +161,7 @@ impl Uploads {
     }
 
     async fn received(&self, tenant: &TenantId, id: &str, begun: &Begun) -> Result<u64> {
-        let length = |facts: std::fs::Metadata| facts.len();
-        match tokio::fs::metadata(self.folder.partial(tenant, id)).await.map(length) {
-            Ok(received) => Ok(received),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(error)),
-            Err(_) => match tokio::fs::metadata(self.path(tenant, id)).await.map(length) {
-                Ok(size) if size == begun.size => Ok(size),
-                _ => Err(gone(id)),
-            },
-        }
+        self.files.received(tenant, id, begun.size).await?.ok_or_else(|| gone(id))
     }
 
     async fn whole(&self, tenant: &TenantId, id: &str) -> Result<Option<PartialUpload>> {
@@ -193,9 +186,7 @@ impl Uploads {
     }
 
     async fn make_whole(&self, tenant: &TenantId, id: &str, begun: Begun) -> Result<()> {
-        if tokio::fs::try_exists(self.folder.partial(tenant, id)).await.map_err(disk)? {
-            self.folder.finish_partial(tenant, id).await?;
-        }
+        self.files.finish_partial(tenant, id).await?;
         let row = UploadRow {
             id: id.to_owned(),
             tenant: tenant.as_str().to_owned(),
@@ -207,7 +198,7 @@ impl Uploads {
         };
         if !self.store.insert_upload(&row, begun.tenant_limit, Some(&kind(tenant))).await? {
             self.delete_parts(tenant, id).await?;
-            self.folder.remove(tenant, id).await;
+            self.files.remove(tenant, id).await;
             return Err(no_room(begun.tenant_limit.unwrap_or_default()));
         }
         tracing::info!(%tenant, upload = id, size = begun.size, "upload kept");
@@ -217,10 +208,4 @@ impl Uploads {
 
 fn kind(tenant: &TenantId) -> String {
     format!("upload/{tenant}")
-}
-
-fn too_large(limit: u64) -> Error {
-    Error::new(ErrorKind::LimitExceeded, format!("the upload has more than {limit} bytes"))
-        .with_field("media")
-        .with_remedy("send a smaller file, or ask the operator to raise the limit")
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,9 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use social_channel_runtime::clock::{Clock, millis};
 use social_channel_runtime::error::{Error, ErrorKind, Result};
-use social_channel_runtime::fair::{Bounds, Fair, Place};
+use social_channel_runtime::fair::{Fair, Place};
+use social_channel_runtime::media::At;
 
-use super::{Folder, invalid};
+use super::OpenBlob;
+use super::files::{Files, LeftBehind, invalid};
 use crate::id;
 use crate::room::Room;
 use crate::store::{Kept, Store, UploadRow};
@@ -23,9 +24,6 @@ use crate::tenant_id::TenantId;
 
 /// The longest stored file name; file systems do not allow longer names.
 const NAME_LENGTH: usize = 255;
-/// Uploads that are received at once, for all tenants: each keeps a file open, and its writes wait for the disk.
-const RECEIVING: Bounds =
-    Bounds { what: "uploads", places: 256, waiting: 1_024, patience: Duration::from_secs(30) };
 /// Ids looked up in one query.
 const LOOKED_UP: usize = 500;
 
@@ -68,7 +66,7 @@ pub struct NewUpload {
 pub(crate) struct Uploads {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) folder: Folder,
+    pub(super) files: Box<dyn Files>,
     /// How long an upload without an open job is kept.
     keep: Duration,
     receiving: Fair,
@@ -78,22 +76,28 @@ pub(crate) struct Uploads {
 }
 
 impl Uploads {
-    /// `reserve`: bytes of the disk that are left free.
     pub(crate) fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        folder: PathBuf,
+        OpenBlob(files): OpenBlob,
         keep: Duration,
-        reserve: u64,
         room: Arc<Room>,
     ) -> Self {
-        let (folder, receiving) = (Folder::new(folder, reserve), Fair::new(RECEIVING));
-        Uploads { store, clock, folder, keep, receiving, room, coming: Mutex::default() }
+        let receiving = Fair::new(files.receiving());
+        Uploads { store, clock, files, keep, receiving, room, coming: Mutex::default() }
     }
 
-    /// The path of an upload's file.
-    pub(crate) fn path(&self, tenant: &TenantId, id: &str) -> PathBuf {
-        self.folder.path(tenant, id)
+    /// Where an upload's bytes are read.
+    pub(crate) fn at(&self, tenant: &TenantId, id: &str, size: u64) -> At {
+        self.files.at(tenant, id, size)
+    }
+
+    /// Whether files can be stored where they are to be.
+    ///
+    /// # Errors
+    /// What keeps them from it.
+    pub(crate) async fn check(&self) -> Result<()> {
+        self.files.check().await
     }
 
     pub(crate) async fn row(&self, tenant: &TenantId, id: &str) -> Result<UploadRow> {
@@ -149,8 +153,8 @@ impl Uploads {
         self.room.check_number(tenant, Kept::Uploads).await?;
         let coming = self.begin(tenant, &new).await?;
         let id = id::new("up")?;
-        let size =
-            self.folder.write(tenant, &id, bytes, new.limit, |size| coming.take(size), new.size).await?;
+        let take = |size| coming.take(size);
+        let size = self.files.write(tenant, &id, Box::pin(bytes), new.limit, &take, new.size).await?;
         let row = UploadRow {
             id: id.clone(),
             tenant: tenant.as_str().to_owned(),
@@ -170,7 +174,7 @@ impl Uploads {
         };
         if let Some(error) = failed {
             // Without its row it cannot be used.
-            self.folder.remove(tenant, &id).await;
+            self.files.remove(tenant, &id).await;
             return Err(error);
         }
         tracing::info!(%tenant, upload = id, size, "upload kept");
@@ -207,7 +211,7 @@ impl Uploads {
         if !self.store.delete_upload(tenant, id).await? {
             return Err(invalid("an open job needs this upload", "wait for the job, or cancel it"));
         }
-        self.folder.remove(tenant, id).await;
+        self.files.remove(tenant, id).await;
         Ok(())
     }
 
@@ -216,14 +220,21 @@ impl Uploads {
         let before = self.clock.now_ms().saturating_sub(millis(self.keep));
         let gone = self.store.take_finished_uploads(before).await?;
         for (tenant, id) in &gone {
-            self.folder.remove(tenant, id).await;
+            self.files.remove(tenant, id).await;
         }
         // A process that died between writing a file and its row, or between deleting a row and its file, left a
         // file without a row.
-        for ids in self.folder.settled().await.chunks(LOOKED_UP) {
-            let known = self.store.known_uploads(ids).await?;
-            let left: Vec<&String> = ids.iter().filter(|id| !known.contains(id)).collect();
-            self.folder.remove_left_behind(&left).await;
+        // Where it cannot be looked at now, the next round does.
+        let settled = self.files.settled().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what dead processes left of uploads cannot be swept");
+            Vec::new()
+        });
+        for files in settled.chunks(LOOKED_UP) {
+            let ids: Vec<String> = files.iter().map(|file| file.id.clone()).collect();
+            let known = self.store.known_uploads(&ids).await?;
+            let left: Vec<LeftBehind> =
+                files.iter().filter(|file| !known.contains(&file.id)).cloned().collect();
+            self.files.remove_left_behind(&left).await;
         }
         Ok(gone.len())
     }

@@ -3,7 +3,7 @@
 //! | a caller gives | where the media is |
 //! | --- | --- |
 //! | `file` | at that path: embedding programs and the command line only |
-//! | `upload` | in the uploads folder, in the tenant's subfolder |
+//! | `upload` | where uploads are kept, in the tenant's folder: see `blob` |
 //! | `name` | below the operator's media folder; links that lead outside are refused |
 //! | `url` | on another server; see `url` |
 
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use social_channel_runtime::clock::{Clock, millis};
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::fair::{Bounds, Fair};
-use social_channel_runtime::media::{MediaItem, MediaReference, Picture, typed_picture};
+use social_channel_runtime::media::{At, MediaItem, MediaReference, Picture, typed_picture};
 use social_channel_runtime::model::{Media, MediaSource};
 
 use self::picture::Pictures;
@@ -178,19 +178,19 @@ impl MediaLibrary {
                 let row = self.uploads.row(tenant, id).await?;
                 let media =
                     Media { content_type: media.content_type.clone().or(row.content_type), ..media.clone() };
-                let path = self.uploads.path(tenant, &row.id);
-                Ok(MediaItem::open_at(&media, Some(&path), &app.egress).await?.named(row.file_name))
+                let at = self.uploads.at(tenant, &row.id, row.size.cast_unsigned());
+                Ok(MediaItem::open_at(&media, at, &app.egress).await?.named(row.file_name))
             }
             source => {
-                let path = self.path(tenant, source)?;
-                let _place = match &path {
-                    None => {
+                let at = self.at(tenant, source, 0)?;
+                let _place = match &at {
+                    At::Address => {
                         Some(self.looks.enter(tenant.as_str()).await.map_err(|it| it.with_field("media"))?)
                     }
                     // Reads of files are short.
-                    Some(_) => None,
+                    At::Path(_) | At::Kept(_) => None,
                 };
-                MediaItem::open_at(media, path.as_deref(), &app.egress).await
+                MediaItem::open_at(media, at, &app.egress).await
             }
         }
     }
@@ -214,16 +214,17 @@ impl MediaLibrary {
         reference: &MediaReference,
         app: &LiveApp,
     ) -> Result<MediaItem> {
-        let path = self.path(tenant, &reference.source)?;
-        MediaItem::reopen_at(reference, path.as_deref(), &app.egress).await
+        let at = self.at(tenant, &reference.source, reference.size)?;
+        MediaItem::reopen_at(reference, at, &app.egress).await
     }
 
-    fn path(&self, tenant: &TenantId, source: &MediaSource) -> Result<Option<PathBuf>> {
+    /// `size`: of an upload.
+    fn at(&self, tenant: &TenantId, source: &MediaSource, size: u64) -> Result<At> {
         Ok(match source {
-            MediaSource::Url(_) => None,
-            MediaSource::File(path) => Some(path.clone()),
-            MediaSource::Upload(id) => Some(self.uploads.path(tenant, id)),
-            MediaSource::Name(name) => Some(below(self.folder.as_deref(), name)?),
+            MediaSource::Url(_) => At::Address,
+            MediaSource::File(path) => At::Path(path.clone()),
+            MediaSource::Upload(id) => self.uploads.at(tenant, id, size),
+            MediaSource::Name(name) => At::Path(below(self.folder.as_deref(), name)?),
         })
     }
 

@@ -35,7 +35,7 @@ impl DatabaseClock {
     }
 
     /// Milliseconds that the database is ahead of this machine.
-    fn distance(&self) -> i64 {
+    pub(super) fn distance(&self) -> i64 {
         self.distance.load(Ordering::Relaxed)
     }
 

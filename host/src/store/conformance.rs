@@ -1318,6 +1318,17 @@ async fn documents_change_together_and_end_with_their_time(db: &Opened) {
     let facts =
         DocumentChange::SetFacts { kind: kind.clone(), id: "nosuch".to_owned(), facts: "1".to_owned() };
     assert_eq!(db.one.change_documents(&[facts]).await.unwrap(), 0);
+    let swap = |was: &str, facts: &str| DocumentChange::SwapFacts {
+        kind: kind.clone(),
+        id: "b".to_owned(),
+        was: was.to_owned(),
+        facts: facts.to_owned(),
+    };
+    let was = db.other.document("kind", "b").await.unwrap().unwrap().facts;
+    assert_eq!(db.one.change_documents(&[swap("8", "9")]).await.unwrap(), 0, "they are others by now");
+    assert_eq!(db.one.change_documents(&[swap(&was, "[\"two\"]")]).await.unwrap(), 1);
+    assert_eq!(db.other.change_documents(&[swap(&was, "3")]).await.unwrap(), 0);
+    assert_eq!(db.other.document("kind", "b").await.unwrap().unwrap().facts, "[\"two\"]");
     let both = [
         DocumentChange::RemoveAll { kind: kind.clone() },
         DocumentChange::Put(document("a", None)),

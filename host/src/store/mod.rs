@@ -12,6 +12,7 @@
 mod clock;
 #[cfg(test)]
 mod conformance;
+mod copy;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod lock;
 #[cfg(test)]
@@ -34,14 +35,15 @@ use social_channel_runtime::Digest;
 use social_channel_runtime::error::Result;
 use social_channel_runtime::model::{Finding, Severity};
 
+pub(crate) use copy::{MOVED, Side, UNDER_WAY, copy, moved, not_whole};
 #[cfg(feature = "mysql")]
 pub(crate) use mysql::Mysql;
 pub(crate) use outbox::*;
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::Postgres;
+pub(crate) use postgres::{Postgres, PostgresSide};
 pub(crate) use record::*;
 pub use record::{Health, HistoryRow, JobGroup, JobStatus};
-pub(crate) use sqlite::{Sqlite, doubt};
+pub(crate) use sqlite::{Sqlite, SqliteSide, doubt, is_shared};
 
 use crate::kv::KeyValueStore;
 use crate::tenant_id::TenantId;
@@ -56,6 +58,11 @@ fn doubtful(message: impl Into<String>, remedy: &str) -> Finding {
         remedy: Some(remedy.to_owned()),
         code: None,
     }
+}
+
+/// What is as it should be.
+fn good(message: String) -> Finding {
+    Finding { severity: Severity::Ok, subject: "database".to_owned(), message, remedy: None, code: None }
 }
 
 /// One database.
@@ -99,6 +106,10 @@ pub(crate) trait MetaStore: Send + Sync {
     /// The value under `key`; writes `value` first if there is none.
     async fn meta_or_insert(&self, key: &str, value: &[u8]) -> Result<Vec<u8>>;
     async fn set_meta(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// The value under `key`.
+    async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// What a look at the database itself finds: its versions, its settings, its damage. May take as long as reading all of it.
+    async fn examine(&self) -> Result<Vec<Finding>>;
     /// Sealed values with their places, for key rotation: a page of them, the first or the one after a cursor.
     async fn sealed_values(&self, after: Option<&SealedCursor>) -> Result<SealedPage>;
     /// Replaces one sealed value if it is unchanged since it was read.

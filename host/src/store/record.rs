@@ -490,6 +490,13 @@ pub(crate) enum DocumentChange {
         id: String,
         facts: String,
     },
+    /// The same, if they still are what they were.
+    SwapFacts {
+        kind: String,
+        id: String,
+        was: String,
+        facts: String,
+    },
     Remove {
         kind: String,
         id: String,

@@ -165,3 +165,40 @@ async fn a_host_whose_key_may_be_served_says_so_at_every_check() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_database_of_many_machines_a_folder_of_one_is_doubted() {
+    let server = tokio::task::spawn_blocking(|| postgres_server::Server::start(&[]).unwrap()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let builder = || {
+        let key = crate::KeySource::Text(crate::new_key().unwrap());
+        crate::Host::builder().background(false).key(key).database(server.url())
+    };
+    let error = builder().open().await.unwrap_err();
+    assert_eq!((error.kind, error.field.as_deref()), (crate::ErrorKind::InvalidRequest, Some("blob")));
+    let places = [
+        (builder().data(folder.path()), true),
+        (builder().upload_folder(folder.path().join("new/uploads")), true),
+        (builder().blob(folder.path().join("shared")), false),
+        (builder().data(folder.path()).blob("s3://media/shop?credentials=/nowhere"), false),
+    ];
+    // As of a folder on NFS, where these tests do not run.
+    std::fs::create_dir(folder.path().join("shared")).unwrap();
+    std::fs::write(folder.path().join("shared/file-system-of-a-test"), "6969 nfs").unwrap();
+    let mut first = None;
+    for (builder, doubted) in places {
+        // One key for one database.
+        let key = first.get_or_insert_with(|| crate::new_key().unwrap().expose().to_owned());
+        let host =
+            builder.key(crate::KeySource::Text(crate::SecretText::new(key.as_str()))).open().await.unwrap();
+        let doubt = host.doubts().iter().find(|doubt| doubt.subject == "uploads");
+        assert_eq!(doubt.is_some(), doubted, "{doubt:?}");
+        if let Some(doubt) = doubt {
+            assert!(doubt.remedy.as_ref().is_some_and(|remedy| remedy.contains("s3://")), "{doubt:?}");
+        }
+    }
+    let twice = crate::Host::builder().blob("s3://media").upload_folder("/x").open().await.unwrap_err();
+    assert_eq!(twice.field.as_deref(), Some("blob"));
+    let other = crate::Host::builder().blob("gs://media").open().await.unwrap_err();
+    assert!(other.message.contains("kind that is not known"), "{other}");
+}

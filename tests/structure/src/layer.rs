@@ -66,7 +66,7 @@ pub const CRATES: &[Crate] = &[
             layer("event", &["event"]),
             layer("maintenance", &["maintenance"]),
             // The facade: no lower layer uses it.
-            layer("host", &["builder", "config", "host", "tenant", "lib"]),
+            layer("host", &["builder", "config", "host", "tenant", "transfer", "lib"]),
         ],
     },
     Crate {

@@ -26,6 +26,9 @@ fn install_databases() -> Result<()> {
     run::script("tests/postgres-server/install.sh")
 }
 
+/// Installs an S3 server for the tests, where it is missing.
+const S3: &str = "tests/s3-server/install.sh";
+
 const HELP: &str = "\
 Developer commands of Social Channel
 

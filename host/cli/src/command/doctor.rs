@@ -129,6 +129,12 @@ async fn opened(place: &Place, host: &Host) -> Vec<Finding> {
         cache(place),
     ];
     findings.extend(host.doubts().iter().cloned());
+    if let Some(blob) = place.blob.as_ref().filter(|blob| blob.path().is_none()) {
+        findings.push(match host.check_uploads().await {
+            Ok(()) => found(Severity::Ok, "uploads", format!("{blob} can be used")),
+            Err(error) => failed("uploads", &error),
+        });
+    }
     match host.apps().await {
         Ok(apps) => findings.push(clock(&apps)),
         Err(error) => findings.push(failed("apps", &error)),

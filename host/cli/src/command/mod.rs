@@ -5,6 +5,7 @@ pub(crate) mod channels;
 pub(crate) mod compile_component;
 pub(crate) mod completions;
 pub(crate) mod connect;
+pub(crate) mod database;
 pub(crate) mod disconnect;
 pub(crate) mod doctor;
 pub(crate) mod endpoints;

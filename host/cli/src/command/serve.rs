@@ -52,6 +52,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     config.password_file = flags.password_file.or(config.password_file);
     config.media_folder = flags.media_folder.or(config.media_folder);
     config.upload_folder = flags.upload_folder.or(config.upload_folder);
+    config.blob = global.blob.clone().or(config.blob);
     config.dns_server = flags.dns_server.or(config.dns_server);
     config.component_folder = config.component_folder.or_else(shipped::folder);
     config.workers &= !flags.no_workers;

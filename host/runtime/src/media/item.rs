@@ -1,9 +1,9 @@
 //! Open media: opened as a caller named it, or reopened from a job's reference.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kept::At;
 use super::probe::{self, Damage};
 use super::reference::{Absent, Facts, MediaReference, MediaStream, ReadError, Version, changed};
 use super::source::Source;
@@ -41,10 +41,12 @@ impl MediaItem {
         Self::open_at(media, path, egress).await
     }
 
-    /// Like `open`, with the path of the media unless it is a URL. Dropping the future ends it.
-    pub async fn open_at(media: &Media, path: Option<&Path>, egress: &Egress) -> Result<MediaItem> {
-        let opening = Self::look_at(media, path, egress);
-        if path.is_some() {
+    /// Like `open`, with the place of the media unless it is a URL. Dropping the future ends it.
+    pub async fn open_at(media: &Media, at: impl Into<At>, egress: &Egress) -> Result<MediaItem> {
+        let at = at.into();
+        let is_file = matches!(at, At::Path(_));
+        let opening = Self::look_at(media, at, egress);
+        if is_file {
             return opening.await;
         }
         tokio::time::timeout(LOOK, opening).await.unwrap_or_else(|_| {
@@ -60,18 +62,24 @@ impl MediaItem {
         })
     }
 
-    async fn look_at(media: &Media, path: Option<&Path>, egress: &Egress) -> Result<MediaItem> {
-        let (source, size, version, named_type) = match (&media.source, path) {
-            (_, Some(path)) => {
-                let file = file::FileSource::open(path).await?;
+    async fn look_at(media: &Media, at: At, egress: &Egress) -> Result<MediaItem> {
+        let (source, size, version, named_type) = match (&media.source, at) {
+            (_, At::Path(path)) => {
+                let file = file::FileSource::open(&path).await?;
                 let (size, version) = (file.size(), Version::Modified(file.modified()));
                 (Source::File(Arc::new(file)), size, version, None)
             }
-            (MediaSource::Url(address), None) => {
+            (_, At::Kept(kept)) => {
+                // Says more than a read that fails.
+                kept.look().await.map_err(Absent::into_error)?;
+                let (size, version) = (kept.size(), kept.version());
+                (Source::Kept(kept), size, version, None)
+            }
+            (MediaSource::Url(address), At::Address) => {
                 let opened = url::UrlSource::open(address, egress).await?;
                 (Source::Url(Arc::new(opened.source)), opened.size, opened.version, opened.content_type)
             }
-            (_, None) => return Err(Error::internal("media was opened without its place")),
+            (_, At::Address) => return Err(Error::internal("media was opened without its place")),
         };
         let item = MediaItem {
             reference: MediaReference {
@@ -116,28 +124,32 @@ impl MediaItem {
         Self::reopen_at(reference, path, egress).await
     }
 
-    /// Like `reopen`, with the path of the media unless it is a URL. Dropping the future ends it.
+    /// Like `reopen`, with the place of the media unless it is a URL. Dropping the future ends it.
     pub async fn reopen_at(
         reference: &MediaReference,
-        path: Option<&Path>,
+        at: impl Into<At>,
         egress: &Egress,
     ) -> Result<MediaItem> {
-        let source = match (&reference.source, path) {
-            (_, Some(path)) => {
-                let file = file::FileSource::reopen(path).await?;
+        let source = match (&reference.source, at.into()) {
+            (_, At::Path(path)) => {
+                let file = file::FileSource::reopen(&path).await?;
                 if file.size() != reference.size || Version::Modified(file.modified()) != reference.version {
                     return Err(changed(&path.display().to_string()));
                 }
                 Source::File(Arc::new(file))
             }
+            // The same bytes may lie elsewhere since: copied from a folder, with another time of change. They are kept under
+            // a name that is given once, so their size tells enough.
+            (_, At::Kept(kept)) if kept.size() == reference.size => Source::Kept(kept),
+            (_, At::Kept(_)) => return Err(changed("the stored file")),
             // No request is made here: every read names the expected version, and the server's response decides.
-            (MediaSource::Url(address), None) => Source::Url(Arc::new(url::UrlSource::reopen(
+            (MediaSource::Url(address), At::Address) => Source::Url(Arc::new(url::UrlSource::reopen(
                 address,
                 reference.size,
                 reference.version.clone(),
                 egress,
             )?)),
-            (_, None) => return Err(Error::internal("media was opened without its place")),
+            (_, At::Address) => return Err(Error::internal("media was opened without its place")),
         };
         Ok(MediaItem { reference: reference.clone(), source, damage: None })
     }
@@ -186,6 +198,7 @@ impl MediaItem {
     pub async fn look(&self) -> std::result::Result<(), Absent> {
         match &self.source {
             Source::Url(source) => source.look().await,
+            Source::Kept(kept) => kept.look().await,
             Source::File(_) | Source::Lost(_) => Ok(()),
         }
     }
@@ -216,6 +229,7 @@ impl MediaItem {
             Source::Lost(error) => Box::pin(futures::stream::iter([Err(*error)])),
             Source::File(file) => Box::pin(file::read(Arc::clone(file), offset, end)),
             Source::Url(source) => Box::pin(url::read(Arc::clone(source), offset, end)),
+            Source::Kept(kept) => Arc::clone(kept).read(offset, end),
         })
     }
 }

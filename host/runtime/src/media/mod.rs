@@ -7,6 +7,7 @@
 mod expiry;
 mod file;
 mod item;
+mod kept;
 mod kind;
 mod picture;
 mod probe;
@@ -16,5 +17,6 @@ mod url;
 
 pub use expiry::expires_at;
 pub use item::MediaItem;
+pub use kept::{At, KeptBytes};
 pub use picture::{Picture, picture, typed_picture};
 pub use reference::{Absent, Facts, MediaReference, MediaStream, ReadError, Version};

@@ -35,6 +35,15 @@ pub enum Absent {
     Changed(Error),
 }
 
+impl Absent {
+    /// What keeps the media from being read.
+    pub fn into_error(self) -> Error {
+        match self {
+            Absent::ForNow(error) | Absent::Refused(error) | Absent::Changed(error) => error,
+        }
+    }
+}
+
 /// The bytes of a range, in order. After an error nothing follows.
 pub type MediaStream = Pin<Box<dyn Stream<Item = Result<Bytes, ReadError>> + Send>>;
 

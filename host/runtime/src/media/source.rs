@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::kept::KeptBytes;
 use super::reference::ReadError;
 use super::{file, url};
 
@@ -10,6 +11,7 @@ use super::{file, url};
 pub(super) enum Source {
     File(Arc<file::FileSource>),
     Url(Arc<url::UrlSource>),
+    Kept(Arc<dyn KeptBytes>),
     /// The bytes are missing, and may no longer be needed.
     Lost(ReadError),
 }

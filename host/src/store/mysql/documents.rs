@@ -99,6 +99,14 @@ impl DocumentStore for Mysql {
                             .bind(kind)
                             .bind(id)
                     }
+                    DocumentChange::SwapFacts { kind, id, was, facts } => sqlx::query(
+                        self.sql("UPDATE {documents} SET facts = ?, tenant = ? WHERE kind = ? AND id = ? AND facts = ?"),
+                    )
+                    .bind(facts)
+                    .bind(tenant_of(facts))
+                    .bind(kind)
+                    .bind(id)
+                    .bind(was),
                     DocumentChange::Remove { kind, id } => {
                         sqlx::query(self.sql("DELETE FROM {documents} WHERE kind = ? AND id = ?")).bind(kind).bind(id)
                     }

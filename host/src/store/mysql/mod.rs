@@ -330,6 +330,29 @@ impl MetaStore for Mysql {
         })
     }
 
+    async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        read!(self for "", db => {
+            sqlx::query_scalar(self.sql("SELECT value FROM {meta} WHERE name = ?"))
+                .bind(key)
+                .fetch_optional(&mut *db)
+                .await
+        })
+    }
+
+    async fn examine(&self) -> Result<Vec<Finding>> {
+        let facts = read!(self for "", db => {
+            sqlx::query_as(self.sql("SELECT VERSION(), (SELECT MAX(version) FROM {schema_version})"))
+                .fetch_one(&mut *db)
+                .await
+        })?;
+        let (server, schema): (Text, Option<i64>) = facts;
+        let schema = schema.unwrap_or_default();
+        Ok(vec![
+            good(format!("the server {} has the schema of version {schema}, as this program", server.0)),
+            good(format!("its clock is {} milliseconds ahead of this machine's", self.clock.distance())),
+        ])
+    }
+
     async fn set_meta(&self, key: &str, value: &[u8]) -> Result<()> {
         write_one!(self for "", db => {
             sqlx::query(self.sql("INSERT INTO {meta} (name, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE value = ?"))

@@ -16,7 +16,7 @@ fn document(row: &PgRow) -> sqlx::Result<Document> {
 }
 
 /// The tenant that a document's facts name, for the index by tenants.
-fn tenant_of(facts: &str) -> Option<String> {
+pub(super) fn tenant_of(facts: &str) -> Option<String> {
     let facts: serde_json::Value = serde_json::from_str(facts).ok()?;
     facts.get("tenant")?.as_str().map(|tenant| text(tenant).into_owned())
 }
@@ -107,6 +107,14 @@ impl DocumentStore for Postgres {
                             .bind(kind)
                             .bind(text(id))
                     }
+                    DocumentChange::SwapFacts { kind, id, was, facts } => sqlx::query(
+                        "UPDATE documents SET facts = $1, tenant = $2 WHERE kind = $3 AND id = $4 AND facts = $5",
+                    )
+                    .bind(text(facts))
+                    .bind(tenant_of(facts))
+                    .bind(kind)
+                    .bind(text(id))
+                    .bind(text(was)),
                     DocumentChange::Remove { kind, id } => {
                         sqlx::query("DELETE FROM documents WHERE kind = $1 AND id = $2").bind(kind).bind(text(id))
                     }

@@ -51,6 +51,7 @@ macro_rules! write_one {
 mod accounts;
 mod apps;
 mod bell;
+mod copy;
 mod documents;
 mod drafts;
 mod events;
@@ -68,6 +69,8 @@ mod sealed;
 mod settings;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use self::copy::PostgresSide;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -269,6 +272,28 @@ impl MetaStore for Postgres {
                 .await?;
             sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(text(key)).fetch_one(&mut *db).await
         })
+    }
+
+    async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        read!(self for "", db => {
+            sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(text(key)).fetch_optional(&mut *db).await
+        })
+    }
+
+    async fn examine(&self) -> Result<Vec<Finding>> {
+        let facts = read!(self for "", db => {
+            sqlx::query_as(
+                "SELECT current_setting('server_version'), (SELECT max(version) FROM schema_version)",
+            )
+            .fetch_one(&mut *db)
+            .await
+        })?;
+        let (server, schema): (String, Option<i64>) = facts;
+        let schema = schema.unwrap_or_default();
+        Ok(vec![
+            good(format!("PostgreSQL {server} has the schema of version {schema}, as this program")),
+            good(format!("its clock is {} milliseconds ahead of this machine's", self.clock.distance())),
+        ])
     }
 
     async fn set_meta(&self, key: &str, value: &[u8]) -> Result<()> {

@@ -46,6 +46,11 @@ pub(crate) fn doubt(path: &Path) -> Option<Finding> {
     }
 }
 
+/// Whether a folder lies where other machines may see it, too.
+pub(crate) fn is_shared(folder: &Path) -> bool {
+    !matches!(look_at(folder), Disk::Good)
+}
+
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

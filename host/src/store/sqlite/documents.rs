@@ -95,6 +95,13 @@ impl DocumentStore for Sqlite {
                             .bind(kind)
                             .bind(id)
                     }
+                    DocumentChange::SwapFacts { kind, id, was, facts } => {
+                        sqlx::query("UPDATE documents SET facts = ? WHERE kind = ? AND id = ? AND facts = ?")
+                            .bind(facts)
+                            .bind(kind)
+                            .bind(id)
+                            .bind(was)
+                    }
                     DocumentChange::Remove { kind, id } => {
                         sqlx::query("DELETE FROM documents WHERE kind = ? AND id = ?").bind(kind).bind(id)
                     }

@@ -51,6 +51,7 @@ macro_rules! write_on {
 
 mod accounts;
 mod apps;
+mod copy;
 #[cfg(test)]
 mod damage;
 mod disk;
@@ -85,7 +86,8 @@ use social_channel_runtime::clock::{Clock, millis};
 use social_channel_runtime::error::{Error, ErrorKind};
 use social_channel_runtime::fair::{Bounds, Fair, Place};
 
-pub(crate) use self::disk::doubt;
+pub(crate) use self::copy::SqliteSide;
+pub(crate) use self::disk::{doubt, is_shared};
 use self::failure::{failure, is_doubted, is_suspect};
 use self::lease_clock::LeaseClock;
 use super::*;
@@ -341,6 +343,44 @@ impl MetaStore for Sqlite {
                 .await?;
             sqlx::query_scalar("SELECT value FROM meta WHERE key = ?").bind(key).fetch_one(&mut *db).await
         })
+    }
+
+    async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let found = sqlx::query_scalar("SELECT value FROM meta WHERE key = ?").bind(key);
+        found.fetch_optional(&self.readers).await.map_err(failure)
+    }
+
+    async fn examine(&self) -> Result<Vec<Finding>> {
+        let mut db = self.readers.acquire().await.map_err(failure)?;
+        let asked = async {
+            let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await?;
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *db).await?;
+            let damage: Vec<String> =
+                sqlx::query_scalar("PRAGMA quick_check(10)").fetch_all(&mut *db).await?;
+            let orphans = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut *db).await?.len();
+            Ok((version, mode, damage, orphans))
+        };
+        let (version, mode, damage, orphans) = asked.await.map_err(failure)?;
+        let mut found = vec![
+            good(format!("SQLite has the schema of version {version}, as this program")),
+            good(format!("what is stored is on the disk (journal {mode}, synchronous FULL)")),
+        ];
+        if damage != ["ok"] {
+            found.push(Finding {
+                severity: Severity::Error,
+                ..doubtful(
+                    format!("The file is damaged: {}", damage.join("; ")),
+                    "Stop all processes, and restore the last backup.",
+                )
+            });
+        }
+        if orphans > 0 {
+            found.push(doubtful(
+                format!("{orphans} rows refer to rows that are gone."),
+                "Somebody changed the tables by hand; restore the last backup, or ask for help.",
+            ));
+        }
+        Ok(found)
     }
 
     async fn set_meta(&self, key: &str, value: &[u8]) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 
-use super::super::reference::ReadError;
+use super::super::reference::{MediaStream, ReadError};
 use super::super::source::Source;
 use super::super::url;
 
@@ -37,7 +37,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(source: Source, size: u64) -> Self {
         let left = match &source {
-            Source::Url(_) => URL_READS,
+            Source::Url(_) | Source::Kept(_) => URL_READS,
             Source::File(_) | Source::Lost(_) => FILE_READS,
         };
         Reader { source, size, left, head: Bytes::new(), block: (0, Bytes::new()) }
@@ -88,16 +88,24 @@ impl Reader {
                 read.map_err(Stop::Unreadable)
             }
             Source::Url(source) => {
-                let mut stream = Box::pin(url::read(Arc::clone(source), offset, offset + length));
-                let mut buffer = BytesMut::new();
-                while let Some(chunk) = stream.next().await {
-                    buffer.extend_from_slice(&chunk.map_err(unreadable)?);
-                }
-                Ok(buffer.freeze())
+                let stream = url::read(Arc::clone(source), offset, offset + length);
+                whole(Box::pin(stream)).await.map_err(unreadable)
+            }
+            Source::Kept(kept) => {
+                whole(Arc::clone(kept).read(offset, offset + length)).await.map_err(unreadable)
             }
             Source::Lost(error) => Err(unreadable(*error)),
         }
     }
+}
+
+/// All bytes of a stream, which are few.
+async fn whole(mut stream: MediaStream) -> Result<Bytes, ReadError> {
+    let mut buffer = BytesMut::new();
+    while let Some(chunk) = stream.next().await {
+        buffer.extend_from_slice(&chunk?);
+    }
+    Ok(buffer.freeze())
 }
 
 /// A part of bytes that were read from `start` on, if it is among them.
