@@ -89,7 +89,8 @@ fn wrong(message: &str, remedy: &str) -> Error {
 
 impl HostBuilder {
     /// Looks at the database that this configuration names: whether it can be opened, fits this program and its key, and keeps
-    /// what it is given. Creates none. May take as long as reading all of it.
+    /// what it is given. Creates none. May take as long as reading all of it. Dropping the
+    /// future changes nothing.
     pub async fn check_database(self) -> Vec<Finding> {
         let finding = |severity, message: String, remedy: Option<String>| Finding {
             severity,

@@ -18,7 +18,7 @@ pub(crate) struct Global {
     /// Database: a path, or postgres:// or mysql://USER:PASSWORD@HOST/DATABASE for several machines; default: in the data folder
     #[arg(long, global = true, env = variable::DATABASE, value_name = "DATABASE", hide_env = true, hide_env_values = true)]
     pub(crate) database: Option<Database>,
-    /// Where uploads are stored: a folder, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME; default: beside the database
+    /// Where uploads are stored: a folder, or s3://BUCKET/PREFIX; default: beside the database
     #[arg(long, global = true, env = variable::BLOB, value_name = "PLACE", hide_env = true, hide_env_values = true)]
     pub(crate) blob: Option<Blob>,
     /// The tenant whose channels and jobs to use

@@ -41,7 +41,7 @@ pub(crate) const OTLP: &str = "SOCIAL_CHANNEL_OTLP_ENDPOINT";
 pub(crate) const TABLE: [(&str, &str); 18] = [
     (DATA, "folder of database, master key and caches; as --data"),
     (DATABASE, "a path, or a URL (postgres://, mysql://); as --database"),
-    (BLOB, "where uploads are stored: a folder, or s3://BUCKET/PREFIX; as --blob"),
+    (BLOB, "a folder for uploads, or s3://BUCKET/PREFIX; as --blob"),
     (TENANT, "tenant of channels and jobs; as --tenant"),
     (FORMAT, "`text` or `json`; as --format"),
     (POLICY, "the operator's policy file; as --policy"),

@@ -11,6 +11,7 @@ use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::fair::Bounds;
 use social_channel_runtime::media::At;
 
+use crate::id;
 use crate::tenant_id::TenantId;
 
 /// A partial file that has not grown for this long was left behind by a process that died.
@@ -129,4 +130,16 @@ pub(super) fn check_size(size: u64, announced: Option<u64>) -> Result<()> {
 
 pub(super) fn invalid(message: &str, remedy: &str) -> Error {
     Error::new(ErrorKind::InvalidRequest, message).with_field("media").with_remedy(remedy)
+}
+
+/// The folder of a tenant, named after it.
+pub(super) fn folder_of(tenant: &TenantId) -> String {
+    id::hash(tenant.as_str()).chars().take(32).collect()
+}
+
+/// The error for an unknown id.
+pub(crate) fn gone(id: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no upload {id}"))
+        .with_field("media")
+        .with_remedy("upload the file again; uploads are removed after some days")
 }

@@ -13,9 +13,9 @@ use social_channel_runtime::media::At;
 use tokio::io::AsyncWriteExt as _;
 
 use super::files::{
-    ABANDONED, Bytes, Files, LeftBehind, SETTLED, another_part, check_size, invalid, not_there, too_many,
+    ABANDONED, Bytes, Files, LeftBehind, SETTLED, another_part, check_size, folder_of, invalid, not_there,
+    too_many,
 };
-use super::folder_of;
 use crate::room::free_space;
 use crate::tenant_id::TenantId;
 

@@ -15,8 +15,8 @@ use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::fair::{Fair, Place};
 use social_channel_runtime::media::At;
 
-use super::OpenBlob;
-use super::files::{Files, LeftBehind, invalid};
+use super::files::{Files, LeftBehind, gone, invalid};
+use super::open::OpenBlob;
 use crate::id;
 use crate::room::Room;
 use crate::store::{Kept, Store, UploadRow};
@@ -238,13 +238,6 @@ impl Uploads {
         }
         Ok(gone.len())
     }
-}
-
-/// The error for an unknown id.
-pub(crate) fn gone(id: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("there is no upload {id}"))
-        .with_field("media")
-        .with_remedy("upload the file again; uploads are removed after some days")
 }
 
 /// The bytes of a running upload, counted against its tenant's limit until it is stored or dropped.

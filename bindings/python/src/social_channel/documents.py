@@ -664,6 +664,12 @@ class HostConfig:
     """Whether publish jobs run in the background as soon as they are stored; true by default. Where processes
     may be killed at any time (PHP under FPM), set it to false and run a worker."""
 
+    blob: str | None = None
+    """Where uploads are stored: the path of a folder, or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME` for a
+    bucket of any S3, with keys from the variables `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, from a
+    file (`&credentials=PATH`) or from the machine's role. By default `uploads` in `data`. With PostgreSQL all
+    machines need the same place."""
+
     cache: str | None = None
     """The folder for compiled components, if it is not in `data`."""
 

@@ -14,6 +14,7 @@ mod connect;
 mod failure;
 mod object;
 mod sending;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -23,23 +24,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::BytesMut;
 use futures::{StreamExt as _, TryStreamExt as _};
-use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _, PutPayload};
 use social_channel_runtime::SecretText;
 use social_channel_runtime::clock::Clock;
-use social_channel_runtime::error::{Error, ErrorKind, Result};
+use social_channel_runtime::error::Result;
 use social_channel_runtime::fair::Bounds;
 use social_channel_runtime::media::At;
 use tokio::sync::OnceCell;
 
-use self::failure::failure;
 use self::object::Object;
 use self::sending::{Abort, Sending, part_size};
+use self::shared::{LATE, Shared, TAIL};
 use super::files::{
-    ABANDONED, Bytes, Files, LeftBehind, SETTLED, another_part, check_size, invalid, not_there, too_many,
+    ABANDONED, Bytes, Files, LeftBehind, SETTLED, check_size, gone, invalid, not_there, too_many,
 };
-use super::folder_of;
 use super::place::S3Address;
 use crate::id;
 use crate::store::Store;
@@ -49,14 +48,6 @@ use crate::tenant_id::TenantId;
 /// a folder takes: 320 MiB if all of them come at once.
 const RECEIVING: Bounds =
     Bounds { what: "uploads", places: 64, waiting: 1_024, patience: Duration::from_secs(30) };
-/// The object that names the database.
-const OWNER: &str = "social-channel.owner";
-/// The same in the database.
-const OWNER_KEY: &str = "blob_owner";
-/// Between a file's name and its tail's.
-const TAIL: &str = ".tail-";
-/// The store of what is known of a file that is not complete moves the end of its upload this much later at most.
-const LATE: Duration = Duration::from_secs(900);
 
 /// A bucket.
 pub(super) struct S3 {
@@ -65,14 +56,6 @@ pub(super) struct S3 {
     ready: OnceCell<()>,
     /// The age after which a file without a row never gets one.
     settled_after: Duration,
-}
-
-/// What a running upload needs also after its caller is gone.
-struct Shared {
-    client: AmazonS3,
-    address: S3Address,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
 }
 
 impl S3 {
@@ -88,72 +71,6 @@ impl S3 {
     async fn ready(&self) -> Result<&Arc<Shared>> {
         self.ready.get_or_try_init(|| self.shared.take_possession()).await?;
         Ok(&self.shared)
-    }
-}
-
-impl Shared {
-    fn path(&self, name: &str) -> Path {
-        let prefix = &self.address.prefix;
-        Path::from(if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") })
-    }
-
-    fn file(&self, tenant: &TenantId, id: &str) -> Path {
-        self.path(&format!("{}/{id}", folder_of(tenant)))
-    }
-
-    fn failure(&self, error: object_store::Error) -> Error {
-        failure(&self.address, error)
-    }
-
-    /// Reads whose the files are, and writes it where nobody has.
-    async fn take_possession(&self) -> Result<()> {
-        let own = self.store.meta_or_insert(OWNER_KEY, id::new("db")?.as_bytes()).await?;
-        let path = self.path(OWNER);
-        for is_last in [false, true] {
-            match self.client.get(&path).await {
-                Ok(found) => {
-                    let found = found.bytes().await.map_err(|error| self.failure(error))?;
-                    return if found == own { Ok(()) } else { Err(self.of_another()) };
-                }
-                Err(object_store::Error::NotFound { .. }) if !is_last => {
-                    let text = PutPayload::from(own.clone());
-                    self.client.put(&path, text).await.map_err(|error| self.failure(error))?;
-                    // Read again: another database may have written at the same moment.
-                }
-                Err(error) => return Err(self.failure(error)),
-            }
-        }
-        Err(Error::internal("the owner of the bucket cannot be read"))
-    }
-
-    fn of_another(&self) -> Error {
-        Error::new(
-            ErrorKind::Misconfigured,
-            format!("the files in {} belong to another database, which would lose them", self.address),
-        )
-        .with_field("blob")
-        .with_remedy(format!(
-            "give each database a prefix of its own, s3://BUCKET/PREFIX; if that database is gone for good, delete `{OWNER}` there"
-        ))
-    }
-
-    /// The size of a complete file.
-    async fn size(&self, path: &Path) -> Result<Option<u64>> {
-        match self.client.head(path).await {
-            Ok(found) => Ok(Some(found.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.failure(error)),
-        }
-    }
-
-    async fn delete(&self, path: &Path) {
-        match self.client.delete(path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => {
-                let error = self.failure(error);
-                tracing::warn!(%error, "a file cannot be removed from the bucket; it is swept later");
-            }
-        }
     }
 }
 
@@ -241,7 +158,7 @@ impl Files for S3 {
         mut bytes: Bytes<'_>,
     ) -> Result<()> {
         let shared = self.ready().await?;
-        let mut writing = shared.sending(id).await?.ok_or_else(|| super::gone(id))?;
+        let mut writing = shared.sending(id).await?.ok_or_else(|| gone(id))?;
         let end = writing.now.received();
         if end != offset {
             return Err(not_there(end, offset));
@@ -350,15 +267,4 @@ fn fill<'a>(buffer: &mut BytesMut, part: usize, bytes: &'a [u8]) -> &'a [u8] {
     let (now, later) = bytes.split_at(bytes.len().min(part.saturating_sub(buffer.len())));
     buffer.extend_from_slice(now);
     later
-}
-
-impl Shared {
-    /// A file's id and its name below the prefix; None for what is not one of ours.
-    fn within(&self, location: &Path) -> Option<(String, String)> {
-        let name = location.as_ref().strip_prefix(&self.address.prefix)?.trim_start_matches('/');
-        let (folder, id) = name.split_once('/')?;
-        let is_ours =
-            folder.len() == 32 && folder.bytes().all(|byte| byte.is_ascii_hexdigit()) && !id.contains('/');
-        is_ours.then(|| (id.to_owned(), name.to_owned()))
-    }
 }

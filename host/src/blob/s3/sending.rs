@@ -17,7 +17,8 @@ use social_channel_runtime::clock::millis;
 use social_channel_runtime::error::{Error, Result};
 
 use super::failure::code_of;
-use super::{ABANDONED, LATE, Shared, TAIL, another_part, folder_of, invalid, too_many};
+use super::shared::{LATE, Shared, TAIL};
+use crate::blob::files::{ABANDONED, another_part, folder_of, invalid, too_many};
 use crate::id;
 use crate::store::{Document, DocumentChange};
 use crate::tenant_id::TenantId;

@@ -9,6 +9,7 @@ use bytes::Bytes as Chunk;
 use futures::stream;
 use s3_server::Server;
 use social_channel_runtime::clock::MovedClock;
+use social_channel_runtime::error::ErrorKind;
 use social_channel_runtime::media::{Absent, KeptBytes, ReadError};
 
 use super::*;

@@ -77,9 +77,13 @@ async fn filled(folder: &Path, more: &str) -> PathBuf {
     path
 }
 
-async fn postgres(schema: &str) -> String {
-    let schema = schema.to_owned();
-    tokio::task::spawn_blocking(move || SERVER.url_in(&schema)).await.unwrap()
+/// A database of its own, because who uses one is known by database, with a schema of the same name.
+async fn postgres(name: &'static str) -> String {
+    let made = tokio::task::spawn_blocking(move || {
+        SERVER.run(&format!("CREATE DATABASE {name}")).unwrap();
+        format!("{}?options[search_path]={name}", SERVER.url_of(name))
+    });
+    made.await.unwrap()
 }
 
 async fn side(database: &Database) -> Box<dyn Side> {
