@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::now;
+use super::clock::now;
 use crate::store::clock::{DatabaseClock, MEASURE};
 use crate::wake::Wake;
 
