@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::clock::now;
 use super::failover::settle;
-use super::now;
 use crate::store::clock::{DatabaseClock, MEASURE};
 use crate::wake::Wake;
 

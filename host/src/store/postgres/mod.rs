@@ -51,6 +51,7 @@ macro_rules! write_one {
 mod accounts;
 mod apps;
 mod bell;
+mod clock;
 mod copy;
 mod documents;
 mod drafts;
@@ -85,6 +86,7 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
 use self::bell::Bell;
+use self::clock::now;
 use self::failure::{failure, is_away, passing};
 use self::lock::lock;
 use self::settings::Settings;
@@ -109,11 +111,6 @@ pub(crate) struct Postgres {
     owner: String,
     doubted: Doubted,
     bell: Bell,
-}
-
-/// Milliseconds of the database's clock.
-async fn now(db: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query_scalar("SELECT now_ms()").fetch_one(db).await
 }
 
 impl Postgres {
