@@ -24,7 +24,12 @@ const SUITES: [Step; 13] = [
 ];
 
 pub(crate) fn run(only: &[String]) -> Result<()> {
-    steps::run(&[("build", build)], &steps::chosen("suite", &SUITES, only)?)
+    let mut chosen = steps::chosen("suite", &SUITES, only)?;
+    if only.is_empty() {
+        // All of it is in `rust`.
+        chosen.retain(|(name, _)| *name != "store");
+    }
+    steps::run(&[("build", build)], &chosen)
 }
 
 /// Builds what the suites of other languages need.
