@@ -1577,7 +1577,10 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
         expires_at: i64::MAX,
     };
     db.one.put_draft(tenant(), &draft).await.unwrap();
-    db.one.insert_endpoint(tenant(), &db.endpoint("end", None)).await.unwrap();
+    let keeps_events = db.one.outbox(tenant(), 0, 1).await.is_ok();
+    if keeps_events {
+        db.one.insert_endpoint(tenant(), &db.endpoint("end", None)).await.unwrap();
+    }
     db.one.set_meta("hash-key", b"key").await.unwrap();
     // More than are read at once.
     for number in 0..450 {
@@ -1598,13 +1601,14 @@ async fn every_sealed_value_can_be_sealed_again_unless_somebody_wrote(db: &Opene
     let mut places: Vec<String> = values.iter().map(|it| format!("{}.{}", it.table, it.column)).collect();
     places.sort();
     places.dedup();
+    assert_eq!(places.iter().any(|place| place == "endpoints.target"), keeps_events);
+    places.retain(|place| place != "endpoints.target");
     assert_eq!(
         places,
         [
             "accounts.credentials",
             "apps.settings",
             "drafts.content",
-            "endpoints.target",
             "events.evidence",
             "jobs.request",
             "jobs.state",

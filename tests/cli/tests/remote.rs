@@ -261,3 +261,61 @@ async fn refreshes_once(stage: Stage) {
         program.end().await;
     }
 }
+
+// ---- the example of several machines -------------------------------------------------------------
+
+/// What the lines of a file of examples/machines say that begin with this.
+fn lines(name: &str, start: &str) -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/machines").join(name);
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().filter_map(|line| line.strip_prefix(start)).map(str::to_owned).collect()
+}
+
+/// A unit as systemd starts it on one machine. Replaced are the program's path, the port and the folder, and in the
+/// environment what stands for the operator's own.
+fn unit(stage: &Stage, name: &str, machine: &str, blob: &str) -> tokio::process::Command {
+    let [line] = lines(name, "ExecStart=/usr/local/bin/social-channel ").try_into().unwrap();
+    let mut command = stage.command(line.replace(":%i", ":0").split(' '));
+    assert_eq!(lines(name, "Environment=SOCIAL_CHANNEL_DATA="), ["/var/lib/social-channel"]);
+    command.env("SOCIAL_CHANNEL_DATA", stage.path(machine));
+    for line in lines("environment", "SOCIAL_CHANNEL_") {
+        match line.split_once('=').unwrap().0 {
+            // The stage's own.
+            "DATABASE" | "MASTER_KEY" => {}
+            "BLOB" => drop(command.env("SOCIAL_CHANNEL_BLOB", blob)),
+            other => unreachable!("{other} is new there"),
+        }
+    }
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_units_of_the_example_share_database_and_bucket() {
+    let (stage, _server) = stage(postgres).await;
+    let bucket = tokio::task::spawn_blocking(|| Arc::new(s3_server::Server::start().unwrap())).await.unwrap();
+    let blob = bucket.url("uploads");
+    stage.add_app().await.unwrap();
+    let mut services = Vec::new();
+    for machine in ["one", "two"] {
+        let command = unit(&stage, "social-channel-web@.service", machine, &blob);
+        services.push(machines::served(command).await);
+    }
+    let workers: Vec<Program> = ["one", "two"]
+        .map(|machine| {
+            Program::of(unit(&stage, "social-channel-worker@.service", machine, &blob).spawn().unwrap())
+        })
+        .into();
+    let channels = connect(&stage, &services[0].1, 2).await;
+    let video = std::fs::read(stage.video(400_000).unwrap()).unwrap();
+    // What one machine has received, another one posts.
+    for (number, channel) in channels.iter().enumerate() {
+        let upload = services[0].1.upload(&video).await;
+        services[1].1.post_upload(channel, &upload, &format!("post {number}")).await;
+    }
+    until("everything is published", async || (published(&stage).len() == channels.len()).then_some(()))
+        .await;
+    assert_eq!(published(&stage), ["post 0", "post 1"]);
+    for program in workers.into_iter().chain(services.into_iter().map(|(program, _)| program)) {
+        program.end().await;
+    }
+}

@@ -80,6 +80,7 @@ const CLAIMS: &[Claim] = &[
     claim("bindings/php/README.md", "sh", "", Suite(PHP)),
     claim("bindings/python/README.md", "python", "", Suite(PYTHON)),
     claim("bindings/python/README.md", "sh", "", Suite(PYTHON)),
+    claim("docs/scaling.md", "text", "", Drawing),
     claim("docs/service.md", "nginx", "", Suite(PHP)),
     claim("docs/service.md", "sh", "", Here(Services)),
     claim("host/README.md", "rust", "", Rust),

@@ -4,8 +4,8 @@ use cli_tests::{APP, Stage, browser, finish, interrupt};
 use library_tests::until;
 use serde_json::{Value, json};
 use tiktok_simulator::Account;
-use tokio::io::AsyncReadExt as _;
-use tokio::process::Child;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 /// A program that says something about its lost database. What it says is read, or it would wait for that.
@@ -71,23 +71,40 @@ impl Api {
 
     /// A video with this caption, which is also the key that makes the request repeatable.
     pub(crate) async fn publish(&self, channel: &str, video: &[u8], caption: &str) {
-        let upload = until("an upload is taken", async || {
+        let upload = self.upload(video).await;
+        self.post_upload(channel, &upload, caption).await;
+    }
+
+    /// Stores a video. Returns its id.
+    pub(crate) async fn upload(&self, video: &[u8]) -> String {
+        let answer = until("an upload is taken", async || {
             let request = self.client.post(format!("{}/uploads", self.address)).body(video.to_vec());
             let answer = request.header("content-type", "video/mp4").send().await.unwrap();
             answer.status().is_success().then_some(answer)
         });
-        let upload: Value = serde_json::from_str(&upload.await.text().await.unwrap()).unwrap();
-        let post = json!({"post": {"kind": "video", "text": caption, "visibility": "SELF_ONLY"}, "media": [{"upload": upload["id"]}]});
+        let upload: Value = serde_json::from_str(&answer.await.text().await.unwrap()).unwrap();
+        upload["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn post_upload(&self, channel: &str, upload: &str, caption: &str) {
+        let post = json!({"post": {"kind": "video", "text": caption, "visibility": "SELF_ONLY"}, "media": [{"upload": upload}]});
         self.post(&format!("/channels/{channel}/jobs"), caption, &post).await;
     }
 }
 
 /// A service that runs no jobs, and its API.
 pub(crate) async fn service(stage: &Stage) -> (Program, Api) {
-    let (service, first, _out) =
-        stage.begin(["serve", "--listen", "127.0.0.1:0", "--no-workers"]).await.unwrap();
-    let address = format!("{}/api/v1", first.strip_prefix("listening on ").unwrap());
-    (Program::of(service), Api { address, client: browser(true).unwrap() })
+    served(stage.command(["serve", "--listen", "127.0.0.1:0", "--no-workers"])).await
+}
+
+/// A service that a command starts, and its API.
+pub(crate) async fn served(mut command: Command) -> (Program, Api) {
+    let mut child = command.spawn().unwrap();
+    let mut first = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut first).await.unwrap();
+    let address = format!("{}/api/v1", first.trim_end().strip_prefix("listening on ").unwrap());
+    (Program::of(child), Api { address, client: browser(true).unwrap() })
 }
 
 pub(crate) fn workers(stage: &Stage, count: usize) -> Vec<Program> {
