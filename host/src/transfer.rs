@@ -89,8 +89,8 @@ fn wrong(message: &str, remedy: &str) -> Error {
 
 impl HostBuilder {
     /// Looks at the database that this configuration names: whether it can be opened, fits this program and its key, and keeps
-    /// what it is given. Creates none. May take as long as reading all of it. Dropping the
-    /// future changes nothing.
+    /// what it is given. No file is made; in a database server's database the tables are made, and brought to this program's
+    /// schema, as by opening a host. May take as long as reading all of it. Dropping the future changes nothing else.
     pub async fn check_database(self) -> Vec<Finding> {
         let finding = |severity, message: String, remedy: Option<String>| Finding {
             severity,

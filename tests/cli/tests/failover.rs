@@ -84,13 +84,13 @@ impl Pair {
         .unwrap();
         self.front.target.send_replace(self.standby.address());
     }
-
-    async fn captions(&self) -> Vec<String> {
-        (0..POSTS).map(|number| format!("post {number}")).collect()
-    }
 }
 
-/// The first column of what the standby says.
+fn captions() -> Vec<String> {
+    (0..POSTS).map(|number| format!("post {number}")).collect()
+}
+
+/// What a server says.
 fn ask(server: &Server, sql: &str) -> String {
     server.run(sql).unwrap()
 }
@@ -103,7 +103,7 @@ async fn behind_a_standby_that_is_waited_for_every_post_is_published_once() {
     programs.push(service);
     let channels = connect(&pair.stage, &api, ACCOUNTS).await;
     let video = std::fs::read(pair.stage.video(400_000).unwrap()).unwrap();
-    let mut captions = pair.captions().await;
+    let mut captions = captions();
     let posting = captions
         .iter()
         .enumerate()
@@ -134,7 +134,7 @@ async fn what_a_standby_lacks_that_nobody_waited_for_is_unknown_and_never_posted
     let (service, api) = service(&pair.stage).await;
     let channels = connect(&pair.stage, &api, ACCOUNTS).await;
     let video = std::fs::read(pair.stage.video(400_000).unwrap()).unwrap();
-    for (number, caption) in pair.captions().await.iter().enumerate() {
+    for (number, caption) in captions().iter().enumerate() {
         api.publish(&channels[number % ACCOUNTS], &video, caption).await;
     }
     until("the standby has all jobs", async || {
