@@ -8,6 +8,7 @@ use social_channel_runtime::StorageError;
 use social_channel_runtime::clock::{Clock as _, MovedClock};
 use tokio::task::JoinSet;
 
+use super::schema::SchemaStep;
 use super::*;
 
 /// A fresh database, opened as two processes would open it.
@@ -110,10 +111,85 @@ conformance!(sqlite, crate::store::sqlite::for_conformance);
 conformance!(mysql, crate::store::mysql::for_conformance);
 #[cfg(feature = "postgres")]
 conformance!(postgres, crate::store::postgres::for_conformance);
+// A program of today beside the next one, which has expanded the schema.
+conformance!(sqlite_upgraded, crate::store::sqlite::for_upgrade);
+#[cfg(feature = "postgres")]
+conformance!(postgres_upgraded, crate::store::postgres::for_upgrade);
 // Events are not kept in MySQL yet.
 conformance!(@events sqlite_events, crate::store::sqlite::for_conformance);
 #[cfg(feature = "postgres")]
 conformance!(@events postgres_events, crate::store::postgres::for_conformance);
+
+/// What the next program might add to a schema: columns that programs of today neither write nor read, an index, a table.
+pub(super) const EXPANSION: &str = "ALTER TABLE jobs ADD COLUMN later TEXT;
+    ALTER TABLE accounts ADD COLUMN later TEXT NOT NULL DEFAULT '';
+    ALTER TABLE media_links ADD COLUMN later INTEGER;
+    ALTER TABLE documents ADD COLUMN later INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX jobs_later ON jobs (tenant, later);
+    CREATE TABLE laters (id TEXT PRIMARY KEY);";
+
+/// Programs of today work on while the next one changes the schema under their hands, start again beside it, and refuse a
+/// schema that is no longer theirs. `open` opens the database of `db` as a program of so many more steps.
+pub(super) async fn programs_work_side_by_side<O>(db: Opened, open: impl Fn(Vec<SchemaStep>) -> O)
+where
+    O: Future<Output = Result<Arc<dyn Store>>> + Send + 'static,
+{
+    const JOBS: usize = 120;
+    db.with_app().await;
+    let db = Arc::new(db);
+    let ended = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut programs = JoinSet::new();
+    let work = |store: Arc<dyn Store>| {
+        let (db, ended) = (db.clone(), ended.clone());
+        async move {
+            // A look at everything that a program reads: what it has prepared must not be stale later.
+            let look = async || {
+                store.jobs(tenant(), &JobFilter { limit: 50, ..JobFilter::default() }).await.unwrap();
+                store.accounts(tenant()).await.unwrap();
+                store.apps().await.unwrap();
+            };
+            while ended.lock().unwrap().len() < JOBS {
+                look().await;
+                let Some((row, lease)) = db.acquire(&store, LONG).await else {
+                    tokio::task::yield_now().await;
+                    continue;
+                };
+                let end = JobUpdate { status: JobStatus::Published, wake_at: None, ..update(&row) };
+                store.store_step(&row.id, &lease, &end, db.now()).await.unwrap().unwrap();
+                ended.lock().unwrap().push(row.id);
+            }
+        }
+    };
+    let submit = |from: usize, to: usize| {
+        let db = db.clone();
+        async move {
+            for number in from..to {
+                db.store_job(db.job(&format!("job_{number}"), &format!("ch_{}", number % 12))).await;
+            }
+        }
+    };
+    submit(0, JOBS / 3).await;
+    programs.spawn(work(db.one.clone()));
+    programs.spawn(work(db.other.clone()));
+    submit(JOBS / 3, JOBS / 2).await;
+    let newer = open(vec![SchemaStep { sql: EXPANSION, oldest: 0 }]).await.unwrap();
+    programs.spawn(work(newer));
+    submit(JOBS / 2, JOBS - 10).await;
+    // One of today is started again.
+    programs.spawn(work(open(Vec::new()).await.unwrap()));
+    submit(JOBS - 10, JOBS).await;
+    programs.join_all().await;
+    let mut ended = std::mem::take(&mut *ended.lock().unwrap());
+    ended.sort();
+    ended.dedup();
+    assert_eq!(ended.len(), JOBS, "each job was run by one");
+    // The release after the next removes what only programs of today used.
+    let expansion = SchemaStep { sql: EXPANSION, oldest: 0 };
+    let contraction = SchemaStep { sql: "DROP TABLE laters", oldest: usize::MAX };
+    open(vec![expansion, contraction]).await.unwrap();
+    let Err(error) = open(Vec::new()).await else { panic!("a program of today must not use it") };
+    assert!(error.remedy.as_deref().unwrap_or_default().contains("newer program"), "{error:?}");
+}
 
 // ---- helpers of the cases ---------------------------------------------------------------------
 

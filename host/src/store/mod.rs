@@ -10,6 +10,7 @@
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod clock;
+mod columns;
 #[cfg(test)]
 mod conformance;
 mod copy;
@@ -26,6 +27,7 @@ mod record;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod remote;
 mod row;
+mod schema;
 mod sqlite;
 
 use std::time::Duration;

@@ -14,7 +14,7 @@
 //! counts allowances wrongly, which the platform's refusals correct.
 
 mod clock;
-mod database;
+mod held;
 mod judge;
 mod random;
 mod workers;
@@ -37,10 +37,10 @@ use social_channel::{
 use tiktok_simulator::{Account, Action, Fault, Simulator, World};
 
 use clock::FileClock;
-use database::Database;
-pub use database::Kind;
 pub use judge::Verdict;
 use judge::{KilledRefresh, Log, judge};
+pub use library_tests::database::Kind;
+use library_tests::database::{self, Database};
 use random::Random;
 use workers::Workers;
 
@@ -119,7 +119,7 @@ struct Run {
     /// Written once, because a changed file would count as another one.
     media: BTreeMap<u64, Media>,
     /// Database, keys and media.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     clock: FileClock,
     database: Database,
     host: Host,
@@ -220,7 +220,7 @@ impl Run {
             plan,
             simulator,
             media,
-            _folder: folder,
+            folder: folder,
             clock,
             database,
             host,
@@ -449,7 +449,7 @@ impl Run {
     /// Stops a worker that is about to be killed, and notes which accounts it was refreshing.
     async fn freeze(&mut self, index: usize) -> Result<()> {
         let process = self.workers.freeze(index)?;
-        let held = self.database.refreshed_by(process).await?;
+        let held = held::refreshed_by(&self.database, self.folder.path(), process).await?;
         let at_ms = self.simulator.clock().now_ms();
         for (channel, account) in &self.channels {
             if held.contains(channel) {

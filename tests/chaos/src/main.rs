@@ -28,14 +28,7 @@ async fn main() -> Result<()> {
             "--workers" => workers = value.parse()?,
             "--accounts" => accounts = value.parse()?,
             "--seed" => seed = value.parse()?,
-            "--database" => {
-                database = match value.as_str() {
-                    "sqlite" => Kind::Sqlite,
-                    "postgres" => Kind::Postgres,
-                    "mariadb" => Kind::Mariadb,
-                    other => bail!("there is no database {other}: sqlite, postgres or mariadb"),
-                }
-            }
+            "--database" => database = value.parse()?,
             other => bail!("there is no flag {other}"),
         }
     }

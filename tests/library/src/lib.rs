@@ -3,6 +3,7 @@
 //! The component under test is byte for byte the one in production; only the host's policy sends its
 //! requests to the simulator.
 
+pub mod database;
 mod dns;
 pub mod hostile;
 
@@ -144,9 +145,20 @@ impl Stage {
     /// # Errors
     /// As [`Stage::new`].
     pub async fn in_world(world: World, differ: impl FnOnce(HostBuilder) -> HostBuilder) -> Result<Self> {
+        Self::in_world_and_folder(world, |builder, _| Ok(differ(builder))).await
+    }
+
+    /// The same for a configuration that needs the folder.
+    ///
+    /// # Errors
+    /// As [`Stage::new`], and what `differ` returns.
+    pub async fn in_world_and_folder(
+        world: World,
+        differ: impl FnOnce(HostBuilder, &Path) -> Result<HostBuilder>,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let simulator = Simulator::start(world).await?;
-        let host = differ(builder(folder.path(), &simulator.origin())?).open().await?;
+        let host = differ(builder(folder.path(), &simulator.origin())?, folder.path())?.open().await?;
         host.load_provider(&component("plugin_tiktok")?).await?;
         host.put_app(APP, app_config()).await?;
         let tenant = host.tenant(TenantId::default());

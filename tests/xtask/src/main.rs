@@ -47,7 +47,8 @@ Usage: cargo xtask COMMAND
   chaos [--publishes N] [--seed N] [--database sqlite|postgres|mariadb]  kill workers at random (and the
                 database's server), break answers, and count the posts
   bench [--debug] [NAME]  measure, side by side with native code (release build, unless --debug); `service [COUNT...]`:
-                scheduled posts over HTTP; `store [JOBS]`: what the databases take for one job of many
+                scheduled posts over HTTP; `store [JOBS]`: what the databases take for one job of many;
+                `jobs [DATABASE...]`: jobs a second with one to six workers, and where the time goes
 ";
 
 fn main() -> Result<()> {
@@ -95,6 +96,9 @@ fn main() -> Result<()> {
         }
         "bench" => {
             guests::build()?;
+            if rest.iter().any(|word| word == "jobs") {
+                install_databases()?;
+            }
             let debug = rest.first().is_some_and(|first| first == "--debug");
             let build = if debug { &["run"][..] } else { &["run", "--release"] };
             let rest = rest.iter().skip(usize::from(debug)).map(String::as_str);

@@ -19,6 +19,8 @@ use sha2::{Digest as _, Sha256};
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use tokio::sync::mpsc;
 
+use super::schema::OLDEST;
+
 pub(crate) use self::tables::{Column, Kind, Order, TABLES, Table};
 
 /// In the target's `meta` as long as it is not whole.
@@ -259,11 +261,19 @@ async fn sum_of(side: &mut dyn Side, table: &'static Table) -> Result<Sum> {
     read.map(|()| sum)
 }
 
-/// Not the clocks of the machine's leases, nor the marks of copies, nor a server's timeline.
+/// The statement that empties a table, but for what is true of the database itself.
+pub(crate) fn emptied(table: &Table) -> String {
+    match table.name {
+        "meta" => format!("DELETE FROM meta WHERE key <> '{OLDEST}';"),
+        other => format!("DELETE FROM {other};"),
+    }
+}
+
+/// Not the clocks of the machine's leases, nor the marks of copies, nor a server's timeline, nor what is true of a schema.
 fn is_moved(table: &Table, row: &Row) -> bool {
     let Some(Value::Text(key)) = row.first() else { return true };
     table.name != "meta"
-        || !(key.starts_with("lease-clock/") || [UNDER_WAY, MOVED, TIMELINE].contains(&key.as_str()))
+        || !(key.starts_with("lease-clock/") || [UNDER_WAY, MOVED, TIMELINE, OLDEST].contains(&key.as_str()))
 }
 
 /// Texts are stored as every database can hold them: without the character NUL, as the PostgreSQL store writes them.

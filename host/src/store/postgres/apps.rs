@@ -3,6 +3,7 @@
 use sqlx::postgres::PgRow;
 
 use super::*;
+use crate::store::columns::columns;
 
 /// The component is unused: no app and no open job runs it, and it is not installed.
 const UNUSED: &str = "digest NOT IN (SELECT digest FROM providers)
@@ -146,14 +147,14 @@ impl AppStore for Postgres {
 
     async fn apps(&self) -> Result<Vec<AppRow>> {
         let rows = read!(self for "", db => {
-            sqlx::query("SELECT * FROM apps ORDER BY id").fetch_all(&mut *db).await
+            sqlx::query(concat!("SELECT ", columns!(apps ""), " FROM apps ORDER BY id")).fetch_all(&mut *db).await
         })?;
         Ok(row::all("apps", &rows, app_row))
     }
 
     async fn app(&self, id: &str) -> Result<Option<AppRow>> {
         let row = read!(self for "", db => {
-            sqlx::query("SELECT * FROM apps WHERE id = $1")
+            sqlx::query(concat!("SELECT ", columns!(apps ""), " FROM apps WHERE id = $1"))
                 .bind(text(id))
                 .fetch_optional(&mut *db)
                 .await
@@ -260,7 +261,7 @@ impl AppStore for Postgres {
 
     async fn consume_session(&self, tenant: &TenantId, id: &str, owner: &str) -> Result<ConsumedSession> {
         write!(self for tenant.as_str(), db => {
-            let row = sqlx::query("SELECT * FROM sessions WHERE tenant = $1 AND id = $2 FOR UPDATE")
+            let row = sqlx::query(concat!("SELECT ", columns!(sessions ""), " FROM sessions WHERE tenant = $1 AND id = $2 FOR UPDATE"))
                 .bind(tenant.as_str())
                 .bind(text(id))
                 .fetch_optional(&mut *db)

@@ -8,7 +8,8 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::documents::tenant_of;
 use super::*;
-use crate::store::copy::{Column, Counters, Kind, Order, Row, Rows, Side, TABLES, Table, Value};
+use crate::store::copy::{Column, Counters, Kind, Order, Row, Rows, Side, TABLES, Table, Value, emptied};
+use crate::store::schema::newer;
 
 /// What this connection is called, so that it is not counted among the processes.
 const OWN: &str = "social-channel-copy";
@@ -32,7 +33,11 @@ impl PostgresSide {
             message: format!("the database {} cannot be opened: {}", place(&connect), error.message),
             ..error
         };
-        schema::prepare(&connect).await.map_err(opening)?;
+        let done = schema::prepare(&connect, &schema::SCHEMAS).await.map_err(opening)?;
+        if done > schema::SCHEMAS.len() {
+            // What only a newer program knows would be left behind.
+            return Err(opening(newer(done, schema::SCHEMAS.len())));
+        }
         let own = connect.clone().application_name(OWN);
         let db = own.connect().await.map_err(failure).map_err(opening)?;
         Ok(PostgresSide { db, connect, holds: false })
@@ -138,7 +143,7 @@ impl Side for PostgresSide {
     async fn wipe(&mut self, key: &str, value: &[u8]) -> Result<()> {
         let mut deletes = String::new();
         for table in TABLES.iter().rev() {
-            deletes.push_str(&format!("DELETE FROM {};", table.name));
+            deletes.push_str(&emptied(table));
         }
         deletes.push_str("DELETE FROM channel_queue; DELETE FROM tenant_queue; DELETE FROM tenant_counts;");
         sqlx::raw_sql(sqlx::AssertSqlSafe(deletes)).execute(&mut self.db).await.map_err(failure)?;

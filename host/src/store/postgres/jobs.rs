@@ -4,6 +4,7 @@ use sqlx::postgres::PgRow;
 
 use super::failover::wait_for_standby;
 use super::*;
+use crate::store::columns::columns;
 
 pub(super) fn job_row(row: &PgRow) -> sqlx::Result<JobRow> {
     Ok(JobRow {
@@ -67,7 +68,7 @@ fn history_row(row: &PgRow) -> sqlx::Result<HistoryRow> {
 macro_rules! select {
     ($($rest:tt)+) => {
         concat!(
-            "SELECT j.*, ARRAY(SELECT r.reference FROM job_references r WHERE r.job = j.id) AS refs ",
+            concat!("SELECT ", columns!(jobs "j."), ", ARRAY(SELECT r.reference FROM job_references r WHERE r.job = j.id) AS refs "),
             "FROM jobs j ",
             $($rest)+
         )
@@ -704,8 +705,8 @@ impl JobStore for Postgres {
     ) -> Result<Vec<HistoryRow>> {
         let rows = read!(self for tenant.as_str(), db => {
             sqlx::query(
-                "SELECT h.seq::text, h.* FROM job_history h
-                 JOIN jobs j ON j.id = h.job WHERE j.tenant = $1 AND j.id = $2 ORDER BY h.seq LIMIT $3 OFFSET $4",
+                concat!("SELECT h.seq::text, ", columns!(job_history "h."), " FROM job_history h
+                 JOIN jobs j ON j.id = h.job WHERE j.tenant = $1 AND j.id = $2 ORDER BY h.seq LIMIT $3 OFFSET $4"),
             )
             .bind(tenant.as_str())
             .bind(text(id))

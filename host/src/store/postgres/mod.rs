@@ -95,6 +95,7 @@ use super::lock::{lock_number, meeting};
 use super::remote::{
     Broken, CONNECTING, Done, Doubted, Tries, busy, new_owner, statement, transaction, turns,
 };
+use super::schema::SchemaStep;
 use super::*;
 use crate::wake::Wake;
 
@@ -121,12 +122,22 @@ impl Postgres {
     /// `InvalidRequest` for a wrong URL, `Misconfigured` for a wrong login and for a database of another kind, `Unavailable` for one that cannot be reached or is
     /// read-only, or that a newer program has changed.
     pub(crate) async fn open(url: &SecretText, clock: Arc<dyn Clock>, wake: Wake) -> Result<Self> {
+        Self::open_as(url, clock, wake, &schema::SCHEMAS).await
+    }
+
+    /// As a program of these steps of the schema does.
+    async fn open_as(
+        url: &SecretText,
+        clock: Arc<dyn Clock>,
+        wake: Wake,
+        steps: &[SchemaStep],
+    ) -> Result<Self> {
         let Settings { connect, pool_size } = Settings::of(url)?;
         let opening = |error: Error| Error {
             message: format!("the database {} cannot be opened: {}", place(&connect), error.message),
             ..error
         };
-        schema::prepare(&connect).await.map_err(opening)?;
+        schema::prepare(&connect, steps).await.map_err(opening)?;
         let doubted = Doubted::default();
         let doubts = doubted.clone();
         let pool = PgPoolOptions::new()
@@ -347,4 +358,4 @@ impl MetaStore for Postgres {
 
 /// A fresh schema for the conformance suite.
 #[cfg(test)]
-pub(super) use self::tests::for_conformance;
+pub(super) use self::tests::{for_conformance, for_upgrade};

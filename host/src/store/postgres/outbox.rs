@@ -4,6 +4,7 @@
 use sqlx::postgres::PgRow;
 
 use super::*;
+use crate::store::columns::columns;
 use crate::store::outbox::{PRUNED, TAKEN};
 
 fn event(row: &PgRow) -> sqlx::Result<OutboxRow> {
@@ -111,7 +112,7 @@ impl OutboxStore for Postgres {
         }
         let rows = read!(self for tenant.as_str(), db => {
             sqlx::query(
-                "SELECT id, * FROM outbox WHERE tenant = $1 AND number > $2 AND number <= $3 ORDER BY number LIMIT $4",
+                concat!("SELECT ", columns!(outbox ""), " FROM outbox WHERE tenant = $1 AND number > $2 AND number <= $3 ORDER BY number LIMIT $4"),
             )
             .bind(tenant.as_str())
             .bind(after)
@@ -150,7 +151,7 @@ impl OutboxStore for Postgres {
 impl EndpointStore for Postgres {
     async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<EndpointRow>> {
         let rows = read!(self for tenant.as_str(), db => {
-            sqlx::query("SELECT * FROM endpoints WHERE tenant = $1 ORDER BY id")
+            sqlx::query(concat!("SELECT ", columns!(endpoints ""), " FROM endpoints WHERE tenant = $1 ORDER BY id"))
                 .bind(tenant.as_str())
                 .fetch_all(&mut *db)
                 .await
@@ -160,7 +161,7 @@ impl EndpointStore for Postgres {
 
     async fn endpoint(&self, tenant: &TenantId, id: &str) -> Result<Option<EndpointRow>> {
         let row = read!(self for tenant.as_str(), db => {
-            sqlx::query("SELECT * FROM endpoints WHERE tenant = $1 AND id = $2")
+            sqlx::query(concat!("SELECT ", columns!(endpoints ""), " FROM endpoints WHERE tenant = $1 AND id = $2"))
                 .bind(tenant.as_str())
                 .bind(text(id))
                 .fetch_optional(&mut *db)
@@ -252,11 +253,11 @@ impl EndpointStore for Postgres {
         self.number_all_events(FRESH_TO_SEND).await?;
         write!(self, db => {
             let held = sqlx::query(
-                "UPDATE endpoints SET lease_owner = $1, lease_until = now_ms() + $2, fence = fence + 1
+                concat!("UPDATE endpoints SET lease_owner = $1, lease_until = now_ms() + $2, fence = fence + 1
                  WHERE id = (SELECT id FROM endpoints WHERE due_at <= $3 AND disabled_at IS NULL AND resume_at <= $3
                    AND (lease_owner IS NULL OR lease_until <= now_ms())
                    ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-                 RETURNING *",
+                 RETURNING ", columns!(endpoints "")),
             )
             .bind(&self.owner)
             .bind(millis(length))
@@ -325,9 +326,9 @@ impl EndpointStore for Postgres {
         loop {
             let due = read!(self for "", db => {
                 sqlx::query(
-                    "SELECT d.endpoint, d.*, o.seq AS place FROM deliveries d JOIN endpoints e ON e.id = d.endpoint
+                    concat!("SELECT ", columns!(deliveries "d."), ", o.seq AS place FROM deliveries d JOIN endpoints e ON e.id = d.endpoint
                      LEFT JOIN outbox o ON o.tenant = e.tenant AND o.number = d.number
-                     WHERE d.endpoint = $1 AND d.due_at <= $2 ORDER BY d.due_at, d.number LIMIT 1",
+                     WHERE d.endpoint = $1 AND d.due_at <= $2 ORDER BY d.due_at, d.number LIMIT 1"),
                 )
                 .bind(text(id))
                 .bind(now)
@@ -338,7 +339,7 @@ impl EndpointStore for Postgres {
             let place: Option<i64> = due.try_get("place").map_err(failure)?;
             let number: i64 = due.try_get("number").map_err(failure)?;
             let told = read!(self for "", db => {
-                sqlx::query("SELECT id, * FROM outbox WHERE seq = $1").bind(place).fetch_all(&mut *db).await
+                sqlx::query(concat!("SELECT ", columns!(outbox ""), " FROM outbox WHERE seq = $1")).bind(place).fetch_all(&mut *db).await
             })?;
             if let Some(told) = row::all("outbox", &told, event).into_iter().next() {
                 return Ok(Some((delivery(&due).map_err(failure)?, told)));
@@ -450,8 +451,8 @@ impl EndpointStore for Postgres {
     ) -> Result<Vec<DeliveryRow>> {
         let rows = read!(self for tenant.as_str(), db => {
             sqlx::query(
-                "SELECT d.* FROM deliveries d JOIN endpoints e ON e.id = d.endpoint
-                 WHERE e.tenant = $1 AND d.endpoint = $2 AND d.number < $3 ORDER BY d.number DESC LIMIT $4",
+                concat!("SELECT ", columns!(deliveries "d."), " FROM deliveries d JOIN endpoints e ON e.id = d.endpoint
+                 WHERE e.tenant = $1 AND d.endpoint = $2 AND d.number < $3 ORDER BY d.number DESC LIMIT $4"),
             )
             .bind(tenant.as_str())
             .bind(text(id))
@@ -472,8 +473,8 @@ impl EndpointStore for Postgres {
     ) -> Result<Vec<AttemptRow>> {
         let rows = read!(self for tenant.as_str(), db => {
             sqlx::query(
-                "SELECT a.* FROM delivery_attempts a JOIN endpoints e ON e.id = a.endpoint
-                 WHERE e.tenant = $1 AND a.endpoint = $2 AND a.number = $3 ORDER BY a.seq DESC LIMIT $4",
+                concat!("SELECT ", columns!(delivery_attempts "a."), " FROM delivery_attempts a JOIN endpoints e ON e.id = a.endpoint
+                 WHERE e.tenant = $1 AND a.endpoint = $2 AND a.number = $3 ORDER BY a.seq DESC LIMIT $4"),
             )
             .bind(tenant.as_str())
             .bind(text(id))

@@ -5,6 +5,7 @@
 
 use super::jobs::job_row;
 use super::*;
+use crate::store::columns::columns;
 
 /// Tenants looked at in one search, because other workers may take the jobs of the first ones meanwhile.
 const TENANTS: i64 = 32;
@@ -176,8 +177,8 @@ impl Postgres {
         // Run again after a lost answer, it takes nothing: then the lease that nobody knows of ends by itself.
         let row = write_one!(self for "", db => {
             sqlx::query(
-                "SELECT j.*, ARRAY(SELECT r.reference FROM job_references r WHERE r.job = j.id) AS refs
-                 FROM take_job($1, $2, $3, $4, $5) j",
+                concat!("SELECT ", columns!(jobs "j."), ", ARRAY(SELECT r.reference FROM job_references r WHERE r.job = j.id) AS refs
+                 FROM take_job($1, $2, $3, $4, $5) j"),
             )
             .bind(text(id))
             .bind(ask.now)

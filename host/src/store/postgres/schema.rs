@@ -8,10 +8,14 @@ use super::failure::{failure, is_away, passing};
 use super::lock::lock;
 use crate::store::lock::lock_number;
 use crate::store::remote::{CONNECTING, Tries};
+use crate::store::schema::{OLDEST, SchemaStep, check_newer};
 
 /// Applied in order; the table `schema_version` counts them. Forward only.
-const SCHEMAS: [&str; 3] =
-    [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+pub(super) const SCHEMAS: [SchemaStep; 3] = [
+    SchemaStep::alone(1, include_str!("schema_1.sql")),
+    SchemaStep::alone(2, include_str!("schema_2.sql")),
+    SchemaStep::alone(3, include_str!("schema_3.sql")),
+];
 
 /// Every column of the schema, as `table.column`.
 const COLUMNS: &str = "SELECT c.relname || '.' || a.attname FROM pg_class c
@@ -21,15 +25,17 @@ const COLUMNS: &str = "SELECT c.relname || '.' || a.attname FROM pg_class c
 /// The number of the lock under which one process changes the schema.
 const UPGRADE: &str = "upgrade";
 
+/// Returns the version that the schema has then: that of `steps`, or a later one beside which they work.
+///
 /// # Errors
 /// `Misconfigured` for a database of another kind, `Unavailable` for one that cannot be reached or written, or that a
 /// newer program has changed.
-pub(super) async fn prepare(connect: &PgConnectOptions) -> Result<()> {
+pub(super) async fn prepare(connect: &PgConnectOptions, steps: &[SchemaStep]) -> Result<usize> {
     let mut db = reach(connect).await?;
     let done = async {
         check_server(&mut db).await?;
         make_schema(&mut db).await?;
-        upgrade(&mut db).await
+        upgrade(&mut db, steps).await
     }
     .await;
     // Also a refused connection is closed; what that says tells nothing more.
@@ -106,7 +112,7 @@ async fn make_schema(db: &mut PgConnection) -> Result<()> {
     }
 }
 
-async fn upgrade(db: &mut PgConnection) -> Result<()> {
+async fn upgrade(db: &mut PgConnection, steps: &[SchemaStep]) -> Result<usize> {
     let schema: String =
         sqlx::query_scalar("SELECT current_schema()::text").fetch_one(&mut *db).await.map_err(failure)?;
     let mut transaction =
@@ -114,17 +120,21 @@ async fn upgrade(db: &mut PgConnection) -> Result<()> {
     // Of processes that start at once one upgrades, and the others wait for it.
     lock(&mut transaction, vec![lock_number(UPGRADE, &[&schema])]).await.map_err(failure)?;
     let done = version(&mut transaction).await.map_err(failure)?;
-    let known = SCHEMAS.len();
+    let known = steps.len();
     if done > known {
-        let message = format!("its schema is version {done}, and this program knows versions up to {known}");
-        return Err(Error::new(ErrorKind::Unavailable, message)
-            .with_remedy("use the newer program that made it, or a copy of the database from before that"));
+        let oldest: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE key = $1")
+            .bind(OLDEST)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failure)?;
+        check_newer(done, known, oldest.as_deref())?;
     }
-    if done == known {
-        return check_columns(&mut transaction, done).await;
+    if done >= known {
+        return check_columns(&mut transaction, known).await.map(|()| done);
     }
-    apply(&mut transaction, done).await.map_err(failure)?;
-    transaction.commit().await.map_err(failure)
+    apply(&mut transaction, done, steps).await.map_err(failure)?;
+    transaction.commit().await.map_err(failure)?;
+    Ok(known)
 }
 
 /// How many of the schemas were applied.
@@ -144,19 +154,24 @@ async fn version(db: &mut PgConnection) -> sqlx::Result<usize> {
 }
 
 /// Applies what is missing after version `done`, and notes the columns that there are then.
-async fn apply(db: &mut PgConnection, done: usize) -> sqlx::Result<()> {
+async fn apply(db: &mut PgConnection, done: usize, steps: &[SchemaStep]) -> sqlx::Result<()> {
     sqlx::raw_sql(
         "CREATE TABLE IF NOT EXISTS schema_version (version bigint PRIMARY KEY, columns text[] NOT NULL,
          applied_at timestamptz NOT NULL DEFAULT now())",
     )
     .execute(&mut *db)
     .await?;
-    for (index, schema) in SCHEMAS.iter().enumerate().skip(done) {
-        sqlx::raw_sql(*schema).execute(&mut *db).await?;
+    for (index, step) in steps.iter().enumerate().skip(done) {
+        sqlx::raw_sql(step.sql).execute(&mut *db).await?;
         let columns: Vec<String> = sqlx::query_scalar(COLUMNS).fetch_all(&mut *db).await?;
         sqlx::query("INSERT INTO schema_version (version, columns) VALUES ($1, $2)")
             .bind(i64::try_from(index + 1).unwrap_or(i64::MAX))
             .bind(columns)
+            .execute(&mut *db)
+            .await?;
+        sqlx::query("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+            .bind(OLDEST)
+            .bind(step.oldest.to_string().into_bytes())
             .execute(&mut *db)
             .await?;
     }
@@ -167,10 +182,10 @@ async fn apply(db: &mut PgConnection, done: usize) -> sqlx::Result<()> {
 /// refused when it is opened, and not by the first job that needs what is missing.
 async fn check_columns(db: &mut PgConnection, version: usize) -> Result<()> {
     let missing = async {
-        let wanted: Vec<String> =
-            sqlx::query_scalar("SELECT columns FROM schema_version ORDER BY version DESC LIMIT 1")
-                .fetch_one(&mut *db)
-                .await?;
+        let wanted: Vec<String> = sqlx::query_scalar("SELECT columns FROM schema_version WHERE version = $1")
+            .bind(i64::try_from(version).unwrap_or(i64::MAX))
+            .fetch_one(&mut *db)
+            .await?;
         let found: Vec<String> = sqlx::query_scalar(COLUMNS).fetch_all(&mut *db).await?;
         Ok(wanted.into_iter().filter(|column| !found.contains(column)).collect())
     };

@@ -8,7 +8,7 @@ use social_channel_runtime::clock::{MovedClock, SystemClock};
 use social_channel_runtime::error::ErrorKind;
 
 use super::*;
-use crate::store::conformance::{LONG, Opened, churn, tenant, update};
+use crate::store::conformance::{EXPANSION, LONG, Opened, churn, programs_work_side_by_side, tenant, update};
 
 /// One server for all cases. It ends with this process.
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(&[]).unwrap());
@@ -26,10 +26,41 @@ async fn open(url: &SecretText) -> Result<Postgres> {
 
 /// A database and its own type, for what only SQL shows.
 async fn opened() -> (Opened, Arc<Postgres>) {
-    let (url, clock) = (fresh_url(), Arc::new(MovedClock::default()));
-    let one = Arc::new(Postgres::open(&url, clock.clone(), Wake::default()).await.unwrap());
-    let other = Arc::new(Postgres::open(&url, clock.clone(), Wake::default()).await.unwrap());
+    opened_in(&fresh_url()).await
+}
+
+async fn opened_in(url: &SecretText) -> (Opened, Arc<Postgres>) {
+    let clock = Arc::new(MovedClock::default());
+    let one = Arc::new(Postgres::open(url, clock.clone(), Wake::default()).await.unwrap());
+    let other = Arc::new(Postgres::open(url, clock.clone(), Wake::default()).await.unwrap());
     (Opened { one: one.clone(), other, clock, _keep: Box::new(()) }, one)
+}
+
+/// The same, where the other one is the next program.
+pub(crate) async fn for_upgrade() -> Opened {
+    let url = fresh_url();
+    let (db, _) = opened_in(&url).await;
+    let more = SchemaStep { sql: EXPANSION, oldest: schema::SCHEMAS.len() };
+    let other = open_as(&url, db.clock.clone(), vec![more]).await.unwrap();
+    Opened { other, ..db }
+}
+
+/// As a program of so many more steps.
+async fn open_as(url: &SecretText, clock: Arc<MovedClock>, more: Vec<SchemaStep>) -> Result<Arc<dyn Store>> {
+    let steps = [&schema::SCHEMAS, &more[..]].concat();
+    Ok(Arc::new(Postgres::open_as(url, clock, Wake::default(), &steps).await?))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_old_and_a_new_program_work_side_by_side() {
+    let url = fresh_url();
+    let (db, _) = opened_in(&url).await;
+    let clock = db.clock.clone();
+    let open = move |more| {
+        let (url, clock) = (url.clone(), clock.clone());
+        async move { open_as(&url, clock, more).await }
+    };
+    programs_work_side_by_side(db, open).await;
 }
 
 /// A fresh schema, opened as two processes would open it.

@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 
 use super::*;
+use crate::store::columns::columns;
 
 fn json(list: &[String]) -> String {
     serde_json::to_string(list).unwrap_or_else(|_| "[]".to_owned())
@@ -20,8 +21,8 @@ fn health_name(health: Health) -> &'static str {
 macro_rules! accounts_where {
     ($condition:literal) => {
         concat!(
-            "SELECT accounts.*, apps.revision AS app_revision
-             FROM accounts JOIN apps ON apps.id = accounts.app WHERE ",
+            concat!("SELECT ", columns!(accounts "accounts."), ", apps.revision AS app_revision
+             FROM accounts JOIN apps ON apps.id = accounts.app WHERE "),
             $condition
         )
     };

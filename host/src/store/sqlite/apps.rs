@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 
 use super::*;
+use crate::store::columns::columns;
 
 /// The component is unused: no app and no open job runs it, and it is not installed.
 const UNUSED: &str = "digest NOT IN (SELECT digest FROM providers)
@@ -142,13 +143,15 @@ impl AppStore for Sqlite {
     }
 
     async fn apps(&self) -> Result<Vec<AppRow>> {
-        let rows =
-            sqlx::query("SELECT * FROM apps ORDER BY id").fetch_all(&self.readers).await.map_err(failure)?;
+        let rows = sqlx::query(concat!("SELECT ", columns!(apps ""), " FROM apps ORDER BY id"))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failure)?;
         Ok(row::all("apps", &rows, app_row))
     }
 
     async fn app(&self, id: &str) -> Result<Option<AppRow>> {
-        let row = sqlx::query("SELECT * FROM apps WHERE id = ?")
+        let row = sqlx::query(concat!("SELECT ", columns!(apps ""), " FROM apps WHERE id = ?"))
             .bind(id)
             .fetch_optional(&self.readers)
             .await
@@ -254,7 +257,7 @@ impl AppStore for Sqlite {
 
     async fn consume_session(&self, tenant: &TenantId, id: &str, owner: &str) -> Result<ConsumedSession> {
         write!(self for tenant.as_str(), db => {
-            let row = sqlx::query("SELECT * FROM sessions WHERE tenant = ? AND id = ?")
+            let row = sqlx::query(concat!("SELECT ", columns!(sessions ""), " FROM sessions WHERE tenant = ? AND id = ?"))
                 .bind(tenant.as_str())
                 .bind(id)
                 .fetch_optional(&mut *db)

@@ -10,7 +10,8 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use super::*;
-use crate::store::copy::{Column, Counters, Kind, Order, Row, Rows, Side, TABLES, Table, Value};
+use crate::store::copy::{Column, Counters, Kind, Order, Row, Rows, Side, TABLES, Table, Value, emptied};
+use crate::store::schema::newer;
 
 /// Other processes end their transactions within it; one that holds the file longer uses it.
 const OTHERS: Duration = Duration::from_secs(3);
@@ -44,7 +45,14 @@ impl SqliteSide {
             .locking_mode(sqlx::sqlite::SqliteLockingMode::Exclusive)
             .busy_timeout(OTHERS);
         let shown = path.display().to_string();
-        let db = options.connect().await.map_err(|error| in_use(&shown, error))?;
+        let mut db = options.connect().await.map_err(|error| in_use(&shown, error))?;
+        let done: i64 =
+            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut db).await.map_err(failure)?;
+        let done = usize::try_from(done).unwrap_or(usize::MAX);
+        if done > SCHEMA.len() {
+            // What only a newer program knows would be left behind.
+            return Err(newer(done, SCHEMA.len()));
+        }
         Ok(SqliteSide { db, shown })
     }
 
@@ -110,7 +118,7 @@ impl Side for SqliteSide {
     async fn wipe(&mut self, key: &str, value: &[u8]) -> Result<()> {
         let mut deletes = String::from("BEGIN IMMEDIATE;");
         for table in TABLES.iter().rev() {
-            deletes.push_str(&format!("DELETE FROM {};", table.name));
+            deletes.push_str(&emptied(table));
         }
         deletes.push_str("DELETE FROM channel_queue; DELETE FROM tenant_queue;");
         self.run(deletes).await?;

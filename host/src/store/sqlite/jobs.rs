@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 
 use super::*;
+use crate::store::columns::columns;
 
 pub(super) fn job_row(row: &SqliteRow) -> sqlx::Result<JobRow> {
     Ok(JobRow {
@@ -67,7 +68,7 @@ fn history_row(row: &SqliteRow) -> sqlx::Result<HistoryRow> {
 macro_rules! select {
     ($($rest:tt)+) => {
         concat!(
-            "SELECT j.*, (SELECT json_group_array(CAST(r.reference AS TEXT)) FROM job_references r WHERE r.job = j.id) AS refs ",
+            concat!("SELECT ", columns!(jobs "j."), ", (SELECT json_group_array(CAST(r.reference AS TEXT)) FROM job_references r WHERE r.job = j.id) AS refs "),
             "FROM jobs j ",
             $($rest)+
         )
@@ -649,10 +650,12 @@ impl JobStore for Sqlite {
         skip: u32,
         limit: u32,
     ) -> Result<Vec<HistoryRow>> {
-        let rows = sqlx::query(
-            "SELECT h.rowid, h.* FROM job_history h
-             JOIN jobs j ON j.id = h.job WHERE j.tenant = ? AND j.id = ? ORDER BY h.rowid LIMIT ? OFFSET ?",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT h.rowid, ",
+            columns!(job_history "h."),
+            " FROM job_history h
+             JOIN jobs j ON j.id = h.job WHERE j.tenant = ? AND j.id = ? ORDER BY h.rowid LIMIT ? OFFSET ?"
+        ))
         .bind(tenant.as_str())
         .bind(id)
         .bind(limit)

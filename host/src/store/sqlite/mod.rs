@@ -90,19 +90,20 @@ pub(crate) use self::copy::SqliteSide;
 pub(crate) use self::disk::{doubt, is_shared};
 use self::failure::{failure, is_doubted, is_suspect};
 use self::lease_clock::LeaseClock;
+use super::schema::{OLDEST, SchemaStep, check_newer};
 use super::*;
 
 /// Applied in order; `PRAGMA user_version` counts them. sqlx's own migrator does not lock SQLite, and
 /// two processes may start at once.
-const SCHEMA: [&str; 8] = [
-    include_str!("schema_1.sql"),
-    include_str!("schema_2.sql"),
-    include_str!("schema_3.sql"),
-    include_str!("schema_4.sql"),
-    include_str!("schema_5.sql"),
-    include_str!("schema_6.sql"),
-    include_str!("schema_7.sql"),
-    include_str!("schema_8.sql"),
+const SCHEMA: [SchemaStep; 8] = [
+    SchemaStep::alone(1, include_str!("schema_1.sql")),
+    SchemaStep::alone(2, include_str!("schema_2.sql")),
+    SchemaStep::alone(3, include_str!("schema_3.sql")),
+    SchemaStep::alone(4, include_str!("schema_4.sql")),
+    SchemaStep::alone(5, include_str!("schema_5.sql")),
+    SchemaStep::alone(6, include_str!("schema_6.sql")),
+    SchemaStep::alone(7, include_str!("schema_7.sql")),
+    SchemaStep::alone(8, include_str!("schema_8.sql")),
 ];
 
 /// How long one process waits for another's write. Transactions are small, so a longer wait means a disk problem.
@@ -134,6 +135,11 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Opens or creates the database.
     pub(crate) async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_as(path, clock, &SCHEMA).await
+    }
+
+    /// As a program of these steps does.
+    async fn open_as(path: &Path, clock: Arc<dyn Clock>, steps: &[SchemaStep]) -> Result<Self> {
         disk::refuse_what_loses_data(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -154,7 +160,7 @@ impl Sqlite {
         let writer =
             pool.clone().max_connections(1).connect_with(options.clone()).await.map_err(connecting)?;
         restrict_to_owner(path)?;
-        migrate(&writer).await.map_err(opening)?;
+        migrate(&writer, steps).await.map_err(opening)?;
         let relaxed = options.clone().synchronous(SqliteSynchronous::Normal);
         let relaxed = pool.clone().max_connections(1).connect_with(relaxed).await.map_err(connecting)?;
         let readers =
@@ -173,7 +179,7 @@ impl Sqlite {
             .connect_with(options)
             .await
             .map_err(failure)?;
-        migrate(&pool).await?;
+        migrate(&pool, &SCHEMA).await?;
         Sqlite::new(pool.clone(), pool, None, clock).agreed().await
     }
 
@@ -259,43 +265,52 @@ fn busy(error: Error) -> Error {
     }
 }
 
-/// Brings the database to the schema of this program.
-async fn migrate(pool: &SqlitePool) -> Result<()> {
+/// Brings the database to the schema of a program of these steps.
+async fn migrate(pool: &SqlitePool, steps: &[SchemaStep]) -> Result<()> {
     let mut connection = pool.acquire().await.map_err(failure)?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
     let version: i64 =
         sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failure)?;
-    let (done, known) = (usize::try_from(version).unwrap_or(usize::MAX), SCHEMA.len());
+    let (done, known) = (usize::try_from(version).unwrap_or(usize::MAX), steps.len());
     if done > known {
-        let message =
-            format!("its schema is version {version}, and this program knows versions up to {known}");
-        return Err(Error::new(ErrorKind::Unavailable, message)
-            .with_remedy("use the newer program that made it, or a copy of the database from before that"));
+        let oldest: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE key = ?")
+            .bind(OLDEST)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failure)?;
+        check_newer(done, known, oldest.as_deref())?;
     }
-    if done == known {
-        check_schema(&mut transaction, version).await?;
+    if done >= known {
+        check_schema(&mut transaction, version, steps).await?;
     }
-    apply(&mut transaction, done).await.map_err(failure)?;
+    apply(&mut transaction, done, steps).await.map_err(failure)?;
     transaction.commit().await.map_err(failure)
 }
 
 /// Applies what is missing after version `done`.
-async fn apply(db: &mut SqliteConnection, done: usize) -> sqlx::Result<()> {
-    for (index, schema) in SCHEMA.iter().enumerate().skip(done) {
-        sqlx::raw_sql(*schema).execute(&mut *db).await?;
+async fn apply(db: &mut SqliteConnection, done: usize, steps: &[SchemaStep]) -> sqlx::Result<()> {
+    for (index, step) in steps.iter().enumerate().skip(done) {
+        sqlx::raw_sql(step.sql).execute(&mut *db).await?;
         // A pragma takes no parameters; the number is a constant of this program.
         let pragma = format!("PRAGMA user_version = {}", index + 1);
         sqlx::raw_sql(sqlx::AssertSqlSafe(pragma)).execute(&mut *db).await?;
+        sqlx::query(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+        )
+        .bind(OLDEST)
+        .bind(step.oldest.to_string().into_bytes())
+        .execute(&mut *db)
+        .await?;
     }
     Ok(())
 }
 
 /// The version alone proves nothing: somebody may have changed the tables, or restored half of them. Such a database is
 /// refused when it is opened, and not by the first job that needs what is missing.
-async fn check_schema(db: &mut SqliteConnection, version: i64) -> Result<()> {
+async fn check_schema(db: &mut SqliteConnection, version: i64, steps: &[SchemaStep]) -> Result<()> {
     let missing = async {
         let mut fresh = SqliteConnection::connect("sqlite::memory:").await?;
-        apply(&mut fresh, 0).await?;
+        apply(&mut fresh, 0, steps).await?;
         let found = columns(db).await?;
         Ok(columns(&mut fresh).await?.into_iter().filter(|column| !found.contains(column)).collect())
     };
@@ -589,20 +604,49 @@ const SEALED: [SealedColumn; 11] = [
 /// A fresh database for the conformance suite.
 #[cfg(test)]
 pub(super) async fn for_conformance() -> super::conformance::Opened {
+    opened(&[]).await.0
+}
+
+/// The same, where the other one is the next program.
+#[cfg(test)]
+pub(super) async fn for_upgrade() -> super::conformance::Opened {
+    opened(&[SchemaStep { sql: super::conformance::EXPANSION, oldest: SCHEMA.len() }]).await.0
+}
+
+/// `more`: steps of the other one.
+#[cfg(test)]
+async fn opened(more: &[SchemaStep]) -> (super::conformance::Opened, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("database.sqlite");
     let clock = Arc::new(social_channel_runtime::clock::MovedClock::default());
-    super::conformance::Opened {
+    let steps = [&SCHEMA, more].concat();
+    let opened = super::conformance::Opened {
         one: Arc::new(Sqlite::open(&path, clock.clone()).await.unwrap()),
-        other: Arc::new(Sqlite::open(&path, clock.clone()).await.unwrap()),
+        other: Arc::new(Sqlite::open_as(&path, clock.clone(), &steps).await.unwrap()),
         clock,
         _keep: Box::new(folder),
-    }
+    };
+    (opened, path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn an_old_and_a_new_program_work_side_by_side() {
+        let (db, path) = opened(&[]).await;
+        let clock = db.clock.clone();
+        let open = move |more: Vec<SchemaStep>| {
+            let (path, clock) = (path.clone(), clock.clone());
+            async move {
+                let store: Arc<dyn Store> =
+                    Arc::new(Sqlite::open_as(&path, clock, &[&SCHEMA, &more[..]].concat()).await?);
+                Ok(store)
+            }
+        };
+        crate::store::conformance::programs_work_side_by_side(db, open).await;
+    }
 
     #[tokio::test]
     async fn a_write_that_found_no_room_leaves_nothing_behind_that_stops_the_next() {

@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 
 use super::*;
+use crate::store::columns::columns;
 use crate::store::outbox::{PRUNED, TAKEN};
 
 fn event(row: &SqliteRow) -> sqlx::Result<OutboxRow> {
@@ -81,8 +82,12 @@ impl OutboxStore for Sqlite {
         }
         let rows = sqlx::query(
             // A damaged number is in no order.
-            "SELECT * FROM outbox WHERE tenant = ? AND number > ? AND number <= ? AND typeof(number) = 'integer'
-             ORDER BY number LIMIT ?",
+            concat!(
+                "SELECT ",
+                columns!(outbox ""),
+                " FROM outbox WHERE tenant = ? AND number > ? AND number <= ? AND typeof(number) = 'integer'
+             ORDER BY number LIMIT ?"
+            ),
         )
         .bind(tenant.as_str())
         .bind(after)
@@ -133,21 +138,29 @@ impl OutboxStore for Sqlite {
 #[async_trait]
 impl EndpointStore for Sqlite {
     async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<EndpointRow>> {
-        let rows = sqlx::query("SELECT * FROM endpoints WHERE tenant = ? ORDER BY id")
-            .bind(tenant.as_str())
-            .fetch_all(&mut *self.reader(tenant).await?)
-            .await
-            .map_err(failure)?;
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(endpoints ""),
+            " FROM endpoints WHERE tenant = ? ORDER BY id"
+        ))
+        .bind(tenant.as_str())
+        .fetch_all(&mut *self.reader(tenant).await?)
+        .await
+        .map_err(failure)?;
         Ok(row::all("endpoints", &rows, endpoint))
     }
 
     async fn endpoint(&self, tenant: &TenantId, id: &str) -> Result<Option<EndpointRow>> {
-        let row = sqlx::query("SELECT * FROM endpoints WHERE tenant = ? AND id = ?")
-            .bind(tenant.as_str())
-            .bind(id)
-            .fetch_optional(&mut *self.reader(tenant).await?)
-            .await
-            .map_err(failure)?;
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(endpoints ""),
+            " FROM endpoints WHERE tenant = ? AND id = ?"
+        ))
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(&mut *self.reader(tenant).await?)
+        .await
+        .map_err(failure)?;
         row::one("endpoints", row, endpoint)
     }
 
@@ -247,7 +260,7 @@ impl EndpointStore for Sqlite {
             });
             let Some(id) = free else { return Ok(None) };
             let held = sqlx::query(
-                "UPDATE endpoints SET lease_owner = ?, lease_until = ?, fence = fence + 1 WHERE id = ? RETURNING *",
+                concat!("UPDATE endpoints SET lease_owner = ?, lease_until = ?, fence = fence + 1 WHERE id = ? RETURNING ", columns!(endpoints "")),
             )
             .bind(process::owner())
             .bind(self.lease_end(length))
@@ -309,11 +322,13 @@ impl EndpointStore for Sqlite {
 
     async fn next_delivery(&self, id: &str, now: i64) -> Result<Option<(DeliveryRow, OutboxRow)>> {
         loop {
-            let due = sqlx::query(
-                "SELECT d.endpoint, d.*, o.rowid AS place FROM deliveries d JOIN endpoints e ON e.id = d.endpoint
+            let due = sqlx::query(concat!(
+                "SELECT ",
+                columns!(deliveries "d."),
+                ", o.rowid AS place FROM deliveries d JOIN endpoints e ON e.id = d.endpoint
                  LEFT JOIN outbox o ON o.tenant = e.tenant AND o.number = d.number
-                 WHERE d.endpoint = ? AND d.due_at <= ? ORDER BY d.due_at, d.number LIMIT 1",
-            )
+                 WHERE d.endpoint = ? AND d.due_at <= ? ORDER BY d.due_at, d.number LIMIT 1"
+            ))
             .bind(id)
             .bind(now)
             .fetch_all(&self.readers)
@@ -321,7 +336,7 @@ impl EndpointStore for Sqlite {
             .map_err(failure)?;
             let Some(row) = due.first() else { return Ok(None) };
             let place: Option<i64> = row.try_get("place").unwrap_or_default();
-            let told = sqlx::query("SELECT * FROM outbox WHERE rowid = ?")
+            let told = sqlx::query(concat!("SELECT ", columns!(outbox ""), " FROM outbox WHERE rowid = ?"))
                 .bind(place)
                 .fetch_all(&self.readers)
                 .await
@@ -439,10 +454,12 @@ impl EndpointStore for Sqlite {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<DeliveryRow>> {
-        let rows = sqlx::query(
-            "SELECT d.endpoint, d.* FROM deliveries d JOIN endpoints e ON e.id = d.endpoint
-             WHERE e.tenant = ? AND d.endpoint = ? AND d.number < ? ORDER BY d.number DESC LIMIT ?",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(deliveries "d."),
+            " FROM deliveries d JOIN endpoints e ON e.id = d.endpoint
+             WHERE e.tenant = ? AND d.endpoint = ? AND d.number < ? ORDER BY d.number DESC LIMIT ?"
+        ))
         .bind(tenant.as_str())
         .bind(id)
         .bind(before.unwrap_or(i64::MAX))
@@ -460,10 +477,12 @@ impl EndpointStore for Sqlite {
         number: i64,
         limit: u32,
     ) -> Result<Vec<AttemptRow>> {
-        let rows = sqlx::query(
-            "SELECT a.endpoint, a.* FROM delivery_attempts a JOIN endpoints e ON e.id = a.endpoint
-             WHERE e.tenant = ? AND a.endpoint = ? AND a.number = ? ORDER BY a.rowid DESC LIMIT ?",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(delivery_attempts "a."),
+            " FROM delivery_attempts a JOIN endpoints e ON e.id = a.endpoint
+             WHERE e.tenant = ? AND a.endpoint = ? AND a.number = ? ORDER BY a.rowid DESC LIMIT ?"
+        ))
         .bind(tenant.as_str())
         .bind(id)
         .bind(number)

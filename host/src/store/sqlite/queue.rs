@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::jobs::{job_row, select};
 use super::*;
+use crate::store::columns::columns;
 
 /// Tenants looked at in one search, because other workers may take the jobs of the first ones meanwhile.
 const TENANTS: i64 = 32;

@@ -1,8 +1,9 @@
-//! The database that the processes share, and what happens to it.
+//! The database that several processes share, and what happens to it.
 
 use std::path::Path;
+use std::str::FromStr;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use social_channel::{HostBuilder, KeySource, SecretText};
 
 /// Which database.
@@ -16,10 +17,27 @@ pub enum Kind {
     Mariadb,
 }
 
+impl FromStr for Kind {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Ok(match name {
+            "sqlite" => Kind::Sqlite,
+            "postgres" => Kind::Postgres,
+            "mariadb" => Kind::Mariadb,
+            other => bail!("there is no database {other}: sqlite, postgres or mariadb"),
+        })
+    }
+}
+
 /// A running database.
-pub(crate) enum Database {
-    Sqlite(sqlx::SqlitePool),
+#[derive(Debug)]
+pub enum Database {
+    /// A file.
+    Sqlite,
+    /// A server of Debian's PostgreSQL.
     Postgres(postgres_server::Server),
+    /// A server of Debian's MariaDB.
     Mariadb(mariadb_server::Server),
 }
 
@@ -29,7 +47,7 @@ const ADDRESS: &str = "server-url";
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// Chooses the database of the folder.
-pub(crate) fn choose(builder: HostBuilder, folder: &Path) -> HostBuilder {
+pub fn choose(builder: HostBuilder, folder: &Path) -> HostBuilder {
     match std::fs::read_to_string(folder.join(ADDRESS)) {
         Ok(url) => builder
             .database(url)
@@ -40,14 +58,13 @@ pub(crate) fn choose(builder: HostBuilder, folder: &Path) -> HostBuilder {
 }
 
 impl Database {
-    /// Starts a server, if it needs one.
-    pub(crate) fn start(kind: Kind, folder: &Path) -> Result<Self> {
+    /// Starts a server, if it needs one, for all processes of the folder.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start(kind: Kind, folder: &Path) -> Result<Self> {
         Ok(match kind {
-            Kind::Sqlite => {
-                let path = folder.join("social-channel.sqlite");
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
-                Database::Sqlite(sqlx::SqlitePool::connect_lazy_with(options))
-            }
+            Kind::Sqlite => Database::Sqlite,
             Kind::Postgres => {
                 let server = postgres_server::Server::start(&[])?;
                 std::fs::write(folder.join(ADDRESS), server.url())?;
@@ -61,32 +78,13 @@ impl Database {
         })
     }
 
-    /// The channels that a process is refreshing.
-    pub(crate) async fn refreshed_by(&self, process: u32) -> Result<Vec<String>> {
-        match self {
-            Database::Sqlite(pool) => {
-                let held = sqlx::query_scalar("SELECT channel FROM accounts WHERE lease_owner LIKE ?");
-                Ok(held.bind(format!("%|{process}|%")).fetch_all(pool).await?)
-            }
-            Database::Postgres(server) => {
-                let held = server.run(&format!(
-                    "SELECT channel FROM social_channel.accounts WHERE lease_owner LIKE '{process}/%'"
-                ))?;
-                Ok(held.lines().map(str::to_owned).collect())
-            }
-            Database::Mariadb(server) => {
-                let held = server.run(&format!(
-                    "SELECT channel FROM social_channel_accounts WHERE lease_owner LIKE '{process}/%'"
-                ))?;
-                Ok(held.lines().map(str::to_owned).collect())
-            }
-        }
-    }
-
     /// Kills the server with all that is under way, and starts it again. False: there is none.
-    pub(crate) fn kill(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// If it does not come back.
+    pub fn kill(&self) -> Result<bool> {
         let again = match self {
-            Database::Sqlite(_) => return Ok(false),
+            Database::Sqlite => return Ok(false),
             Database::Postgres(server) => {
                 server.kill()?;
                 server.start_again()
@@ -101,9 +99,12 @@ impl Database {
     }
 
     /// Cuts every connection. False: there are none.
-    pub(crate) fn cut(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn cut(&self) -> Result<bool> {
         match self {
-            Database::Sqlite(_) => return Ok(false),
+            Database::Sqlite => return Ok(false),
             Database::Postgres(server) => drop(server.run(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'social-channel'",
             )?),
