@@ -67,6 +67,34 @@ impl Server {
         }
     }
 
+    /// Changes the schema as the next release might, which says that programs of this one go on beside it.
+    fn expand(&self) {
+        match self {
+            Server::Postgres(server) => server.run(
+                "SET search_path TO social_channel;
+                 BEGIN;
+                 ALTER TABLE jobs ADD COLUMN later text;
+                 ALTER TABLE accounts ADD COLUMN later text NOT NULL DEFAULT '';
+                 CREATE TABLE laters (id text PRIMARY KEY);
+                 UPDATE meta SET value = (SELECT convert_to(max(version)::text, 'UTF8') FROM schema_version)
+                   WHERE key = 'schema-oldest';
+                 INSERT INTO schema_version (version, columns)
+                   SELECT version + 1, columns || 'jobs.later'::text FROM schema_version ORDER BY version DESC LIMIT 1;
+                 COMMIT",
+            ),
+            Server::Mariadb(server) => server.run(
+                "ALTER TABLE social_channel_jobs ADD COLUMN later TEXT;
+                 ALTER TABLE social_channel_accounts ADD COLUMN later INT NOT NULL DEFAULT 0;
+                 CREATE TABLE social_channel_laters (id INT PRIMARY KEY);
+                 UPDATE social_channel_meta SET value = (SELECT MAX(version) FROM social_channel_schema_version)
+                   WHERE `key` = 'schema-oldest';
+                 INSERT INTO social_channel_schema_version (version, known_columns)
+                   SELECT version + 1, known_columns FROM social_channel_schema_version ORDER BY version DESC LIMIT 1",
+            ),
+        }
+        .unwrap();
+    }
+
     /// Weakens a promise of the server. Returns how that is said.
     fn weaken(&self) -> &'static str {
         match self {
@@ -100,16 +128,16 @@ async fn stage(start: fn() -> Server) -> (Stage, Arc<Server>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_workers_and_a_service_publish_everything_once_though_postgresql_is_killed() {
-    publishes_everything_once_though_it_is_killed(postgres).await;
+async fn two_workers_and_a_service_publish_everything_once_though_postgresql_is_killed_and_upgraded() {
+    publishes_everything_once_though_it_is_killed_and_upgraded(postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_workers_and_a_service_publish_everything_once_though_mariadb_is_killed() {
-    publishes_everything_once_though_it_is_killed(mariadb).await;
+async fn two_workers_and_a_service_publish_everything_once_though_mariadb_is_killed_and_upgraded() {
+    publishes_everything_once_though_it_is_killed_and_upgraded(mariadb).await;
 }
 
-async fn publishes_everything_once_though_it_is_killed(start: fn() -> Server) {
+async fn publishes_everything_once_though_it_is_killed_and_upgraded(start: fn() -> Server) {
     let (stage, server) = stage(start).await;
     stage.add_app().await.unwrap();
     let (service, api) = service(&stage).await;
@@ -127,14 +155,22 @@ async fn publishes_everything_once_though_it_is_killed(start: fn() -> Server) {
         });
         let killing = server.clone();
         let killed = tokio::task::spawn_blocking(move || {
-            // Twice while posts are stored and published.
-            if round == 1 || round == 3 {
-                killing.kill();
-                killing.start_again();
+            // While posts are stored and published.
+            match round {
+                1 | 3 => {
+                    killing.kill();
+                    killing.start_again();
+                }
+                2 => killing.expand(),
+                _ => {}
             }
         });
         join_all(posts.collect::<Vec<_>>()).await;
         killed.await.unwrap();
+        if round == 2 {
+            // A program of this release that starts again finds the schema of the next.
+            programs.extend(workers(&stage, 1));
+        }
     }
     captions.sort();
     until("everything is published", async || (published(&stage).len() >= captions.len()).then_some(()))
