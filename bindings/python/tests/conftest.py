@@ -9,6 +9,7 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -65,12 +66,20 @@ def stage(tmp_path):
     stage.host.close()
 
 
+@contextmanager
+def simulator():
+    """A simulated platform, as it describes itself."""
+    flags = ["--port", "0", "--auto-consent", "--describe", "--until-eof"]
+    with subprocess.Popen([SIMULATOR, *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as simulator:
+        yield json.loads(simulator.stdout.readline())
+        simulator.stdin.close()
+        simulator.wait()
+
+
 @pytest.fixture
 def network(tmp_path):
     """A host with an account at a simulated platform: the data folder, the policy, the tenant and the channel."""
-    flags = ["--port", "0", "--auto-consent", "--describe", "--until-eof"]
-    with subprocess.Popen([SIMULATOR, *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as simulator:
-        described = json.loads(simulator.stdout.readline())
+    with simulator() as described:
         policy = {"connect_to": described["connect_to"]}
         with Host(data=tmp_path / "data", cache=CACHE, policy=policy) as host:
             host.load_provider_file(COMPONENTS / "plugin_tiktok.wasm")
@@ -78,5 +87,3 @@ def network(tmp_path):
             tenant = host.tenant()
             begun = tenant.begin_connect("demo", owner=OWNER, redirect_uri="http://127.0.0.1:9123/callback")
             yield policy, tenant, tenant.complete_connect(OWNER, browse(begun.redirect.url)).channel
-        simulator.stdin.close()
-        simulator.wait()

@@ -14,8 +14,8 @@ const SUITES: [Step; 13] = [
     ("attack", || run::run(&mut Command::new(run::program("attack")))),
     ("examples", examples::rust),
     ("c", || run::script("tests/c/run.sh")),
-    ("python", || run::script("bindings/python/run-tests.sh")),
-    ("php", || run::script("bindings/php/run-tests.sh")),
+    ("python", || binding("bindings/python/run-tests.sh")),
+    ("php", || binding("bindings/php/run-tests.sh")),
     ("webhooks", || run::script("tests/webhooks/run.sh")),
     ("install", || run::script("tests/install/run.sh")),
     ("pages", || run::script("tests/browser/run.sh")),
@@ -36,6 +36,12 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
 fn build() -> Result<()> {
     guests::build()?;
     run::cargo(["build"])
+}
+
+/// A binding, which is also tried with each database server.
+fn binding(script: &str) -> Result<()> {
+    crate::install_databases()?;
+    run::script(script)
 }
 
 /// What every store must do, on each database; and a chaos with one that is killed. Also a part of `rust`.
