@@ -9,6 +9,7 @@ use super::state::State;
 use crate::creator::{self, Creator};
 use crate::draft::option;
 use crate::quota;
+use crate::settings::Settings;
 
 impl<E: Environment> Context<'_, E> {
     /// A refusal updates the stored account options and the posts of the day, because TikTok also counts other apps'
@@ -50,7 +51,11 @@ impl<E: Environment> Context<'_, E> {
     pub(super) async fn count_post(&self) {
         // The ledger is only informative here, so its result is ignored.
         let _ = quota::take(self.environment, &quota::POSTS, &self.account.id).await;
-        quota::count_user(self.environment, &self.account.id).await;
+        // Shown only where a number of accounts is granted, and all posts of the app meet at it.
+        let settings = Settings::read(self.environment);
+        if settings.is_ok_and(|settings| settings.active_user_cap().is_some()) {
+            quota::count_user(self.environment, &self.account.id).await;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How many jobs a second one to six worker processes run, on each database, and where the time goes. A job is an upload of
 //! one chunk of 4 KiB to a platform that completes at once, so that only the cost of the job remains.
 //!
-//! `jobs [DATABASE...]`. Workers begin with all jobs due. A provider asks for the state of a post five seconds after its
+//! `jobs [DATABASE...] [--workers N] [--statements]`. Workers begin with all jobs due. A provider asks for the state of a post five seconds after its
 //! upload; a worker runs other jobs meanwhile, and the time after the last upload counts.
 
 use std::path::Path;
@@ -21,24 +21,38 @@ const EACH: usize = 6;
 /// Jobs stored at once, as by a busy service.
 const WRITERS: usize = 16;
 
-pub(crate) async fn measure(databases: &[String]) -> Result<()> {
+pub(crate) async fn measure(arguments: &[String]) -> Result<()> {
+    let mut databases = Vec::new();
+    let mut counts = vec![1, 2, 4, 6];
+    // Which statements PostgreSQL spends its time on.
+    let mut statements = false;
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--workers" => counts = vec![words.next().context("how many workers?")?.parse()?],
+            "--statements" => statements = true,
+            name => databases.push(name.to_owned()),
+        }
+    }
     println!(
         "\n| database | workers | jobs/s | stored/s | a job: workers' CPU | platform's CPU | database and kernel | idle | transactions |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     );
     let all = ["sqlite", "postgres", "mariadb"].map(str::to_owned);
-    for name in if databases.is_empty() { &all[..] } else { databases } {
-        for workers in [1, 2, 4, 6] {
-            run(name, workers).await?;
+    for name in if databases.is_empty() { &all[..] } else { &databases } {
+        for workers in &counts {
+            run(name, *workers, statements).await?;
         }
     }
     Ok(())
 }
 
-async fn run(name: &str, count: usize) -> Result<()> {
+async fn run(name: &str, count: usize, statements: bool) -> Result<()> {
     let mut server = None;
     let stage = Stage::in_world_and_folder(fast_world_of(ACCOUNTS), |builder, folder| {
-        server = Some(Database::start(name.parse::<Kind>()?, folder)?);
+        let settings: &[&str] =
+            if statements { &["shared_preload_libraries=pg_stat_statements"] } else { &[] };
+        server = Some(Database::start_with(name.parse::<Kind>()?, folder, settings)?);
         Ok(database::choose(builder.background(false), folder))
     })
     .await?;
@@ -65,6 +79,10 @@ async fn run(name: &str, count: usize) -> Result<()> {
         jobs.extend(stored??);
     }
     let stored = begun.elapsed();
+    if let (true, Some(Database::Postgres(server))) = (statements, &server) {
+        server.run("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")?;
+        server.run("SELECT pg_stat_statements_reset()")?;
+    }
     let (begun, before) = (Instant::now(), Ticks::now(None)?);
     let workers = Workers::start(&stage, count)?;
     for id in &jobs {
@@ -84,6 +102,12 @@ async fn run(name: &str, count: usize) -> Result<()> {
         steps += stage.tenant.job_history(id).await?.len();
     }
     drop(workers);
+    if let (true, Some(Database::Postgres(server))) = (statements, &server) {
+        println!("{}", server.run(
+            "SELECT round(total_exec_time::numeric) || ' ms, ' || calls || ' calls, ' || rows || ' rows: ' ||
+             regexp_replace(left(query, 150), '\\s+', ' ', 'g') FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 30",
+        )?);
+    }
     let each = |ticks: u64| format!("{:.1} ms", ticks as f64 * 10.0 / jobs.len() as f64);
     let (ours, platform) = (after.workers, after.own - before.own);
     let busy = after.busy - before.busy;

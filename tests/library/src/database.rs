@@ -63,15 +63,23 @@ impl Database {
     /// # Errors
     /// If it does not start.
     pub fn start(kind: Kind, folder: &Path) -> Result<Self> {
+        Self::start_with(kind, folder, &[])
+    }
+
+    /// The same with settings of the server.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start_with(kind: Kind, folder: &Path, settings: &[&str]) -> Result<Self> {
         Ok(match kind {
             Kind::Sqlite => Database::Sqlite,
             Kind::Postgres => {
-                let server = postgres_server::Server::start(&[])?;
+                let server = postgres_server::Server::start(settings)?;
                 std::fs::write(folder.join(ADDRESS), server.url())?;
                 Database::Postgres(server)
             }
             Kind::Mariadb => {
-                let server = mariadb_server::Server::start(&[])?;
+                let server = mariadb_server::Server::start(settings)?;
                 std::fs::write(folder.join(ADDRESS), server.url())?;
                 Database::Mariadb(server)
             }

@@ -64,8 +64,9 @@ const HEAD: &str = "SELECT coalesce((SELECT h.number FROM outbox_heads h WHERE h
 /// Tenants that have events without a number.
 const FRESH: &str = "SELECT DISTINCT tenant FROM outbox WHERE number IS NULL LIMIT 1000";
 /// Those of them that have an address: the others' events are numbered when somebody reads them.
-const FRESH_TO_SEND: &str = "SELECT DISTINCT o.tenant FROM outbox o WHERE o.number IS NULL
-    AND EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant = o.tenant AND e.disabled_at IS NULL) LIMIT 1000";
+/// From the addresses, which are few, and never from the events, which may be many.
+const FRESH_TO_SEND: &str = "SELECT e.tenant FROM (SELECT DISTINCT tenant FROM endpoints WHERE disabled_at IS NULL) e
+    CROSS JOIN LATERAL (SELECT 1 FROM outbox o WHERE o.tenant = e.tenant AND o.number IS NULL LIMIT 1) o LIMIT 1000";
 
 /// Sets when the address `$1` is due: now (`$2`) where it has new events, else with its first delivery. The row is locked
 /// before, so that an event is either seen here or makes the address due after this.

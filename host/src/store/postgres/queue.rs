@@ -47,8 +47,8 @@ pub(super) const NEXT_TENANTS: &str = concat!(
      ORDER BY greatest(c.first_due, c.turn_at)"
 );
 
-/// The jobs that are next in one tenant, the first of each weight: of the channel that waits longest the job that was due
-/// first. A step of weight counts as much as `$3` of waiting.
+/// The jobs that are next in one tenant, a few of each weight, because other workers take the first ones at the same moment:
+/// of the channels that wait longest the job that was due first. A step of weight counts as much as `$3` of waiting.
 pub(super) const NEXT_JOBS: &str = concat!(
     "WITH RECURSIVE weights (weight) AS (
        SELECT min(q.weight) FROM channel_queue q WHERE q.tenant = $2 AND q.due_at IS NOT NULL
@@ -61,7 +61,7 @@ pub(super) const NEXT_JOBS: &str = concat!(
        AND greatest(q.due_at, q.turn_at) <= greatest($1, (SELECT turn_at FROM tenant_queue WHERE tenant = $2))
        AND ",
     channel_free!("q"),
-    " ORDER BY greatest(q.due_at, q.turn_at) LIMIT 1) f
+    " ORDER BY greatest(q.due_at, q.turn_at) LIMIT 4) f
      CROSS JOIN LATERAL (SELECT j.id, j.created_at FROM jobs j
        WHERE j.tenant = $2 AND j.channel = f.channel AND j.weight = w.weight AND j.wake_at <= $1
        ORDER BY j.wake_at, j.created_at LIMIT 1) j
