@@ -10,7 +10,7 @@
 //! - a row that is locked first, and looked at by the next statement (attempts at one post, a consent, the queues);
 //! - a row of the table `locks`, where no row exists yet (a new account, a webhook and the reference that it names).
 //!
-//! Statements lock in the order job, channel, tenant, counts. Where two transactions still meet in a deadlock, the one that
+//! Events are written by `told.rs`. Statements lock in the order job, channel, tenant, counts. Where two transactions still meet in a deadlock, the one that
 //! the server ends is tried again here, as is one whose connection was cut before its commit. A commit whose answer is lost
 //! is an error: it may have happened.
 //!
@@ -77,6 +77,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +85,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use social_channel_runtime::SecretText;
 use social_channel_runtime::clock::{Clock, millis};
-use social_channel_runtime::error::{Error, ErrorKind};
+use social_channel_runtime::error::Error;
 use social_channel_runtime::fair::{Fair, Place};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool, MySqlPoolOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};

@@ -431,11 +431,3 @@ async fn a_component_may_be_larger_than_what_the_server_takes_at_once() {
     assert_eq!(store.components().await.unwrap()[0].size, 20 << 20);
     assert!(store.component_bytes(&digest("large")).await.unwrap().unwrap() == bytes);
 }
-
-#[tokio::test]
-async fn who_asks_for_events_is_told_that_none_are_kept() {
-    let (_db, store) = opened().await;
-    let refused = store.outbox(tenant(), 0, 9).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Unsupported);
-    assert!(refused.message.contains("MySQL") && refused.remedy.unwrap().contains("PostgreSQL"));
-}
