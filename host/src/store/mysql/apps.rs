@@ -96,16 +96,7 @@ impl AppStore for Mysql {
             .execute(&mut *db)
             .await;
             if is_new(inserted)? {
-                // At least one, also of nothing: it says that the component is there.
-                let parts = if bytes.is_empty() { vec![bytes] } else { bytes.chunks(PART).collect() };
-                for (part, bytes) in parts.into_iter().enumerate() {
-                    sqlx::query(self.sql("INSERT INTO {component_parts} (digest, part, bytes) VALUES (?, ?, ?)"))
-                        .bind(digest.as_str())
-                        .bind(i64::try_from(part).unwrap_or(i64::MAX))
-                        .bind(bytes)
-                        .execute(&mut *db)
-                        .await?;
-                }
+                write_parts(&self.tables, &mut *db, digest.as_str(), bytes).await?;
             }
             sqlx::query(self.sql("INSERT INTO {providers} (id, digest) VALUES (?, ?) ON DUPLICATE KEY UPDATE digest = ?"))
                 .bind(provider)
@@ -288,6 +279,26 @@ impl AppStore for Mysql {
             Ok(ConsumedSession::Now(session))
         })
     }
+}
+
+/// Stores the bytes of a component.
+pub(super) async fn write_parts(
+    tables: &Tables,
+    db: &mut MySqlConnection,
+    digest: &str,
+    bytes: &[u8],
+) -> sqlx::Result<()> {
+    // At least one, also of nothing: it says that the component is there.
+    let parts = if bytes.is_empty() { vec![bytes] } else { bytes.chunks(PART).collect() };
+    for (part, bytes) in parts.into_iter().enumerate() {
+        sqlx::query(tables.sql("INSERT INTO {component_parts} (digest, part, bytes) VALUES (?, ?, ?)"))
+            .bind(digest)
+            .bind(i64::try_from(part).unwrap_or(i64::MAX))
+            .bind(bytes)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
 }
 
 /// The values of an app, in the order of its statements, but for its component, its name and its revision.

@@ -7,6 +7,7 @@ use social_channel_runtime::error::{Error, ErrorKind, Result};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
+use super::failover::Naming;
 use super::failure::{failure, is_away, passing};
 use super::lock::LOCKS;
 use super::tables::Tables;
@@ -19,14 +20,17 @@ const SCHEMAS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2
 /// Seconds for which a process waits while another one changes the schema.
 const UPGRADE: i64 = 600;
 
+/// Returns how the server and its replicas are told apart.
+///
 /// # Errors
 /// `Misconfigured` for a server that is too old, `Unavailable` for one that cannot be reached or written, or that a newer
 /// program has changed.
-pub(super) async fn prepare(connect: &MySqlConnectOptions, tables: &Tables) -> Result<()> {
+pub(super) async fn prepare(connect: &MySqlConnectOptions, tables: &Tables) -> Result<Naming> {
     let mut db = reach(connect).await?;
     let done = async {
         check_server(&mut db).await?;
-        upgrade(&mut db, tables).await
+        upgrade(&mut db, tables).await?;
+        Naming::of(&mut db).await.map_err(failure)
     }
     .await;
     // Also a refused connection is closed, and with it the lock of an upgrade; what that says tells nothing more.
