@@ -416,9 +416,19 @@ impl HostBuilder {
         let vault = Arc::new(Vault::open(&self.key, beside)?);
         let Opened { store, clock, mut doubts } =
             open_store(self.database.as_ref(), self.clock, &wake).await?;
-        refuse_moved(&*store).await?;
-        check_key(&*store, &vault).await?;
-        let hash_key = hash_key(&*store, &vault).await?;
+        let usable = async {
+            refuse_moved(&*store).await?;
+            check_key(&*store, &vault).await?;
+            hash_key(&*store, &vault).await
+        };
+        let hash_key = match usable.await {
+            Ok(hash_key) => hash_key,
+            Err(error) => {
+                // Or it would count as used for a while.
+                store.close().await;
+                return Err(error);
+            }
+        };
         let folder = path.and_then(Path::parent).map(Path::to_owned);
         doubts.extend(self.key.file().or(path).and_then(served));
         doubts.extend(doubt);

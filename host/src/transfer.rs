@@ -68,16 +68,16 @@ async fn side(database: &Database, create: bool) -> Result<Box<dyn Side>> {
                 "use one with the feature `postgres`",
             ));
         }
+        #[cfg(feature = "mysql")]
+        Database::Mysql(url) => Box::new(crate::store::MysqlSide::open(url).await?),
+        #[cfg(not(feature = "mysql"))]
         Database::Mysql(_) => {
-            return Err(wrong(
-                "a database of MySQL or MariaDB is not copied yet",
-                "copy between SQLite and PostgreSQL; or begin with an empty one and connect the accounts again",
-            ));
+            return Err(wrong("this program was built without MySQL", "use one with the feature `mysql`"));
         }
         Database::Other(_) => {
             return Err(wrong(
                 "the database is of a kind that is not known",
-                "give the path of a SQLite file, or postgres://USER:PASSWORD@HOST/DATABASE",
+                "give the path of a SQLite file, or postgres:// or mysql://USER:PASSWORD@HOST/DATABASE",
             ));
         }
     })

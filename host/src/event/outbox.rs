@@ -1,7 +1,7 @@
 //! What happened to a tenant's jobs, channels and providers, for a program that must not ask for each of them.
 //!
-//! The store's triggers write events in the transaction of what they tell, and number them in each tenant's order. This
-//! only reads them.
+//! The store writes events in the transaction of what they tell, and numbers them in each tenant's order. This only reads
+//! them.
 
 use std::sync::Arc;
 use std::time::Duration;

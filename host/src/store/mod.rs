@@ -39,7 +39,7 @@ use social_channel_runtime::model::{Finding, Severity};
 
 pub(crate) use copy::{MOVED, Side, UNDER_WAY, copy, moved, not_whole};
 #[cfg(feature = "mysql")]
-pub(crate) use mysql::Mysql;
+pub(crate) use mysql::{Mysql, MysqlSide};
 pub(crate) use outbox::*;
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Postgres, PostgresSide};

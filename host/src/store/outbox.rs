@@ -1,6 +1,6 @@
 //! What happened, and the addresses to which it is sent: rows and operations.
 //!
-//! No operation writes an event: triggers do, in the transaction of what the event tells. A tenant's events are numbered
+//! Events are written in the transaction of what they tell: by triggers, or by the driver where a database forbids them. A tenant's events are numbered
 //! from 1 on, without gaps, in an order in which they were committed: whoever has read up to a number misses none.
 
 use std::time::Duration;

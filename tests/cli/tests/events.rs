@@ -14,6 +14,20 @@ use tokio::net::TcpListener;
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_read_and_followed() {
     let (stage, channel) = Stage::connected().await.unwrap();
+    are_read_and_followed(&stage, &channel).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_read_and_followed_on_mariadb() {
+    let server = tokio::task::spawn_blocking(|| mariadb_server::Server::start(&[]).unwrap()).await.unwrap();
+    let mut stage = Stage::empty().await.unwrap();
+    stage.database = Some(server.url());
+    stage.add_app().await.unwrap();
+    let connected = stage.connect(&[]).await.unwrap().done().json();
+    are_read_and_followed(&stage, connected["id"].as_str().unwrap()).await;
+}
+
+async fn are_read_and_followed(stage: &Stage, channel: &str) {
     let page = stage.say("events --format json").await.unwrap().done().json();
     assert_eq!(page["events"][0]["data"]["channel"], *channel, "{page:#}");
     let shown = stage.say("events").await.unwrap().done();

@@ -1,4 +1,5 @@
-//! A primary that is gone in the middle, and its standby that takes over: nothing is posted twice.
+//! A primary that is gone in the middle, and its standby that takes over: nothing is posted twice. The same tests for
+//! PostgreSQL and MariaDB.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use cli_tests::Stage;
 use library_tests::until;
 use machines::{connect, published, service, workers};
-use postgres_server::Server;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -49,6 +49,63 @@ impl Front {
     }
 }
 
+/// A database server.
+enum Server {
+    Postgres(postgres_server::Server),
+    Mariadb(mariadb_server::Server),
+}
+
+impl Server {
+    fn url(&self) -> String {
+        match self {
+            Server::Postgres(server) => server.url(),
+            Server::Mariadb(server) => server.url(),
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Server::Postgres(server) => server.address(),
+            Server::Mariadb(server) => server.address(),
+        }
+    }
+
+    fn kill(&self) {
+        match self {
+            Server::Postgres(server) => server.kill().unwrap(),
+            Server::Mariadb(server) => server.kill().unwrap(),
+        }
+    }
+
+    fn promote(&self) {
+        match self {
+            Server::Postgres(server) => server.promote().unwrap(),
+            Server::Mariadb(server) => server.promote().unwrap(),
+        }
+    }
+
+    fn cut_off(&self) {
+        match self {
+            Server::Postgres(server) => server.cut_off().unwrap(),
+            Server::Mariadb(server) => server.cut_off().unwrap(),
+        }
+    }
+}
+
+/// A primary and its standby, for which it waits or not.
+fn postgres(waits: bool) -> (Server, Server) {
+    let settings: &[&str] = if waits { &["synchronous_standby_names=*"] } else { &[] };
+    let primary = postgres_server::Server::start(settings).unwrap();
+    let standby = primary.standby().unwrap();
+    (Server::Postgres(primary), Server::Postgres(standby))
+}
+
+fn mariadb(waits: bool) -> (Server, Server) {
+    let primary = mariadb_server::Server::start(&mariadb_server::PRIMARY).unwrap();
+    let replica = primary.replica(waits).unwrap();
+    (Server::Mariadb(primary), Server::Mariadb(replica))
+}
+
 struct Pair {
     stage: Stage,
     primary: Arc<Server>,
@@ -57,14 +114,9 @@ struct Pair {
 }
 
 impl Pair {
-    async fn start(settings: &'static [&'static str]) -> Self {
-        let (primary, standby) = tokio::task::spawn_blocking(|| {
-            let primary = Server::start(settings).unwrap();
-            let standby = primary.standby().unwrap();
-            (Arc::new(primary), Arc::new(standby))
-        })
-        .await
-        .unwrap();
+    async fn start(servers: fn(bool) -> (Server, Server), waits: bool) -> Self {
+        let (primary, standby) = tokio::task::spawn_blocking(move || servers(waits)).await.unwrap();
+        let (primary, standby) = (Arc::new(primary), Arc::new(standby));
         let front = Front::before(primary.address()).await;
         let mut stage = Stage::empty().await.unwrap();
         let url = primary.url();
@@ -77,8 +129,8 @@ impl Pair {
     async fn fail_over(&self) {
         let (primary, standby) = (self.primary.clone(), self.standby.clone());
         tokio::task::spawn_blocking(move || {
-            primary.kill().unwrap();
-            standby.promote().unwrap();
+            primary.kill();
+            standby.promote();
         })
         .await
         .unwrap();
@@ -90,14 +142,26 @@ fn captions() -> Vec<String> {
     (0..POSTS).map(|number| format!("post {number}")).collect()
 }
 
-/// What a server says.
+/// What a server says. `{jobs}` is our table of jobs.
 fn ask(server: &Server, sql: &str) -> String {
-    server.run(sql).unwrap()
+    match server {
+        Server::Postgres(server) => server.run(&sql.replace("{jobs}", "social_channel.jobs")).unwrap(),
+        Server::Mariadb(server) => server.run(&sql.replace("{jobs}", "social_channel_jobs")).unwrap(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_a_standby_that_is_waited_for_every_post_is_published_once() {
-    let pair = Pair::start(&["synchronous_standby_names=*"]).await;
+async fn behind_a_standby_that_postgresql_waits_for_every_post_is_published_once() {
+    every_post_is_published_once(postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_replica_that_mariadb_waits_for_every_post_is_published_once() {
+    every_post_is_published_once(mariadb).await;
+}
+
+async fn every_post_is_published_once(servers: fn(bool) -> (Server, Server)) {
+    let pair = Pair::start(servers, true).await;
     let (service, api) = service(&pair.stage).await;
     let mut programs = workers(&pair.stage, 2);
     programs.push(service);
@@ -116,21 +180,29 @@ async fn behind_a_standby_that_is_waited_for_every_post_is_published_once() {
     futures::future::join(futures::future::join_all(posting), failing).await;
     captions.sort();
     until("all have ended", async || {
-        (ask(&pair.standby, "SELECT count(*) FROM social_channel.jobs WHERE ended_at IS NOT NULL")
-            == POSTS.to_string())
-        .then_some(())
+        (ask(&pair.standby, "SELECT count(*) FROM {jobs} WHERE ended_at IS NOT NULL") == POSTS.to_string())
+            .then_some(())
     })
     .await;
     assert_eq!(published(&pair.stage), captions, "each once");
-    assert_eq!(ask(&pair.standby, "SELECT DISTINCT status FROM social_channel.jobs"), "published");
+    assert_eq!(ask(&pair.standby, "SELECT DISTINCT status FROM {jobs}"), "published");
     for program in programs {
         program.end().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_standby_lacks_that_nobody_waited_for_is_unknown_and_never_posted_again() {
-    let pair = Pair::start(&[]).await;
+async fn what_a_standby_of_postgresql_lacks_is_unknown_and_never_posted_again() {
+    what_nobody_waited_for_is_unknown(postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replica_of_mariadb_lacks_is_unknown_and_never_posted_again() {
+    what_nobody_waited_for_is_unknown(mariadb).await;
+}
+
+async fn what_nobody_waited_for_is_unknown(servers: fn(bool) -> (Server, Server)) {
+    let pair = Pair::start(servers, false).await;
     let (service, api) = service(&pair.stage).await;
     let channels = connect(&pair.stage, &api, ACCOUNTS).await;
     let video = std::fs::read(pair.stage.video(400_000).unwrap()).unwrap();
@@ -138,19 +210,18 @@ async fn what_a_standby_lacks_that_nobody_waited_for_is_unknown_and_never_posted
         api.publish(&channels[number % ACCOUNTS], &video, caption).await;
     }
     until("the standby has all jobs", async || {
-        (ask(&pair.standby, "SELECT count(*) FROM social_channel.jobs") == POSTS.to_string()).then_some(())
+        (ask(&pair.standby, "SELECT count(*) FROM {jobs}") == POSTS.to_string()).then_some(())
     })
     .await;
     // From here on it falls behind, as one does over a slow line.
-    pair.standby.cut_off().unwrap();
+    pair.standby.cut_off();
     let mut programs = workers(&pair.stage, 2);
     programs.push(service);
     until("some are published", async || (published(&pair.stage).len() >= BEFORE).then_some(())).await;
     pair.fail_over().await;
     until("all have ended", async || {
-        (ask(&pair.standby, "SELECT count(*) FROM social_channel.jobs WHERE ended_at IS NOT NULL")
-            == POSTS.to_string())
-        .then_some(())
+        (ask(&pair.standby, "SELECT count(*) FROM {jobs} WHERE ended_at IS NOT NULL") == POSTS.to_string())
+            .then_some(())
     })
     .await;
     for program in programs {
@@ -162,7 +233,7 @@ async fn what_a_standby_lacks_that_nobody_waited_for_is_unknown_and_never_posted
     assert_eq!(posted, once, "each at most once");
     assert!(posted.len() >= BEFORE);
     // Nobody can know of any of them, so none is called published, failed or cancelled.
-    assert_eq!(ask(&pair.standby, "SELECT DISTINCT status FROM social_channel.jobs"), "unknown");
-    let said = ask(&pair.standby, "SELECT DISTINCT error FROM social_channel.jobs");
+    assert_eq!(ask(&pair.standby, "SELECT DISTINCT status FROM {jobs}"), "unknown");
+    let said = ask(&pair.standby, "SELECT DISTINCT error FROM {jobs}");
     assert!(said.contains("failed over") && said.contains("newest posts"), "{said}");
 }

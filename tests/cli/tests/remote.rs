@@ -87,12 +87,24 @@ impl Server {
                  ALTER TABLE social_channel_accounts ADD COLUMN later INT NOT NULL DEFAULT 0;
                  CREATE TABLE social_channel_laters (id INT PRIMARY KEY);
                  UPDATE social_channel_meta SET value = (SELECT MAX(version) FROM social_channel_schema_version)
-                   WHERE `key` = 'schema-oldest';
+                   WHERE name = 'schema-oldest';
                  INSERT INTO social_channel_schema_version (version, known_columns)
                    SELECT version + 1, known_columns FROM social_channel_schema_version ORDER BY version DESC LIMIT 1",
             ),
         }
         .unwrap();
+    }
+
+    /// As an operator who goes back.
+    fn forget_the_move(&self) {
+        match self {
+            Server::Postgres(server) => {
+                server.run("DELETE FROM social_channel.meta WHERE key = 'copied-to'").unwrap()
+            }
+            Server::Mariadb(server) => {
+                server.run("DELETE FROM social_channel_meta WHERE name = 'copied-to'").unwrap()
+            }
+        };
     }
 
     /// Weakens a promise of the server. Returns how that is said.
@@ -227,6 +239,26 @@ async fn needs_its_key_and_shows_no_password(start: fn() -> Server, shown: &str)
     let doctor = run(&["doctor"], Some(&one)).await;
     assert!(doctor.stdout.contains(shown), "{doctor:?}");
     assert!(!stage.path("data/social-channel.sqlite").exists() && !stage.path("data/master.key").exists());
+    // Events and their addresses are kept there, and everything moves to a file; over what is left nothing is copied.
+    let added = run(&["endpoints", "add", "https://receiver.example/events"], Some(&one)).await;
+    assert_eq!(added.code, 0, "{added:?}");
+    assert_eq!(run(&["events"], Some(&one)).await.code, 0);
+    let there = server.url();
+    let file = stage.path("moved.sqlite").display().to_string();
+    for (from, to) in [(&there, &file), (&file, &there)] {
+        let moved = run(&["database", "copy", "--from", from, "--to", to], Some(&one)).await;
+        if from == &there {
+            assert_eq!(moved.code, 0, "{moved:?}");
+            let list = run(&["--database", to, "endpoints", "list"], Some(&one)).await;
+            assert!(list.stdout.contains("receiver.example"), "{list:?}");
+            let old = run(&["channels"], Some(&one)).await;
+            assert!(old.stderr.contains("was moved to"), "{old:?}");
+        } else {
+            assert!(moved.stderr.contains("not empty"), "{moved:?}");
+        }
+    }
+    server.forget_the_move();
+    assert_eq!(run(&["channels"], Some(&one)).await.code, 0);
     // A weaker promise is named.
     let weaker = server.weaken();
     until("the setting is named", async || {

@@ -79,6 +79,7 @@ async fn a_newer_schema_is_refused_and_both_versions_are_named() {
     let own: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut database).await.unwrap();
     drop(database);
     sql(folder.path(), "PRAGMA user_version = 99").await;
+    sql(folder.path(), "UPDATE meta SET value = CAST('99' AS BLOB) WHERE key = 'schema-oldest'").await;
     let error = schema_2_again(folder.path()).open().await.unwrap_err();
     let both = error.message.contains("version 99") && error.message.contains(&format!("up to {own}"));
     assert!(both, "{error:?}");

@@ -6,9 +6,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use throw_away::{Process, Signals};
+use throw_away::{LOOK, PATIENCE, Process, Signals};
 
 /// Who runs it.
 const USER: &str = "mysql";
@@ -17,6 +18,11 @@ const PROGRAM: &str = "/usr/sbin/mariadbd";
 const TESTER: &str = "tester";
 /// The platform's database, in which our tables are some of many.
 const DATABASE: &str = "shop";
+/// The user as whom a replica reads its primary's log.
+const REPLICA: &str = "replica";
+
+/// Settings of a server of which there are replicas.
+pub const PRIMARY: [&str; 3] = ["server-id=1", "log-bin=binlog", "sync-binlog=1"];
 
 /// A running server. Dropping it ends the server and removes all data.
 #[derive(Debug)]
@@ -32,9 +38,79 @@ impl Server {
     /// # Errors
     /// If MariaDB is not installed, or does not start.
     pub fn start(settings: &[&str]) -> Result<Self> {
+        Self::start_with(throw_away::password()?, settings)
+    }
+
+    /// Makes a replica of this server, which was started with [`PRIMARY`], and waits until it follows. `waits`: each commit
+    /// waits for it from then on, before it counts and for ever.
+    ///
+    /// # Errors
+    /// If it does not start, and what one of both says.
+    pub fn replica(&self, waits: bool) -> Result<Self> {
+        let follows = ["server-id=2", "read-only=1", "rpl-semi-sync-slave-enabled=1", "log-bin=binlog"];
+        let replica = Self::start_with(self.password.clone(), &follows)?;
+        self.run(&format!(
+            "SET sql_log_bin = 0; CREATE USER {REPLICA}@127.0.0.1 IDENTIFIED BY '{}';
+             GRANT REPLICATION SLAVE ON *.* TO {REPLICA}@127.0.0.1",
+            self.password
+        ))?;
+        if waits {
+            // Not from its start on: what it writes then would wait for ever.
+            self.run(
+                "SET GLOBAL rpl_semi_sync_master_wait_point = AFTER_SYNC, rpl_semi_sync_master_timeout = 4294967295,
+                 rpl_semi_sync_master_enabled = ON",
+            )?;
+        }
+        replica.run(&format!(
+            "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {}, MASTER_USER = '{REPLICA}',
+             MASTER_PASSWORD = '{}', MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1; START SLAVE",
+            self.port, self.password
+        ))?;
+        let began = Instant::now();
+        while self.run("SHOW GLOBAL STATUS LIKE 'Slaves_connected'")? != "Slaves_connected\t1" {
+            ensure!(began.elapsed() < PATIENCE, "it does not follow: {}", replica.run("SHOW SLAVE STATUS")?);
+            std::thread::sleep(LOOK);
+        }
+        Ok(replica)
+    }
+
+    /// A replica that is cut off from its primary: what that one commits from now on is not here.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn cut_off(&self) -> Result<()> {
+        self.run("STOP SLAVE").map(drop)
+    }
+
+    /// Makes a replica the primary, once it has done what it has read of its primary's log.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn promote(&self) -> Result<()> {
+        // The row is empty where it was cut off before.
+        self.run("STOP SLAVE IO_THREAD")?;
+        let began = Instant::now();
+        while !self.run("SHOW SLAVE STATUS")?.contains("Slave has read all relay log") {
+            ensure!(began.elapsed() < PATIENCE, "it does not come to the end of what it has read");
+            if self.run("SELECT COUNT(*) FROM information_schema.processlist WHERE command = 'Slave_SQL'")?
+                == "0"
+            {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
+        self.run("STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = 0").map(drop)
+    }
+
+    /// The address of its port.
+    pub fn address(&self) -> std::net::SocketAddr {
+        (std::net::Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    fn start_with(password: String, settings: &[&str]) -> Result<Self> {
         let made = template()?;
         let folder = throw_away::folder()?;
-        match Self::start_in(&made, &folder, settings) {
+        match Self::start_in(&made, &folder, password, settings) {
             Ok(server) => Ok(server),
             Err(error) => {
                 let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
@@ -45,8 +121,7 @@ impl Server {
         }
     }
 
-    fn start_in(made: &Path, folder: &Path, settings: &[&str]) -> Result<Self> {
-        let password = throw_away::password()?;
+    fn start_in(made: &Path, folder: &Path, password: String, settings: &[&str]) -> Result<Self> {
         let data = folder.join("data");
         throw_away::run(Command::new("cp").args(["-R", "--sparse=always", "--"]).arg(made).arg(&data))?;
         // Run at every start.

@@ -11,7 +11,7 @@
 
 mod tables;
 #[cfg(test)]
-#[cfg(feature = "postgres")]
+#[cfg(all(feature = "mysql", feature = "postgres"))]
 mod tests;
 
 use async_trait::async_trait;
@@ -27,7 +27,7 @@ pub(crate) use self::tables::{Column, Kind, Order, TABLES, Table};
 pub(crate) const UNDER_WAY: &str = "copy-under-way";
 /// In the source's `meta` once everything is elsewhere.
 pub(crate) const MOVED: &str = "copied-to";
-/// Of PostgreSQL: which of the servers that followed each other this is.
+/// Of database servers: which of those that followed each other this is.
 const TIMELINE: &str = "timeline";
 /// Rows that are written at once: a statement of 45 columns stays below every database's number of parameters.
 const ROWS: usize = 200;

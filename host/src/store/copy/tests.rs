@@ -9,14 +9,16 @@ use postgres_server::Server;
 use social_channel_runtime::SecretText;
 use social_channel_runtime::clock::SystemClock;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, MySqlConnection, PgConnection, SqliteConnection};
 
 use super::tables::{DERIVED, LEFT_OUT};
 use super::*;
-use crate::store::{MetaStore as _, PostgresSide, Sqlite, SqliteSide};
+use crate::store::{JobStore as _, MetaStore as _, Mysql, MysqlSide, PostgresSide, Sqlite, SqliteSide};
 use crate::{Database, Host, KeySource, copy_database, new_key};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(&[]).unwrap());
+static MARIADB: LazyLock<mariadb_server::Server> =
+    LazyLock::new(|| mariadb_server::Server::start(&[]).unwrap());
 
 /// A row or more in every table, with what is hard to move: no text, any text, bytes, numbers at their ends, a lease.
 const ROWS: &str = "
@@ -86,13 +88,25 @@ async fn postgres(name: &'static str) -> String {
     made.await.unwrap()
 }
 
+/// A database of its own.
+async fn mariadb(name: &'static str) -> String {
+    tokio::task::spawn_blocking(move || MARIADB.url_in(&format!("case_{name}")).unwrap()).await.unwrap()
+}
+
+/// What the server of MariaDB says.
+async fn ask_mariadb(url: &str, sql: &str) -> Vec<String> {
+    let mut db = MySqlConnection::connect(url).await.unwrap();
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut db).await.unwrap()
+}
+
 async fn side(database: &Database) -> Box<dyn Side> {
     match database {
         Database::Sqlite(path) => {
             Box::new(SqliteSide::open(path, false, Arc::new(SystemClock)).await.unwrap())
         }
         Database::Postgres(url) => Box::new(PostgresSide::open(url).await.unwrap()),
-        Database::Mysql(_) | Database::Other(_) => panic!("{database}"),
+        Database::Mysql(url) => Box::new(MysqlSide::open(url).await.unwrap()),
+        Database::Other(_) => panic!("{database}"),
     }
 }
 
@@ -152,8 +166,17 @@ async fn every_column_is_moved_or_left_out_for_a_reason() {
     .fetch_all(&mut PgConnection::connect(&url).await.unwrap())
     .await
     .unwrap();
-    assert!(of_sqlite.len() > 100 && of_postgres.len() > 100);
+    let url = mariadb("columns").await;
+    MysqlSide::open(&SecretText::new(url.as_str())).await.unwrap();
+    let of_mariadb = ask_mariadb(
+        &url,
+        "SELECT CONVERT(CONCAT(SUBSTRING(table_name, 16), '.', column_name) USING utf8mb4)
+         FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name LIKE 'social\\_channel\\_%'",
+    )
+    .await;
+    assert!(of_sqlite.len() > 100 && of_postgres.len() > 100 && of_mariadb.len() > 100);
     of_sqlite.extend(of_postgres);
+    of_sqlite.extend(of_mariadb);
     for column in of_sqlite {
         let (table, name) = column.split_once('.').unwrap();
         let moved = TABLES.iter().any(|it| it.name == table && it.columns.iter().any(|it| it.name == name));
@@ -216,6 +239,50 @@ async fn everything_is_there_and_back_again_and_only_one_database_is_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everything_passes_through_all_kinds_of_databases_in_all_directions() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Database::from(filled(folder.path(), "").await);
+    let before = everything(&first).await;
+    let file = |name: &str| Database::from(folder.path().join(name));
+    let (one, other) = (mariadb("around").await, mariadb("back_around").await);
+    let path = [
+        first,
+        Database::from(postgres("around").await.as_str()),
+        Database::from(one.as_str()),
+        file("second.sqlite"),
+        Database::from(other.as_str()),
+        Database::from(postgres("back_around").await.as_str()),
+        file("third.sqlite"),
+    ];
+    for pair in path.windows(2) {
+        let [from, to] = pair else { panic!("a pair") };
+        let copied = copy_database(from, to, false, |_, _| {}).await.unwrap();
+        assert!(copied.iter().all(|table| table.rows > 0), "{from} to {to}: {copied:?}");
+        assert!(everything(to).await == before, "{from} to {to}");
+        let error = open(from, &new_key().unwrap()).await.unwrap_err();
+        assert!(error.message.contains("was moved"), "{from}: {error}");
+    }
+    // What MariaDB derives.
+    let derived = "SELECT CONVERT(CONCAT_WS(' ', (SELECT SUM(open_jobs) FROM social_channel_tenant_counts),
+        (SELECT SUM(kept_jobs) FROM social_channel_tenant_counts),
+        (SELECT tenant FROM social_channel_documents WHERE id = 'B'),
+        (SELECT COUNT(lease_owner) FROM social_channel_jobs), (SELECT fence FROM social_channel_jobs WHERE id = 'j1'),
+        (SELECT size FROM social_channel_provider_values), (SELECT SUM(size) FROM social_channel_components),
+        q.weight, q.due_at, q.turn_at, t.due_at, t.turn_at) USING utf8mb4)
+        FROM social_channel_channel_queue q JOIN social_channel_tenant_queue t ON t.tenant = q.tenant";
+    assert_eq!(ask_mariadb(&other, derived).await, ["1 2 t 0 41 1 3000001 100 100 12 100 12"]);
+    // It is used: nothing is to be mended, and the next version of a value is the next number.
+    let run = "DELETE FROM social_channel_meta WHERE name = 'copied-to'";
+    sqlx::raw_sql(run).execute(&mut MySqlConnection::connect(&other).await.unwrap()).await.unwrap();
+    let store = Mysql::open(&SecretText::new(other.as_str()), Arc::new(SystemClock)).await.unwrap();
+    store.mend_queues().await.unwrap();
+    assert_eq!(ask_mariadb(&other, derived).await, ["1 2 t 0 41 1 3000001 100 100 12 100 12"]);
+    let version = crate::kv::KeyValueStore::set(&store, "app", "new", b"value", None, None).await.unwrap();
+    assert_eq!(version, 34);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_use_or_not_empty_is_refused_and_stays_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let from = Database::from(filled(folder.path(), "").await);
@@ -230,14 +297,17 @@ async fn what_is_in_use_or_not_empty_is_refused_and_stays_as_it_was() {
     };
     refused(&from, &from, "itself").await;
     refused(&Database::from(folder.path().join("nosuch.sqlite")), &to, "there is no database").await;
-    refused(&from, &Database::from("mysql://h/d"), "not copied yet").await;
     refused(&from, &Database::from("oracle://h/d"), "kind that is not known").await;
     let host = open(&from, &key).await.unwrap();
     refused(&from, &to, "is used by another process").await;
     host.close(Duration::ZERO).await;
-    let host = open(&to, &key).await.unwrap();
-    refused(&from, &to, "is used by other processes").await;
-    host.close(Duration::ZERO).await;
+    let shared = Database::from(mariadb("refused").await.as_str());
+    for to in [&to, &shared] {
+        let host = open(to, &key).await.unwrap();
+        refused(&from, to, "is used by other processes").await;
+        refused(to, &from, "is used by").await;
+        host.close(Duration::ZERO).await;
+    }
     let other = tempfile::tempdir().unwrap();
     let full = Database::from(filled(other.path(), "").await);
     let before = everything(&full).await;
@@ -246,6 +316,10 @@ async fn what_is_in_use_or_not_empty_is_refused_and_stays_as_it_was() {
     open(&from, &key).await.unwrap().close(Duration::ZERO).await;
     copy_database(&from, &to, true, |_, _| {}).await.unwrap();
     open(&from, &key).await.unwrap().close(Duration::ZERO).await;
+    copy_database(&from, &shared, true, |_, _| {}).await.unwrap();
+    let before = everything(&shared).await;
+    refused(&from, &shared, "not empty").await;
+    assert_eq!(everything(&shared).await, before);
 }
 
 /// The other process of the next test.
@@ -261,14 +335,16 @@ async fn a_copy_that_was_killed_begins_anew_and_nobody_uses_half_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let many = "
       INSERT INTO job_history (job, at_ms, call, phase, result) WITH RECURSIVE n (i) AS
-        (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT 'j1', i, 'c', 'p', 'r' || i FROM n;";
+        (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT 'j1', i, 'c', 'p', 'r' || i FROM n;";
     let from = Database::from(filled(folder.path(), many).await);
     let before = everything(&from).await;
     let url = postgres("killed").await;
     let file = folder.path().join("killed.sqlite");
     // One connection for all looks: to connect takes as long as much of the copy.
     let mut looking = PgConnection::connect(&url).await.unwrap();
-    for to in [Database::from(url.as_str()), Database::from(file.clone())] {
+    let shared = mariadb("killed").await;
+    let mut looking_there = MySqlConnection::connect(&shared).await.unwrap();
+    for to in [Database::from(url.as_str()), Database::from(shared.as_str()), Database::from(file.clone())] {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "store::copy::tests::a_process_that_is_killed"])
             .env("FROM_OF_A_TEST", written(&from))
@@ -285,7 +361,11 @@ async fn a_copy_that_was_killed_begins_anew_and_nobody_uses_half_of_it() {
                 Database::Sqlite(path) => {
                     path.with_extension("sqlite-wal").metadata().map_or(0, |it| it.len()) > 1 << 20
                 }
-                // Until there is such a table.
+                // Until there is such a table, or while others may not read it.
+                Database::Mysql(_) => {
+                    let look = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM social_channel_job_history)");
+                    look.fetch_one(&mut looking_there).await.unwrap_or(false)
+                }
                 _ => sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM job_history)")
                     .fetch_one(&mut looking)
                     .await
@@ -311,7 +391,7 @@ async fn a_copy_that_was_killed_begins_anew_and_nobody_uses_half_of_it() {
                 Err(error) => assert!(began.elapsed() < Duration::from_secs(60), "{error:?}"),
             }
         };
-        assert_eq!(copied.iter().find(|it| it.table == "job_history").unwrap().rows, 200_003);
+        assert_eq!(copied.iter().find(|it| it.table == "job_history").unwrap().rows, 100_003);
         assert!(everything(&to).await == before);
         open(&to, &key).await.unwrap().close(Duration::ZERO).await;
     }
@@ -333,7 +413,8 @@ async fn a_check_says_what_is_wrong_with_a_database() {
     let path = folder.path().join("a.sqlite");
     assert!(errors(&check(path.clone(), &key).await)[0].contains("there is no database"));
     assert!(!path.exists(), "none is made");
-    for place in [path.clone(), PathBuf::from(&url)] {
+    let shared = mariadb("checked").await;
+    for place in [path.clone(), PathBuf::from(&url), PathBuf::from(&shared)] {
         let database = Database::from(place.clone());
         open(&database, &key).await.unwrap().close(Duration::ZERO).await;
         let found = check(place.clone(), &key).await;

@@ -2,25 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use super::told::{ChannelBefore, JobBefore, binds};
 use super::*;
+use crate::store::columns::columns;
 
 fn json(list: &[String]) -> String {
     serde_json::to_string(list).unwrap_or_else(|_| "[]".to_owned())
-}
-
-fn health_name(health: Health) -> &'static str {
-    match health {
-        Health::Active => "active",
-        Health::Limited => "limited",
-        Health::NeedsReconnect => "needs_reconnect",
-    }
 }
 
 /// An account together with its app's revision, so that a call needs only one query.
 macro_rules! accounts_where {
     ($condition:literal) => {
         concat!(
-            "SELECT a.*, p.revision AS app_revision FROM {accounts} a JOIN {apps} p ON p.id = a.app WHERE ",
+            concat!("SELECT ", columns!(accounts "a."), ", p.revision AS app_revision FROM {accounts} a JOIN {apps} p ON p.id = a.app WHERE "),
             $condition
         )
     };
@@ -142,9 +136,9 @@ impl AccountStore for Mysql {
             let consent = lock_number("account", &[tenant.as_str(), &account.app, &account.account]);
             lock(&self.tables, &mut *db, vec![consent]).await?;
             // Locked, so that it is not disconnected meanwhile.
-            let known: Option<Text> = sqlx::query_scalar(
-                self.sql("SELECT channel FROM {accounts} WHERE tenant = ? AND app = ? AND account = ? FOR UPDATE"),
-            )
+            let known = sqlx::query(self.sql(
+                "SELECT channel, health, connected_at FROM {accounts} WHERE tenant = ? AND app = ? AND account = ? FOR UPDATE",
+            ))
             .bind(tenant.as_str())
             .bind(&account.app)
             .bind(&account.account)
@@ -168,78 +162,61 @@ impl AccountStore for Mysql {
                     .execute(&mut *db)
                     .await?;
             }
-            let is_known = known.is_some();
+            let before = known.as_ref().map(ChannelBefore::of).transpose()?;
+            let known = known.map(|row| text(&row, "channel")).transpose()?;
             let (revision, fence) = former.as_ref().map_or((0, 0), |(_, revision, fence)| (*revision, *fence));
             let channel = known
-                .or_else(|| former.map(|(channel, ..)| channel))
-                .map_or_else(|| account.channel.clone(), |channel| channel.0);
+                .or_else(|| former.map(|(channel, ..)| channel.0))
+                .unwrap_or_else(|| account.channel.clone());
             let credentials = match seal(&channel) {
                 Ok(credentials) => credentials,
                 Err(error) => return Ok(Err(error)),
             };
-            if !is_known {
-                sqlx::query(self.sql(
-                    "INSERT INTO {accounts} (channel, tenant, app, account, display_name, credentials,
-                     credentials_revision, issued_at, scopes, missing_scopes, health, connected_at, updated_at, fence)
-                     VALUES (?, ?, ?, ?, '', '', ?, 0, '', '', 'active', 0, 0, ?)",
-                ))
-                .bind(&channel)
-                .bind(tenant.as_str())
-                .bind(&account.app)
-                .bind(&account.account)
-                .bind(revision)
-                .bind(fence)
-                .execute(&mut *db)
-                .await?;
+            if before.is_none() {
+                self.tables.add_channel(&mut *db, tenant, &channel, account, (revision, fence)).await?;
             }
             // A running refresh has older credentials: the fence rejects its result.
-            sqlx::query(self.sql(
-                "UPDATE {accounts} SET display_name = ?, avatar_url = ?, consent_group = ?, credentials = ?,
+            let bind = binds(|query| {
+                query
+                    .bind(&account.display_name)
+                    .bind(&account.avatar_url)
+                    .bind(&account.grant)
+                    .bind(&credentials.0)
+                    .bind(account.now)
+                    .bind(json(&account.scopes))
+                    .bind(json(&account.missing_scopes))
+                    .bind(account.expires_at_s)
+                    .bind(account.refresh_expires_at_s)
+                    .bind(account.refresh_due_at)
+                    .bind(&account.health_detail)
+                    .bind(&account.connected_by)
+                    .bind(account.now)
+                    .bind(account.now)
+            });
+            let set = "display_name = ?, avatar_url = ?, consent_group = ?, credentials = ?,
                  credentials_revision = credentials_revision + 1, issued_at = ?, scopes = ?, missing_scopes = ?,
-                 expires_at_s = ?, refresh_expires_at_s = ?, refresh_due_at = ?, health = ?, health_detail = ?,
-                 connected_at = ?, connected_by = ?, updated_at = ?, looked_at = ?, fence = fence + 1,
-                 lease_owner = NULL, lease_until = 0 WHERE channel = ?",
-            ))
-            .bind(&account.display_name)
-            .bind(&account.avatar_url)
-            .bind(&account.grant)
-            .bind(&credentials.0)
-            .bind(account.now)
-            .bind(json(&account.scopes))
-            .bind(json(&account.missing_scopes))
-            .bind(account.expires_at_s)
-            .bind(account.refresh_expires_at_s)
-            .bind(account.refresh_due_at)
-            .bind(health_name(account.health))
-            .bind(&account.health_detail)
-            .bind(account.now)
-            .bind(&account.connected_by)
-            .bind(account.now)
-            .bind(account.now)
-            .bind(&channel)
-            .execute(&mut *db)
-            .await?;
-            let paused: Vec<(Text, i32)> = sqlx::query_as(self.sql(
-                "SELECT id, weight FROM {jobs} WHERE tenant = ? AND channel = ? AND ended_at IS NULL AND status = 'paused'
-                 FOR UPDATE",
+                 expires_at_s = ?, refresh_expires_at_s = ?, refresh_due_at = ?, health_detail = ?, connected_by = ?,
+                 updated_at = ?, looked_at = ?, fence = fence + 1, lease_owner = NULL, lease_until = 0";
+            let to = (account.health, Some(account.now));
+            self.tables.write_channel(&mut *db, (&channel, before.as_ref()), to, set, bind).await?;
+            let paused = sqlx::query(self.sql(
+                "SELECT id, weight, status, url FROM {jobs} WHERE tenant = ? AND channel = ? AND ended_at IS NULL
+                 AND status = 'paused' FOR UPDATE",
             ))
             .bind(tenant.as_str())
             .bind(&channel)
             .fetch_all(&mut *db)
             .await?;
-            for (job, _) in &paused {
-                sqlx::query(self.sql(
-                    "UPDATE {jobs} SET wake_at = GREATEST(?, COALESCE(publish_at, ?)), status = 'active', error = NULL,
-                     updated_at = ? WHERE id = ?",
-                ))
-                .bind(account.now)
-                .bind(account.now)
-                .bind(account.now)
-                .bind(&job.0)
-                .execute(&mut *db)
-                .await?;
+            let mut weights = BTreeSet::new();
+            for row in &paused {
+                let job = text(row, "id")?;
+                let set = "wake_at = GREATEST(?, COALESCE(publish_at, ?)), error = NULL, updated_at = ?";
+                let bind = binds(|query| query.bind(account.now).bind(account.now).bind(account.now));
+                let to = (JobStatus::Active, None);
+                self.tables.write_job(&mut *db, (&job, &JobBefore::of(row)?), to, set, bind).await?;
+                weights.insert(row.try_get("weight")?);
             }
-            for weight in paused.iter().map(|(_, weight)| *weight).collect::<BTreeSet<i32>>() {
+            for weight in weights {
                 self.tables.requeue(&mut *db, tenant.as_str(), &channel, weight).await?;
             }
             Ok(Ok(channel))
@@ -256,27 +233,26 @@ impl AccountStore for Mysql {
         lease: &Lease,
     ) -> Result<bool> {
         write!(self for tenant.as_str(), db => {
-            let done = sqlx::query(self.sql("UPDATE {accounts} SET credentials = ?,
-                 credentials_revision = credentials_revision + 1, issued_at = ?, scopes = ?,
-                 missing_scopes = ?, expires_at_s = ?, refresh_expires_at_s = ?, refresh_due_at = ?, health = ?,
-                 health_detail = ?, updated_at = ?, lease_owner = NULL, lease_until = 0
-                 WHERE tenant = ? AND channel = ? AND fence = ?"))
-            .bind(&credentials.0)
-            .bind(account.now)
-            .bind(json(&account.scopes))
-            .bind(json(&account.missing_scopes))
-            .bind(account.expires_at_s)
-            .bind(account.refresh_expires_at_s)
-            .bind(account.refresh_due_at)
-            .bind(health_name(account.health))
-            .bind(account.health_detail.as_deref())
-            .bind(account.now)
-            .bind(tenant.as_str())
-            .bind(channel)
-            .bind(lease.fence)
-            .execute(&mut *db)
-            .await?;
-            Ok(done.rows_affected() == 1)
+            let held = self.tables.lock_channel(&mut *db, tenant, channel, ("fence", lease.fence)).await?;
+            let Some(before) = held else { return Ok(false) };
+            let bind = binds(|query| {
+                query
+                    .bind(&credentials.0)
+                    .bind(account.now)
+                    .bind(json(&account.scopes))
+                    .bind(json(&account.missing_scopes))
+                    .bind(account.expires_at_s)
+                    .bind(account.refresh_expires_at_s)
+                    .bind(account.refresh_due_at)
+                    .bind(account.health_detail.as_deref())
+                    .bind(account.now)
+            });
+            let set = "credentials = ?, credentials_revision = credentials_revision + 1, issued_at = ?, scopes = ?,
+                 missing_scopes = ?, expires_at_s = ?, refresh_expires_at_s = ?, refresh_due_at = ?, health_detail = ?,
+                 updated_at = ?, lease_owner = NULL, lease_until = 0";
+            let to = (account.health, None);
+            self.tables.write_channel(db, (channel, Some(&before)), to, set, bind).await?;
+            Ok(true)
         })
     }
 
@@ -290,21 +266,17 @@ impl AccountStore for Mysql {
         now: i64,
     ) -> Result<bool> {
         write!(self for tenant.as_str(), db => {
-            let done = sqlx::query(self.sql("UPDATE {accounts} SET health = ?, health_detail = ?, updated_at = ?
-                 WHERE tenant = ? AND channel = ? AND credentials_revision = ?"))
-            .bind(health_name(health))
-            .bind(detail)
-            .bind(now)
-            .bind(tenant.as_str())
-            .bind(channel)
-            .bind(credentials_revision)
-            .execute(&mut *db)
-            .await?;
-            Ok(done.rows_affected() == 1)
+            let revision = ("credentials_revision", credentials_revision);
+            let held = self.tables.lock_channel(&mut *db, tenant, channel, revision).await?;
+            let Some(before) = held else { return Ok(false) };
+            let set = "health_detail = ?, updated_at = ?";
+            let bind = binds(|query| query.bind(detail).bind(now));
+            self.tables.write_channel(db, (channel, Some(&before)), (health, None), set, bind).await?;
+            Ok(true)
         })
     }
 
-    async fn delete_account(&self, tenant: &TenantId, channel: &str, _now: i64) -> Result<()> {
+    async fn delete_account(&self, tenant: &TenantId, channel: &str, now: i64) -> Result<()> {
         write!(self for tenant.as_str(), db => {
             // Locked before its counters are read, so that they are its last ones.
             let last: Option<(Text, Text, i64, i64)> = sqlx::query_as(self.sql(
@@ -330,12 +302,7 @@ impl AccountStore for Mysql {
             .bind(fence)
             .execute(&mut *db)
             .await?;
-            sqlx::query(self.sql("DELETE FROM {accounts} WHERE tenant = ? AND channel = ?"))
-                .bind(tenant.as_str())
-                .bind(channel)
-                .execute(&mut *db)
-                .await
-                .map(drop)
+            self.tables.remove_channel(db, channel, now).await
         })
     }
 
@@ -400,5 +367,29 @@ impl AccountStore for Mysql {
             .await
             .map(drop)
         })
+    }
+}
+
+impl Tables {
+    /// Locks a channel whose column has this value. None: there is no such channel.
+    async fn lock_channel(
+        &self,
+        db: &mut MySqlConnection,
+        tenant: &TenantId,
+        channel: &str,
+        (column, value): (&'static str, i64),
+    ) -> sqlx::Result<Option<ChannelBefore>> {
+        let select = [
+            "SELECT channel, health, connected_at FROM {accounts} WHERE tenant = ? AND channel = ? AND ",
+            column,
+            " = ? FOR UPDATE",
+        ];
+        let row = sqlx::query(self.sql(&select.concat()))
+            .bind(tenant.as_str())
+            .bind(channel)
+            .bind(value)
+            .fetch_optional(db)
+            .await?;
+        row.as_ref().map(ChannelBefore::of).transpose()
     }
 }

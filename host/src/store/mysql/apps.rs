@@ -1,9 +1,8 @@
 //! Components, apps and connect sessions.
 
-use sqlx::mysql::MySqlArguments;
-use sqlx::query::Query;
-
+use super::told::{Query, binds};
 use super::*;
+use crate::store::columns::columns;
 
 /// The component `c` is unused: no app and no open job runs it, and it is not installed.
 const UNUSED: &str = "NOT EXISTS (SELECT 1 FROM {providers} p WHERE p.digest = c.digest)
@@ -98,16 +97,7 @@ impl AppStore for Mysql {
             .execute(&mut *db)
             .await;
             if is_new(inserted)? {
-                // At least one, also of nothing: it says that the component is there.
-                let parts = if bytes.is_empty() { vec![bytes] } else { bytes.chunks(PART).collect() };
-                for (part, bytes) in parts.into_iter().enumerate() {
-                    sqlx::query(self.sql("INSERT INTO {component_parts} (digest, part, bytes) VALUES (?, ?, ?)"))
-                        .bind(digest.as_str())
-                        .bind(i64::try_from(part).unwrap_or(i64::MAX))
-                        .bind(bytes)
-                        .execute(&mut *db)
-                        .await?;
-                }
+                write_parts(&self.tables, &mut *db, digest.as_str(), bytes).await?;
             }
             sqlx::query(self.sql("INSERT INTO {providers} (id, digest) VALUES (?, ?) ON DUPLICATE KEY UPDATE digest = ?"))
                 .bind(provider)
@@ -116,15 +106,16 @@ impl AppStore for Mysql {
                 .execute(&mut *db)
                 .await?;
             for app in apps {
-                sqlx::query(self.sql(
-                    "UPDATE {apps} SET digest = ?, updated_at = ?, revision = revision + 1 WHERE id = ? AND provider = ?",
-                ))
-                .bind(digest.as_str())
-                .bind(*now)
-                .bind(app)
-                .bind(provider)
-                .execute(&mut *db)
-                .await?;
+                let before: Option<Text> =
+                    sqlx::query_scalar(self.sql("SELECT digest FROM {apps} WHERE id = ? AND provider = ? FOR UPDATE"))
+                        .bind(app)
+                        .bind(provider)
+                        .fetch_optional(&mut *db)
+                        .await?;
+                let Some(before) = before else { continue };
+                let set = "updated_at = ?, revision = revision + 1";
+                let bind = binds(|query| query.bind(*now));
+                self.tables.write_app(&mut *db, (app, &before.0), digest.as_str(), set, bind).await?;
             }
             self.tables.delete_unused(db, "c.provider = ?", provider).await
         })
@@ -160,14 +151,14 @@ impl AppStore for Mysql {
 
     async fn apps(&self) -> Result<Vec<AppRow>> {
         let rows = read!(self for "", db => {
-            sqlx::query(self.sql("SELECT * FROM {apps} ORDER BY id")).fetch_all(&mut *db).await
+            sqlx::query(self.sql(concat!("SELECT ", columns!(apps ""), " FROM {apps} ORDER BY id"))).fetch_all(&mut *db).await
         })?;
         Ok(row::all("apps", &rows, app_row))
     }
 
     async fn app(&self, id: &str) -> Result<Option<AppRow>> {
         let row = read!(self for "", db => {
-            sqlx::query(self.sql("SELECT * FROM {apps} WHERE id = ?"))
+            sqlx::query(self.sql(concat!("SELECT ", columns!(apps ""), " FROM {apps} WHERE id = ?")))
                 .bind(id)
                 .fetch_optional(&mut *db)
                 .await
@@ -177,7 +168,7 @@ impl AppStore for Mysql {
 
     async fn put_app(&self, app: &AppRow) -> Result<bool> {
         write!(self, db => {
-            let left: Option<Text> = sqlx::query_scalar(self.sql("SELECT digest FROM {apps} WHERE id = ? FOR UPDATE"))
+            let left: Option<(Text, i64)> = sqlx::query_as(self.sql("SELECT digest, revision FROM {apps} WHERE id = ? FOR UPDATE"))
                 .bind(&app.id)
                 .fetch_optional(&mut *db)
                 .await?;
@@ -189,21 +180,29 @@ impl AppStore for Mysql {
                 .fetch_one(&mut *db)
                 .await?;
                 let insert = self.sql(
-                    "INSERT INTO {apps} (tenant, provider, digest, settings, grants, redirect_uri, listing,
-                     created_at, updated_at, id, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO {apps} (tenant, provider, settings, grants, redirect_uri, listing, created_at,
+                     updated_at, digest, id, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 );
-                is_new(values(sqlx::query(insert), app).bind(highest.saturating_add(1)).execute(&mut *db).await)?
+                let insert = values(sqlx::query(insert), app)
+                    .bind(app.digest.as_str())
+                    .bind(&app.id)
+                    .bind(highest.saturating_add(1));
+                is_new(insert.execute(&mut *db).await)?
             } else {
-                let update = self.sql(
-                    "UPDATE {apps} SET tenant = ?, provider = ?, digest = ?, settings = ?, grants = ?,
-                     redirect_uri = ?, listing = ?, created_at = ?, updated_at = ?, revision = revision + 1
-                     WHERE id = ? AND revision = ?",
-                );
-                let done = values(sqlx::query(update), app).bind(app.revision).execute(&mut *db).await?;
-                done.rows_affected() == 1
+                match &left {
+                    Some((before, revision)) if *revision == app.revision => {
+                        let set = "tenant = ?, provider = ?, settings = ?, grants = ?, redirect_uri = ?, listing = ?,
+                             created_at = ?, updated_at = ?, revision = revision + 1";
+                        let bind = binds(|query| values(query, app));
+                        let of = (&*app.id, &*before.0);
+                        self.tables.write_app(&mut *db, of, app.digest.as_str(), set, bind).await?;
+                        true
+                    }
+                    _ => false,
+                }
             };
             // The previous component may have been kept only for this app.
-            if let Some(left) = left.filter(|left| left.0 != app.digest.as_str()) {
+            if let Some((left, _)) = left.filter(|(left, _)| left.0 != app.digest.as_str()) {
                 self.tables.delete_unused(db, "c.digest = ?", &left.0).await?;
             }
             Ok(is_written)
@@ -260,7 +259,7 @@ impl AppStore for Mysql {
 
     async fn consume_session(&self, tenant: &TenantId, id: &str, owner: &str) -> Result<ConsumedSession> {
         write!(self for tenant.as_str(), db => {
-            let row = sqlx::query(self.sql("SELECT * FROM {sessions} WHERE tenant = ? AND id = ? FOR UPDATE"))
+            let row = sqlx::query(self.sql(concat!("SELECT ", columns!(sessions ""), " FROM {sessions} WHERE tenant = ? AND id = ? FOR UPDATE")))
                 .bind(tenant.as_str())
                 .bind(id)
                 .fetch_optional(&mut *db)
@@ -283,22 +282,37 @@ impl AppStore for Mysql {
     }
 }
 
-/// The values of an app, in the order of its statements, but for its revision.
-fn values<'q>(
-    query: Query<'q, sqlx::MySql, MySqlArguments>,
-    app: &'q AppRow,
-) -> Query<'q, sqlx::MySql, MySqlArguments> {
+/// Stores the bytes of a component.
+pub(super) async fn write_parts(
+    tables: &Tables,
+    db: &mut MySqlConnection,
+    digest: &str,
+    bytes: &[u8],
+) -> sqlx::Result<()> {
+    // At least one, also of nothing: it says that the component is there.
+    let parts = if bytes.is_empty() { vec![bytes] } else { bytes.chunks(PART).collect() };
+    for (part, bytes) in parts.into_iter().enumerate() {
+        sqlx::query(tables.sql("INSERT INTO {component_parts} (digest, part, bytes) VALUES (?, ?, ?)"))
+            .bind(digest)
+            .bind(i64::try_from(part).unwrap_or(i64::MAX))
+            .bind(bytes)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The values of an app, in the order of its statements, but for its component, its name and its revision.
+fn values<'q>(query: Query<'q>, app: &'q AppRow) -> Query<'q> {
     query
         .bind(&app.tenant)
         .bind(&app.provider)
-        .bind(app.digest.as_str())
         .bind(&app.settings.0)
         .bind(&app.grants)
         .bind(&app.redirect_uri)
         .bind(&app.listing)
         .bind(app.created_at)
         .bind(app.updated_at)
-        .bind(&app.id)
 }
 
 impl Tables {

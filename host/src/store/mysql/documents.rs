@@ -14,7 +14,7 @@ fn document(row: &MySqlRow) -> sqlx::Result<Document> {
 }
 
 /// The tenant that a document's facts name, for the index by tenants.
-fn tenant_of(facts: &str) -> Option<String> {
+pub(super) fn tenant_of(facts: &str) -> Option<String> {
     let facts: serde_json::Value = serde_json::from_str(facts).ok()?;
     facts.get("tenant")?.as_str().map(str::to_owned)
 }

@@ -1,5 +1,6 @@
 //! Webhook events, stored before the platform gets its response.
 
+use super::told::{ChannelBefore, binds};
 use super::*;
 
 /// After this time an unmatched event is not expected to match.
@@ -159,15 +160,24 @@ impl EventStore for Mysql {
 
     async fn end_connections(&self, event: &EventRow, at: i64, detail: &str) -> Result<(bool, u64)> {
         write!(self for &event.app, db => {
-            let ended = sqlx::query(self.sql("UPDATE {accounts} SET health = 'needs_reconnect', health_detail = ?, updated_at = ?
-                 WHERE app = ? AND account = ? AND connected_at <= ?"))
-            .bind(detail)
-            .bind(event.received_at)
+            // In one order, or two of them would wait for each other.
+            let ended = sqlx::query(self.sql(
+                "SELECT channel, health, connected_at FROM {accounts} WHERE app = ? AND account = ? AND connected_at <= ?
+                 ORDER BY channel FOR UPDATE",
+            ))
             .bind(&event.app)
             .bind(event.account.as_deref())
             .bind(at)
-            .execute(&mut *db)
+            .fetch_all(&mut *db)
             .await?;
+            for row in &ended {
+                let channel = text(row, "channel")?;
+                let before = ChannelBefore::of(row)?;
+                let bind = binds(|query| query.bind(detail).bind(event.received_at));
+                let set = "health_detail = ?, updated_at = ?";
+                let to = (Health::NeedsReconnect, None);
+                self.tables.write_channel(&mut *db, (&channel, Some(&before)), to, set, bind).await?;
+            }
             let heard = sqlx::query(self.sql("INSERT INTO {events} (app, id, evidence, received_at, taken) VALUES (?, ?, ?, ?, TRUE)"))
             .bind(&event.app)
             .bind(&event.id)
@@ -175,7 +185,7 @@ impl EventStore for Mysql {
             .bind(event.received_at)
             .execute(&mut *db)
             .await;
-            Ok((is_new(heard)?, ended.rows_affected()))
+            Ok((is_new(heard)?, u64::try_from(ended.len()).unwrap_or(u64::MAX)))
         })
     }
 }

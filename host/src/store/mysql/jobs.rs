@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::mysql::MySqlArguments;
-use sqlx::query::Query;
-
+use super::told::{JobBefore, Query, binds};
 use super::*;
+use crate::store::columns::columns;
 
 pub(super) fn job_row(row: &MySqlRow) -> sqlx::Result<JobRow> {
     Ok(JobRow {
@@ -79,7 +78,7 @@ fn history_row(row: &MySqlRow) -> sqlx::Result<HistoryRow> {
 macro_rules! select {
     ($($rest:tt)+) => {
         concat!(
-            "SELECT j.*, (SELECT GROUP_CONCAT(HEX(r.reference)) FROM {job_references} r WHERE r.job = j.id) AS refs ",
+            concat!("SELECT ", columns!(jobs "j."), ", (SELECT GROUP_CONCAT(HEX(r.reference)) FROM {job_references} r WHERE r.job = j.id) AS refs "),
             "FROM {jobs} j ",
             $($rest)+
         )
@@ -117,6 +116,8 @@ struct Locked {
     phase: String,
     wake_at: Option<i64>,
     is_cancelled: bool,
+    digest: String,
+    before: JobBefore,
 }
 
 /// References one job may have. A post has one; each new start of a publish may add another.
@@ -145,11 +146,7 @@ impl Tables {
             .await
     }
 
-    fn other_attempt<'q>(
-        &self,
-        tenant: &'q TenantId,
-        job: &'q str,
-    ) -> Query<'q, sqlx::MySql, MySqlArguments> {
+    fn other_attempt<'q>(&self, tenant: &'q TenantId, job: &'q str) -> Query<'q> {
         let tenant = tenant.as_str();
         sqlx::query(self.sql(OTHER_ATTEMPT)).bind(tenant).bind(job).bind(tenant).bind(tenant).bind(tenant)
     }
@@ -163,7 +160,8 @@ impl Tables {
         condition: &'static str,
     ) -> sqlx::Result<Option<Locked>> {
         let select = [
-            "SELECT id, channel, weight, phase, wake_at, cancel_requested FROM {jobs} WHERE tenant = ? AND id = ? AND ",
+            "SELECT id, channel, weight, phase, wake_at, cancel_requested, digest, status, url FROM {jobs}
+             WHERE tenant = ? AND id = ? AND ",
             condition,
             " FOR UPDATE",
         ];
@@ -176,6 +174,8 @@ impl Tables {
                 phase: text(row, "phase")?,
                 wake_at: row.try_get("wake_at")?,
                 is_cancelled: row.try_get("cancel_requested")?,
+                digest: text(row, "digest")?,
+                before: JobBefore::of(row)?,
             })
         };
         row.map(|row| row::read("jobs", &row, locked)).transpose()
@@ -552,8 +552,8 @@ impl JobStore for Mysql {
                 }
             }
             let held = sqlx::query(self.sql(
-                "SELECT id, tenant, channel, app, weight, digest, moved_from, wake_at, ended_at, cancel_requested FROM {jobs}
-                 WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL FOR UPDATE",
+                "SELECT id, tenant, channel, app, weight, digest, moved_from, wake_at, ended_at, cancel_requested, status, url
+                 FROM {jobs} WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL FOR UPDATE",
             ))
             .bind(id)
             .bind(lease.fence)
@@ -572,42 +572,39 @@ impl JobStore for Mysql {
                 (_, _, false) => (digest, moved_from),
             };
             let is_cancelled = held.try_get::<bool, _>("cancel_requested")? && !update.cancel_answered;
-            sqlx::query(self.sql(
-                "UPDATE {jobs} SET digest = ?, moved_from = ?, state = COALESCE(?, state), once = ?, interrupted = ?,
+            let bind = binds(|query| {
+                query
+                    .bind(&digest)
+                    .bind(&moved_from)
+                    .bind(update.state.as_ref().map(|state| &*state.0))
+                    .bind(update.non_idempotent)
+                    .bind(update.interrupted)
+                    .bind(update.non_idempotent_begun)
+                    .bind(update.non_idempotent_begun)
+                    .bind(now)
+                    .bind(&update.quotas)
+                    .bind(update.asked_at)
+                    .bind(&update.phase)
+                    .bind(update.bytes_sent)
+                    .bind(update.bytes_total)
+                    .bind(update.wake_at)
+                    .bind(update.attempts)
+                    .bind(&update.post_id)
+                    .bind(&update.error)
+                    .bind(now)
+                    .bind(update.status.has_ended())
+                    .bind(now)
+                    .bind(is_cancelled)
+                    .bind(update.release)
+            });
+            let set = "digest = ?, moved_from = ?, state = COALESCE(?, state), once = ?, interrupted = ?,
                  once_begun = ?, sent_at = CASE WHEN ? THEN COALESCE(sent_at, ?) ELSE NULL END,
-                 quotas = COALESCE(?, quotas), asked_at = COALESCE(?, asked_at), forced = FALSE, status = ?, phase = ?,
+                 quotas = COALESCE(?, quotas), asked_at = COALESCE(?, asked_at), forced = FALSE, phase = ?,
                  bytes_sent = ?, bytes_total = ?, wake_at = ?, attempts = ?, post_id = COALESCE(?, post_id),
-                 url = COALESCE(?, url), error = ?, updated_at = ?,
-                 ended_at = CASE WHEN ? THEN COALESCE(ended_at, ?) ELSE NULL END, cancel_requested = ?,
-                 lease_owner = CASE WHEN ? THEN NULL ELSE lease_owner END WHERE id = ?",
-            ))
-            .bind(&digest)
-            .bind(&moved_from)
-            .bind(update.state.as_ref().map(|state| &*state.0))
-            .bind(update.non_idempotent)
-            .bind(update.interrupted)
-            .bind(update.non_idempotent_begun)
-            .bind(update.non_idempotent_begun)
-            .bind(now)
-            .bind(&update.quotas)
-            .bind(update.asked_at)
-            .bind(update.status.name())
-            .bind(&update.phase)
-            .bind(update.bytes_sent)
-            .bind(update.bytes_total)
-            .bind(update.wake_at)
-            .bind(update.attempts)
-            .bind(&update.post_id)
-            .bind(&update.url)
-            .bind(&update.error)
-            .bind(now)
-            .bind(update.status.has_ended())
-            .bind(now)
-            .bind(is_cancelled)
-            .bind(update.release)
-            .bind(id)
-            .execute(&mut *db)
-            .await?;
+                 error = ?, updated_at = ?, ended_at = CASE WHEN ? THEN COALESCE(ended_at, ?) ELSE NULL END,
+                 cancel_requested = ?, lease_owner = CASE WHEN ? THEN NULL ELSE lease_owner END";
+            let to = (update.status, update.url.as_deref());
+            self.tables.write_job(&mut *db, (id, &JobBefore::of(&held)?), to, set, bind).await?;
             if let Some(reference) = &update.reference {
                 self.tables.bind_reference(&mut *db, id, &app, (&tenant, &channel), reference).await?;
             }
@@ -693,14 +690,9 @@ impl JobStore for Mysql {
                 let noted = change(now, "cancel", &job.phase, JobStatus::Active, by);
                 self.tables.note(&mut *db, id, &noted).await?;
             }
-            sqlx::query(self.sql(
-                "UPDATE {jobs} SET cancel_requested = TRUE, wake_at = ?, status = 'active', updated_at = ? WHERE id = ?",
-            ))
-            .bind(now)
-            .bind(now)
-            .bind(id)
-            .execute(&mut *db)
-            .await?;
+            let set = "cancel_requested = TRUE, wake_at = ?, updated_at = ?";
+            let to = (JobStatus::Active, None);
+            self.tables.write_job(&mut *db, (id, &job.before), to, set, |query| query.bind(now).bind(now)).await?;
             self.tables.requeue(db, tenant.as_str(), &job.channel, job.weight).await?;
             Ok(true)
         })
@@ -710,17 +702,11 @@ impl JobStore for Mysql {
         write!(self for tenant.as_str(), db => {
             let job = self.tables.lock_job(&mut *db, tenant, id, "ended_at IS NULL").await?;
             let Some(job) = job else { return Ok(false) };
-            sqlx::query(self.sql(
-                "UPDATE {jobs} SET wake_at = ?, status = 'active', error = NULL,
-                 publish_at = CASE WHEN publish_at <= ? THEN publish_at ELSE NULL END, forced = TRUE, updated_at = ?
-                 WHERE id = ?",
-            ))
-            .bind(at_the_latest(job.wake_at, now))
-            .bind(now)
-            .bind(now)
-            .bind(id)
-            .execute(&mut *db)
-            .await?;
+            let set = "wake_at = ?, error = NULL,
+                 publish_at = CASE WHEN publish_at <= ? THEN publish_at ELSE NULL END, forced = TRUE, updated_at = ?";
+            let due = at_the_latest(job.wake_at, now);
+            let bind = binds(|query| query.bind(due).bind(now).bind(now));
+            self.tables.write_job(&mut *db, (id, &job.before), (JobStatus::Active, None), set, bind).await?;
             let noted = change(now, "resume", &job.phase, JobStatus::Active, by);
             self.tables.note(&mut *db, id, &noted).await?;
             self.tables.requeue(db, tenant.as_str(), &job.channel, job.weight).await?;
@@ -739,19 +725,13 @@ impl JobStore for Mysql {
             let job = self.tables.lock_job(&mut *db, tenant, id, "status = 'unknown'").await?;
             let Some(job) = job else { return Ok(false) };
             // A worker that is processing late evidence is too late: the fence rejects its result.
-            sqlx::query(self.sql(
-                "UPDATE {jobs} SET status = ?, post_id = COALESCE(?, post_id), url = COALESCE(?, url), error = ?,
-                 resolution = ?, wake_at = NULL, updated_at = ?, fence = fence + 1, lease_owner = NULL WHERE id = ?",
-            ))
-            .bind(resolved.status.name())
-            .bind(&resolved.post_id)
-            .bind(&resolved.url)
-            .bind(&resolved.error)
-            .bind(&resolved.resolution)
-            .bind(now)
-            .bind(id)
-            .execute(&mut *db)
-            .await?;
+            let set = "post_id = COALESCE(?, post_id), error = ?, resolution = ?, wake_at = NULL, updated_at = ?,
+                 fence = fence + 1, lease_owner = NULL";
+            let bind = binds(|query| {
+                query.bind(&resolved.post_id).bind(&resolved.error).bind(&resolved.resolution).bind(now)
+            });
+            let to = (resolved.status, resolved.url.as_deref());
+            self.tables.write_job(&mut *db, (id, &job.before), to, set, bind).await?;
             let noted = change(now, "resolve", &job.phase, resolved.status, resolved.by.as_deref());
             self.tables.note(&mut *db, id, &noted).await?;
             self.tables.requeue(db, tenant.as_str(), &job.channel, job.weight).await?;
@@ -765,29 +745,27 @@ impl JobStore for Mysql {
             let Some(job) = job else { return Ok(false) };
             let begins_again = changed.request.is_some();
             // A running call is repeatable, since no `once` call was started. The fence rejects its result.
-            sqlx::query(self.sql(
-                "UPDATE {jobs} SET request = COALESCE(?, request), state = CASE WHEN ? THEN NULL ELSE state END,
+            let set = "request = COALESCE(?, request), state = CASE WHEN ? THEN NULL ELSE state END,
                  once = once AND NOT ?, interrupted = interrupted AND NOT ?,
                  bytes_sent = CASE WHEN ? THEN 0 ELSE bytes_sent END,
                  consent = COALESCE(?, consent), priority = COALESCE(?, priority),
                  publish_at = COALESCE(?, publish_at), deadline_at = COALESCE(?, deadline_at),
-                 wake_at = ?, status = 'active', error = NULL, attempts = 0, updated_at = ?,
-                 fence = fence + 1, lease_owner = NULL WHERE id = ?",
-            ))
-            .bind(changed.request.as_ref().map(|request| &*request.0))
-            .bind(begins_again)
-            .bind(begins_again)
-            .bind(begins_again)
-            .bind(begins_again)
-            .bind(&changed.consent)
-            .bind(changed.priority)
-            .bind(changed.publish_at)
-            .bind(changed.deadline_at)
-            .bind(changed.wake_at)
-            .bind(now)
-            .bind(id)
-            .execute(&mut *db)
-            .await?;
+                 wake_at = ?, error = NULL, attempts = 0, updated_at = ?, fence = fence + 1, lease_owner = NULL";
+            let bind = binds(|query| {
+                query
+                    .bind(changed.request.as_ref().map(|request| &*request.0))
+                    .bind(begins_again)
+                    .bind(begins_again)
+                    .bind(begins_again)
+                    .bind(begins_again)
+                    .bind(&changed.consent)
+                    .bind(changed.priority)
+                    .bind(changed.publish_at)
+                    .bind(changed.deadline_at)
+                    .bind(changed.wake_at)
+                    .bind(now)
+            });
+            self.tables.write_job(&mut *db, (id, &job.before), (JobStatus::Active, None), set, bind).await?;
             let noted = change(now, "change", &job.phase, JobStatus::Active, changed.by.as_deref());
             self.tables.note(&mut *db, id, &noted).await?;
             let weight = changed.priority.map_or(job.weight, |priority| priority.clamp(-100, 100));
@@ -809,26 +787,17 @@ impl JobStore for Mysql {
         write!(self for tenant.as_str(), db => {
             let job = self.tables.lock_job(&mut *db, tenant, id, "ended_at IS NULL").await?;
             let Some(job) = job else { return Ok(false) };
-            // A worker that is running the job finishes its run with its component. Returning to the component that wrote
-            // the state is not a move. The digest is assigned last: what comes before reads it.
-            let moved = sqlx::query(self.sql(
-                "UPDATE {jobs} SET
-                 moved_from = CASE WHEN state IS NULL THEN NULL ELSE NULLIF(COALESCE(moved_from, digest), ?) END,
-                 wake_at = GREATEST(?, COALESCE(publish_at, ?)), status = 'active', error = NULL, attempts = 0,
-                 updated_at = ?, digest = ? WHERE id = ? AND digest <> ?",
-            ))
-            .bind(to.as_str())
-            .bind(now)
-            .bind(now)
-            .bind(now)
-            .bind(to.as_str())
-            .bind(id)
-            .bind(to.as_str())
-            .execute(&mut *db)
-            .await?;
-            if moved.rows_affected() == 0 {
+            if job.digest == to.as_str() {
                 return Ok(false);
             }
+            // A worker that is running the job finishes its run with its component. Returning to the component that wrote
+            // the state is not a move. The digest is assigned last: what comes before reads it.
+            let set = "moved_from = CASE WHEN state IS NULL THEN NULL ELSE NULLIF(COALESCE(moved_from, digest), ?) END,
+                 wake_at = GREATEST(?, COALESCE(publish_at, ?)), error = NULL, attempts = 0, updated_at = ?, digest = ?";
+            let bind = binds(|query| {
+                query.bind(to.as_str()).bind(now).bind(now).bind(now).bind(to.as_str())
+            });
+            self.tables.write_job(&mut *db, (id, &job.before), (JobStatus::Active, None), set, bind).await?;
             let noted = change(now, "move", &job.phase, JobStatus::Active, by);
             self.tables.note(&mut *db, id, &noted).await?;
             self.tables.requeue(db, tenant.as_str(), &job.channel, job.weight).await?;
@@ -845,8 +814,8 @@ impl JobStore for Mysql {
     ) -> Result<Vec<HistoryRow>> {
         let rows = read!(self for tenant.as_str(), db => {
             sqlx::query(self.sql(
-                "SELECT CAST(h.seq AS CHAR) AS name, h.* FROM {job_history} h
-                 JOIN {jobs} j ON j.id = h.job WHERE j.tenant = ? AND j.id = ? ORDER BY h.seq LIMIT ? OFFSET ?",
+                concat!("SELECT CAST(h.seq AS CHAR) AS name, ", columns!(job_history "h."), " FROM {job_history} h
+                 JOIN {jobs} j ON j.id = h.job WHERE j.tenant = ? AND j.id = ? ORDER BY h.seq LIMIT ? OFFSET ?"),
             ))
             .bind(tenant.as_str())
             .bind(id)

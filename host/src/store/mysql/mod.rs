@@ -10,7 +10,7 @@
 //! - a row that is locked first, and looked at by the next statement (attempts at one post, a consent, the queues);
 //! - a row of the table `locks`, where no row exists yet (a new account, a webhook and the reference that it names).
 //!
-//! Statements lock in the order job, channel, tenant, counts. Where two transactions still meet in a deadlock, the one that
+//! Events are written by `told.rs`. Statements lock in the order job, channel, tenant, counts. Where two transactions still meet in a deadlock, the one that
 //! the server ends is tried again here, as is one whose connection was cut before its commit. A commit whose answer is lost
 //! is an error: it may have happened.
 //!
@@ -59,15 +59,18 @@ macro_rules! now_ms {
 
 mod accounts;
 mod apps;
+mod copy;
 mod documents;
 mod drafts;
 mod events;
+mod failover;
 mod failure;
 mod jobs;
 mod kv;
 mod lock;
 mod media;
 mod outbox;
+mod process;
 mod queue;
 mod samples;
 mod schema;
@@ -77,6 +80,9 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
+
+pub(crate) use self::copy::MysqlSide;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,13 +90,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use social_channel_runtime::SecretText;
 use social_channel_runtime::clock::{Clock, millis};
-use social_channel_runtime::error::{Error, ErrorKind};
+use social_channel_runtime::error::Error;
 use social_channel_runtime::fair::{Fair, Place};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool, MySqlPoolOptions, MySqlRow};
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::failover::Naming;
 use self::failure::{failure, is_away, is_duplicate, is_new, is_read_only, passing};
 use self::lock::lock;
 use self::settings::{Settings, session};
@@ -101,6 +108,7 @@ use super::lock::{lock_number, meeting};
 use super::remote::{
     Broken, CONNECTING, Done, Doubted, Tries, busy, new_owner, statement, transaction, turns,
 };
+use super::schema::SchemaStep;
 use super::*;
 
 /// A connection.
@@ -108,6 +116,8 @@ type Driver = MySqlConnection;
 
 /// Shorter than what a connection may do nothing in MySQL (`session`), so that the pool ends it first.
 const IDLE: Duration = Duration::from_secs(30);
+/// How long the end of a process waits to be noted.
+const LEAVING: Duration = Duration::from_secs(2);
 /// Bytes. A part of a component, or a post with all that goes with it, must fit.
 const SMALLEST_PACKET: i64 = 4 << 20;
 
@@ -115,6 +125,7 @@ const SMALLEST_PACKET: i64 = 4 << 20;
 pub(crate) struct Mysql {
     pool: MySqlPool,
     tables: Tables,
+    naming: Naming,
     /// The connections, shared among tenants.
     turns: Fair,
     clock: Arc<DatabaseClock>,
@@ -123,7 +134,7 @@ pub(crate) struct Mysql {
     doubted: Doubted,
     /// The connection stays on this machine.
     is_local: bool,
-    /// Measures the clock. Nobody tells of new jobs here: workers look by themselves.
+    /// Measures the clock, and says that this process is there. Nobody tells of new jobs here: workers look by themselves.
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -140,15 +151,32 @@ impl Mysql {
     /// `InvalidRequest` for a wrong URL, `Misconfigured` for a wrong login and for a server that is too old, `Unavailable`
     /// for one that cannot be reached or is read-only, or that a newer program has changed.
     pub(crate) async fn open(url: &SecretText, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_as(url, clock, &schema::SCHEMAS).await
+    }
+
+    /// As a program of these steps of the schema does.
+    async fn open_as(url: &SecretText, clock: Arc<dyn Clock>, steps: &[SchemaStep]) -> Result<Self> {
         let Settings { connect, tables, pool_size, statement_timeout, is_local } = Settings::of(url)?;
         let opening = |error: Error| Error {
             message: format!("the database {} cannot be opened: {}", place(&connect), error.message),
             ..error
         };
-        schema::prepare(&connect, &tables).await.map_err(opening)?;
+        let (_, naming) = schema::prepare(&connect, &tables, steps).await.map_err(opening)?;
+        let (session, owner) = (session(statement_timeout), new_owner()?);
+        let clock = Arc::new(DatabaseClock::new(clock));
+        // A connection of its own: what it says is not lost in the pool's attempts.
+        let begun = async {
+            let mut first = connect.connect().await?;
+            first.execute(sqlx::raw_sql(AssertSqlSafe(session.clone()))).await?;
+            clock.measure(now(&mut first)).await?;
+            failover::settle(&mut first, &tables, naming).await?;
+            process::note(&mut first, &tables, &owner).await?;
+            first.close().await
+        };
+        begun.await.map_err(failure).map_err(opening)?;
         let doubted = Doubted::default();
         let doubts = doubted.clone();
-        let session: Arc<str> = session(statement_timeout).into();
+        let begin = Arc::new((session, tables.clone()));
         let pool = MySqlPoolOptions::new()
             .max_connections(pool_size)
             .acquire_timeout(CONNECTING)
@@ -158,32 +186,34 @@ impl Mysql {
             // A test before each use costs as much as the use; a cut connection is found by its failure.
             .test_before_acquire(false)
             .after_connect(move |db, _| {
-                let session = session.clone();
-                Box::pin(async move { db.execute(sqlx::raw_sql(AssertSqlSafe(session))).await.map(drop) })
+                let begin = begin.clone();
+                Box::pin(async move {
+                    let (session, tables) = &*begin;
+                    db.execute(sqlx::raw_sql(AssertSqlSafe(session.clone()))).await?;
+                    failover::look(db, tables, naming).await
+                })
             })
             .before_acquire(move |_, facts| {
                 let good = !doubts.covers(facts.age);
                 Box::pin(async move { Ok(good) })
             })
             .connect_lazy_with(connect.clone());
-        let clock = Arc::new(DatabaseClock::new(clock));
-        let mut first = pool.acquire().await.map_err(failure).map_err(opening)?;
-        clock.measure(now(&mut first)).await.map_err(failure).map_err(opening)?;
-        drop(first);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (stopped, measured, asked) = (stop.clone(), clock.clone(), pool.clone());
+        let (noted, own) = (tables.clone(), owner.clone());
         tasks.spawn(async move {
             tokio::select! {
                 () = stopped.cancelled() => {}
-                () = keep_time(&asked, &measured) => {}
+                () = keep_time(&asked, &measured, (&noted, naming), &own) => {}
             }
         });
         Ok(Mysql {
             turns: turns(pool_size),
             pool,
             tables,
+            naming,
             clock,
-            owner: new_owner()?,
+            owner,
             doubted,
             is_local,
             stop,
@@ -245,6 +275,14 @@ impl Mysql {
             ),
             "Set sync_binlog = 1 in the server's configuration.",
         );
+        let (waits, has_replica) = read!(self for "", db => { failover::replicates(db).await })?;
+        doubt(
+            waits || !has_replica || self.naming == Naming::Cluster,
+            "The database does not wait for its replica: after a failover the jobs that were under way end as unknown, and \
+             what was stored last may be lost.",
+            "Set rpl_semi_sync_master_enabled = ON, rpl_semi_sync_master_wait_point = AFTER_SYNC and \
+             rpl_semi_sync_master_timeout to an hour or more (in MySQL ..._source_...), best with two replicas.",
+        );
         let packet: i64 = row.try_get("packet").map_err(failure)?;
         doubt(
             packet >= SMALLEST_PACKET,
@@ -294,16 +332,23 @@ impl Drop for Mysql {
     }
 }
 
-/// Measures the distance of the clocks now and then.
-async fn keep_time(pool: &MySqlPool, clock: &DatabaseClock) {
+/// Measures the distance of the clocks now and then; says that this process is there, and which server it uses.
+async fn keep_time(
+    pool: &MySqlPool,
+    clock: &DatabaseClock,
+    (tables, naming): (&Tables, Naming),
+    owner: &str,
+) {
     loop {
         tokio::time::sleep(MEASURE).await;
         let measured = async {
             let mut asked = pool.acquire().await?;
-            clock.measure(now(&mut asked)).await
+            clock.measure(now(&mut asked)).await?;
+            failover::settle(&mut asked, tables, naming).await?;
+            process::note(&mut asked, tables, owner).await
         };
         if let Err(error) = measured.await {
-            tracing::debug!(%error, "the database's clock could not be read; the last distance counts");
+            tracing::debug!(%error, "the database's clock could not be read, or nothing be noted; the last distance counts");
         }
     }
 }
@@ -402,10 +447,18 @@ impl MetaStore for Mysql {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        let left = async {
+            let mut last = self.pool.acquire().await?;
+            process::leave(&mut last, &self.tables, &self.owner).await
+        };
+        // Not for long: a server that is away forgets this process by itself.
+        if !matches!(tokio::time::timeout(LEAVING, left).await, Ok(Ok(()))) {
+            tracing::debug!("the database could not be told that this process ends");
+        }
         self.pool.close().await;
     }
 }
 
 /// Fresh tables for the conformance suite.
 #[cfg(test)]
-pub(super) use self::tests::for_conformance;
+pub(super) use self::tests::{for_conformance, for_upgrade};

@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use super::jobs::{job_row, select};
 use super::*;
+use crate::store::columns::columns;
 
 /// Tenants looked at in one search, because other workers may take the jobs of the first ones meanwhile.
 const TENANTS: usize = 32;
@@ -90,6 +91,15 @@ struct Found {
     id: String,
     tenant: String,
     channel: String,
+}
+
+/// What became of a job that may be taken.
+enum Taken {
+    Row(MySqlRow),
+    /// Somebody else has it, or its channel.
+    No,
+    /// These tables were last used on another server.
+    Elsewhere,
 }
 
 /// A tenant of a search, by its longest wait.
@@ -447,7 +457,13 @@ impl Mysql {
         // Not the time that was asked for: a round of all that is due keeps that to its end.
         let turn = self.clock.now_ms().max(ask.now);
         let Found { id, tenant, channel } = job;
-        let row: Option<MySqlRow> = write!(self, db => {
+        let look = [
+            "SELECT (SELECT id FROM {jobs} WHERE tenant = ? AND held_channel = ?),
+             (SELECT value FROM {meta} WHERE name = ?), ",
+            self.naming.sql(),
+        ]
+        .concat();
+        let taken: Result<Taken> = write!(self, db => {
             // One at a time takes a job of a channel. Who comes second looks for another one instead of waiting.
             let ours: Option<i64> = sqlx::query_scalar(self.sql(
                 "SELECT at FROM {channel_fairness} WHERE tenant = ? AND channel = ? FOR UPDATE SKIP LOCKED",
@@ -464,7 +480,7 @@ impl Mysql {
                         .fetch_optional(&mut *db)
                         .await?;
                 if theirs.is_some() {
-                    return Ok(None);
+                    return Ok(Taken::No);
                 }
                 let first = sqlx::query(self.sql("INSERT INTO {channel_fairness} (tenant, channel, at) VALUES (?, ?, 0)"))
                     .bind(tenant)
@@ -472,16 +488,20 @@ impl Mysql {
                     .execute(&mut *db)
                     .await;
                 if !is_new(first)? {
-                    return Ok(None);
+                    return Ok(Taken::No);
                 }
             }
-            // A statement of its own: it sees what was committed before the channel was ours.
-            let held: Option<Text> =
-                sqlx::query_scalar(self.sql("SELECT id FROM {jobs} WHERE tenant = ? AND held_channel = ?"))
-                    .bind(tenant)
-                    .bind(channel)
-                    .fetch_optional(&mut *db)
-                    .await?;
+            // A statement of its own: it sees what was committed before the channel was ours. It also looks whether this is
+            // the server on which these tables were last used.
+            let (held, known, here): (Option<Text>, Option<Text>, Text) = sqlx::query_as(self.sql(&look))
+                .bind(tenant)
+                .bind(channel)
+                .bind(failover::TIMELINE)
+                .fetch_one(&mut *db)
+                .await?;
+            if !known.is_some_and(|known| failover::is_same(&known.0, &here.0)) {
+                return Ok(Taken::Elsewhere);
+            }
             if let Some(held) = held {
                 // A lease that has ended leaves the channel free. Its holder writes nothing more.
                 let ended = sqlx::query(self.sql(concat!(
@@ -492,7 +512,7 @@ impl Mysql {
                 .execute(&mut *db)
                 .await?;
                 if ended.rows_affected() == 0 {
-                    return Ok(None);
+                    return Ok(Taken::No);
                 }
             }
             let taken = sqlx::query(self.sql(concat!(
@@ -507,9 +527,9 @@ impl Mysql {
             .execute(&mut *db)
             .await?;
             if taken.rows_affected() == 0 {
-                return Ok(None);
+                return Ok(Taken::No);
             }
-            let row = sqlx::query(self.sql(select!("WHERE j.id = ?"))).bind(id).fetch_optional(&mut *db).await?;
+            let row = sqlx::query(self.sql(select!("WHERE j.id = ?"))).bind(id).fetch_one(&mut *db).await?;
             for (table, column) in [("{channel_fairness}", "at"), ("{channel_queue}", "turn_at")] {
                 let noted = ["UPDATE ", table, " SET ", column, " = ? WHERE tenant = ? AND channel = ?"].concat();
                 sqlx::query(self.sql(&noted)).bind(turn).bind(tenant).bind(channel).execute(&mut *db).await?;
@@ -520,9 +540,16 @@ impl Mysql {
                 .bind(tenant)
                 .execute(&mut *db)
                 .await?;
-            Ok(row)
-        })?;
-        let Some(row) = row else { return Ok(None) };
+            Ok(Taken::Row(row))
+        });
+        let row = match taken? {
+            Taken::Row(row) => row,
+            Taken::No => return Ok(None),
+            Taken::Elsewhere => {
+                read!(self for "", db => { failover::settle(db, &self.tables, self.naming).await })?;
+                return Ok(None);
+            }
+        };
         let lease = Lease { fence: row.try_get("fence").map_err(failure)? };
         let held =
             row::read("jobs", &row, |row| Ok((row::parsed::<TenantId>(row, "tenant")?, job_row(row)?)));

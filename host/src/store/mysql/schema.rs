@@ -7,26 +7,37 @@ use social_channel_runtime::error::{Error, ErrorKind, Result};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
+use super::failover::Naming;
 use super::failure::{failure, is_away, passing};
 use super::lock::LOCKS;
 use super::tables::Tables;
 use super::text::{Text, plain};
 use crate::store::remote::{CONNECTING, Tries};
+use crate::store::schema::{OLDEST, SchemaStep, check_newer};
 
 /// Applied in order; the table `schema_version` counts them. Forward only.
-const SCHEMAS: [&str; 1] = [include_str!("schema_1.sql")];
+pub(super) const SCHEMAS: [SchemaStep; 2] =
+    [SchemaStep::alone(1, include_str!("schema_1.sql")), SchemaStep::alone(2, include_str!("schema_2.sql"))];
 
 /// Seconds for which a process waits while another one changes the schema.
 const UPGRADE: i64 = 600;
 
+/// Returns the version that the schema has then, which is that of `steps` or a later one beside which they work, and how the
+/// server and its replicas are told apart.
+///
 /// # Errors
 /// `Misconfigured` for a server that is too old, `Unavailable` for one that cannot be reached or written, or that a newer
 /// program has changed.
-pub(super) async fn prepare(connect: &MySqlConnectOptions, tables: &Tables) -> Result<()> {
+pub(super) async fn prepare(
+    connect: &MySqlConnectOptions,
+    tables: &Tables,
+    steps: &[SchemaStep],
+) -> Result<(usize, Naming)> {
     let mut db = reach(connect).await?;
     let done = async {
         check_server(&mut db).await?;
-        upgrade(&mut db, tables).await
+        let done = upgrade(&mut db, tables, steps).await?;
+        Ok((done, Naming::of(&mut db).await.map_err(failure)?))
     }
     .await;
     // Also a refused connection is closed, and with it the lock of an upgrade; what that says tells nothing more.
@@ -79,7 +90,7 @@ fn check_version(version: &str) -> Result<()> {
     Err(Error::new(ErrorKind::Misconfigured, message).with_remedy(format!("upgrade {name}")))
 }
 
-async fn upgrade(db: &mut MySqlConnection, tables: &Tables) -> Result<()> {
+async fn upgrade(db: &mut MySqlConnection, tables: &Tables, steps: &[SchemaStep]) -> Result<usize> {
     db.execute("SET NAMES utf8mb4, SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00', SESSION autocommit = 1")
         .await
         .map_err(failure)?;
@@ -105,16 +116,21 @@ async fn upgrade(db: &mut MySqlConnection, tables: &Tables) -> Result<()> {
         .with_remedy("see SHOW PROCESSLIST, and start this program again when that has ended"));
     }
     let done = version(db, tables).await.map_err(failure)?;
-    let known = SCHEMAS.len();
+    let known = steps.len();
     if done > known {
-        let message = format!("its schema is version {done}, and this program knows versions up to {known}");
-        return Err(Error::new(ErrorKind::Unavailable, message)
-            .with_remedy("use the newer program that made it, or a copy of the database from before that"));
+        let oldest: Option<Vec<u8>> =
+            sqlx::query_scalar(tables.sql("SELECT value FROM {meta} WHERE name = ?"))
+                .bind(OLDEST)
+                .fetch_optional(&mut *db)
+                .await
+                .map_err(failure)?;
+        check_newer(done, known, oldest.as_deref())?;
     }
-    if done == known {
-        return check_columns(db, tables, done).await;
+    if done >= known {
+        return check_columns(db, tables, steps).await.map(|()| done);
     }
-    apply(db, tables, done).await.map_err(failure)
+    apply(db, tables, done, steps).await.map_err(failure)?;
+    Ok(known)
 }
 
 /// How many of the schemas were applied.
@@ -135,14 +151,19 @@ async fn version(db: &mut MySqlConnection, tables: &Tables) -> sqlx::Result<usiz
 
 /// Applies what is missing after version `done`, and notes the columns that there are then. Run again after it was cut off,
 /// it goes on.
-async fn apply(db: &mut MySqlConnection, tables: &Tables, done: usize) -> sqlx::Result<()> {
+async fn apply(
+    db: &mut MySqlConnection,
+    tables: &Tables,
+    done: usize,
+    steps: &[SchemaStep],
+) -> sqlx::Result<()> {
     db.execute(sqlx::raw_sql(tables.sql(
         "CREATE TABLE IF NOT EXISTS {schema_version} (version BIGINT NOT NULL PRIMARY KEY,
          known_columns MEDIUMBLOB NOT NULL, applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP) ENGINE=InnoDB",
     )))
     .await?;
-    for (index, schema) in SCHEMAS.iter().enumerate().skip(done) {
-        db.execute(sqlx::raw_sql(tables.sql(schema))).await?;
+    for (index, step) in steps.iter().enumerate().skip(done) {
+        db.execute(sqlx::raw_sql(tables.sql(step.sql))).await?;
         if index == 0 {
             let rows: Vec<String> = (0..LOCKS).map(|number| format!("({number})")).collect();
             let fill = format!(
@@ -151,11 +172,16 @@ async fn apply(db: &mut MySqlConnection, tables: &Tables, done: usize) -> sqlx::
             );
             db.execute(sqlx::raw_sql(tables.sql(&fill))).await?;
         }
-        let columns = columns(db, tables).await?;
+        let columns = columns(db, tables, steps).await?;
         let columns = serde_json::to_string(&columns).map_err(|error| sqlx::Error::Encode(error.into()))?;
         sqlx::query(tables.sql("INSERT INTO {schema_version} (version, known_columns) VALUES (?, ?)"))
             .bind(i64::try_from(index + 1).unwrap_or(i64::MAX))
             .bind(columns)
+            .execute(&mut *db)
+            .await?;
+        sqlx::query(tables.sql("REPLACE INTO {meta} (name, value) VALUES (?, ?)"))
+            .bind(OLDEST)
+            .bind(step.oldest.to_string().into_bytes())
             .execute(&mut *db)
             .await?;
     }
@@ -163,7 +189,11 @@ async fn apply(db: &mut MySqlConnection, tables: &Tables, done: usize) -> sqlx::
 }
 
 /// Every column of the schema's tables that there is, as `table.column`.
-async fn columns(db: &mut MySqlConnection, tables: &Tables) -> sqlx::Result<Vec<String>> {
+async fn columns(
+    db: &mut MySqlConnection,
+    tables: &Tables,
+    steps: &[SchemaStep],
+) -> sqlx::Result<Vec<String>> {
     let found: Vec<Text> = sqlx::query_scalar(
         "SELECT CONCAT(table_name, '.', column_name) AS name FROM information_schema.columns
          WHERE table_schema = DATABASE() AND LEFT(table_name, ?) = ? ORDER BY name",
@@ -173,7 +203,7 @@ async fn columns(db: &mut MySqlConnection, tables: &Tables) -> sqlx::Result<Vec<
     .fetch_all(db)
     .await?;
     // Another installation's prefix may begin as ours does.
-    let own = names();
+    let own = names(steps);
     let mut found: Vec<String> = plain(found)
         .into_iter()
         .filter_map(|name| name.strip_prefix(tables.prefix()).map(str::to_owned))
@@ -184,30 +214,30 @@ async fn columns(db: &mut MySqlConnection, tables: &Tables) -> sqlx::Result<Vec<
 }
 
 /// The tables of all schemas.
-fn names() -> BTreeSet<&'static str> {
-    let names = SCHEMAS.iter().flat_map(|schema| schema.split('{').skip(1));
+fn names(steps: &[SchemaStep]) -> BTreeSet<&'static str> {
+    let names = steps.iter().flat_map(|step| step.sql.split('{').skip(1));
     names.filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
 }
 
 /// The version alone proves nothing: somebody may have changed the tables, or restored half of them. Such a database is
 /// refused when it is opened, and not by the first job that needs what is missing.
-async fn check_columns(db: &mut MySqlConnection, tables: &Tables, version: usize) -> Result<()> {
+async fn check_columns(db: &mut MySqlConnection, tables: &Tables, steps: &[SchemaStep]) -> Result<()> {
     let missing = async {
-        let wanted: Vec<u8> = sqlx::query_scalar(
-            tables.sql("SELECT known_columns FROM {schema_version} ORDER BY version DESC LIMIT 1"),
-        )
-        .fetch_one(&mut *db)
-        .await?;
+        let wanted: Vec<u8> =
+            sqlx::query_scalar(tables.sql("SELECT known_columns FROM {schema_version} WHERE version = ?"))
+                .bind(i64::try_from(steps.len()).unwrap_or(i64::MAX))
+                .fetch_one(&mut *db)
+                .await?;
         let wanted: Vec<String> =
             serde_json::from_slice(&wanted).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        let found = columns(db, tables).await?;
+        let found = columns(db, tables, steps).await?;
         Ok(wanted.into_iter().filter(|column| !found.contains(column)).collect())
     };
     let missing: Vec<String> = missing.await.map_err(failure)?;
     if missing.is_empty() {
         return Ok(());
     }
-    let message = format!("its schema is version {version}, but it lacks {}", missing.join(", "));
+    let message = format!("its schema is version {}, but it lacks {}", steps.len(), missing.join(", "));
     Err(Error::new(ErrorKind::Unavailable, message)
         .with_remedy("restore the last backup; changes of the tables by hand are not supported"))
 }
@@ -233,11 +263,19 @@ mod unit {
 
     #[test]
     fn every_statement_of_a_schema_can_be_run_again() {
-        for schema in SCHEMAS {
-            let made = schema.lines().filter(|line| line.starts_with("CREATE"));
-            assert!(made.clone().count() > 20);
-            assert!(made.clone().all(|line| line.starts_with("CREATE TABLE IF NOT EXISTS {")), "{schema}");
+        for step in SCHEMAS {
+            let made = step.sql.lines().filter(|line| line.starts_with("CREATE"));
+            assert!(made.clone().count() > 5);
+            assert!(
+                made.clone().all(|line| line.starts_with("CREATE TABLE IF NOT EXISTS {")),
+                "{}",
+                step.sql
+            );
         }
-        assert!(names().contains("jobs") && !names().contains("name"), "{:?}", names());
+        assert!(
+            names(&SCHEMAS).contains("jobs") && !names(&SCHEMAS).contains("name"),
+            "{:?}",
+            names(&SCHEMAS)
+        );
     }
 }

@@ -26,7 +26,7 @@ enum Second {
     Alone(&'static str),
 }
 
-const SEALED: [SealedColumn; 10] = [
+const SEALED: [SealedColumn; 11] = [
     SealedColumn {
         table: "meta",
         column: "value",
@@ -75,6 +75,13 @@ const SEALED: [SealedColumn; 10] = [
         column: "content",
         first: "tenant",
         second: Second::Column("id"),
+        only: "TRUE",
+    },
+    SealedColumn {
+        table: "endpoints",
+        column: "target",
+        first: "tenant",
+        second: Second::Alone("id"),
         only: "TRUE",
     },
     SealedColumn {

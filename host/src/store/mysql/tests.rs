@@ -8,7 +8,7 @@ use social_channel_runtime::clock::{MovedClock, SystemClock};
 use social_channel_runtime::error::ErrorKind;
 
 use super::*;
-use crate::store::conformance::{LONG, Opened, churn, digest, tenant};
+use crate::store::conformance::{LONG, Opened, churn, digest, programs_work_side_by_side, tenant, update};
 
 /// One server for all cases. It ends with this process.
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(&[]).unwrap());
@@ -26,10 +26,49 @@ async fn open(url: &SecretText) -> Result<Mysql> {
 
 /// A database and its own type, for what only SQL shows.
 async fn opened() -> (Opened, Arc<Mysql>) {
-    let (url, clock) = (fresh_url(), Arc::new(MovedClock::default()));
-    let one = Arc::new(Mysql::open(&url, clock.clone()).await.unwrap());
-    let other = Arc::new(Mysql::open(&url, clock.clone()).await.unwrap());
+    opened_in(&fresh_url()).await
+}
+
+async fn opened_in(url: &SecretText) -> (Opened, Arc<Mysql>) {
+    let clock = Arc::new(MovedClock::default());
+    let one = Arc::new(Mysql::open(url, clock.clone()).await.unwrap());
+    let other = Arc::new(Mysql::open(url, clock.clone()).await.unwrap());
     (Opened { one: one.clone(), other, clock, _keep: Box::new(()) }, one)
+}
+
+/// What the next program might add, as MySQL says it.
+const EXPANSION: &str = "ALTER TABLE {jobs} ADD COLUMN later TEXT;
+    ALTER TABLE {accounts} ADD COLUMN later INT NOT NULL DEFAULT 0;
+    ALTER TABLE {media_links} ADD COLUMN later INT;
+    ALTER TABLE {documents} ADD COLUMN later INT NOT NULL DEFAULT 0;
+    CREATE INDEX jobs_later ON {jobs} (tenant, later(10));
+    CREATE TABLE {laters} (id INT PRIMARY KEY)";
+
+/// The same, where the other one is the next program.
+pub(crate) async fn for_upgrade() -> Opened {
+    let url = fresh_url();
+    let (db, _) = opened_in(&url).await;
+    let more = SchemaStep { sql: EXPANSION, oldest: schema::SCHEMAS.len() };
+    let other = open_as(&url, db.clock.clone(), vec![more]).await.unwrap();
+    Opened { other, ..db }
+}
+
+/// As a program of so many more steps.
+async fn open_as(url: &SecretText, clock: Arc<MovedClock>, more: Vec<SchemaStep>) -> Result<Arc<dyn Store>> {
+    let steps = [&schema::SCHEMAS, &more[..]].concat();
+    Ok(Arc::new(Mysql::open_as(url, clock, &steps).await?))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_old_and_a_new_program_work_side_by_side() {
+    let url = fresh_url();
+    let (db, _) = opened_in(&url).await;
+    let clock = db.clock.clone();
+    let open = move |more| {
+        let (url, clock) = (url.clone(), clock.clone());
+        async move { open_as(&url, clock, more).await }
+    };
+    programs_work_side_by_side(db, EXPANSION, open).await;
 }
 
 /// Fresh tables, opened as two processes would open them.
@@ -99,6 +138,7 @@ async fn a_schema_that_is_newer_or_damaged_is_refused() {
     let Err(error) = open(&url).await else { panic!("it lacks a column") };
     assert!(error.message.contains("it lacks accounts.fence"), "{error:?}");
     run(&store, "INSERT INTO {schema_version} (version, known_columns) VALUES (99, '[]')").await;
+    run(&store, "UPDATE {meta} SET value = '99' WHERE name = 'schema-oldest'").await;
     let Err(error) = open(&url).await else { panic!("it is newer") };
     assert!(error.message.contains("version 99") && error.remedy.unwrap().contains("newer program"));
 }
@@ -132,7 +172,7 @@ async fn tables_have_a_prefix_and_lie_beside_others_of_the_same_names() {
     server.run("CREATE TABLE jobs (id integer); CREATE TABLE accounts (id integer)").unwrap();
     let store = open(&SecretText::new(server.url())).await.unwrap();
     store.set_meta("key", b"value").await.unwrap();
-    assert_eq!(server.run("SELECT count(*) FROM social_channel_meta").unwrap(), "1");
+    assert_eq!(server.run("SELECT value FROM social_channel_meta WHERE name = 'key'").unwrap(), "value");
     // Two installations in one database, one of which has a name that begins as the other's.
     let second = SecretText::new(format!("{}?table_prefix=social_channel_b_", server.url()));
     let second = open(&second).await.unwrap();
@@ -167,8 +207,7 @@ async fn a_read_only_server_is_refused_and_says_so_at_a_write() {
 #[tokio::test]
 async fn a_binary_log_of_statements_is_refused_with_its_setting() {
     let server = Server::start(&["log-bin=binlog", "binlog-format=STATEMENT"]).unwrap();
-    let store = open(&SecretText::new(server.url())).await.unwrap();
-    let error = store.set_meta("key", b"value").await.unwrap_err();
+    let Err(error) = open(&SecretText::new(server.url())).await else { panic!("nothing can be written") };
     assert!(error.remedy.as_ref().unwrap().contains("binlog_format = ROW"), "{error:?}");
 }
 
@@ -221,6 +260,119 @@ async fn the_connection_is_as_the_store_needs_it() {
     assert!(said("statement").starts_with("30") && said("idle") == "10" && said("wait") == "20");
     let theirs = now(&mut store.pool.acquire().await.unwrap()).await.unwrap();
     assert!((theirs - SystemClock.now_ms()).abs() < 60_000, "{theirs}: hours apart, if in another zone");
+}
+
+// ---- failing over ---------------------------------------------------------------------------------
+
+/// On which server the tables were last used.
+async fn known(store: &Mysql) -> String {
+    String::from_utf8(store.meta(failover::TIMELINE).await.unwrap().unwrap()).unwrap()
+}
+
+/// Jobs in several states on a server, after another one, which gave this guarantee, was the primary.
+async fn failed_over(guarantee: &str) -> (Opened, Arc<Mysql>, Lease) {
+    let (db, store) = opened().await;
+    db.with_app().await;
+    let later = Some(db.now() + 3_600_000);
+    for id in ["new", "begun", "sent", "held"] {
+        db.store_job(db.job(id, id)).await;
+    }
+    db.store_job(JobRow { wake_at: later, publish_at: later, ..db.job("scheduled", "scheduled") }).await;
+    let mut held = None;
+    for _ in 0..4 {
+        let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+        let step = JobUpdate {
+            state: (row.id != "new").then(|| Sealed(b"state".to_vec())),
+            non_idempotent_begun: row.id == "sent",
+            release: row.id != "held",
+            ..update(&row)
+        };
+        db.one.store_step(&row.id, &lease, &step, db.now()).await.unwrap().unwrap();
+        if row.id == "held" {
+            held = Some(lease);
+        }
+    }
+    run(&store, &format!("UPDATE {{meta}} SET value = '77 {guarantee}' WHERE name = 'timeline'")).await;
+    // A new connection; others live on.
+    run(&store, "SELECT 1").await;
+    store.doubted.note();
+    store.meta("any").await.unwrap();
+    (db, store, held.unwrap())
+}
+
+#[tokio::test]
+async fn what_may_have_gone_further_on_a_lost_server_counts_as_sent() {
+    let (db, store, held) = failed_over("lags").await;
+    assert_eq!(known(&store).await, "1 lags");
+    let job = async |id: &str| db.one.job(tenant(), id).await.unwrap().unwrap();
+    let (new, begun, sent) = (job("new").await, job("begun").await, job("sent").await);
+    for row in [&new, &begun] {
+        assert!(row.non_idempotent_begun && row.state.is_none() && row.sent_at.is_some(), "{row:?}");
+    }
+    assert!(!new.interrupted && sent.interrupted && sent.state.is_some(), "its provider looks");
+    let scheduled = job("scheduled").await;
+    assert!(!scheduled.non_idempotent_begun, "nobody has begun it");
+    // A worker that held its job all the time knows more.
+    let row = job("held").await;
+    let step =
+        JobUpdate { state: Some(Sealed(b"newer".to_vec())), non_idempotent_begun: false, ..update(&row) };
+    assert!(db.one.store_step("held", &held, &step, db.now()).await.unwrap().is_some());
+    let row = job("held").await;
+    assert_eq!((row.state.unwrap().0.as_slice(), row.non_idempotent_begun), (b"newer".as_slice(), false));
+    // Once.
+    failover::settle(&mut store.pool.acquire().await.unwrap(), &store.tables, store.naming).await.unwrap();
+    assert!(!job("held").await.non_idempotent_begun);
+}
+
+#[tokio::test]
+async fn after_commits_that_waited_for_the_replica_every_job_goes_on() {
+    let (db, store, _) = failed_over("waits").await;
+    assert_eq!(known(&store).await, "1 lags");
+    for id in ["new", "begun", "sent", "held", "scheduled"] {
+        let row = db.one.job(tenant(), id).await.unwrap().unwrap();
+        assert_eq!(row.non_idempotent_begun, id == "sent", "{row:?}");
+        assert!(!row.interrupted && row.state.is_some() != ["new", "scheduled"].contains(&id), "{row:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_takes_a_job_notices_another_server_also_behind_a_connection_that_lives_on() {
+    let (db, store) = opened().await;
+    db.with_app().await;
+    db.store_job(db.job("job", "ch")).await;
+    run(&store, "UPDATE {meta} SET value = '77 lags' WHERE name = 'timeline'").await;
+    let (row, _) = db.acquire(&db.one, LONG).await.unwrap();
+    assert!(row.non_idempotent_begun && row.state.is_none(), "it ends as unknown: {row:?}");
+    assert_eq!(known(&store).await, "1 lags");
+}
+
+#[tokio::test]
+async fn a_server_is_itself_after_a_restart_and_its_replica_is_another() {
+    let primary = Server::start(&mariadb_server::PRIMARY).unwrap();
+    let replica = primary.replica(true).unwrap();
+    let url = SecretText::new(primary.url());
+    let store = open(&url).await.unwrap();
+    assert_eq!(known(&store).await, "1 waits");
+    let said = async |store: &Mysql| -> Vec<String> {
+        store.doubts().await.unwrap().into_iter().map(|doubt| doubt.message).collect()
+    };
+    assert_eq!(said(&store).await, [""; 0]);
+    // A wait that may end by its limit is none.
+    primary.run("SET GLOBAL rpl_semi_sync_master_timeout = 10000").unwrap();
+    assert!(said(&store).await[0].contains("does not wait for its replica"));
+    store.close().await;
+    let store = open(&url).await.unwrap();
+    assert_eq!(known(&store).await, "1 lags", "an operator has changed it");
+    primary.kill().unwrap();
+    primary.start_again().unwrap();
+    store.set_meta("key", b"value").await.unwrap();
+    assert_eq!(known(&store).await, "1 lags");
+    // The replica takes no writes, is refused, and then takes over.
+    let there = SecretText::new(replica.url());
+    let Err(error) = open(&there).await else { panic!("it is a replica") };
+    assert!(error.message.contains("read-only"), "{error:?}");
+    replica.promote().unwrap();
+    assert_eq!(known(&open(&there).await.unwrap()).await, "2 lags");
 }
 
 // ---- which job is next ----------------------------------------------------------------------------
@@ -430,12 +582,4 @@ async fn a_component_may_be_larger_than_what_the_server_takes_at_once() {
     store.install_component(&row, &bytes, &[]).await.unwrap();
     assert_eq!(store.components().await.unwrap()[0].size, 20 << 20);
     assert!(store.component_bytes(&digest("large")).await.unwrap().unwrap() == bytes);
-}
-
-#[tokio::test]
-async fn who_asks_for_events_is_told_that_none_are_kept() {
-    let (_db, store) = opened().await;
-    let refused = store.outbox(tenant(), 0, 9).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Unsupported);
-    assert!(refused.message.contains("MySQL") && refused.remedy.unwrap().contains("PostgreSQL"));
 }

@@ -14,6 +14,11 @@ use crate::store::schema::newer;
 /// What this connection is called, so that it is not counted among the processes.
 const OWN: &str = "social-channel-copy";
 
+/// A connection that was just closed is seen for a moment: the server's process of it must end first.
+const ENDING: Duration = Duration::from_secs(3);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// A schema that nobody else uses.
 pub(crate) struct PostgresSide {
     db: PgConnection,
@@ -41,6 +46,18 @@ impl PostgresSide {
         let own = connect.clone().application_name(OWN);
         let db = own.connect().await.map_err(failure).map_err(opening)?;
         Ok(PostgresSide { db, connect, holds: false })
+    }
+
+    /// How many connections other processes have. They say who they are, unless the URL says otherwise.
+    async fn others(&mut self) -> Result<i64> {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+             AND application_name = $1",
+        )
+        .bind(self.connect.get_application_name())
+        .fetch_one(&mut self.db)
+        .await
+        .map_err(failure)
     }
 }
 
@@ -94,15 +111,12 @@ fn quoted(name: &str) -> String {
 #[async_trait]
 impl Side for PostgresSide {
     async fn hold(&mut self) -> Result<()> {
-        // Processes say who they are, unless the URL says otherwise.
-        let others: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-             AND application_name = $1",
-        )
-        .bind(self.connect.get_application_name())
-        .fetch_one(&mut self.db)
-        .await
-        .map_err(failure)?;
+        let mut others = self.others().await?;
+        let began = tokio::time::Instant::now();
+        while others > 0 && began.elapsed() < ENDING {
+            tokio::time::sleep(LOOK).await;
+            others = self.others().await?;
+        }
         if others > 0 {
             return Err(Error::new(
                 ErrorKind::Misconfigured,

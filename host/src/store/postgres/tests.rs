@@ -60,7 +60,7 @@ async fn an_old_and_a_new_program_work_side_by_side() {
         let (url, clock) = (url.clone(), clock.clone());
         async move { open_as(&url, clock, more).await }
     };
-    programs_work_side_by_side(db, open).await;
+    programs_work_side_by_side(db, EXPANSION, open).await;
 }
 
 /// A fresh schema, opened as two processes would open it.
@@ -111,7 +111,12 @@ async fn a_schema_that_is_newer_or_damaged_is_refused() {
     run(&store, "ALTER TABLE accounts RENAME COLUMN fence TO elsewhere").await;
     let Err(error) = open(&url).await else { panic!("it lacks a column") };
     assert!(error.message.contains("it lacks accounts.fence"), "{error:?}");
-    run(&store, "INSERT INTO schema_version (version, columns) VALUES (99, '{}')").await;
+    run(
+        &store,
+        "INSERT INTO schema_version (version, columns) VALUES (99, '{}');
+         UPDATE meta SET value = '99' WHERE key = 'schema-oldest'",
+    )
+    .await;
     let Err(error) = open(&url).await else { panic!("it is newer") };
     assert!(error.message.contains("version 99") && error.remedy.unwrap().contains("newer program"));
 }

@@ -645,7 +645,8 @@ mod tests {
                 Ok(store)
             }
         };
-        crate::store::conformance::programs_work_side_by_side(db, open).await;
+        crate::store::conformance::programs_work_side_by_side(db, crate::store::conformance::EXPANSION, open)
+            .await;
     }
 
     #[tokio::test]
