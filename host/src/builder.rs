@@ -424,7 +424,7 @@ impl HostBuilder {
         let hash_key = match usable.await {
             Ok(hash_key) => hash_key,
             Err(error) => {
-                // Or it would count as used for a while.
+                // Or it would count as used for a moment.
                 store.close().await;
                 return Err(error);
             }

@@ -69,8 +69,7 @@ pub(crate) const LEFT_OUT: &[(&str, &str)] = &[
     ("counters.value", "moved as numbers"),
 ];
 
-/// Tables that a database derives from jobs and channels, that describe its schema, that hold a part of another one, or that
-/// say who uses it.
+/// Tables that a database derives from jobs and channels, that describe its schema, or that hold a part of another one.
 #[cfg(test)]
 pub(crate) const DERIVED: &[&str] = &[
     "channel_queue",
@@ -80,7 +79,6 @@ pub(crate) const DERIVED: &[&str] = &[
     "sqlite_sequence",
     "component_parts",
     "locks",
-    "processes",
 ];
 
 use Kind::{Boolean, Bytes, Integer, Name, Small, Text};

@@ -18,6 +18,11 @@ const PATIENT: &str =
     SESSION lock_wait_timeout = 30 /*M!100311 , SESSION idle_transaction_timeout = 0 */
     /*!80003 , SESSION information_schema_stats_expiry = 0 */";
 
+/// A process that has just ended is seen for a moment: the server must notice first.
+const ENDING: Duration = Duration::from_secs(3);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Tables that are made from others, or that a table of the copy is made of.
 const OTHERS: [&str; 5] = ["component_parts", "channel_queue", "tenant_queue", "tenant_counts", "counters"];
 
@@ -165,17 +170,21 @@ fn bind<'q>(
 #[async_trait]
 impl Side for MysqlSide {
     async fn hold(&mut self) -> Result<()> {
-        let others = process::count(&mut self.db, &self.tables).await.map_err(failure)?;
+        let mut others = process::count(&mut self.db, &self.tables).await.map_err(failure)?;
+        let began = tokio::time::Instant::now();
+        while others > 0 && began.elapsed() < ENDING {
+            tokio::time::sleep(LOOK).await;
+            others = process::count(&mut self.db, &self.tables).await.map_err(failure)?;
+        }
         if others > 0 {
             return Err(Error::new(
                 ErrorKind::Misconfigured,
                 format!("{} is used by other processes: {others} of them", place(&self.connect)),
             )
             .with_field("database")
-            .with_remedy(format!(
-                "stop all processes that use it; one that was killed counts for {} seconds",
-                process::GONE.as_secs()
-            )));
+            .with_remedy(
+                "stop all processes that use it: the service, workers, programs that embed the library",
+            ));
         }
         // Events get their numbers when somebody asks for them.
         let fresh = self.tables.sql("SELECT DISTINCT tenant FROM {outbox} WHERE number IS NULL");

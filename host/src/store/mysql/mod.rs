@@ -116,8 +116,6 @@ type Driver = MySqlConnection;
 
 /// Shorter than what a connection may do nothing in MySQL (`session`), so that the pool ends it first.
 const IDLE: Duration = Duration::from_secs(30);
-/// How long the end of a process waits to be noted.
-const LEAVING: Duration = Duration::from_secs(2);
 /// Bytes. A part of a component, or a post with all that goes with it, must fit.
 const SMALLEST_PACKET: i64 = 4 << 20;
 
@@ -134,7 +132,7 @@ pub(crate) struct Mysql {
     doubted: Doubted,
     /// The connection stays on this machine.
     is_local: bool,
-    /// Measures the clock, and says that this process is there. Nobody tells of new jobs here: workers look by themselves.
+    /// The [`Keeper`]'s. Nobody tells of new jobs here: workers look by themselves.
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -164,16 +162,15 @@ impl Mysql {
         let (_, naming) = schema::prepare(&connect, &tables, steps).await.map_err(opening)?;
         let (session, owner) = (session(statement_timeout), new_owner()?);
         let clock = Arc::new(DatabaseClock::new(clock));
-        // A connection of its own: what it says is not lost in the pool's attempts.
-        let begun = async {
-            let mut first = connect.connect().await?;
-            first.execute(sqlx::raw_sql(AssertSqlSafe(session.clone()))).await?;
-            clock.measure(now(&mut first)).await?;
-            failover::settle(&mut first, &tables, naming).await?;
-            process::note(&mut first, &tables, &owner).await?;
-            first.close().await
+        let keeper = Keeper {
+            connect: connect.clone(),
+            session: session.clone(),
+            tables: tables.clone(),
+            naming,
+            owner: owner.clone(),
+            clock: clock.clone(),
         };
-        begun.await.map_err(failure).map_err(opening)?;
+        let kept = keeper.begin().await.map_err(failure).map_err(opening)?;
         let doubted = Doubted::default();
         let doubts = doubted.clone();
         let begin = Arc::new((session, tables.clone()));
@@ -199,12 +196,11 @@ impl Mysql {
             })
             .connect_lazy_with(connect.clone());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (stopped, measured, asked) = (stop.clone(), clock.clone(), pool.clone());
-        let (noted, own) = (tables.clone(), owner.clone());
+        let stopped = stop.clone();
         tasks.spawn(async move {
             tokio::select! {
                 () = stopped.cancelled() => {}
-                () = keep_time(&asked, &measured, (&noted, naming), &own) => {}
+                () = keeper.keep(kept) => {}
             }
         });
         Ok(Mysql {
@@ -332,23 +328,40 @@ impl Drop for Mysql {
     }
 }
 
-/// Measures the distance of the clocks now and then; says that this process is there, and which server it uses.
-async fn keep_time(
-    pool: &MySqlPool,
-    clock: &DatabaseClock,
-    (tables, naming): (&Tables, Naming),
-    owner: &str,
-) {
-    loop {
-        tokio::time::sleep(MEASURE).await;
-        let measured = async {
-            let mut asked = pool.acquire().await?;
-            clock.measure(now(&mut asked)).await?;
-            failover::settle(&mut asked, tables, naming).await?;
-            process::note(&mut asked, tables, owner).await
-        };
-        if let Err(error) = measured.await {
-            tracing::debug!(%error, "the database's clock could not be read, or nothing be noted; the last distance counts");
+/// The connection of a process that lives as long as it: it says that the process is there, measures the distance of the
+/// clocks now and then, and looks which server it is.
+struct Keeper {
+    connect: MySqlConnectOptions,
+    session: String,
+    tables: Tables,
+    naming: Naming,
+    owner: String,
+    clock: Arc<DatabaseClock>,
+}
+
+impl Keeper {
+    async fn begin(&self) -> sqlx::Result<MySqlConnection> {
+        let mut db = self.connect.connect().await?;
+        db.execute(sqlx::raw_sql(AssertSqlSafe(self.session.clone()))).await?;
+        process::enter(&mut db, &self.tables, &self.owner).await?;
+        self.look(&mut db).await?;
+        Ok(db)
+    }
+
+    async fn look(&self, db: &mut MySqlConnection) -> sqlx::Result<()> {
+        self.clock.measure(now(db)).await?;
+        failover::settle(db, &self.tables, self.naming).await
+    }
+
+    async fn keep(&self, mut db: MySqlConnection) {
+        loop {
+            tokio::time::sleep(MEASURE).await;
+            let Err(error) = self.look(&mut db).await else { continue };
+            tracing::debug!(%error, "the database's clock could not be read; the last distance counts");
+            match self.begin().await {
+                Ok(fresh) => db = fresh,
+                Err(error) => tracing::debug!(%error, "the database cannot be reached; trying again"),
+            }
         }
     }
 }
@@ -447,14 +460,6 @@ impl MetaStore for Mysql {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        let left = async {
-            let mut last = self.pool.acquire().await?;
-            process::leave(&mut last, &self.tables, &self.owner).await
-        };
-        // Not for long: a server that is away forgets this process by itself.
-        if !matches!(tokio::time::timeout(LEAVING, left).await, Ok(Ok(()))) {
-            tracing::debug!("the database could not be told that this process ends");
-        }
         self.pool.close().await;
     }
 }

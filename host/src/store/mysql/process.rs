@@ -1,54 +1,38 @@
-//! Which processes have these tables open. MySQL knows who is connected, but programs of a platform share its user and its
-//! database; so each process of ours says that it is there, from time to time.
+//! Which processes have these tables open: a copy of the database is refused meanwhile. MySQL knows who is connected, but
+//! programs of a platform may share its user and its database. So each process of ours holds a named lock of its own, over
+//! one connection that lives as long as the process: one that was killed holds none.
+//!
+//! Such locks are known on one server of a cluster only; Galera has no LOCK TABLES either, which a copy needs.
 
-use std::time::Duration;
-
-use social_channel_runtime::clock::millis;
 use sqlx::mysql::MySqlConnection;
 
+use super::lock::LOCKS;
+use super::schema::lock_name;
 use super::tables::Tables;
+use crate::store::lock::lock_number;
 
-/// Three times what lies between two notes ([`MEASURE`](crate::store::clock::MEASURE)): a process that is slow is there.
-pub(super) const GONE: Duration = Duration::from_secs(90);
-/// Notes of processes that were killed are kept for a day.
-const FORGOTTEN: Duration = Duration::from_secs(24 * 3_600);
-
-/// Notes that this process is there.
-pub(super) async fn note(db: &mut MySqlConnection, tables: &Tables, owner: &str) -> sqlx::Result<()> {
-    sqlx::query(tables.sql(concat!(
-        "INSERT INTO {processes} (owner, seen_at) VALUES (?, ",
-        now_ms!(),
-        ") ON DUPLICATE KEY UPDATE seen_at = ",
-        now_ms!()
-    )))
-    .bind(owner)
-    .execute(db)
-    .await
-    .map(drop)
-}
-
-/// Notes that this process ends, and forgets those that ended long ago.
-pub(super) async fn leave(db: &mut MySqlConnection, tables: &Tables, owner: &str) -> sqlx::Result<()> {
-    sqlx::query(tables.sql(concat!(
-        "DELETE FROM {processes} WHERE owner = ? OR seen_at < ",
-        now_ms!(),
-        " - ?"
-    )))
-    .bind(owner)
-    .bind(millis(FORGOTTEN))
-    .execute(db)
-    .await
-    .map(drop)
+/// Takes a free place among the processes. Where all are taken, this one is not seen, and enough others are.
+pub(super) async fn enter(db: &mut MySqlConnection, tables: &Tables, owner: &str) -> sqlx::Result<()> {
+    let name = lock_name(&mut *db, tables).await?;
+    let first = lock_number("process", &[owner]);
+    for place in 0..LOCKS {
+        let got: Option<i64> = sqlx::query_scalar("SELECT CAST(GET_LOCK(CONCAT(?, '.', ?), 0) AS SIGNED)")
+            .bind(&name)
+            .bind(first.wrapping_add(place) % LOCKS)
+            .fetch_one(&mut *db)
+            .await?;
+        if got == Some(1) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// How many processes are there.
 pub(super) async fn count(db: &mut MySqlConnection, tables: &Tables) -> sqlx::Result<i64> {
-    sqlx::query_scalar(tables.sql(concat!(
-        "SELECT COUNT(*) FROM {processes} WHERE seen_at > ",
-        now_ms!(),
-        " - ?"
-    )))
-    .bind(millis(GONE))
-    .fetch_one(db)
-    .await
+    let name = lock_name(&mut *db, tables).await?;
+    sqlx::query_scalar(tables.sql("SELECT COUNT(IS_USED_LOCK(CONCAT(?, '.', number))) FROM {locks}"))
+        .bind(name)
+        .fetch_one(db)
+        .await
 }

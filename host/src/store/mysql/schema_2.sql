@@ -1,5 +1,4 @@
--- Schema 2: what happened, for those who ask for it, and the addresses to which it is sent; and which processes use these
--- tables. It only adds.
+-- Schema 2: what happened, for those who ask for it, and the addresses to which it is sent. It only adds.
 
 -- Events, written in the transaction of what they tell (told.rs).
 --
@@ -97,11 +96,4 @@ CREATE TABLE IF NOT EXISTS {delivery_attempts} (
   failure MEDIUMBLOB,
   KEY by_delivery (endpoint, number, seq),
   FOREIGN KEY (endpoint, number) REFERENCES {deliveries} (endpoint, number) ON DELETE CASCADE
-) ENGINE=InnoDB;
-
--- Processes that have these tables open, and when each of them last said so, by the server's clock: a copy of the database
--- is refused meanwhile. MySQL knows who is connected, but not which of them are ours.
-CREATE TABLE IF NOT EXISTS {processes} (
-  owner VARBINARY(255) NOT NULL PRIMARY KEY,
-  seen_at BIGINT NOT NULL
 ) ENGINE=InnoDB;
