@@ -175,7 +175,7 @@ impl Client {
     }
 
     /// Fetches a component with its signatures. Nothing larger than [`Network::largest`] is held, and an image that says
-    /// so of itself is not even begun.
+    /// so of itself is not even begun. Dropping the future ends it; nothing is kept.
     ///
     /// # Errors
     /// `NotFound`, `Unauthorized`, `Unavailable`; `TooLarge`; `Corrupt` if what comes is not what its digest says.
@@ -187,7 +187,7 @@ impl Client {
     }
 
     /// What a reference points to now: for an image, the SHA-256 of its manifest. None for a plain file, which has to be
-    /// fetched to know.
+    /// fetched to know. Dropping the future changes nothing.
     ///
     /// # Errors
     /// As [`Client::fetch`].

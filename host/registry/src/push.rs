@@ -46,7 +46,7 @@ pub struct Pushed {
 
 impl Client {
     /// Pushes a component under a tag. With a key its signature is there before the tag is, so that nobody ever sees it
-    /// unsigned.
+    /// unsigned. If the future is dropped, parts of it may be there without the tag.
     ///
     /// # Errors
     /// `Invalid` for an image without a tag; `Unauthorized`, `Unavailable`; `Corrupt` if the registry keeps something else.

@@ -248,6 +248,7 @@ impl Apps {
         let replaced = installed.as_ref().map(|(digest, _)| digest);
         origin::note(&*self.store, provider.digest(), &stored, replaced, row.added_at).await?;
         self.store.install_component(&row, &bytes, &moved).await?;
+        origin::confirm(&*self.store, provider.digest(), &stored, row.added_at).await?;
         // If it is already loaded, the loaded one is used.
         let _ = self.registry.cell(provider.digest()).set(provider.clone());
         origin::sweep(&*self.store, None).await?;

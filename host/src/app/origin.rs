@@ -106,6 +106,14 @@ pub(super) async fn note(
     store.change_documents(&changes).await.map(drop)
 }
 
+/// Notes it again, should another process have swept it before the component was there.
+pub(super) async fn confirm(store: &dyn Store, digest: &Digest, stored: &Stored, now: i64) -> Result<()> {
+    if store.document(ORIGIN, digest.as_str()).await?.is_some() {
+        return Ok(());
+    }
+    store.change_documents(&[put(ORIGIN, digest, stored, now)?]).await.map(drop)
+}
+
 /// Components that are kept for the way back, with their providers.
 pub(super) async fn kept(store: &dyn Store) -> Result<Vec<(Digest, String)>> {
     let read = |document: Document| {

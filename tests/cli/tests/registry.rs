@@ -243,10 +243,11 @@ async fn wider_origins_wait_and_another_line_of_the_contract_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_spoiled_on_the_way_changes_nothing() {
     let scene = Scene::new("spoiled", false).await;
-    let first = scene.push(&version(1), "1", Some("acme")).await;
+    // The registry has each component once for all repositories: these are of this test alone.
+    let first = scene.push(&version(101), "1", Some("acme")).await;
     let added = scene.say(&format!("add {}", scene.at("1"))).await.done().json();
     let id = added["provider"]["descriptor"]["id"].as_str().unwrap();
-    scene.push(&version(2), "2", Some("acme")).await;
+    scene.push(&version(102), "2", Some("acme")).await;
     let sum = Command::new("sha256sum").arg(scene.path("pushed.wasm")).output().unwrap();
     let sum = String::from_utf8(sum.stdout).unwrap();
     let digest = sum.split_whitespace().next().unwrap();
