@@ -13,7 +13,7 @@ use social_channel_runtime::{Compile, Engine, EngineOptions, Limits, SecretBytes
 
 use crate::account::{AccountParts, Accounts};
 use crate::address::{PublicAddress, Routes};
-use crate::app::{AppParts, Apps};
+use crate::app::{AppParts, Apps, ProviderPolicy};
 use crate::blob::{Blob, DISK_RESERVE, OpenBlob, Uploads, doubt_beside_remote};
 use crate::database::Database;
 use crate::diagnosis::Diagnosis;
@@ -45,6 +45,7 @@ pub struct HostBuilder {
     database: Option<Database>,
     key: KeySource,
     policy: Policy,
+    providers: ProviderPolicy,
     cache: Option<PathBuf>,
     compile: Compile,
     limits: Limits,
@@ -92,6 +93,7 @@ impl Default for HostBuilder {
             database: None,
             key: KeySource::Default,
             policy: Policy::default(),
+            providers: ProviderPolicy::default(),
             cache: None,
             compile: Compile::default(),
             limits: Limits::default(),
@@ -162,6 +164,14 @@ impl HostBuilder {
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Who may sign providers, and how registries are reached. The default takes signed and unsigned ones from every public
+    /// registry, and says which.
+    #[must_use]
+    pub fn providers(mut self, policy: ProviderPolicy) -> Self {
+        self.providers = policy;
         self
     }
 
@@ -379,6 +389,7 @@ impl HostBuilder {
     pub async fn open(self) -> Result<Host> {
         self.policy.check()?;
         self.check_paths()?;
+        let sources = self.providers.sources(&self.policy, self.proxy.as_ref())?;
         let clients = match (self.http, &self.proxy) {
             (Some(_), Some(_)) => {
                 return Err(Error::new(
@@ -457,6 +468,7 @@ impl HostBuilder {
             clients,
             own_kv: self.kv,
             address: address.clone(),
+            sources,
         }));
         let accounts = Arc::new(Accounts::new(AccountParts {
             store: store.clone(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::app::ProviderPolicy;
 use crate::blob::Blob;
 use crate::builder::{HostBuilder, no_empty_path};
 use crate::database::Database;
@@ -50,6 +51,8 @@ pub struct HostConfig {
     pub key_file: Option<PathBuf>,
     /// What the operator allows all apps: private networks, mapped origins. Origins are granted by app.
     pub policy: Policy,
+    /// Who may sign providers, and how registries are reached.
+    pub providers: ProviderPolicy,
     /// The HTTP proxy through which all requests go, as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`, except
     /// requests to mapped origins. The proxy resolves the names, so only it can refuse private addresses behind them. The
     /// variable `HTTPS_PROXY` is never used.
@@ -125,7 +128,7 @@ impl HostConfig {
             ("media_folder", self.media_folder.as_deref()),
         ])?;
         let mut builder = self.kept(HostBuilder::default())?.limits(self.limits.limits()?);
-        builder = builder.policy(self.policy).compile(self.compile);
+        builder = builder.policy(self.policy).providers(self.providers).compile(self.compile);
         if let Some(data) = &self.data {
             make_folder(data)?;
             builder = builder.data(data);

@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use social_channel_runtime::SecretBytes;
 use social_channel_runtime::clock::Clock;
 use social_channel_runtime::error::Result;
 use social_channel_runtime::model::{Finding, GuideStep};
 use social_channel_runtime::net::{Fetched, Policy, fetch};
+use social_channel_runtime::{SecretBytes, SecretText};
 
 use crate::account::Accounts;
 use crate::address::PublicAddress;
-use crate::app::{App, AppConfig, Apps, Loaded, ProviderInfo, Wait};
+use crate::app::{
+    App, AppConfig, Apps, InstallOptions, Loaded, LockedProvider, ProviderInfo, PushedProvider,
+    UpgradeReport, Wait,
+};
 use crate::blob::Uploads;
 use crate::diagnosis::Diagnosis;
 use crate::document::{self, Document, DocumentChanges};
@@ -111,7 +114,105 @@ impl Host {
     /// # Errors
     /// `LoadFailed` for a file that is not a provider, `Incompatible` for another version of the contract.
     pub async fn load_provider(&self, component: &[u8]) -> Result<Loaded> {
-        self.parts.apps.load_provider(component).await
+        self.parts.apps.load_provider(component, &InstallOptions::default()).await
+    }
+
+    /// The same, with what the operator says about it: whose key it must be signed with, and its signature.
+    ///
+    /// # Errors
+    /// As [`Host::load_provider`]; `DeniedByPolicy` if it is not signed by somebody who may, or by somebody else than the
+    /// installed one (code `signer_changed`).
+    pub async fn load_provider_with(&self, component: &[u8], options: &InstallOptions) -> Result<Loaded> {
+        self.parts.apps.load_provider(component, options).await
+    }
+
+    /// Fetches the component that a reference names (`ghcr.io/acme/bluesky:1.2`, `https://…/plugin.wasm`) and installs it as
+    /// [`Host::load_provider`] does. Where it came from and who signed it are kept; nothing asks the registry again
+    /// before the operator does. If the future is dropped, the component is installed completely or not at all.
+    ///
+    /// # Errors
+    /// As [`Host::load_provider_with`]; `DeniedByPolicy` with the code `tag_moved` if an installed provider came from this
+    /// tag and it now points to another image; `NotFound`, `Misconfigured` for missing credentials, `Unavailable`,
+    /// `LimitExceeded` for more than 256 MiB, `LoadFailed` for what is not what its digest says.
+    pub async fn add_provider(&self, reference: &str, options: &InstallOptions) -> Result<Loaded> {
+        self.parts.apps.add_provider(reference, options).await
+    }
+
+    /// What there is now where a provider came from (or at another reference), and what replacing the installed component
+    /// by it would change. Nothing is installed. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// As [`Host::add_provider`]; `InvalidRequest` for a provider that came from a file and no reference.
+    pub async fn check_provider(
+        &self,
+        id: &str,
+        reference: Option<&str>,
+        options: &InstallOptions,
+    ) -> Result<UpgradeReport> {
+        self.parts.apps.check_provider(id, reference, options).await
+    }
+
+    /// Installs what there is now where a provider came from (or at another reference). The component that it replaces is
+    /// kept. If the future is dropped, the component is installed completely or not at all.
+    ///
+    /// # Errors
+    /// As [`Host::check_provider`].
+    pub async fn update_provider(
+        &self,
+        id: &str,
+        reference: Option<&str>,
+        options: &InstallOptions,
+    ) -> Result<Loaded> {
+        self.parts.apps.update_provider(id, reference, options).await
+    }
+
+    /// Installs the component again that the installed one of a provider replaced, without asking a registry. A second time
+    /// undoes the first. If the future is dropped, the component is installed completely or not at all.
+    ///
+    /// # Errors
+    /// `NotFound` if no earlier one is kept, `DeniedByPolicy` if the policy does not allow it any more.
+    pub async fn roll_back_provider(&self, id: &str) -> Result<Loaded> {
+        self.parts.apps.roll_back_provider(id).await
+    }
+
+    /// The installed providers, as a lock file names them. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn lock(&self) -> Result<Vec<LockedProvider>> {
+        self.parts.apps.lock().await
+    }
+
+    /// Installs the component that a lock file names, from its reference; `None` if it is installed already. If the future is
+    /// dropped, it is installed completely or not at all.
+    ///
+    /// # Errors
+    /// As [`Host::add_provider`]; `DeniedByPolicy` (code `lock`) if there is another component, or one with another signer.
+    pub async fn install_locked(&self, locked: &LockedProvider) -> Result<Option<Loaded>> {
+        self.parts.apps.install_locked(locked).await
+    }
+
+    /// Pushes a component to an OCI registry, in the form of `wkg`. `created` is a time as RFC 3339, `key` a private key of
+    /// P-256 as PEM. Dropping the future may leave parts of it there, without a tag.
+    ///
+    /// # Errors
+    /// As [`Host::add_provider`].
+    pub async fn push_provider(
+        &self,
+        reference: &str,
+        component: Vec<u8>,
+        created: &str,
+        key: Option<&SecretText>,
+    ) -> Result<PushedProvider> {
+        self.parts.apps.push_provider(reference, component.into(), created, key).await
+    }
+
+    /// Inspects the component that a reference names. Nothing is installed. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// As [`Host::add_provider`].
+    pub async fn inspect_reference(&self, reference: &str, options: &InstallOptions) -> Result<ProviderInfo> {
+        self.parts.apps.inspect_reference(reference, options).await
     }
 
     /// Inspects a component without installing it. Dropping the future changes nothing.

@@ -84,7 +84,9 @@ pub use account::{
 };
 pub use address::Routes;
 pub use app::{
-    App, AppConfig, DomainRecord, Listing, Loaded, ProviderInfo, SettingValue, ShownSetting, WaitingApp,
+    App, AppConfig, DomainRecord, InstallOptions, Listing, Loaded, LockedProvider, ProviderInfo, ProviderKey,
+    ProviderOrigin, ProviderPolicy, ProviderSigner, PushedProvider, RequiredSignature, SettingValue,
+    ShownSetting, UpgradeChange, UpgradeReport, UpgradeSide, WaitingApp,
 };
 pub use blob::{Blob, NewUpload, PartialUpload, Upload};
 pub use builder::HostBuilder;

@@ -16,9 +16,14 @@ struct Reader {
 const LIBRARY: &str = "use std::time::Duration; use social_channel::{Host, TenantId};";
 const REQUEST: &str = "channel: String, request: social_channel::PublishRequest";
 
-const READERS: [Reader; 5] = [
+const READERS: [Reader; 6] = [
     Reader { page: "README.md", uses: LIBRARY, arguments: REQUEST },
     Reader { page: "host/README.md", uses: LIBRARY, arguments: REQUEST },
+    Reader {
+        page: "host/registry/README.md",
+        uses: "use social_channel_registry::{Client, Network, Trust, TrustedKey};",
+        arguments: "",
+    },
     Reader {
         page: "host/runtime/README.md",
         uses: "use social_channel_runtime::{Engine, EngineOptions, Provider};",

@@ -30,6 +30,9 @@ pub(crate) struct Global {
     /// The operator's policy: TOML or JSON with `connect_to`, `allow_private_networks`
     #[arg(long, global = true, env = variable::POLICY, value_name = "FILE", hide_env = true)]
     pub(crate) policy: Option<PathBuf>,
+    /// Who may sign providers and how registries are reached: TOML or JSON with `keys`, `signed`, `credentials`, `authorities`
+    #[arg(long, global = true, env = variable::PROVIDERS, value_name = "FILE", hide_env = true)]
+    pub(crate) providers: Option<PathBuf>,
     /// HTTP proxy for all requests that leave this machine; HTTPS_PROXY is not used
     #[arg(long, global = true, env = variable::PROXY, value_name = "URL", hide_env = true, hide_env_values = true)]
     pub(crate) proxy: Option<String>,

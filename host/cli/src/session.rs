@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use etcetera::AppStrategy as _;
 use etcetera::app_strategy::{AppStrategyArgs, choose_native_strategy};
+use serde::de::DeserializeOwned;
 use social_channel::{
     AppConfig, Blob, Channel, Compile, Database, Error, ErrorKind, Host, HostBuilder, KeySource, Policy,
-    Proxy, Tenant, default_key_file,
+    ProviderPolicy, Proxy, Tenant, default_key_file,
 };
 
 use crate::failure::{unreadable, wrong};
@@ -24,6 +25,7 @@ const CACHE: &str = "cache";
 pub(crate) struct Place {
     pub(crate) folder: PathBuf,
     pub(crate) policy: Policy,
+    providers: ProviderPolicy,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) key_file: Option<PathBuf>,
     database: Option<Database>,
@@ -51,9 +53,13 @@ impl Place {
 
     /// The same; a simulator fetches media from the service at `media`, as a platform does from a public address.
     pub(crate) async fn find_with_media(global: &Global, media: Option<&str>) -> Result<Self> {
-        let mut policy = match &global.policy {
-            Some(path) => read_policy(path)?,
+        let mut policy: Policy = match &global.policy {
+            Some(path) => read_policy(path, "allow_private_networks, connect_to and allow_remote_targets")?,
             None => Policy::default(),
+        };
+        let providers = match &global.providers {
+            Some(path) => read_policy(path, "signed, keys, credentials, authorities and plain_http")?,
+            None => ProviderPolicy::default(),
         };
         let simulator = match &global.simulator {
             Some(provider) => Some(Simulator::start(provider.as_deref(), media).await?),
@@ -75,6 +81,7 @@ impl Place {
         Ok(Place {
             folder,
             policy,
+            providers,
             proxy: global.proxy()?,
             key_file: global.key_file.clone(),
             database: global.database.clone(),
@@ -126,7 +133,10 @@ impl Place {
             None => Host::builder(),
         };
         let builder = builder.data(&self.folder).database(database).cache(self.cache()).key(key);
-        let builder = builder.policy(self.policy.clone()).compile(Compile::Program(own_program()));
+        let builder = builder
+            .policy(self.policy.clone())
+            .providers(self.providers.clone())
+            .compile(Compile::Program(own_program()));
         match &self.proxy {
             Some(proxy) => builder.proxy(proxy.clone()),
             None => builder,
@@ -263,11 +273,11 @@ fn make_folder(folder: &Path) -> Result<(), Error> {
 }
 
 /// TOML, or JSON if it begins with a brace.
-fn read_policy(path: &Path) -> Result<Policy, Error> {
+fn read_policy<T: DeserializeOwned>(path: &Path, keys: &str) -> Result<T, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
     let broken = |why: String| {
         Error::new(ErrorKind::Misconfigured, format!("the policy file {} is wrong: {why}", path.display()))
-            .with_remedy("its keys are allow_private_networks, connect_to and allow_remote_targets")
+            .with_remedy(format!("its keys are {keys}"))
     };
     if text.trim_start().starts_with('{') {
         serde_json::from_str(&text).map_err(|error| broken(error.to_string()))

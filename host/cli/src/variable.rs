@@ -12,6 +12,8 @@ pub(crate) const TENANT: &str = "SOCIAL_CHANNEL_TENANT";
 pub(crate) const FORMAT: &str = "SOCIAL_CHANNEL_FORMAT";
 /// The operator's policy file.
 pub(crate) const POLICY: &str = "SOCIAL_CHANNEL_POLICY";
+/// Who may sign providers, and how registries are reached.
+pub(crate) const PROVIDERS: &str = "SOCIAL_CHANNEL_PROVIDERS";
 /// The HTTP proxy for all requests.
 pub(crate) const PROXY: &str = "SOCIAL_CHANNEL_PROXY";
 /// The file with the master key.
@@ -38,13 +40,14 @@ pub(crate) const DNS_SERVER: &str = "SOCIAL_CHANNEL_DNS_SERVER";
 pub(crate) const OTLP: &str = "SOCIAL_CHANNEL_OTLP_ENDPOINT";
 
 /// Name, and what it is for.
-pub(crate) const TABLE: [(&str, &str); 18] = [
+pub(crate) const TABLE: [(&str, &str); 19] = [
     (DATA, "folder of database, master key and caches; as --data"),
     (DATABASE, "a path, or a URL (postgres://, mysql://); as --database"),
     (BLOB, "a folder for uploads, or s3://BUCKET/PREFIX; as --blob"),
     (TENANT, "tenant of channels and jobs; as --tenant"),
     (FORMAT, "`text` or `json`; as --format"),
     (POLICY, "the operator's policy file; as --policy"),
+    (PROVIDERS, "file that says who may sign providers; as --providers"),
     (PROXY, "HTTP proxy for all requests, as http://HOST:PORT; as --proxy"),
     (KEY_FILE, "file with the master key; as --key-file"),
     (MASTER_KEY, "the master key itself, 64 hexadecimal digits; older keys follow after commas"),

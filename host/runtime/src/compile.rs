@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 use crate::cache::fingerprint;
 use crate::configuration::{Room, config};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{COMPONENT, Limits};
+use crate::limits::{LARGEST_COMPONENT, Limits};
 
 /// Where components are compiled. Compiled code that the cache has is used in every case, and the limits of a
 /// component's structure hold in every case.
@@ -244,7 +244,7 @@ fn received() -> io::Result<Vec<u8>> {
     let mut length = [0; 8];
     input.read_exact(&mut length)?;
     let length = u64::from_le_bytes(length);
-    if length > COMPONENT as u64 {
+    if length > LARGEST_COMPONENT as u64 {
         return Err(io::Error::other("it is too large"));
     }
     let mut component = Vec::new();

@@ -9,7 +9,7 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use crate::abi::v0_1;
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::COMPONENT;
+use crate::limits::LARGEST_COMPONENT;
 
 /// Packages and versions that a component may import, so that the error can name what is missing.
 const PACKAGES: &[(&str, &str)] = &[
@@ -38,11 +38,11 @@ pub(crate) struct Interfaces {
 /// # Errors
 /// `LoadFailed` if it is not a component, `Incompatible` if it was built for another contract.
 pub(crate) fn inspect(bytes: &[u8]) -> Result<Interfaces> {
-    if bytes.len() > COMPONENT {
+    if bytes.len() > LARGEST_COMPONENT {
         return Err(no_provider(format!(
             "the file has {} MB, and a provider has at most {} MB",
             bytes.len() >> 20,
-            COMPONENT >> 20
+            LARGEST_COMPONENT >> 20
         )));
     }
     looks_like_wasm(bytes)?;

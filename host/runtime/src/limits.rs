@@ -92,4 +92,4 @@ pub const STORAGE_KEY: usize = 512;
 /// Bytes of a storage value (contract).
 pub const STORAGE_VALUE: usize = 64 << 10;
 /// Bytes of a component file. A Python provider has 20 MB.
-pub(crate) const COMPONENT: usize = 256 << 20;
+pub const LARGEST_COMPONENT: usize = 256 << 20;

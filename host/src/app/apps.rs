@@ -12,6 +12,7 @@ use url::Url;
 
 use super::registry::Registry;
 use super::settings::{self, App, AppConfig, Settings, check_redirect_uri, check_setting};
+use super::source::Sources;
 use super::storage::{self, AppStorage};
 use crate::address::PublicAddress;
 use crate::kv::KeyValueStore;
@@ -107,6 +108,7 @@ pub(crate) struct Apps {
     own_kv: Option<Arc<dyn KeyValueStore>>,
     address: Arc<PublicAddress>,
     pub(super) registry: Registry,
+    pub(super) sources: Arc<Sources>,
     /// The newest revision that was called, by app name.
     live: Mutex<HashMap<String, Arc<LiveApp>>>,
 }
@@ -121,13 +123,26 @@ pub(crate) struct AppParts {
     pub(crate) clients: Clients,
     pub(crate) own_kv: Option<Arc<dyn KeyValueStore>>,
     pub(crate) address: Arc<PublicAddress>,
+    pub(crate) sources: Sources,
 }
 
 impl Apps {
     pub(crate) fn new(parts: AppParts) -> Self {
-        let AppParts { store, vault, clock, engine, policy, clients, own_kv, address } = parts;
-        let registry = Registry::new(store.clone(), engine);
-        Apps { store, vault, clock, policy, clients, own_kv, address, registry, live: Mutex::default() }
+        let AppParts { store, vault, clock, engine, policy, clients, own_kv, address, sources } = parts;
+        let sources = Arc::new(sources);
+        let registry = Registry::new(store.clone(), engine, sources.clone());
+        Apps {
+            store,
+            vault,
+            clock,
+            policy,
+            clients,
+            own_kv,
+            address,
+            registry,
+            sources,
+            live: Mutex::default(),
+        }
     }
 
     pub(crate) fn policy(&self) -> &Policy {

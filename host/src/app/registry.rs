@@ -11,6 +11,8 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::origin;
+use super::source::{Sources, failed, named_key};
 use crate::store::Store;
 
 /// The code of the error of what is still being loaded.
@@ -31,6 +33,7 @@ pub(super) struct Registry {
 struct Inner {
     store: Arc<dyn Store>,
     engine: Engine,
+    sources: Arc<Sources>,
     /// One cell per component, so that each is loaded once and loading one does not wait for another.
     loaded: Mutex<HashMap<Digest, Arc<OnceCell<Provider>>>>,
 }
@@ -53,8 +56,8 @@ impl Loading {
 }
 
 impl Registry {
-    pub(super) fn new(store: Arc<dyn Store>, engine: Engine) -> Self {
-        let inner = Arc::new(Inner { store, engine, loaded: Mutex::default() });
+    pub(super) fn new(store: Arc<dyn Store>, engine: Engine, sources: Arc<Sources>) -> Self {
+        let inner = Arc::new(Inner { store, engine, sources, loaded: Mutex::default() });
         Registry { inner, loading: Mutex::default() }
     }
 
@@ -112,8 +115,17 @@ impl Registry {
 
     /// Unloads components that the database no longer stores. Running calls and apps keep theirs until they end.
     pub(super) async fn let_go(&self) -> Result<()> {
-        let kept: HashSet<Digest> =
-            self.inner.store.components().await?.into_iter().map(|component| component.digest).collect();
+        let store = &*self.inner.store;
+        let mut kept: HashSet<Digest> = HashSet::new();
+        // What is only kept for the way back needs no memory; a job that still needs it loads it.
+        let back: HashSet<Digest> =
+            origin::kept(store).await?.into_iter().map(|(digest, _)| digest).collect();
+        let apps: HashSet<Digest> = store.apps().await?.into_iter().map(|app| app.digest).collect();
+        for component in store.components().await? {
+            if component.installed || apps.contains(&component.digest) || !back.contains(&component.digest) {
+                kept.insert(component.digest);
+            }
+        }
         if let Ok(mut loaded) = self.inner.loaded.lock() {
             loaded.retain(|digest, _| kept.contains(digest));
         }
@@ -151,6 +163,22 @@ impl Inner {
                 )
                 .with_remedy("load that provider again")
             })?;
+            if Digest::of(&bytes) != *digest {
+                return Err(Error::new(
+                    ErrorKind::LoadFailed,
+                    format!("the stored component {} is not what its digest says", digest.short()),
+                )
+                .with_remedy("load that provider again, and look who can write to the database"));
+            }
+            // Whoever can write to the database cannot sign, and the policy may have changed.
+            let stored = origin::read(&*self.store, digest).await?;
+            let own = stored.as_ref().and_then(|stored| stored.key.as_deref()).map(named_key).transpose()?;
+            let own: Vec<_> = own.into_iter().collect();
+            let (source, evidence) = match &stored {
+                Some(stored) => (stored.origin.reference.as_deref(), stored.evidence.as_ref()),
+                None => (None, None),
+            };
+            self.sources.trust.judge(source, evidence, &bytes, &own).map_err(failed)?;
             Provider::load(&self.engine, &bytes).await
         };
         let provider = cell.get_or_try_init(|| load).await.cloned();

@@ -63,6 +63,8 @@ macro_rules! conformance {
                 what_a_tenant_keeps_is_counted,
                 times_of_jobs_are_told_for_those_that_exist,
                 an_installed_component_moves_apps_and_leaves_nothing_unused,
+                a_component_that_is_kept_for_the_way_back_is_not_deleted,
+                open_jobs_are_counted_by_their_component,
                 an_app_is_written_by_one_of_two_who_read_it,
                 values_are_compared_and_set_in_one_step,
                 values_end_with_their_time_and_list_by_bytes,
@@ -1286,6 +1288,37 @@ async fn an_installed_component_moves_apps_and_leaves_nothing_unused(db: &Opened
     assert_eq!(db.one.delete_app("app").await.unwrap(), 0);
     assert_eq!(db.one.uninstall_provider("demo").await.unwrap(), [""; 0]);
     assert!(db.one.components().await.unwrap().is_empty());
+}
+
+async fn a_component_that_is_kept_for_the_way_back_is_not_deleted(db: &Opened) {
+    db.with_app().await;
+    let kept = Document {
+        kind: "provider-kept".to_owned(),
+        id: digest("v1").to_string(),
+        facts: "{}".to_owned(),
+        body: None,
+        created_at: db.now(),
+        expires_at: None,
+    };
+    let (kind, id) = (kept.kind.clone(), kept.id.clone());
+    db.one.change_documents(&[DocumentChange::Put(kept)]).await.unwrap();
+    db.install("v2", &["app".to_owned()]).await;
+    assert_eq!(db.other.component_bytes(&digest("v1")).await.unwrap(), Some(b"v1".to_vec()));
+    db.one.change_documents(&[DocumentChange::Remove { kind, id }]).await.unwrap();
+    db.install("v3", &["app".to_owned()]).await;
+    assert_eq!(db.other.component_bytes(&digest("v1")).await.unwrap(), None);
+    assert_eq!(db.other.component_bytes(&digest("v2")).await.unwrap(), None);
+}
+
+async fn open_jobs_are_counted_by_their_component(db: &Opened) {
+    db.with_app().await.connect("ch", "42").await;
+    let job = db.job("job", "ch");
+    let of = job.digest.clone();
+    db.store_job(job).await;
+    assert_eq!(db.other.open_jobs_with(&of).await.unwrap(), 1);
+    assert_eq!(db.other.open_jobs_with(&digest("another")).await.unwrap(), 0);
+    assert!(end(db, JobStatus::Published).await.contains("job"));
+    assert_eq!(db.other.open_jobs_with(&of).await.unwrap(), 0);
 }
 
 async fn an_app_is_written_by_one_of_two_who_read_it(db: &Opened) {

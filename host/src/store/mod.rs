@@ -133,6 +133,8 @@ pub(crate) trait AppStore: Send + Sync {
     /// Installed components, and components that apps and open jobs still need.
     async fn components(&self) -> Result<Vec<ComponentRow>>;
     async fn installed_component(&self, provider: &str) -> Result<Option<Digest>>;
+    /// How many open jobs run a component.
+    async fn open_jobs_with(&self, digest: &Digest) -> Result<u64>;
     /// Deletes a provider, unless apps or open jobs still need it. Returns those apps and jobs.
     async fn uninstall_provider(&self, provider: &str) -> Result<Vec<String>>;
 

@@ -25,15 +25,24 @@ async fn components_that_nothing_needs_any_more_are_let_go() {
 }
 
 #[tokio::test]
-async fn an_app_moves_with_its_component_and_the_old_one_is_gone() {
+async fn an_app_moves_with_its_component_and_the_old_one_is_kept_for_one_replacement() {
     let host = crate::Host::builder().background(false).open().await.unwrap();
     let first = host.load_provider(&version(1)).await.unwrap().provider;
     let config =
         crate::AppConfig { provider: Some(first.descriptor.id.clone()), ..crate::AppConfig::default() };
     host.put_app("app", config).await.unwrap();
-    host.load_provider(&version(2)).await.unwrap();
-    // The app moved with it, so the first component is gone, and using it is an error.
+    let second = host.load_provider(&version(2)).await.unwrap().provider;
+    // The app moved with it. The first component is kept for the way back, but not in memory, and not in the list.
     assert_eq!(host.parts.apps.loaded_components(), 1);
+    assert_eq!(second.previous, Some(first.digest.clone()));
+    assert_eq!(host.providers().await.unwrap().len(), 1);
+    let back = host.roll_back_provider(&first.descriptor.id).await.unwrap().provider;
+    assert_eq!((back.digest, back.previous), (first.digest.clone(), Some(second.digest.clone())));
+    assert_eq!(host.app("app").await.unwrap().digest, first.digest);
+    let forth = host.roll_back_provider(&first.descriptor.id).await.unwrap().provider;
+    assert_eq!(forth.digest, second.digest);
+    // After another one it is gone, and using it is an error.
+    host.load_provider(&version(3)).await.unwrap();
     assert_eq!(host.parts.apps.provider(&first.digest).await.unwrap_err().kind, crate::ErrorKind::LoadFailed);
 }
 

@@ -86,6 +86,7 @@ const CLAIMS: &[Claim] = &[
     claim("host/README.md", "rust", "", Rust),
     claim("host/cli/README.md", "sh", "", Here(Script)),
     claim("host/cli/README.md", "toml", "", Here(Policy)),
+    claim("host/registry/README.md", "rust", "", Rust),
     claim("host/runtime/README.md", "rust", "", Rust),
     claim("host/server/README.md", "rust", "", Rust),
     claim("tests/fuzz/README.md", "sh", "", Suite(FUZZ)),

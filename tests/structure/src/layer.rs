@@ -54,6 +54,15 @@ pub const CRATES: &[Crate] = &[
         ],
     },
     Crate {
+        folder: "host/registry",
+        root: "host/registry/src/lib.rs",
+        layers: &[
+            layer("vocabulary", &["credentials", "error", "key", "manifest", "reference"]),
+            layer("signature", &["signature", "trust"]),
+            layer("client", &["client", "oci", "push", "lib"]),
+        ],
+    },
+    Crate {
         folder: "host",
         root: "host/src/lib.rs",
         layers: &[

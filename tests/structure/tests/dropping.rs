@@ -5,7 +5,7 @@ use std::path::Path;
 use structure::{Files as _, Folder};
 
 /// The crates that programs use.
-const SOURCES: [&str; 3] = ["host/src", "host/runtime/src", "host/server/src"];
+const SOURCES: [&str; 4] = ["host/src", "host/registry/src", "host/runtime/src", "host/server/src"];
 
 /// What comes before an item: its documentation and attributes.
 fn before<'a>(lines: &[&'a str], at: usize) -> Vec<&'a str> {

@@ -29,6 +29,9 @@ fn install_databases() -> Result<()> {
 /// Installs an S3 server for the tests, where it is missing.
 const S3: &str = "tests/s3-server/install.sh";
 
+/// Installs an OCI registry for the tests, where it is missing.
+const REGISTRY: &str = "tests/registry-server/install.sh";
+
 const HELP: &str = "\
 Developer commands of Social Channel
 

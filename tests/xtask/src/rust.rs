@@ -17,6 +17,7 @@ pub(crate) fn test() -> Result<()> {
     run::script("tests/manuals/tools.sh")?;
     crate::install_databases()?;
     run::script(crate::S3)?;
+    run::script(crate::REGISTRY)?;
     // One pipe for both, so that each program's name comes before its tests.
     let (reader, writer) = std::io::pipe().context("no pipe")?;
     let mut command = Command::new(run::cargo_program());

@@ -7,9 +7,10 @@ use anyhow::Result;
 use crate::steps::Step;
 use crate::{examples, guests, run, rust, steps};
 
-const SUITES: [Step; 13] = [
+const SUITES: [Step; 14] = [
     ("rust", rust::test),
     ("store", store),
+    ("registry", registry),
     ("fuzz", || run::script("tests/fuzz/run.sh")),
     ("attack", || run::run(&mut Command::new(run::program("attack")))),
     ("examples", examples::rust),
@@ -26,8 +27,8 @@ const SUITES: [Step; 13] = [
 pub(crate) fn run(only: &[String]) -> Result<()> {
     let mut chosen = steps::chosen("suite", &SUITES, only)?;
     if only.is_empty() {
-        // All of it is in `rust`.
-        chosen.retain(|(name, _)| *name != "store");
+        // All of both is in `rust`.
+        chosen.retain(|(name, _)| !matches!(*name, "store" | "registry"));
     }
     steps::run(&[("build", build)], &chosen)
 }
@@ -49,6 +50,12 @@ fn store() -> Result<()> {
     crate::install_databases()?;
     run::cargo(["test", "--lib", "--", "store::"])?;
     run::cargo(["test", "--test", "short"])
+}
+
+/// Providers from a real OCI registry. Also a part of `rust`.
+fn registry() -> Result<()> {
+    run::script(crate::REGISTRY)?;
+    run::cargo(["test", "--test", "registry", "--", "--nocapture"])
 }
 
 /// Unmodified third-party TikTok clients, with the simulator.

@@ -3,7 +3,10 @@
 use console::style;
 use indicatif::{DecimalBytes, HumanCount};
 use social_channel::model::{Finding, Severity};
-use social_channel::{Channel, Health, HistoryRow, Job, JobStatus, ProviderInfo, ShownSetting};
+use social_channel::{
+    Channel, Health, HistoryRow, Job, JobStatus, ProviderInfo, ProviderOrigin, ProviderSigner, ShownSetting,
+    UpgradeReport, UpgradeSide,
+};
 
 use super::{Column, Fields, instant, instant_ms, plain, table};
 
@@ -60,8 +63,61 @@ pub(crate) fn provider(info: &ProviderInfo) -> String {
     fields
         .with("needs", info.imports.join(", "))
         .with("installed", if info.installed { "yes" } else { "no" })
+        .maybe("from", info.origin.as_ref().and_then(|origin| origin.reference.clone()))
+        .maybe("signed by", info.origin.as_ref().and_then(|origin| origin.signer.as_ref()).map(named))
+        .maybe("replaced", info.previous.as_ref().map(|digest| digest.short().to_owned()))
         .maybe("apps", (!info.apps.is_empty()).then(|| info.apps.join(", ")))
         .show()
+}
+
+fn named(signer: &ProviderSigner) -> String {
+    format!("{} (key {})", signer.name, signer.key.get(..12).unwrap_or(&signer.key))
+}
+
+/// Who signed a component, in a word.
+pub(crate) fn signer(origin: Option<&ProviderOrigin>) -> String {
+    match origin {
+        Some(ProviderOrigin { signer: Some(signer), .. }) => signer.name.clone(),
+        Some(ProviderOrigin { signed: true, .. }) => "unknown".to_owned(),
+        _ => "-".to_owned(),
+    }
+}
+
+/// What a replacement would change.
+pub(crate) fn upgrade(report: &UpgradeReport) -> String {
+    let side = |side: &UpgradeSide| {
+        let from = side.origin.as_ref().and_then(|origin| origin.reference.clone());
+        format!("{} {} {}", side.version, side.digest.short(), from.unwrap_or_else(|| "a file".to_owned()))
+    };
+    let signed = |side: &UpgradeSide| {
+        let signer = side.origin.as_ref().and_then(|origin| origin.signer.as_ref());
+        signer.map_or_else(|| "nobody who is trusted".to_owned(), named)
+    };
+    let mut lines = vec![
+        format!("installed: {}, signed by {}", side(&report.from), signed(&report.from)),
+        format!("available: {}, signed by {}", side(&report.to), signed(&report.to)),
+    ];
+    if report.same {
+        lines.push("both are the same component".to_owned());
+    }
+    if report.signer_changed {
+        lines.push("the signer is another one: accept that with --accept-signer".to_owned());
+    }
+    lines.extend(report.changes.iter().map(|one| format!("{}: {} {}", one.change, one.kind, one.name)));
+    if !report.same && report.changes.is_empty() {
+        lines.push("neither interfaces, settings, origins nor permissions change".to_owned());
+    }
+    for waiting in &report.waiting {
+        lines.push(format!(
+            "the app {} waits until it grants {}",
+            waiting.app,
+            waiting.missing_origins.join(", ")
+        ));
+    }
+    if report.open_jobs > 0 && !report.same {
+        lines.push(format!("{} open jobs finish with the installed component", report.open_jobs));
+    }
+    lines.join("\n")
 }
 
 /// The settings of an app; the library masks secrets.

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 pub(crate) use describe::{
-    channel, describe_job, finding, health, history, job_line, provider, quotas, settings,
+    channel, describe_job, finding, health, history, job_line, provider, quotas, settings, signer, upgrade,
 };
 pub(crate) use table::{Column, Fields, table};
 pub(crate) use time::{instant, instant_ms, now, parse_instant, span};

@@ -69,6 +69,11 @@ pub(crate) struct PrivateAddress {
     range: (IpAddr, u32, &'static str),
 }
 
+/// Whether an address can belong to a host of the public internet.
+pub fn is_public(address: IpAddr) -> bool {
+    PrivateAddress::of(address).is_none()
+}
+
 impl PrivateAddress {
     /// None: the address can belong to a host of the public internet.
     pub(crate) fn of(address: IpAddr) -> Option<Self> {

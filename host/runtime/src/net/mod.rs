@@ -14,6 +14,7 @@ pub(crate) mod policy;
 mod post;
 mod proxy;
 
+pub use address::is_public;
 pub use egress::{Clients, Egress};
 pub(crate) use fetch::{Failure, chunk, get};
 pub use fetch::{Fetched, fetch};

@@ -27,6 +27,11 @@ impl Proxy {
         VARIABLES.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
     }
 
+    /// Its address, which may hold a password.
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+
     pub(super) fn client_proxy(&self) -> reqwest::Result<reqwest::Proxy> {
         reqwest::Proxy::all(self.0.clone())
     }

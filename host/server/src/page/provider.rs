@@ -5,7 +5,10 @@ use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use maud::{Markup, html};
-use social_channel::{App, AppConfig, Digest, Error, ErrorKind, Policy, ProviderInfo, component_name};
+use social_channel::{
+    App, AppConfig, Digest, Error, ErrorKind, InstallOptions, Policy, ProviderInfo, ProviderOrigin,
+    UpgradeReport, UpgradeSide, component_name,
+};
 
 use super::layout::{Answer, Frame, Section, settings_tabs};
 use super::part;
@@ -20,6 +23,10 @@ pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/settings/providers", get(show))
         .route("/settings/providers/shipped", post(install_shipped))
+        .route("/settings/providers/fetch", post(fetch))
+        .route("/settings/providers/{provider}/check", post(check))
+        .route("/settings/providers/{provider}/update", post(update))
+        .route("/settings/providers/{provider}/rollback", post(roll_back))
         .route("/settings/providers/{provider}/remove", post(remove))
         .route("/settings/apps/{app}/grant", post(grant))
 }
@@ -63,6 +70,15 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
                 button.main type="submit" { "Install" }
             }
             div id="install-answer" role="status" {}
+            form method="post" action="/settings/providers/fetch" {
+                (frame.token())
+                div.field {
+                    label for="reference" { "From a registry" }
+                    input id="reference" name="reference" required placeholder="ghcr.io/acme/bluesky:1.2" autocomplete="off" spellcheck="false";
+                    p.help { "An image in an OCI registry, or an https address. Who may sign is set in the file of --providers." }
+                }
+                button type="submit" { "Fetch and install" }
+            }
             noscript { p.note.info { "Without scripts, install from the command line: " code { "social-channel providers add FILE" } } }
         }
     };
@@ -154,6 +170,7 @@ fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[Ap
                 div { dt { "Abilities" } dd { (descriptor.abilities.iter().map(|ability| part::words(ability)).collect::<Vec<_>>().join(", ")) } }
                 div { dt { "May contact" } dd { @for origin in &descriptor.origins { code { (origin) } br; } } }
                 div { dt { "Apps" } dd { @if provider.apps.is_empty() { "none" } @else { (provider.apps.join(", ")) } } }
+                @if let Some(origin) = &provider.origin { (came(origin)) }
             }
             details { summary { "Component" span.hidden { " of " (descriptor.name) " " (descriptor.version) } }
                 dl.facts {
@@ -168,6 +185,7 @@ fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[Ap
                     (waiting(frame, app, newer))
                 }
             }
+            @if provider.installed { (ways(frame, provider)) }
             @if provider.installed && provider.apps.is_empty() {
                 form method="post" action={"/settings/providers/" (part::encoded(&descriptor.id)) "/remove"} {
                     (frame.token())
@@ -176,6 +194,149 @@ fn card(frame: &Frame, provider: &ProviderInfo, all: &[ProviderInfo], apps: &[Ap
             }
         }
     }
+}
+
+/// Where it came from and who signed it.
+fn came(origin: &ProviderOrigin) -> Markup {
+    html! {
+        div { dt { "Comes from" } dd { @match &origin.reference { Some(reference) => code.long { (reference) }, None => "a file" } } }
+        div { dt { "Signed by" } dd { (signed(origin)) } }
+    }
+}
+
+fn signed(origin: &ProviderOrigin) -> Markup {
+    html! {
+        @match &origin.signer {
+            Some(signer) => { (signer.name) " " code { (signer.key.get(..12).unwrap_or(&signer.key)) } }
+            None if origin.signed => "somebody whose key is not trusted here",
+            None => "nobody",
+        }
+    }
+}
+
+/// Forward, where its origin is known, and back, where an earlier component is kept.
+fn ways(frame: &Frame, provider: &ProviderInfo) -> Markup {
+    let base = format!("/settings/providers/{}", part::encoded(&provider.descriptor.id));
+    let name = &provider.descriptor.name;
+    let is_known = provider.origin.as_ref().is_some_and(|origin| origin.reference.is_some());
+    html! {
+        @if is_known {
+            form method="post" action={(base) "/check"} {
+                (frame.token())
+                button type="submit" { "Look for an update" span.hidden { " of " (name) } }
+            }
+        }
+        @if let Some(previous) = &provider.previous {
+            form method="post" action={(base) "/rollback"} {
+                (frame.token())
+                button type="submit" data-confirm="Go back to the component before this one?" {
+                    "Go back to " (previous.short()) span.hidden { " of " (name) }
+                }
+            }
+        }
+    }
+}
+
+async fn fetch(Shared(state): Shared<State>, _: Operator, form: Form) -> Answer {
+    let reference = form.get("reference").unwrap_or_default();
+    state.host().add_provider(reference, &InstallOptions::default()).await?;
+    Ok(Redirect::to("/settings/providers").into_response())
+}
+
+/// What a replacement would change; nothing is replaced yet.
+async fn check(
+    Shared(state): Shared<State>,
+    Operator(browser): Operator,
+    Path(Named { provider }): Path<Named>,
+    _: Form,
+) -> Answer {
+    let frame = Frame::new(&state, &browser).await?;
+    let report = state.host().check_provider(&provider, None, &InstallOptions::default()).await?;
+    let body = html! {
+        h1 { "Settings" }
+        (settings_tabs("/settings/providers"))
+        h2 { "Update of " (report.provider) }
+        (told(&frame, &report))
+        p { a href="/settings/providers" { "Back to the providers" } }
+    };
+    Ok(frame.page(Section::Settings, "Update of a provider", &[], &body))
+}
+
+fn told(frame: &Frame, report: &UpgradeReport) -> Markup {
+    let side = |title: &str, side: &UpgradeSide| {
+        html! {
+            section.card {
+                h3 { (title) " " span.quiet { (side.version) } }
+                dl.facts {
+                    div { dt { "Digest" } dd { code.long { (side.digest) } } }
+                    @if let Some(origin) = &side.origin { (came(origin)) }
+                }
+            }
+        }
+    };
+    let reference = report.to.origin.as_ref().and_then(|origin| origin.reference.clone());
+    html! {
+        (side("Installed", &report.from))
+        @if report.same { p.note.good { "It is up to date." } } @else {
+            (side("Available", &report.to))
+            section.card {
+                h3 { "What would change" }
+                @if report.changes.is_empty() { p { "Neither interfaces, settings, origins nor permissions." } }
+                @else { ul { @for one in &report.changes { li { (one.change) ": " (one.kind) " " code { (one.name) } } } } }
+                @for waiting in &report.waiting {
+                    p.note.warn { "The app " (waiting.app) " keeps its component until you allow " (waiting.missing_origins.join(", ")) "." }
+                }
+                @if report.open_jobs > 0 { p { (report.open_jobs) " open jobs finish with the installed component." } }
+                form method="post" action={"/settings/providers/" (part::encoded(&report.provider)) "/update"} {
+                    (frame.token())
+                    // Exactly what is shown here, wherever the tag points to by then.
+                    input type="hidden" name="reference" value=(reference.unwrap_or_default());
+                    input type="hidden" name="digest" value=(report.to.digest);
+                    @if report.signer_changed {
+                        div.note.bad { label {
+                            input type="checkbox" name="accept_signer" value="true" required;
+                            " Another one signed this than the installed component. I have made sure with its author that this is meant."
+                        } }
+                    }
+                    button.main type="submit" { "Replace" }
+                }
+            }
+        }
+    }
+}
+
+async fn update(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { provider }): Path<Named>,
+    form: Form,
+) -> Answer {
+    let reference = form.get("reference").unwrap_or_default();
+    let accept_signer = form.get("accept_signer") == Some("true");
+    let options = InstallOptions { accept_signer, ..InstallOptions::default() };
+    // A plain file can have changed since it was shown.
+    let report = state.host().check_provider(&provider, Some(reference), &options).await?;
+    if form.get("digest") != Some(report.to.digest.as_str()) {
+        return Err(Error::new(
+            ErrorKind::InvalidRequest,
+            "there is another component now than the page showed",
+        )
+        .with_field("digest")
+        .with_remedy("go back to Settings, Providers, and look for the update again")
+        .into());
+    }
+    state.host().update_provider(&provider, Some(reference), &options).await?;
+    Ok(Redirect::to("/settings/providers").into_response())
+}
+
+async fn roll_back(
+    Shared(state): Shared<State>,
+    _: Operator,
+    Path(Named { provider }): Path<Named>,
+    _: Form,
+) -> Answer {
+    state.host().roll_back_provider(&provider).await?;
+    Ok(Redirect::to("/settings/providers").into_response())
 }
 
 /// An app that keeps its older component until the operator grants what the newer one requests.

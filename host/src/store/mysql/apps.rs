@@ -4,10 +4,12 @@ use super::told::{Query, binds};
 use super::*;
 use crate::store::columns::columns;
 
-/// The component `c` is unused: no app and no open job runs it, and it is not installed.
+/// The component `c` is unused: no app and no open job runs it, it is not installed, and not kept for the
+/// way back.
 const UNUSED: &str = "NOT EXISTS (SELECT 1 FROM {providers} p WHERE p.digest = c.digest)
     AND NOT EXISTS (SELECT 1 FROM {apps} a WHERE a.digest = c.digest)
-    AND NOT EXISTS (SELECT 1 FROM {jobs} j WHERE j.digest = c.digest AND (j.ended_at IS NULL OR j.wake_at IS NOT NULL))";
+    AND NOT EXISTS (SELECT 1 FROM {jobs} j WHERE j.digest = c.digest AND (j.ended_at IS NULL OR j.wake_at IS NOT NULL))
+    AND NOT EXISTS (SELECT 1 FROM {documents} d WHERE d.kind = 'provider-kept' AND d.id = c.digest)";
 
 /// Bytes of one part of a component.
 const PART: usize = 1 << 20;
@@ -129,6 +131,18 @@ impl AppStore for Mysql {
                 .await
         })?;
         row::one("providers", row, |row| row::parsed(row, "digest"))
+    }
+
+    async fn open_jobs_with(&self, digest: &Digest) -> Result<u64> {
+        let jobs: i64 = read!(self for "", db => {
+            sqlx::query_scalar(self.sql(
+                "SELECT count(*) FROM {jobs} WHERE digest = ? AND (ended_at IS NULL OR wake_at IS NOT NULL)",
+            ))
+            .bind(digest.as_str())
+            .fetch_one(&mut *db)
+            .await
+        })?;
+        Ok(jobs.cast_unsigned())
     }
 
     async fn uninstall_provider(&self, provider: &str) -> Result<Vec<String>> {

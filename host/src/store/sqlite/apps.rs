@@ -5,10 +5,12 @@ use sqlx::sqlite::SqliteRow;
 use super::*;
 use crate::store::columns::columns;
 
-/// The component is unused: no app and no open job runs it, and it is not installed.
+/// The component is unused: no app and no open job runs it, it is not installed, and not kept for the
+/// way back.
 const UNUSED: &str = "digest NOT IN (SELECT digest FROM providers)
     AND digest NOT IN (SELECT digest FROM apps)
-    AND digest NOT IN (SELECT digest FROM jobs WHERE ended_at IS NULL OR wake_at IS NOT NULL)";
+    AND digest NOT IN (SELECT digest FROM jobs WHERE ended_at IS NULL OR wake_at IS NOT NULL)
+    AND digest NOT IN (SELECT id FROM documents WHERE kind = 'provider-kept')";
 
 fn app_row(row: &SqliteRow) -> sqlx::Result<AppRow> {
     Ok(AppRow {
@@ -121,6 +123,17 @@ impl AppStore for Sqlite {
             .await
             .map_err(failure)?;
         row::one("providers", row, |row| row::parsed(row, "digest"))
+    }
+
+    async fn open_jobs_with(&self, digest: &Digest) -> Result<u64> {
+        let jobs: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM jobs WHERE digest = ? AND (ended_at IS NULL OR wake_at IS NOT NULL)",
+        )
+        .bind(digest.as_str())
+        .fetch_one(&self.readers)
+        .await
+        .map_err(failure)?;
+        Ok(jobs.cast_unsigned())
     }
 
     async fn uninstall_provider(&self, provider: &str) -> Result<Vec<String>> {
