@@ -130,7 +130,7 @@ impl Bench {
         );
         let state = json!({
             "stage": "Init",
-            "photos": post.kind == "photos",
+            "photos": post.kind == "images",
             "plan": if draft.pull { Value::Null } else { planned },
             "content_type": "video/mp4",
             "total": total,
