@@ -28,7 +28,8 @@ use SocialChannel\Channel;
 use SocialChannel\Exception\SocialChannelException;
 use SocialChannel\Host;
 use SocialChannel\Job;
-use SocialChannel\Model\FormField;
+use SocialChannel\Model\Choice;
+use SocialChannel\Model\Field;
 use SocialChannel\Model\Media;
 use SocialChannel\Model\Post;
 use SocialChannel\Model\PublishForm;
@@ -111,9 +112,9 @@ function settings(Host $host): never
         $hint = $setting->kind === 'secret' ? e($setting->value) : '';
         $input = match ($setting->kind) {
             'choice' => choices($name, $setting->choices, $setting->value),
-            'flag' => choices($name, ['', 'true', 'false'], $setting->value),
+            'boolean' => choices($name, array_map(static fn ($it) => new Choice($it, $it), ['', 'true', 'false']), $setting->value),
             // One value per line.
-            'list' => "<textarea name=\"$name\" rows=5>$value</textarea>",
+            'text-list', 'multi-choice' => "<textarea name=\"$name\" rows=5>$value</textarea>",
             default => "<input type=text name=\"$name\" value=\"$value\" placeholder=\"$hint\" autocomplete=off>",
         };
         $fields .= '<label>' . e($setting->label) . ($setting->required ? ' *' : '') . "<br>$input<br><small>"
@@ -123,11 +124,12 @@ function settings(Host $host): never
     show('Settings', "<form method=post action=/settings>$token$fields<button>Save</button></form>");
 }
 
-/** @param list<string> $choices */
+/** @param list<Choice> $choices */
 function choices(string $name, array $choices, ?string $value): string
 {
     $options = array_map(
-        static fn (string $it): string => '<option' . ($it === $value ? ' selected' : '') . '>' . e($it) . '</option>',
+        static fn (Choice $it): string => '<option value="' . e($it->value) . '"'
+            . ($it->value === $value ? ' selected' : '') . '>' . e($it->label) . '</option>',
         $choices,
     );
     return "<select name=\"$name\">" . implode('', $options) . '</select>';
@@ -220,16 +222,16 @@ function publishPage(Host $host): never
         HTML);
 }
 
-/** @return list<FormField> the fields of a video; other kinds may have fields with the same names */
+/** @return list<Field> the fields of a video; other kinds may have fields with the same names */
 function fields(PublishForm $form): array
 {
     return array_values(array_filter(
         $form->fields,
-        static fn (FormField $field): bool => $field->appliesTo === [] || in_array('video', $field->appliesTo, true),
+        static fn (Field $field): bool => $field->appliesTo === [] || in_array('video', $field->appliesTo, true),
     ));
 }
 
-function field(FormField $field): string
+function field(Field $field): string
 {
     $name = 'fields[' . e($field->name) . ']';
     $about = 'data-field="' . e($field->name) . '"';
@@ -238,7 +240,7 @@ function field(FormField $field): string
     $default = $field->defaultValue;
     $text = is_scalar($default) ? e((string) $default) : '';
     $input = match ($field->kind) {
-        'flag' => "<input type=checkbox name=\"$name\" value=true" . ($default === true ? ' checked' : '') . '>',
+        'boolean' => "<input type=checkbox name=\"$name\" value=true" . ($default === true ? ' checked' : '') . '>',
         'number' => "<input type=number name=\"$name\" value=\"$text\"$required>",
         'choice' => "<select name=\"$name\"$required><option value=''></option>" . implode('', array_map(
             static fn ($choice): string => '<option value="' . e($choice->value) . '"'
@@ -247,7 +249,7 @@ function field(FormField $field): string
         )) . '</select>',
         default => "<textarea name=\"$name\" rows=2$required>$text</textarea>",
     };
-    $head = $field->kind === 'flag' ? "$input " . e($field->label) : e($field->label) . "$star<br>$input";
+    $head = $field->kind === 'boolean' ? "$input " . e($field->label) : e($field->label) . "$star<br>$input";
     return "<label $about>$head<br><small>" . e($field->help) . '</small></label>';
 }
 
@@ -282,9 +284,9 @@ function post(PublishForm $form): array
     foreach (fields($form) as $field) {
         $value = text($given[$field->name] ?? '');
         $values[$field->name] = match ($field->kind) {
-            'flag' => $value === 'true',
+            'boolean' => $value === 'true',
             'number' => $value === '' ? null : (int) $value,
-            'texts' => array_values(array_filter(explode("\n", $value))),
+            'text-list', 'multi-choice' => array_values(array_filter(explode("\n", $value))),
             default => $value === '' ? null : $value,
         };
     }

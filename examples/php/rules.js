@@ -5,14 +5,40 @@ export function fieldsOf(form, kind) {
   return form.fields.filter((field) => field.applies_to.length === 0 || field.applies_to.includes(kind));
 }
 
+const KINDS = ["text", "multiline", "secret", "url", "number", "decimal", "boolean", "choice", "multi-choice", "text-list",
+  "date-time", "json"];
+
+// Whether a field can be drawn: its kind is known.
+export function isKnown(field) {
+  return KINDS.includes(field.kind);
+}
+
+// A rule whose test is unknown does not apply, nor one about media that nobody told of.
+function test({ field, test = "is", values: wanted }, drawn, values) {
+  if (field.startsWith("media-") && !values.has(field)) return false;
+  const value = values.get(field) ?? (drawn?.kind === "boolean" ? "false" : "");
+  const isSet = value !== "" && value !== "false";
+  const isList = drawn?.kind === "text-list" || drawn?.kind === "multi-choice";
+  const number = value.trim() === "" ? NaN : Number(value);
+  switch (test) {
+    case "is": return wanted.includes(value);
+    case "is-not": return !wanted.includes(value);
+    case "filled": return isSet;
+    case "empty": return !isSet;
+    case "contains": return wanted.some((one) => (isList ? value.split("\n") : value).includes(one));
+    case "at-least": return number >= Number(wanted[0]);
+    case "at-most": return number <= Number(wanted[0]);
+    default: return false;
+  }
+}
+
 export function draw(form, kind, chosen) {
   const values = new Map(Object.entries(chosen));
   values.set("kind", kind);
-  const flags = new Set(fieldsOf(form, kind).filter((field) => field.kind === "flag").map((field) => field.name));
-  const drawn = { hidden: new Set(), disabled: new Map(), choices: new Map(), notices: [], blocks: [] };
+  const fields = new Map(fieldsOf(form, kind).map((field) => [field.name, field]));
+  const drawn = { required: new Set(), hidden: new Set(), disabled: new Map(), choices: new Map(), notices: [], blocks: [] };
   for (const { conditions, consequence } of form.rules) {
-    const holds = conditions.every(({ field, values: wanted }) =>
-      wanted.includes(values.get(field) ?? (flags.has(field) ? "false" : "")));
+    const holds = conditions.every((condition) => test(condition, fields.get(condition.field), values));
     if (!holds) continue;
     if ("hide" in consequence) {
       values.delete(consequence.hide);
@@ -27,6 +53,8 @@ export function draw(form, kind, chosen) {
         const at = JSON.stringify([field, choice]);
         if (!drawn.choices.has(at)) drawn.choices.set(at, { field, choice, because });
       }
+    } else if ("require" in consequence) {
+      drawn.required.add(consequence.require);
     } else if ("notice" in consequence) {
       drawn.notices.push(consequence.notice);
     } else if ("block" in consequence) {

@@ -79,7 +79,7 @@ pub use social_channel_runtime::{
 };
 
 pub use account::{
-    Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, StatsSample,
+    Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, Question, StatsSample,
     callback_query,
 };
 pub use address::Routes;

@@ -98,6 +98,7 @@ impl HostBuilder {
             message,
             remedy,
             code: None,
+            details: Default::default(),
         };
         if let Some(path) = self.database_path().filter(|path| !path.exists()) {
             let message = format!("there is no database {}", path.display());

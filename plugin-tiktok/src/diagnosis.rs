@@ -48,6 +48,7 @@ fn of_error(severity: Severity, subject: &str, error: Error) -> Finding {
         message: error.message,
         remedy: error.remedy,
         code: error.code,
+        details: Vec::new(),
     }
 }
 
@@ -190,6 +191,7 @@ mod tests {
             redirect_uri: "https://app.example.com/callback/".to_owned(),
             webhook_url: Some("https://app.example.com/hook".to_owned()),
             media_prefix: Some("https://app.example.com/media/".to_owned()),
+            details: Vec::new(),
         }
     }
 

@@ -4,8 +4,8 @@
 //! name.
 
 use serde_json::{Value, json};
-use social_channel_provider::Finding;
-use social_channel_provider::channel::{OptionValue, Post};
+use social_channel_provider::channel::Post;
+use social_channel_provider::{Finding, Value as Given};
 
 use crate::finding::error;
 
@@ -58,10 +58,10 @@ impl Draft {
         let mut findings = Vec::new();
         let kind = match post.kind.as_str() {
             "video" => Kind::Video,
-            "photos" => Kind::Photos,
+            "images" => Kind::Photos,
             other => {
                 let message = format!("TikTok has no posts of the kind `{other}`, only videos and photos.");
-                return (None, vec![error("kind", &message, "Choose the kind `video` or `photos`.")]);
+                return (None, vec![error("kind", &message, "Choose the kind `video` or `images`.")]);
             }
         };
         let not_empty = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -89,6 +89,9 @@ impl Draft {
                 "Put it into the text.",
             ));
         }
+        if !post.parts.is_empty() {
+            findings.push(error("parts", "TikTok has no threads.", "Publish one post."));
+        }
         let mut seen: Vec<&str> = Vec::new();
         for entry in &post.options {
             let name = entry.name.as_str();
@@ -104,15 +107,15 @@ impl Draft {
     }
 
     /// Sets an option, or returns what is wrong with it and what to do.
-    fn set(&mut self, name: &str, value: &OptionValue) -> Result<(), (String, &'static str)> {
+    fn set(&mut self, name: &str, value: &Given) -> Result<(), (String, &'static str)> {
         const LEAVE_OUT: &str = "Leave the option out.";
         let video = self.kind == Kind::Video;
         let flag = || match value {
-            OptionValue::Flag(flag) => Ok(*flag),
+            Given::Boolean(flag) => Ok(*flag),
             _ => Err((format!("The option `{name}` must be true or false."), "Give true or false.")),
         };
         let number = || match value {
-            OptionValue::Number(number) if *number >= 0 && *number <= i64::from(i32::MAX) => Ok(*number),
+            Given::Number(number) if *number >= 0 && *number <= i64::from(i32::MAX) => Ok(*number),
             _ => Err((
                 format!("The option `{name}` must be a whole number, not below 0."),
                 "Give such a number, or leave the option out.",
@@ -147,9 +150,9 @@ impl Draft {
             }
             option::TRANSFER => {
                 self.pull = match value {
-                    OptionValue::Text(text) if text == "pull" => true,
-                    OptionValue::Text(text) if text == "upload" && video => false,
-                    OptionValue::Text(text) if text == "upload" => {
+                    Given::Text(text) if text == "pull" => true,
+                    Given::Text(text) if text == "upload" && video => false,
+                    Given::Text(text) if text == "upload" => {
                         return Err((
                             "TikTok takes photos only from an address, not by upload.".to_owned(),
                             LEAVE_OUT,

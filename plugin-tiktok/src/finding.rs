@@ -3,13 +3,7 @@
 use social_channel_provider::{Finding, Severity};
 
 pub(crate) fn finding(severity: Severity, subject: &str, message: &str, remedy: Option<&str>) -> Finding {
-    Finding {
-        severity,
-        subject: subject.to_owned(),
-        message: message.to_owned(),
-        remedy: remedy.map(str::to_owned),
-        code: None,
-    }
+    Finding { remedy: remedy.map(str::to_owned), ..Finding::new(severity, subject, message) }
 }
 
 /// A finding that prevents the post.

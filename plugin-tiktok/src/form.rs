@@ -1,10 +1,9 @@
 //! The publish form as data. A page built from it passes TikTok's posting audit (D-CSG).
 
 use social_channel_provider::channel::{
-    Choice, Condition, Consequence, FormField, Link, Notice, PostKind, PublishForm, Quota, Restriction, Rule,
-    TextLimit,
+    Condition, Consequence, Link, MediaRule, PostKind, PublishForm, Quota, Rule,
 };
-use social_channel_provider::{Account, Environment, Error};
+use social_channel_provider::{Account, Choice, Environment, Error, Field, Property, TextLimit, Value};
 
 use crate::check::choices::{
     BRANDED_NOT_PRIVATE, CHOOSE_BRAND, MAX_CAPTION, MAX_PHOTO_TEXT, MAX_PHOTO_TITLE, UNAUDITED,
@@ -20,7 +19,7 @@ const MUSIC_URL: &str = "https://www.tiktok.com/legal/page/global/music-usage-co
 const BRANDED_URL: &str = "https://www.tiktok.com/legal/page/global/bc-policy/en";
 
 const VIDEO: &str = "video";
-const PHOTOS: &str = "photos";
+const PHOTOS: &str = "images";
 
 pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> Result<PublishForm, Error> {
     let settings = Settings::read(environment)?;
@@ -33,18 +32,15 @@ pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> R
         blocked = Some(errors::api(UNAUDITED, None, 403, ""));
     }
     let quotas = quotas(environment, account, &settings).await;
+    let name = creator.nickname.clone().or(creator.username.clone());
     Ok(PublishForm {
-        account_name: creator
-            .nickname
-            .clone()
-            .or(creator.username.clone())
-            .unwrap_or_else(|| "TikTok account".to_owned()),
         account_avatar_url: creator.avatar_url.clone(),
         kinds: kinds(&creator),
         fields: fields(&settings, &creator),
         rules: rules(&settings, &creator),
         quotas,
         blocked,
+        ..PublishForm::new(name.unwrap_or_else(|| "TikTok account".to_owned()))
     })
 }
 
@@ -53,106 +49,96 @@ fn owned(values: &[&str]) -> Vec<String> {
 }
 
 fn kinds(creator: &Creator) -> Vec<PostKind> {
-    vec![
-        PostKind {
-            name: VIDEO.to_owned(),
-            label: "Video".to_owned(),
-            min_media: 1,
-            max_media: 1,
-            content_types: owned(&VIDEO_TYPES),
-            max_size: Some(MAX_SIZE),
-            max_duration: creator.max_seconds.map(|seconds| seconds.saturating_mul(1000)),
-            needs_public_url: false,
-        },
-        PostKind {
-            name: PHOTOS.to_owned(),
-            label: "Photos".to_owned(),
-            min_media: 1,
-            max_media: MAX_PHOTOS as u32,
-            content_types: owned(&PHOTO_TYPES),
-            max_size: Some(MAX_PHOTO_SIZE),
-            max_duration: None,
-            needs_public_url: true,
-        },
-    ]
+    let video = MediaRule {
+        content_types: owned(&VIDEO_TYPES),
+        max_size: Some(MAX_SIZE),
+        max_duration: creator.max_seconds.map(|seconds| seconds.saturating_mul(1000)),
+        ..MediaRule::new("media", "Video", 1, 1)
+    };
+    let photos = MediaRule {
+        content_types: owned(&PHOTO_TYPES),
+        max_size: Some(MAX_PHOTO_SIZE),
+        needs_public_url: true,
+        ..MediaRule::new("media", "Photos", 1, MAX_PHOTOS as u32)
+    };
+    vec![PostKind::new(VIDEO, "Video", vec![video]), PostKind::new(PHOTOS, "Photos", vec![photos])]
 }
 
-fn field(name: &str, label: &str, kind: &str, applies_to: &[&str]) -> FormField {
-    FormField {
-        name: name.to_owned(),
-        label: label.to_owned(),
-        help: None,
-        kind: kind.to_owned(),
-        choices: Vec::new(),
-        required: false,
-        // Nothing is preselected, because the audit refuses that.
-        default_value: None,
-        max_length: None,
-        applies_to: owned(applies_to),
-    }
+/// Nothing is preselected, because the audit refuses that.
+fn field(name: &str, label: &str, kind: &str, applies_to: &[&str]) -> Field {
+    Field { applies_to: owned(applies_to), ..Field::new(name, label, kind) }
 }
 
-fn text(name: &str, label: &str, maximum: usize, applies_to: &str) -> FormField {
-    let max_length = Some(TextLimit { maximum: maximum as u32, unit: "utf-16".to_owned() });
-    FormField { max_length, ..field(name, label, "text", &[applies_to]) }
+fn text(name: &str, label: &str, kind: &str, maximum: usize, applies_to: &str) -> Field {
+    let limits = vec![TextLimit::at_most(maximum as u32, "utf-16")];
+    Field { limits, ..field(name, label, kind, &[applies_to]) }
 }
 
-fn helped(help: &str, field: FormField) -> FormField {
-    FormField { help: Some(help.to_owned()), ..field }
+fn whole(field: Field) -> Field {
+    Field { details: vec![Property::new("minimum", Value::Number(0))], ..field }
 }
 
-fn fields(settings: &Settings, creator: &Creator) -> Vec<FormField> {
+fn helped(help: &str, field: Field) -> Field {
+    Field { help: Some(help.to_owned()), ..field }
+}
+
+fn fields(settings: &Settings, creator: &Creator) -> Vec<Field> {
     let both = &[VIDEO, PHOTOS];
     let audiences = creator.privacy.iter();
     let mut fields = vec![
-        helped("Hashtags and mentions work here.", text("text", "Caption", MAX_CAPTION, VIDEO)),
-        text("title", "Title", MAX_PHOTO_TITLE, PHOTOS),
-        helped("Hashtags and mentions work here.", text("text", "Description", MAX_PHOTO_TEXT, PHOTOS)),
-        FormField {
-            choices: audiences
-                .map(|level| Choice { value: level.clone(), label: privacy_label(level) })
-                .collect(),
+        helped("Hashtags and mentions work here.", text("text", "Caption", "multiline", MAX_CAPTION, VIDEO)),
+        text("title", "Title", "text", MAX_PHOTO_TITLE, PHOTOS),
+        helped(
+            "Hashtags and mentions work here.",
+            text("text", "Description", "multiline", MAX_PHOTO_TEXT, PHOTOS),
+        ),
+        Field {
+            choices: audiences.map(|level| Choice::new(level.clone(), privacy_label(level))).collect(),
             required: true,
             ..field("visibility", "Who can see this post", "choice", both)
         },
-        field(option::COMMENT, "Allow comments", "flag", both),
-        field(option::DUET, "Allow Duet", "flag", &[VIDEO]),
-        field(option::STITCH, "Allow Stitch", "flag", &[VIDEO]),
+        field(option::COMMENT, "Allow comments", "boolean", both),
+        field(option::DUET, "Allow Duet", "boolean", &[VIDEO]),
+        field(option::STITCH, "Allow Stitch", "boolean", &[VIDEO]),
         helped(
             "Switch on if the post promotes goods or services in exchange for something of value. It could promote yourself, a third party, or both.",
-            field(option::DISCLOSURE, "Disclose post content", "flag", both),
+            field(option::DISCLOSURE, "Disclose post content", "boolean", both),
         ),
         helped(
             "You are promoting yourself or your own business.",
-            field(option::YOUR_BRAND, "Your brand", "flag", both),
+            field(option::YOUR_BRAND, "Your brand", "boolean", both),
         ),
         helped(
             "You are promoting another brand or a third party.",
-            field(option::BRANDED, "Branded content", "flag", both),
+            field(option::BRANDED, "Branded content", "boolean", both),
         ),
         helped(
             "TikTok shows a label that the content was made by AI.",
-            field(option::AI, "AI-generated content", "flag", &[VIDEO]),
+            field(option::AI, "AI-generated content", "boolean", &[VIDEO]),
         ),
         helped(
             "1500 is one and a half seconds into the video; without it the first picture is taken.",
-            field(option::COVER_TIME, "Cover picture at (thousandths of a second)", "number", &[VIDEO]),
+            whole(field(
+                option::COVER_TIME,
+                "Cover picture at (thousandths of a second)",
+                "number",
+                &[VIDEO],
+            )),
         ),
         helped(
             "The first photo is 0.",
-            field(option::COVER_INDEX, "Photo for the cover", "number", &[PHOTOS]),
+            whole(field(option::COVER_INDEX, "Photo for the cover", "number", &[PHOTOS])),
         ),
         helped(
             "TikTok picks it; it can be changed in the app.",
-            field(option::MUSIC, "Add recommended music", "flag", &[PHOTOS]),
+            field(option::MUSIC, "Add recommended music", "boolean", &[PHOTOS]),
         ),
     ];
     if !settings.verified_urls.is_empty() {
-        let choice = |value: &str, label: &str| Choice { value: value.to_owned(), label: label.to_owned() };
-        fields.push(FormField {
+        fields.push(Field {
             choices: vec![
-                choice("upload", "Send the file to TikTok"),
-                choice("pull", "Let TikTok fetch it from its verified address"),
+                Choice::new("upload", "Send the file to TikTok"),
+                Choice::new("pull", "Let TikTok fetch it from its verified address"),
             ],
             ..field(option::TRANSFER, "Transfer", "choice", &[VIDEO])
         });
@@ -161,7 +147,7 @@ fn fields(settings: &Settings, creator: &Creator) -> Vec<FormField> {
 }
 
 fn when(field: &str, values: &[&str]) -> Condition {
-    Condition { field: field.to_owned(), values: owned(values) }
+    Condition::is(field, values)
 }
 
 fn rule(conditions: Vec<Condition>, consequence: Consequence) -> Rule {
@@ -169,20 +155,22 @@ fn rule(conditions: Vec<Condition>, consequence: Consequence) -> Rule {
 }
 
 fn disable(field: &str, choice: Option<&str>, because: &str) -> Consequence {
-    Consequence::Disable(Restriction {
-        field: field.to_owned(),
+    Consequence {
+        field: Some(field.to_owned()),
         choice: choice.map(str::to_owned),
-        because: because.to_owned(),
-    })
+        text: Some(because.to_owned()),
+        ..Consequence::new("disable")
+    }
 }
 
 fn notice(field: Option<&str>, text: &str, links: &[(&str, &str)]) -> Consequence {
     let links = links.iter().map(|(text, url)| Link { text: (*text).to_owned(), url: (*url).to_owned() });
-    Consequence::Notice(Notice {
+    Consequence {
         field: field.map(str::to_owned),
-        text: text.to_owned(),
+        text: Some(text.to_owned()),
         links: links.collect(),
-    })
+        ..Consequence::new("notice")
+    }
 }
 
 /// The rules in order; each sees the result of those before it. Branded content and "only me" exclude each
@@ -207,7 +195,7 @@ fn rules(settings: &Settings, creator: &Creator) -> Vec<Rule> {
     }
     let promoted = || when(option::DISCLOSURE, &["true"]);
     for name in [option::YOUR_BRAND, option::BRANDED] {
-        rules.push(rule(vec![when(option::DISCLOSURE, &["false", ""])], Consequence::Hide(name.to_owned())));
+        rules.push(rule(vec![when(option::DISCLOSURE, &["false", ""])], Consequence::hide(name)));
     }
     rules.push(rule(
         vec![when("visibility", &[ONLY_ME])],
@@ -228,10 +216,7 @@ fn rules(settings: &Settings, creator: &Creator) -> Vec<Rule> {
         vec![promoted(), branded()],
         notice(Some(option::DISCLOSURE), "Your photo/video will be labeled as 'Paid partnership'", &[]),
     ));
-    rules.push(rule(
-        vec![promoted(), own(&["false", ""]), plain()],
-        Consequence::Block(CHOOSE_BRAND.to_owned()),
-    ));
+    rules.push(rule(vec![promoted(), own(&["false", ""]), plain()], Consequence::block(CHOOSE_BRAND)));
     let music = ("Music Usage Confirmation", MUSIC_URL);
     rules.push(rule(
         vec![plain()],
@@ -270,17 +255,25 @@ fn privacy_notice(audited: Option<bool>, public_account: Option<bool>) -> Option
 
 async fn quotas<E: Environment>(environment: &E, account: &Account, settings: &Settings) -> Vec<Quota> {
     let mut quotas = Vec::new();
-    for limit in [&quota::POSTS, &quota::VIDEO_INIT, &quota::PHOTO_INIT, &quota::CREATOR_INFO, &quota::STATUS]
-    {
+    for (limit, label, cost) in [
+        (&quota::POSTS, "Posts a day", Some(1)),
+        (&quota::VIDEO_INIT, "Videos begun a minute", Some(1)),
+        (&quota::PHOTO_INIT, "Photo posts begun a minute", Some(1)),
+        (&quota::CREATOR_INFO, "Forms a minute", None),
+        (&quota::STATUS, "Looks at a post's status a minute", None),
+    ] {
         // An allowance that cannot be read is left out, because unknown is not zero.
         if let Some((used, resets_at)) = quota::used(environment, limit, &account.id).await {
-            quotas.push(Quota { name: limit.name.to_owned(), used, maximum: limit.maximum, resets_at });
+            let maximum = Some(limit.maximum);
+            quotas.push(Quota { used, maximum, resets_at, cost, ..Quota::new(limit.name, label) });
         }
     }
     if let Some(maximum) = settings.active_user_cap()
         && let Some((used, resets_at)) = quota::users(environment, &account.id).await
     {
-        quotas.push(Quota { name: "active-users-per-day".to_owned(), used, maximum, resets_at });
+        let (maximum, cost) = (Some(maximum), Some(1));
+        let quota = Quota::new("active-users-per-day", "Accounts that posted in a day");
+        quotas.push(Quota { used, maximum, resets_at, cost, ..quota });
     }
     quotas
 }
@@ -333,7 +326,7 @@ mod tests {
             let mut page = Self::default();
             for rule in &form.rules {
                 let holds = rule.conditions.iter().all(|condition| {
-                    let flag = form.fields.iter().any(|f| f.name == condition.field && f.kind == "flag");
+                    let flag = form.fields.iter().any(|f| f.name == condition.field && f.kind == "boolean");
                     let value = values.get(&condition.field).cloned();
                     let value = value.unwrap_or_else(|| if flag { "false" } else { "" }.to_owned());
                     condition.values.contains(&value)
@@ -341,22 +334,29 @@ mod tests {
                 if !holds {
                     continue;
                 }
-                match &rule.consequence {
-                    Consequence::Hide(field) => {
-                        values.remove(field);
-                        page.hidden.push(field.clone());
+                let consequence = &rule.consequence;
+                let field = consequence.field.clone();
+                let text = consequence.text.clone().unwrap_or_default();
+                match consequence.kind.as_str() {
+                    "hide" => {
+                        let field = field.unwrap();
+                        values.remove(&field);
+                        page.hidden.push(field);
                     }
-                    Consequence::Disable(off) => {
-                        if off.choice.is_none() || values.get(&off.field) == off.choice.as_ref() {
-                            values.remove(&off.field);
+                    "disable" => {
+                        let field = field.unwrap();
+                        let choice = consequence.choice.clone();
+                        if choice.is_none() || values.get(&field) == choice.as_ref() {
+                            values.remove(&field);
                         }
-                        page.grey.push((off.field.clone(), off.choice.clone(), off.because.clone()));
+                        page.grey.push((field, choice, text));
                     }
-                    Consequence::Notice(notice) => {
-                        assert!(notice.links.iter().all(|link| notice.text.contains(&link.text)));
-                        page.notices.push((notice.field.clone(), notice.text.clone()));
+                    "notice" => {
+                        assert!(consequence.links.iter().all(|link| text.contains(&link.text)));
+                        page.notices.push((field, text));
                     }
-                    Consequence::Block(why) => page.blocked.push(why.clone()),
+                    "block" => page.blocked.push(text),
+                    other => panic!("{other}"),
                 }
             }
             page
@@ -386,7 +386,7 @@ mod tests {
         assert!(visibility.required);
         let offered: Vec<_> = visibility.choices.iter().map(|choice| choice.value.as_str()).collect();
         assert_eq!(offered, ["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY"], "trap 33");
-        assert_eq!(form.kinds[0].max_duration, Some(3_600_000));
+        assert_eq!(form.kinds[0].media[0].max_duration, Some(3_600_000));
     }
 
     #[test]
@@ -397,7 +397,7 @@ mod tests {
         let of_photos = |name: &str| {
             form.fields
                 .iter()
-                .any(|field| field.name == name && field.applies_to.contains(&"photos".to_owned()))
+                .any(|field| field.name == name && field.applies_to.contains(&"images".to_owned()))
         };
         assert!(of_photos("allow-comment"));
         assert!(
@@ -473,7 +473,7 @@ mod tests {
         assert!(page.is_grey("visibility", Some("FOLLOWER_OF_CREATOR")));
         assert!(!page.is_grey("visibility", Some("SELF_ONLY")));
         let users = form.quotas.iter().find(|quota| quota.name == "active-users-per-day").unwrap();
-        assert_eq!((users.used, users.maximum), (0, 5));
+        assert_eq!((users.used, users.maximum), (0, Some(5)));
     }
 
     #[test]

@@ -54,6 +54,7 @@ fn post(kind: &str) -> Post {
         text: Some("soup".to_owned()),
         visibility: Some("PUBLIC_TO_EVERYONE".to_owned()),
         options: Vec::new(),
+        parts: Vec::new(),
     }
 }
 
@@ -86,7 +87,7 @@ pub fn answer(input: &[u8]) {
     told(run(profile::get(&answering(), &account())));
     told(run(profile::stats(&answering(), &account())));
     for cursor in [None, Some("1795337212000".to_owned())] {
-        let query = ListQuery { limit: 20, cursor };
+        let query = ListQuery::new(20, cursor);
         if let Some(page) = told(run(videos::list(&answering(), &account(), &query))) {
             assert!(page.posts.iter().all(|post| !post.id.is_empty()));
         }
@@ -98,7 +99,7 @@ pub fn answer(input: &[u8]) {
         }
         assert!(form.fields.iter().all(|field| field.default_value.is_none()));
     }
-    for kind in ["video", "photos"] {
+    for kind in ["video", "images"] {
         let info = social_channel_provider::Media::info(&media);
         told(run(check::report(&answering(), &account(), &post(kind), std::slice::from_ref(&info))));
         step(run(publish::begin(&answering(), &account(), &post(kind), &[info])));
@@ -114,6 +115,7 @@ pub fn answer(input: &[u8]) {
         redirect_uri: "https://a.example/".to_owned(),
         webhook_url: None,
         media_prefix: None,
+        details: Vec::new(),
     };
     let _ = run(diagnosis::check_settings(&answering(), &addresses));
     for stage in ["Init", "Pull", "Lost", "Upload", "Processing", "Published"] {
@@ -126,7 +128,7 @@ pub fn answer(input: &[u8]) {
                 NOW + 3000
             );
             for interrupted in [false, true] {
-                let resume = Resume { interrupted, evidence: None };
+                let resume = Resume::new(interrupted);
                 let media = std::slice::from_ref(&media);
                 step(run(publish::advance(&answering(), &account(), state.as_bytes(), media, &resume)));
             }
@@ -157,10 +159,12 @@ pub fn callback(input: &[u8]) {
 fn delivery(signature: &str, body: &[u8]) -> Request {
     Request {
         method: "POST".to_owned(),
+        url: String::new(),
         query: Vec::new(),
         headers: vec![("tiktok-signature".to_owned(), signature.to_owned())],
         body: body.to_vec(),
         received_at: NOW,
+        details: Vec::new(),
     }
 }
 
@@ -193,7 +197,7 @@ pub fn state(input: &[u8]) {
                 let body = br#"{"data":{"status":"PROCESSING_UPLOAD","uploaded_bytes":10000000},"error":{"code":"ok"}}"#;
                 Ok(Response { status, body: body.to_vec(), ..Response::default() })
             });
-            let resume = Resume { interrupted, evidence: Some(input.to_vec()) };
+            let resume = Resume { evidence: Some(input.to_vec()), ..Resume::new(interrupted) };
             let media = [FakeMedia::video(121_000_000)];
             step(run(publish::advance(&environment, &account(), input, &media, &resume)));
             step(run(publish::cancel(&environment, &account(), input)));

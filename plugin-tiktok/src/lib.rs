@@ -53,8 +53,8 @@ impl Guest for Tiktok {
     async fn complete_connect(
         session: Vec<u8>,
         callback: Vec<(String, String)>,
-    ) -> Result<Vec<Connection>, Error> {
-        oauth::complete(&HostEnvironment, &session, &callback).await
+    ) -> Result<ConnectStep, Error> {
+        oauth::complete(&HostEnvironment, &session, &callback).await.map(ConnectStep::Connected)
     }
 
     async fn refresh_credentials(account: Account) -> Result<Connection, Error> {
@@ -97,6 +97,7 @@ impl Guest for Tiktok {
 
     async fn continue_publish(
         account: Account,
+        _: Post,
         state: Vec<u8>,
         media: Vec<Item>,
         resume: Resume,
@@ -104,7 +105,12 @@ impl Guest for Tiktok {
         publish::advance(&HostEnvironment, &account, &state, &media, &resume).await
     }
 
-    async fn cancel_publish(account: Account, state: Vec<u8>) -> Result<PublishStep, Error> {
+    async fn cancel_publish(
+        account: Account,
+        _: Post,
+        state: Vec<u8>,
+        _: Resume,
+    ) -> Result<PublishStep, Error> {
         publish::cancel(&HostEnvironment, &account, &state).await
     }
 }
@@ -150,7 +156,7 @@ pub fn describe() -> Descriptor {
         id: "tiktok".to_owned(),
         name: "TikTok".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        abilities: owned(&["profile", "stats", "list", "publish-video", "publish-photos"]),
+        abilities: owned(&["profile", "stats", "list", "publish"]),
         settings: settings::describe(),
         connect_inputs: Vec::new(),
         scopes: vec![
@@ -165,9 +171,10 @@ pub fn describe() -> Descriptor {
             scope(
                 settings::SCOPE_PUBLISH,
                 "To post the videos and photos that the person chose, with the settings they chose.",
-                &["publish-video", "publish-photos"],
+                &["publish"],
             ),
         ],
         origins: owned(&api::ORIGINS),
+        details: Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 //! field is unknown, never zero.
 
 use serde_json::Value;
-use social_channel_provider::channel::{Profile, Stats};
+use social_channel_provider::channel::{Metric, Profile, Stats};
 use social_channel_provider::{Account, Environment, Error, ErrorKind, json};
 
 use crate::api::{Call, Effect, call};
@@ -47,16 +47,15 @@ pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> R
     };
     let username = json::text(&user, "username");
     let link = username.as_deref().map(|name| format!("https://www.tiktok.com/@{name}"));
+    let name = json::text(&user, "display_name").or_else(|| username.clone());
+    let name = name.unwrap_or_else(|| "TikTok account".to_owned());
     Ok(Profile {
-        id: account.id.clone(),
-        display_name: json::text(&user, "display_name")
-            .or_else(|| username.clone())
-            .unwrap_or_else(|| "TikTok account".to_owned()),
         bio: json::text(&user, "bio_description"),
         url: link.or_else(|| https(json::text(&user, "profile_deep_link"))),
         avatar_url: https(json::text(&user, "avatar_url")),
         verified: json::flag(&user, "is_verified"),
         username,
+        ..Profile::new(account.id.clone(), name)
     })
 }
 
@@ -70,14 +69,13 @@ pub(crate) async fn stats<E: Environment>(environment: &E, account: &Account) ->
     require_scope(account, SCOPE_STATS)?;
     let fields = "follower_count,following_count,likes_count,video_count";
     let user = user(environment, &account.id, &credentials, fields, SCOPE_STATS).await?;
-    Ok(Stats {
-        followers: json::number(&user, "follower_count"),
-        following: json::number(&user, "following_count"),
-        likes: json::number(&user, "likes_count"),
+    Ok(Stats::new(Metric::known(&[
+        ("followers", json::number(&user, "follower_count")),
+        ("following", json::number(&user, "following_count")),
+        ("likes", json::number(&user, "likes_count")),
         // TikTok counts only the public ones.
-        posts: json::number(&user, "video_count"),
-        other: Vec::new(),
-    })
+        ("posts", json::number(&user, "video_count")),
+    ])))
 }
 
 async fn user<E: Environment>(
@@ -150,7 +148,7 @@ mod tests {
         let environment = environment();
         environment.answer_json(200, &user(json!({"follower_count": 0, "likes_count": "88123"})));
         let stats = run(stats(&environment, &account(&["user.info.stats"]))).unwrap();
-        assert_eq!((stats.followers, stats.following, stats.likes), (Some(0), None, Some(88123)));
+        assert_eq!(stats.metrics, [Metric::new("followers", 0), Metric::new("likes", 88123)]);
     }
 
     #[test]

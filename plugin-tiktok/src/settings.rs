@@ -12,8 +12,7 @@
 //! | `verified-urls` | list | domains and prefixes verified under "URL properties" |
 //! | `previous-client-secret` | secret | after a change of secret: webhooks signed with the old one |
 
-use social_channel_provider::channel::Setting;
-use social_channel_provider::{Environment, Error, ErrorKind};
+use social_channel_provider::{Choice, Environment, Error, ErrorKind, Field, Value};
 
 use crate::secret::Secret;
 
@@ -195,19 +194,15 @@ fn wrong(name: &str, what: &str) -> Error {
 }
 
 /// The form of the settings.
-pub(crate) fn describe() -> Vec<Setting> {
-    let setting = |name: &str, label: &str, kind: &str, help: &str| Setting {
-        name: name.to_owned(),
-        label: label.to_owned(),
+pub(crate) fn describe() -> Vec<Field> {
+    let setting = |name: &str, label: &str, kind: &str, help: &str| Field {
         help: Some(help.to_owned()),
-        kind: kind.to_owned(),
-        choices: Vec::new(),
-        required: false,
-        default_value: None,
+        ..Field::new(name, label, kind)
     };
-    let words = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect::<Vec<_>>();
+    let words = |values: &[&str]| values.iter().map(|&value| Choice::new(value, value)).collect::<Vec<_>>();
+    let text = |value: &str| Some(Value::Text(value.to_owned()));
     vec![
-        Setting {
+        Field {
             required: true,
             ..setting(
                 "client-key",
@@ -216,14 +211,14 @@ pub(crate) fn describe() -> Vec<Setting> {
                 "From the page of your app at developers.tiktok.com.",
             )
         },
-        Setting {
+        Field {
             required: true,
             ..setting("client-secret", "App Secret (client secret)", "secret", "Next to the client key.")
         },
-        Setting {
+        Field {
             // Everybody begins with a sandbox.
             choices: words(&["sandbox", "live"]),
-            default_value: Some("live".to_owned()),
+            default_value: text("live"),
             ..setting(
                 "mode",
                 "Mode",
@@ -231,9 +226,9 @@ pub(crate) fn describe() -> Vec<Setting> {
                 "A sandbox has a key, a secret and redirect addresses of its own, and posts to private accounts only.",
             )
         },
-        Setting {
+        Field {
             choices: words(&["web", "desktop"]),
-            default_value: Some("web".to_owned()),
+            default_value: text("web"),
             ..setting(
                 "kind",
                 "App platform",
@@ -241,15 +236,15 @@ pub(crate) fn describe() -> Vec<Setting> {
                 "The tab of Login Kit where the redirect address stands. Only desktop takes addresses on this computer.",
             )
         },
-        Setting {
+        Field {
             choices: words(&SCOPES),
-            default_value: Some(SCOPES.join("\n")),
-            ..setting("scopes", "Permissions to ask for", "list", "Each must be added to the app.")
+            default_value: Some(Value::TextList(SCOPES.map(str::to_owned).to_vec())),
+            ..setting("scopes", "Permissions to ask for", "text-list", "Each must be added to the app.")
         },
         setting(
             "audited",
             "Posting audit passed",
-            "flag",
+            "boolean",
             "Until then TikTok takes posts for private accounts only. Leave it empty if you do not know.",
         ),
         setting(
@@ -261,7 +256,7 @@ pub(crate) fn describe() -> Vec<Setting> {
         setting(
             "verified-urls",
             "Verified addresses",
-            "list",
+            "text-list",
             "Domains (media.example.com) and prefixes (https://example.com/media/) listed under URL properties. TikTok fetches photos only from there.",
         ),
         setting(

@@ -1,7 +1,7 @@
 //! The account's public videos, page by page and by id (D-VL, D-VQ, D-VO).
 
 use serde_json::{Value, json};
-use social_channel_provider::channel::{ListQuery, PostPage, PostStats, PostSummary};
+use social_channel_provider::channel::{ListQuery, Metric, PostMedia, PostPage, PostSummary};
 use social_channel_provider::{Account, Environment, Error, ErrorKind, json};
 
 use crate::api::{Call, Effect, call};
@@ -64,7 +64,7 @@ pub(crate) async fn list<E: Environment>(
     } else {
         None
     };
-    Ok(PostPage { posts, next_cursor: next.map(|cursor| cursor.to_string()) })
+    Ok(PostPage::new(posts, next.map(|cursor| cursor.to_string())))
 }
 
 pub(crate) async fn get<E: Environment>(
@@ -102,28 +102,32 @@ fn summary(video: &Value) -> Option<PostSummary> {
     let url = https(json::text(video, "share_url")).map(|url| plain_link(&url));
     let size = |name| json::number(video, name).and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
     let is_photos = url.as_deref().is_some_and(|url| url.contains("/photo/"));
-    Some(PostSummary {
-        id,
-        kind: if is_photos { "photos" } else { "video" }.to_owned(),
-        title: json::text(video, "title"),
-        text: json::text(video, "video_description"),
-        url,
-        embed_url: https(json::text(video, "embed_link")),
-        cover_url: https(json::text(video, "cover_image_url")),
-        created_at: json::number(video, "create_time"),
+    let thumbnail_url = https(json::text(video, "cover_image_url"));
+    let media = PostMedia {
+        thumbnail_url: thumbnail_url.clone(),
         // Photos have none, and TikTok returns 0 then.
         duration: json::number(video, "duration")
             .filter(|&seconds| seconds > 0)
             .map(|seconds| seconds.saturating_mul(1000)),
         width: size("width"),
         height: size("height"),
-        stats: PostStats {
-            views: json::number(video, "view_count"),
-            likes: json::number(video, "like_count"),
-            comments: json::number(video, "comment_count"),
-            shares: json::number(video, "share_count"),
-            other: Vec::new(),
-        },
+        ..PostMedia::new(if is_photos { "image" } else { "video" })
+    };
+    Some(PostSummary {
+        title: json::text(video, "title"),
+        text: json::text(video, "video_description"),
+        url,
+        embed_url: https(json::text(video, "embed_link")),
+        thumbnail_url,
+        created_at: json::number(video, "create_time"),
+        media: vec![media],
+        metrics: Metric::known(&[
+            ("views", json::number(video, "view_count")),
+            ("likes", json::number(video, "like_count")),
+            ("replies", json::number(video, "comment_count")),
+            ("reposts", json::number(video, "share_count")),
+        ]),
+        ..PostSummary::new(id, if is_photos { "images" } else { "video" })
     })
 }
 
@@ -153,7 +157,7 @@ mod tests {
     }
 
     fn query(limit: u32, cursor: Option<&str>) -> ListQuery {
-        ListQuery { limit, cursor: cursor.map(str::to_owned) }
+        ListQuery::new(limit, cursor.map(str::to_owned))
     }
 
     #[test]
@@ -180,7 +184,8 @@ mod tests {
         let post = &page.posts[0];
         assert_eq!(post.id, "7570000000000000123");
         assert_eq!(post.url.as_deref(), Some("https://www.tiktok.com/@d/video/7570000000000000123"));
-        assert_eq!((post.duration, post.stats.likes, post.stats.views), (Some(41_000), Some(0), None));
+        assert_eq!(post.media[0].duration, Some(41_000));
+        assert_eq!(post.metrics, [Metric::new("likes", 0)], "what TikTok does not tell is absent");
         assert_eq!(
             page.next_cursor.as_deref(),
             Some("1795337212000"),

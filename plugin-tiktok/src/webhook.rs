@@ -59,7 +59,7 @@ pub(crate) fn receive<E: Environment>(environment: &E, request: &Request) -> Res
     }
     // Verified from here on: an unknown event is answered with 200, otherwise TikTok would repeat it for days.
     let ignored = |id: String, why: &str| Receipt {
-        deliveries: vec![Delivery { id, event: Event::Ignored(why.to_owned()) }],
+        deliveries: vec![Delivery::new(id, Event::Ignored(why.to_owned()))],
         response: None,
     };
     let Some(envelope) = json::read(&request.body) else {
@@ -105,7 +105,7 @@ pub(crate) fn receive<E: Environment>(environment: &E, request: &Request) -> Res
         }
         (name, _) => return Ok(ignored(id, &format!("nothing to do for `{name}`"))),
     };
-    Ok(Receipt { deliveries: vec![Delivery { id, event }], response: None })
+    Ok(Receipt { deliveries: vec![Delivery::new(id, event)], response: None })
 }
 
 /// Checks `t=<seconds>,s=<hex>` over the raw body, and returns `t`. While a secret is being changed both
@@ -182,10 +182,12 @@ pub(crate) mod tests {
     fn request(signature: &str, body: &str, received_at: u64) -> Request {
         Request {
             method: "POST".to_owned(),
+            url: String::new(),
             query: Vec::new(),
             headers: vec![("tiktok-signature".to_owned(), signature.to_owned())],
             body: body.as_bytes().to_vec(),
             received_at,
+            details: Vec::new(),
         }
     }
 

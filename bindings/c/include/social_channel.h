@@ -800,7 +800,8 @@ socialchannel_status socialchannel_host_get_app_guide(const socialchannel_host *
  * is refused.
  *
  * On success `*connect_out` is the next step (schema: Connect): `{"redirect": {"url": ...}}`: send the
- * person's browser there; `{"done": ...}`: no browser was needed.
+ * person's browser there; `{"ask": {"state": ..., "text": ..., "fields": [...]}}`: ask the person, and complete with
+ * the answers; `{"done": ...}`: no browser was needed.
  */
 socialchannel_status socialchannel_host_begin_connect(const socialchannel_host *host,
                                                       const char *tenant,
@@ -811,11 +812,11 @@ socialchannel_status socialchannel_host_begin_connect(const socialchannel_host *
 
 /**
  * Completes a connect. `callback` is the query of the callback URL, exactly as received (not decoded), or the
- * whole URL. `owner` is the one given to socialchannel_host_begin_connect.
+ * whole URL; for a question, `state=...` and the answers by the names of its fields, encoded as a query. `owner` is the one given to socialchannel_host_begin_connect.
  *
  * On success `*connected_out` is the result (schema: Connected): `{"channel": {"id": ...}}`, or
  * `{"choose": {"choice": ..., "candidates": [...]}}`: let the person pick one of several accounts and call
- * socialchannel_host_choose_account.
+ * socialchannel_host_choose_account. `{"ask": ...}` and `{"redirect": ...}` are one more step, as when beginning.
  *
  * AUTHORIZATION_DENIED: the person declined. INVALID_REQUEST: the callback is unknown, was used already, or has
  * another owner.
@@ -1079,7 +1080,7 @@ socialchannel_status socialchannel_host_list_events(const socialchannel_host *ho
  * `request` is a JSON document (schema: WebhookHead): `{"method": "POST", "query": "", "headers": [["name",
  * "value"]]}`. `body` is the received body, byte for byte; NULL if `body_len` is 0.
  *
- * On success respond with status 200, the content type in `*reply_out` (schema: WebhookReply) if there is one, and
+ * On success respond with the status and the content type in `*reply_out` (schema: WebhookReply), if there is one, and
  * the `*answer_len_out` bytes at `*answer_out`, which are freed with socialchannel_bytes_free.
  *
  * FORBIDDEN: the platform did not send this; respond with 403. UNSUPPORTED: the provider has no webhooks; respond

@@ -14,7 +14,8 @@ use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 /// is refused.
 ///
 /// On success `*connect_out` is the next step (schema: Connect): `{"redirect": {"url": ...}}`: send the
-/// person's browser there; `{"done": ...}`: no browser was needed.
+/// person's browser there; `{"ask": {"state": ..., "text": ..., "fields": [...]}}`: ask the person, and complete with
+/// the answers; `{"done": ...}`: no browser was needed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socialchannel_host_begin_connect(
     host: *const socialchannel_host,
@@ -35,11 +36,11 @@ pub unsafe extern "C" fn socialchannel_host_begin_connect(
 }
 
 /// Completes a connect. `callback` is the query of the callback URL, exactly as received (not decoded), or the
-/// whole URL. `owner` is the one given to socialchannel_host_begin_connect.
+/// whole URL; for a question, `state=...` and the answers by the names of its fields, encoded as a query. `owner` is the one given to socialchannel_host_begin_connect.
 ///
 /// On success `*connected_out` is the result (schema: Connected): `{"channel": {"id": ...}}`, or
 /// `{"choose": {"choice": ..., "candidates": [...]}}`: let the person pick one of several accounts and call
-/// socialchannel_host_choose_account.
+/// socialchannel_host_choose_account. `{"ask": ...}` and `{"redirect": ...}` are one more step, as when beginning.
 ///
 /// AUTHORIZATION_DENIED: the person declined. INVALID_REQUEST: the callback is unknown, was used already, or has
 /// another owner.

@@ -66,6 +66,8 @@ pub(crate) struct WebhookHead {
 /// The response to a platform's webhook, without the body.
 #[derive(Clone, Debug, serde::Serialize, JsonSchema)]
 pub(crate) struct WebhookReply {
+    /// The status to answer with: 200, unless the platform wants another one.
+    pub(crate) status: u16,
     /// None: an empty body.
     pub(crate) content_type: Option<String>,
     /// Events that were not known before.
@@ -93,7 +95,11 @@ impl Worked {
 
 impl From<&WebhookAnswer> for WebhookReply {
     fn from(answer: &WebhookAnswer) -> Self {
-        WebhookReply { content_type: answer.content_type.clone(), new_events: answer.new_events }
+        WebhookReply {
+            status: answer.status,
+            content_type: answer.content_type.clone(),
+            new_events: answer.new_events,
+        }
     }
 }
 

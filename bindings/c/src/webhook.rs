@@ -17,7 +17,7 @@ use crate::{socialchannel_error, socialchannel_host, socialchannel_status};
 /// `request` is a JSON document (schema: WebhookHead): `{"method": "POST", "query": "", "headers": [["name",
 /// "value"]]}`. `body` is the received body, byte for byte; NULL if `body_len` is 0.
 ///
-/// On success respond with status 200, the content type in `*reply_out` (schema: WebhookReply) if there is one, and
+/// On success respond with the status and the content type in `*reply_out` (schema: WebhookReply), if there is one, and
 /// the `*answer_len_out` bytes at `*answer_out`, which are freed with socialchannel_bytes_free.
 ///
 /// FORBIDDEN: the platform did not send this; respond with 403. UNSUPPORTED: the provider has no webhooks; respond
@@ -47,6 +47,7 @@ pub unsafe extern "C" fn socialchannel_host_receive_webhook(
             let webhook = Webhook {
                 method: head.method,
                 query: callback_query(&format!("?{}", head.query)),
+                raw_query: Some(head.query.trim_start_matches('?').to_owned()),
                 headers: head
                     .headers
                     .into_iter()

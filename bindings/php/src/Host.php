@@ -11,6 +11,7 @@ use SocialChannel\Internal\Files;
 use SocialChannel\Internal\Reader;
 use SocialChannel\Internal\TransportChoice;
 use SocialChannel\Model\App;
+use SocialChannel\Model\Ask;
 use SocialChannel\Model\Choose;
 use SocialChannel\Model\Error;
 use SocialChannel\Model\ErrorKind;
@@ -249,8 +250,8 @@ final readonly class Host
     // ---- channels -------------------------------------------------------------------------------------------------
 
     /**
-     * Begins to connect an account. `Redirect`: send the person's browser to its `url`. `Channel`, `Choose`: no
-     * browser was needed.
+     * Begins to connect an account. `Redirect`: send the person's browser to its `url`. `Ask`: ask the person, and
+     * complete with the answers. `Channel`, `Choose`: no browser was needed.
      *
      * @param string $owner who begins, such as `session_id()` after `session_start()`; must be given again to
      *     `completeConnect()`. Any other value is refused; otherwise a stranger's account could be connected.
@@ -268,7 +269,7 @@ final readonly class Host
         bool $chooseAccount = false,
         #[\SensitiveParameter] array $inputs = [],
         ?string $reconnect = null,
-    ): Redirect|Channel|Choose {
+    ): Redirect|Ask|Channel|Choose {
         $options = array_filter([
             'owner' => Calls::owner($owner),
             'redirect_uri' => $redirectUri,
@@ -277,23 +278,22 @@ final readonly class Host
             'reconnect' => $reconnect,
         ], static fn (mixed $it): bool => $it !== null);
         $next = $this->calls->transport->beginConnect($this->calls->tenant, $app, $options);
-        return isset($next['redirect'])
-            ? Reader::read(Redirect::class, $next['redirect'])
-            : $this->connected($next['done'] ?? null);
+        return $this->connected($next['done'] ?? $next);
     }
 
     /**
      * Completes a connect. `Choose`: the consent returned several accounts; let the person pick one for
-     * `chooseAccount()`.
+     * `chooseAccount()`. `Ask`, `Redirect`: one more step, as in `connect()`.
      *
-     * @param string $callback `$_SERVER['QUERY_STRING']` of the callback, or its whole URL, as received
+     * @param string $callback `$_SERVER['QUERY_STRING']` of the callback, or its whole URL, as received; for an `Ask`,
+     *     `http_build_query(['state' => $ask->state, ...$answers])`
      *
      * @throws SocialChannelException `AuthorizationDenied`: the person declined
      */
     public function completeConnect(
         #[\SensitiveParameter] string $callback,
         #[\SensitiveParameter] string $owner,
-    ): Channel|Choose {
+    ): Channel|Choose|Ask|Redirect {
         return $this->connected(
             $this->calls->transport->completeConnect($this->calls->tenant, Calls::owner($owner), $callback),
         );
@@ -447,11 +447,14 @@ final readonly class Host
     }
 
     /** @param array<mixed>|null $document */
-    private function connected(?array $document): Channel|Choose
+    private function connected(?array $document): Channel|Choose|Ask|Redirect
     {
-        return isset($document['choose'])
-            ? Reader::read(Choose::class, $document['choose'])
-            : Reader::read(Channel::class, $document['channel'] ?? null, $this->calls);
+        return match (true) {
+            isset($document['redirect']) => Reader::read(Redirect::class, $document['redirect']),
+            isset($document['ask']) => Reader::read(Ask::class, $document['ask']),
+            isset($document['choose']) => Reader::read(Choose::class, $document['choose']),
+            default => Reader::read(Channel::class, $document['channel'] ?? null, $this->calls),
+        };
     }
 
     private static function bytes(string $path): string

@@ -12,11 +12,13 @@ use SocialChannel\Internal\ListOf;
 use SocialChannel\Internal\Reader;
 use SocialChannel\Model\Error;
 use SocialChannel\Model\ErrorKind;
+use SocialChannel\Model\Finding;
 use SocialChannel\Model\HistoryRow;
 use SocialChannel\Model\JobChange;
 use SocialChannel\Model\JobStatus;
 use SocialChannel\Model\MediaInfo;
 use SocialChannel\Model\Post;
+use SocialChannel\Model\PublishedPost;
 use SocialChannel\Model\Quota;
 use SocialChannel\Model\Resolution;
 
@@ -55,6 +57,12 @@ final readonly class Job implements \JsonSerializable
         public ?string $postId,
         /** The post's page. Null where it is published without `nextAttemptAt`: the platform gives none. */
         public ?string $url,
+        /** @var list<PublishedPost> All posts that it made, the post itself first; the parts of a thread in order. */
+        #[ListOf(PublishedPost::class)]
+        public array $posts,
+        /** @var list<Finding> What was not published as it was meant, where something is out. */
+        #[ListOf(Finding::class)]
+        public array $findings,
         /** Why it waits, or why it ended. */
         public ?Error $error,
         /** When it continues automatically; seconds since 1970. */

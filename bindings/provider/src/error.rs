@@ -14,6 +14,7 @@ impl Error {
             field: None,
             retry_after: None,
             trace_id: None,
+            details: Vec::new(),
         }
     }
 

@@ -181,7 +181,7 @@ impl SendError {
                 .remedy(
                     "The outcome is being determined; do not repeat the request manually before it is known.",
                 ),
-            Self::Media(MediaError::Unavailable) => {
+            Self::Media(MediaError::Unavailable | MediaError::Other) => {
                 Error::new(ErrorKind::Unavailable, "The file cannot be read at the moment.")
                     .remedy("Check that the file still exists; the request is retried later.")
             }

@@ -35,13 +35,16 @@ pub mod form;
 mod host;
 pub mod http;
 pub mod json;
+mod record;
 pub mod storage;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
 pub use bindings::exports::social::channel::channel;
 pub use bindings::social::channel::types;
-pub use bindings::social::channel::types::{Account, Error, ErrorKind, Finding, Severity};
+pub use bindings::social::channel::types::{
+    Account, Choice, Error, ErrorKind, Field, Finding, Property, Severity, TextLimit, Value,
+};
 pub use environment::{Environment, Media, MediaInfo};
 pub use host::HostEnvironment;
 

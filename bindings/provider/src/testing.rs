@@ -28,6 +28,7 @@ impl FakeMedia {
     #[must_use]
     pub fn video(size: u64) -> Self {
         Self(MediaInfo {
+            role: "media".to_owned(),
             size,
             content_type: "video/mp4".to_owned(),
             file_name: None,
@@ -38,6 +39,8 @@ impl FakeMedia {
             frame_rate: None,
             codec: None,
             public_url: None,
+            options: Vec::new(),
+            details: Vec::new(),
         })
     }
 }

@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use social_channel_provider::channel::{
-    ConnectRequest, ConnectStep, Connection, Descriptor, Effect, FormField, ListQuery, NextStep, Post,
-    PostKind, PostPage, PostStats, PostSummary, Profile, Publication, PublishForm, PublishStep, Setting,
-    Stats, TextLimit,
+    ConnectRequest, ConnectStep, Connection, Descriptor, Effect, ListQuery, Metric, NextStep, Post, PostKind,
+    PostPage, PostSummary, Profile, Publication, PublishForm, PublishStep, PublishedPost, Stats,
 };
 use social_channel_provider::storage::{Change, StorageError, update};
-use social_channel_provider::{Account, Environment, Error, ErrorKind, Finding, Severity};
+use social_channel_provider::{Account, Environment, Error, ErrorKind, Field, Finding, Severity, TextLimit};
 
 /// The maximum length of a text, in code points.
 const MAX_TEXT: u32 = 280;
@@ -15,7 +14,8 @@ const MAX_TEXT: u32 = 280;
 /// All posts of an account are in one value of at most 64 KiB, which is enough for 50 texts of 280 code points.
 const MAX_POSTS: usize = 50;
 
-/// The id is chosen before the post is made, so that repeating the step does not make a second post.
+/// The id is chosen before the post is made, so that repeating the step does not make a second post: it is announced as
+/// `idempotent`.
 #[derive(Clone, Serialize, Deserialize)]
 struct Stored {
     id: String,
@@ -29,22 +29,9 @@ pub(crate) fn unsupported(message: &str) -> Error {
 
 pub(crate) fn describe() -> Descriptor {
     Descriptor {
-        id: "hello".to_owned(),
-        name: "Hello".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        abilities: ["profile", "stats", "list", "publish-text"].map(str::to_owned).to_vec(),
-        settings: Vec::new(),
-        connect_inputs: vec![Setting {
-            name: "name".to_owned(),
-            label: "Your name".to_owned(),
-            help: None,
-            kind: "text".to_owned(),
-            choices: Vec::new(),
-            required: true,
-            default_value: None,
-        }],
-        scopes: Vec::new(),
-        origins: Vec::new(),
+        abilities: ["profile", "stats", "list", "publish"].map(str::to_owned).to_vec(),
+        connect_inputs: vec![Field { required: true, ..Field::new("name", "Your name", "text") }],
+        ..Descriptor::new("hello", "Hello", env!("CARGO_PKG_VERSION"))
     }
 }
 
@@ -55,32 +42,17 @@ pub(crate) fn connect(request: &ConnectRequest) -> Result<ConnectStep, Error> {
             Error::new(ErrorKind::InvalidRequest, "A name of at most 100 bytes is needed.").field("name")
         );
     };
-    Ok(ConnectStep::Connected(vec![Connection {
-        account: Account { id: name.to_owned(), credentials: Vec::new(), scopes: Vec::new() },
-        display_name: name.to_owned(),
-        avatar_url: None,
-        grant: None,
-        expires_at: None,
-        refresh_expires_at: None,
-        missing_scopes: Vec::new(),
-    }]))
+    let account = Account { id: name.to_owned(), credentials: Vec::new(), scopes: Vec::new() };
+    Ok(ConnectStep::Connected(vec![Connection::new(account, name)]))
 }
 
 pub(crate) fn profile(account: Account) -> Profile {
-    Profile {
-        display_name: account.id.clone(),
-        username: Some(account.id.clone()),
-        id: account.id,
-        bio: None,
-        url: None,
-        avatar_url: None,
-        verified: None,
-    }
+    Profile { username: Some(account.id.clone()), ..Profile::new(account.id.clone(), account.id) }
 }
 
 pub(crate) async fn stats<E: Environment>(environment: &E, account: &Account) -> Result<Stats, Error> {
     let posts = read(environment, account).await?.len() as u64;
-    Ok(Stats { followers: None, following: None, likes: None, posts: Some(posts), other: Vec::new() })
+    Ok(Stats::new(vec![Metric::new("posts", posts)]))
 }
 
 pub(crate) async fn list<E: Environment>(
@@ -98,10 +70,8 @@ pub(crate) async fn list<E: Environment>(
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX).clamp(1, 20);
     let more = rest.len() > limit;
     rest.truncate(limit);
-    Ok(PostPage {
-        next_cursor: rest.last().filter(|_| more).map(|post| post.id.clone()),
-        posts: rest.into_iter().map(summary).collect(),
-    })
+    let next = rest.last().filter(|_| more).map(|post| post.id.clone());
+    Ok(PostPage::new(rest.into_iter().map(summary).collect(), next))
 }
 
 pub(crate) async fn get<E: Environment>(
@@ -114,46 +84,18 @@ pub(crate) async fn get<E: Environment>(
 }
 
 pub(crate) fn form(account: Account) -> PublishForm {
+    let limits = vec![TextLimit::at_most(MAX_TEXT, "code-points")];
     PublishForm {
-        account_name: account.id,
-        account_avatar_url: None,
-        kinds: vec![PostKind {
-            name: "text".to_owned(),
-            label: "Text".to_owned(),
-            min_media: 0,
-            max_media: 0,
-            content_types: Vec::new(),
-            max_size: None,
-            max_duration: None,
-            needs_public_url: false,
-        }],
-        fields: vec![FormField {
-            name: "text".to_owned(),
-            label: "Text".to_owned(),
-            help: None,
-            kind: "text".to_owned(),
-            choices: Vec::new(),
-            required: true,
-            default_value: None,
-            max_length: Some(TextLimit { maximum: MAX_TEXT, unit: "characters".to_owned() }),
-            applies_to: vec!["text".to_owned()],
-        }],
-        rules: Vec::new(),
-        quotas: Vec::new(),
-        blocked: None,
+        kinds: vec![PostKind::new("text", "Text", Vec::new())],
+        fields: vec![Field { required: true, limits, ..Field::new("text", "Text", "multiline") }],
+        ..PublishForm::new(account.id)
     }
 }
 
 pub(crate) fn check(post: &Post, media: usize) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut refuse = |subject: &str, message: &str| {
-        findings.push(Finding {
-            severity: Severity::Error,
-            subject: subject.to_owned(),
-            message: message.to_owned(),
-            remedy: None,
-            code: None,
-        });
+        findings.push(Finding::new(Severity::Error, subject, message));
     };
     if post.kind != "text" {
         refuse("kind", "Only texts can be posted.");
@@ -175,6 +117,9 @@ pub(crate) fn check(post: &Post, media: usize) -> Vec<Finding> {
     if post.visibility.is_some() {
         refuse("visibility", "Everybody sees every text.");
     }
+    if !post.parts.is_empty() {
+        refuse("parts", "There are no threads.");
+    }
     for option in &post.options {
         refuse(&option.name, "There is no such option.");
     }
@@ -193,7 +138,7 @@ pub(crate) fn begin<E: Environment>(
     let id = random.iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
     let stored = Stored { id, text: post.text.clone().unwrap_or_default(), created_at: environment.now() };
     let state = serde_json::to_vec(&stored).unwrap_or_default();
-    Ok(step(state, "checking", NextStep::Proceed(Effect::Repeatable)))
+    Ok(step(state, "checking", NextStep::Proceed(Effect::Idempotent)))
 }
 
 pub(crate) async fn publish<E: Environment>(
@@ -215,8 +160,8 @@ pub(crate) async fn publish<E: Environment>(
     })
     .await
     .map_err(storage_error)?;
-    let publication = Publication { post_id: Some(id), url: None, recheck_after: None };
-    Ok(step(state.to_vec(), "published", NextStep::Published(publication)))
+    let publication = Publication::of(PublishedPost::public(Some(id), None));
+    Ok(PublishStep { publication, ..step(state.to_vec(), "published", NextStep::Published(None)) })
 }
 
 /// The step may have been interrupted after its write, so its post is removed.
@@ -242,7 +187,7 @@ fn decode_state(state: &[u8]) -> Result<Stored, Error> {
 }
 
 fn step(state: Vec<u8>, phase: &str, next: NextStep) -> PublishStep {
-    PublishStep { state, reference: None, phase: phase.to_owned(), bytes_sent: 0, bytes_total: 0, next }
+    PublishStep::new(state, phase, next)
 }
 
 fn key(account: &Account) -> String {
@@ -261,25 +206,18 @@ async fn read<E: Environment>(environment: &E, account: &Account) -> Result<Vec<
 fn storage_error(error: StorageError) -> Error {
     let kind = match error {
         StorageError::LimitExceeded => ErrorKind::QuotaExceeded,
-        StorageError::Conflict | StorageError::Unavailable(_) => ErrorKind::Unavailable,
+        StorageError::Conflict | StorageError::Unavailable(_) | StorageError::Other(_) => {
+            ErrorKind::Unavailable
+        }
     };
     Error::new(kind, "The posts cannot be read or written at the moment.")
 }
 
 fn summary(post: &Stored) -> PostSummary {
     PostSummary {
-        id: post.id.clone(),
-        kind: "text".to_owned(),
-        title: None,
         text: Some(post.text.clone()),
-        url: None,
-        embed_url: None,
-        cover_url: None,
         created_at: Some(post.created_at),
-        duration: None,
-        width: None,
-        height: None,
-        stats: PostStats { views: None, likes: None, comments: None, shares: None, other: Vec::new() },
+        ..PostSummary::new(post.id.clone(), "text")
     }
 }
 
@@ -293,13 +231,7 @@ mod tests {
     }
 
     fn text(text: &str) -> Post {
-        Post {
-            kind: "text".to_owned(),
-            title: None,
-            text: Some(text.to_owned()),
-            visibility: None,
-            options: Vec::new(),
-        }
+        Post { text: Some(text.to_owned()), ..Post::new("text") }
     }
 
     fn post(environment: &FakeEnvironment, words: &str) {
@@ -316,12 +248,12 @@ mod tests {
             post(&environment, words);
         }
         let texts = |page: &PostPage| page.posts.iter().filter_map(|p| p.text.clone()).collect::<Vec<_>>();
-        let first = run(list(&environment, &account(), &ListQuery { limit: 2, cursor: None })).unwrap();
+        let first = run(list(&environment, &account(), &ListQuery::new(2, None))).unwrap();
         assert_eq!(texts(&first), ["three", "two"]);
-        let query = ListQuery { limit: 2, cursor: first.next_cursor };
+        let query = ListQuery::new(2, first.next_cursor);
         let second = run(list(&environment, &account(), &query)).unwrap();
         assert_eq!((texts(&second), second.next_cursor), (vec!["one".to_owned()], None));
-        assert_eq!(run(stats(&environment, &account())).unwrap().posts, Some(3));
+        assert_eq!(run(stats(&environment, &account())).unwrap().metrics, [Metric::new("posts", 3)]);
     }
 
     #[test]
@@ -331,7 +263,7 @@ mod tests {
         run(publish(&environment, &account(), &state)).unwrap();
         let step = run(cancel(&environment, &account(), state)).unwrap();
         assert_eq!(step.next, NextStep::Cancelled);
-        assert_eq!(run(stats(&environment, &account())).unwrap().posts, Some(0));
+        assert_eq!(run(stats(&environment, &account())).unwrap().metrics, [Metric::new("posts", 0)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! social-channel providers inspect target/wasm32-wasip2/guest/provider_minimal.wasm
 //! ```
 //!
-//! It connects without a browser, publishes in one step that may be repeated (the id of the post is chosen
+//! It connects without a browser, publishes in one step that is idempotent (the id of the post is chosen
 //! beforehand and is in the state), and lists the posts. It calls no network; a provider that does
 //! adds its origins to `describe` and sends through `Environment::send`.
 #![allow(clippy::result_large_err, reason = "the error record is the contract's, and errors are rare")]
@@ -35,7 +35,7 @@ impl Guest for Hello {
         hello::connect(&request)
     }
 
-    async fn complete_connect(_: Vec<u8>, _: Vec<(String, String)>) -> Result<Vec<Connection>, Error> {
+    async fn complete_connect(_: Vec<u8>, _: Vec<(String, String)>) -> Result<ConnectStep, Error> {
         Err(hello::unsupported("Connecting needs no browser."))
     }
 
@@ -77,6 +77,7 @@ impl Guest for Hello {
 
     async fn continue_publish(
         account: Account,
+        _: Post,
         state: Vec<u8>,
         _: Vec<Item>,
         _: Resume,
@@ -84,7 +85,12 @@ impl Guest for Hello {
         hello::publish(&HostEnvironment, &account, &state).await
     }
 
-    async fn cancel_publish(account: Account, state: Vec<u8>) -> Result<PublishStep, Error> {
+    async fn cancel_publish(
+        account: Account,
+        _: Post,
+        state: Vec<u8>,
+        _: Resume,
+    ) -> Result<PublishStep, Error> {
         hello::cancel(&HostEnvironment, &account, state).await
     }
 }

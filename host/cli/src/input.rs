@@ -94,8 +94,8 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 /// texts, `"12"` is the text 12; everything else is text.
 pub(crate) fn option_value(text: &str) -> OptionValue {
     match text.trim() {
-        "true" => OptionValue::Flag(true),
-        "false" => OptionValue::Flag(false),
+        "true" => OptionValue::Boolean(true),
+        "false" => OptionValue::Boolean(false),
         trimmed => {
             if let Ok(number) = trimmed.parse() {
                 return OptionValue::Number(number);
@@ -122,10 +122,10 @@ mod tests {
     #[test]
     fn options_are_typed_as_written() {
         for (text, value) in [
-            ("true", OptionValue::Flag(true)),
+            ("true", OptionValue::Boolean(true)),
             ("12", OptionValue::Number(12)),
             ("\"12\"", OptionValue::Text("12".to_owned())),
-            ("[\"a\",\"b\"]", OptionValue::Texts(vec!["a".to_owned(), "b".to_owned()])),
+            ("[\"a\",\"b\"]", OptionValue::TextList(vec!["a".to_owned(), "b".to_owned()])),
             ("[a", OptionValue::Text("[a".to_owned())),
             ("a b", OptionValue::Text("a b".to_owned())),
             ("", OptionValue::Text(String::new())),

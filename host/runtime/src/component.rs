@@ -174,6 +174,15 @@ fn needs_only_what_we_have(interfaces: &Interfaces) -> Result<()> {
 
 /// The error if the provider needs something that this host does not have.
 pub(crate) fn lacking(what: &str) -> Error {
+    // Ours by name, and of another form: built before 0.1 was frozen.
+    let offered =
+        ["storage", "media", "types"].map(|name| format!("social:channel/{name}@{}.", v0_1::LINE_NAME));
+    if offered.iter().any(|name| what.starts_with(name)) {
+        let message = format!("the provider was built for another text of {what} than was released");
+        return Error::new(ErrorKind::Incompatible, message).with_remedy(
+            "Install a version of the provider that was built for the released contract, or build it again.",
+        );
+    }
     Error::new(ErrorKind::Incompatible, format!("the provider needs what this host does not offer: {what}"))
         .with_remedy("Install a version of the provider that does not need it, or a newer host.")
 }

@@ -1,7 +1,8 @@
 //! Checks of a descriptor that its types do not express.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Descriptor, Setting};
+use crate::form;
+use crate::model::{Descriptor, Field, OptionValue};
 use crate::net::OriginPattern;
 
 /// Checks of a descriptor that its types do not express.
@@ -34,14 +35,13 @@ pub(crate) fn checked(descriptor: Descriptor) -> Result<Descriptor> {
         [("settings", &descriptor.settings), ("connect-inputs", &descriptor.connect_inputs)]
     {
         let mut names = std::collections::HashSet::new();
-        for Setting { name, kind, choices, default_value, .. } in settings {
+        for Field { name, kind, choices, default_value, .. } in settings {
             if !is_kebab(name) || !names.insert(name) {
                 return wrong(field, format!("`{name}` is not a kebab-case name, or occurs twice"));
             }
-            if !matches!(kind.as_str(), "text" | "secret" | "url" | "choice" | "flag" | "list") {
-                return wrong(field, format!("`{name}` has the unknown kind `{kind}`"));
-            }
-            if kind == "choice" && default_value.as_ref().is_some_and(|value| !choices.contains(value)) {
+            let is_offered =
+                |value: &OptionValue| choices.iter().any(|choice| choice.value == form::text(value));
+            if kind == "choice" && default_value.as_ref().is_some_and(|value| !is_offered(value)) {
                 return wrong(field, format!("the default of `{name}` is not among its choices"));
             }
         }
@@ -66,18 +66,17 @@ mod tests {
             name: "Demo".to_owned(),
             version: "1.2.3".to_owned(),
             abilities: Vec::new(),
-            settings: vec![Setting {
+            settings: vec![Field {
                 name: "client-key".to_owned(),
                 label: "Client key".to_owned(),
-                help: None,
                 kind: "text".to_owned(),
-                choices: Vec::new(),
                 required: true,
-                default_value: None,
+                ..Field::default()
             }],
             connect_inputs: Vec::new(),
             scopes: Vec::new(),
             origins: vec!["https://api.example.com".to_owned()],
+            details: crate::model::Details::new(),
         }
     }
 
@@ -95,7 +94,10 @@ mod tests {
             ("origins", |it| it.origins = vec!["api.example.com".to_owned()]),
             ("settings", |it| it.settings[0].name = "clientKey".to_owned()),
             ("settings", |it| it.settings.push(it.settings[0].clone())),
-            ("settings", |it| it.settings[0].kind = "password".to_owned()),
+            ("settings", |it| {
+                it.settings[0].kind = "choice".to_owned();
+                it.settings[0].default_value = Some(OptionValue::Text("none of them".to_owned()));
+            }),
         ];
         for (field, spoil) in cases {
             let mut spoilt = descriptor();

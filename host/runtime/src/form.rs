@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, ErrorKind};
-use crate::model::{Consequence, FormField, Notice, OptionValue, Post, PublishForm};
+use crate::model::{Condition, Consequence, Field, Notice, OptionValue, Post, PublishForm, TextLimit};
 
 /// What a form shows for the chosen values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Drawn {
     pub hidden: BTreeSet<String>,
     /// Disabled fields, and why.
     pub disabled: BTreeMap<String, String>,
+    /// Fields that must have a value because of the other values.
+    pub required: BTreeSet<String>,
     /// Disabled choices, and why: by field and choice.
     pub choices: BTreeMap<(String, String), String>,
     /// Notices to show: by field, or next to the button.
@@ -27,7 +29,7 @@ pub struct Drawn {
 }
 
 /// The fields of one kind of post.
-pub fn fields<'a>(form: &'a PublishForm, kind: &'a str) -> impl Iterator<Item = &'a FormField> {
+pub fn fields<'a>(form: &'a PublishForm, kind: &'a str) -> impl Iterator<Item = &'a Field> {
     form.fields
         .iter()
         .filter(move |field| field.applies_to.is_empty() || field.applies_to.iter().any(|own| own == kind))
@@ -36,10 +38,12 @@ pub fn fields<'a>(form: &'a PublishForm, kind: &'a str) -> impl Iterator<Item = 
 /// A value, as the form's text.
 pub fn text(value: &OptionValue) -> String {
     match value {
-        OptionValue::Flag(flag) => flag.to_string(),
+        OptionValue::Boolean(value) => value.to_string(),
         OptionValue::Number(number) => number.to_string(),
+        OptionValue::Decimal(number) => number.to_string(),
         OptionValue::Text(text) => text.clone(),
-        OptionValue::Texts(texts) => texts.join("\n"),
+        OptionValue::TextList(texts) => texts.join("\n"),
+        OptionValue::Json(value) => value.to_string(),
     }
 }
 
@@ -50,20 +54,63 @@ pub fn chosen(post: &Post) -> BTreeMap<String, String> {
     own.chain(post.options.iter().map(|(name, value)| (name.clone(), text(value)))).collect()
 }
 
-/// What the form shows. An unset flag is `false`, any other unset field is the empty text.
+/// The kinds of field that can be drawn. A field of another kind is left out.
+const KINDS: [&str; 12] = [
+    "text",
+    "multiline",
+    "secret",
+    "url",
+    "number",
+    "decimal",
+    "boolean",
+    "choice",
+    "multi-choice",
+    "text-list",
+    "date-time",
+    "json",
+];
+
+/// Whether a field can be drawn: its kind is known.
+pub fn is_known(field: &Field) -> bool {
+    KINDS.contains(&field.kind.as_str())
+}
+
+/// Whether a condition holds for its field's value. None: the test is unknown, or its value is not known here.
+fn holds(condition: &Condition, field: Option<&Field>, value: Option<&str>) -> Option<bool> {
+    let is_list = field.is_some_and(|field| matches!(field.kind.as_str(), "text-list" | "multi-choice"));
+    let unset = if field.is_some_and(|field| field.kind == "boolean") { "false" } else { "" };
+    // Of the media, only what was said counts.
+    if value.is_none() && condition.field.starts_with("media-") {
+        return None;
+    }
+    let value = value.unwrap_or(unset);
+    let has = |wanted: &String| match is_list {
+        true => value.lines().any(|line| line == wanted),
+        false => value.contains(wanted.as_str()),
+    };
+    let compared =
+        || Some((value.trim().parse::<f64>().ok()?, condition.values.first()?.parse::<f64>().ok()?));
+    Some(match condition.test.as_str() {
+        "is" => condition.values.iter().any(|wanted| wanted == value),
+        "is-not" => !condition.values.iter().any(|wanted| wanted == value),
+        "filled" => is_set(value),
+        "empty" => !is_set(value),
+        "contains" => condition.values.iter().any(has),
+        "at-least" => compared().is_some_and(|(value, limit)| value >= limit),
+        "at-most" => compared().is_some_and(|(value, limit)| value <= limit),
+        _ => return None,
+    })
+}
+
+/// What the form shows. An unset `boolean` is `false`, any other unset field is the empty text.
 pub fn draw(form: &PublishForm, kind: &str, chosen: &BTreeMap<String, String>) -> Drawn {
     let mut drawn = Drawn { values: chosen.clone(), ..Drawn::default() };
     drawn.values.insert("kind".to_owned(), kind.to_owned());
-    let flags: BTreeSet<&str> =
-        fields(form, kind).filter(|field| field.kind == "flag").map(|field| field.name.as_str()).collect();
     for (index, rule) in form.rules.iter().enumerate() {
         let holds = rule.conditions.iter().all(|condition| {
-            let value = drawn
-                .values
-                .get(&condition.field)
-                .map(String::as_str)
-                .unwrap_or_else(|| if flags.contains(condition.field.as_str()) { "false" } else { "" });
-            condition.values.iter().any(|wanted| wanted == value)
+            let field = fields(form, kind).find(|field| field.name == condition.field);
+            let value = drawn.values.get(&condition.field).map(String::as_str);
+            holds(condition, field, value).unwrap_or(false)
         });
         if !holds {
             continue;
@@ -86,6 +133,9 @@ pub fn draw(form: &PublishForm, kind: &str, chosen: &BTreeMap<String, String>) -
                     drawn.choices.entry(at).or_insert_with(|| off.because.clone());
                 }
             },
+            Consequence::Require(field) => {
+                drawn.required.insert(field.clone());
+            }
             Consequence::Notice(notice) => drawn.notices.push((notice.field.clone(), index)),
             Consequence::Block(why) => drawn.blocks.push(why.clone()),
         }
@@ -126,6 +176,15 @@ pub enum Problem {
         /// Why, in the form's own words.
         because: String,
     },
+    /// A text is shorter than the field allows.
+    TooShort {
+        /// The field's name.
+        field: String,
+        /// In the limit's unit.
+        length: usize,
+        /// In the limit's unit.
+        minimum: u32,
+    },
     /// A text is longer than the field allows.
     TooLong {
         /// The field's name.
@@ -144,6 +203,7 @@ impl Problem {
             Problem::NotOffered { field, .. }
             | Problem::Missing { field, .. }
             | Problem::Unavailable { field, .. }
+            | Problem::TooShort { field, .. }
             | Problem::TooLong { field, .. } => field,
             Problem::Blocked { .. } => "kind",
         }
@@ -158,6 +218,9 @@ impl Problem {
             }
             Problem::Missing { label, .. } => format!("{label} is not chosen yet"),
             Problem::Unavailable { because, .. } | Problem::Blocked { because } => because.clone(),
+            Problem::TooShort { field, length, minimum } => {
+                format!("{field} has {length} characters, but at least {minimum} are needed")
+            }
             Problem::TooLong { field, length, maximum } => {
                 format!("{field} has {length} characters, but at most {maximum} are allowed")
             }
@@ -171,6 +234,7 @@ impl Problem {
                 (format!("the account does not offer {}", self.said()), "choose from what the form shows")
             }
             Problem::Missing { .. } => (self.said(), "choose it; nothing is chosen for you"),
+            Problem::TooShort { .. } => (self.said(), "write more"),
             Problem::TooLong { .. } => (self.said(), "shorten it"),
             Problem::Unavailable { .. } => (self.said(), "choose something else"),
             Problem::Blocked { .. } => (self.said(), "choose, then publish again"),
@@ -211,7 +275,10 @@ pub fn validate(form: &PublishForm, post: &Post) -> Validation {
         };
         found.problems.extend(problem_of(field, value, &drawn));
     }
-    for field in fields(form, &post.kind).filter(|field| field.required) {
+    for field in fields(form, &post.kind) {
+        if !field.required && !drawn.required.contains(&field.name) {
+            continue;
+        }
         let shown = !drawn.hidden.contains(&field.name) && !drawn.disabled.contains_key(&field.name);
         if shown && values.get(&field.name).is_none_or(String::is_empty) {
             found.problems.push(Problem::Missing { field: field.name.clone(), label: field.label.clone() });
@@ -222,13 +289,20 @@ pub fn validate(form: &PublishForm, post: &Post) -> Validation {
     found
 }
 
-/// An unticked flag and an empty text count as unset.
+/// An unticked box and an empty text count as unset.
 fn is_set(value: &str) -> bool {
     !value.is_empty() && value != "false"
 }
 
-fn problem_of(field: &FormField, value: &str, drawn: &Drawn) -> Option<Problem> {
+fn problem_of(field: &Field, value: &str, drawn: &Drawn) -> Option<Problem> {
     let name = &field.name;
+    if field.kind == "multi-choice"
+        && let Some(other) =
+            value.lines().find(|line| !field.choices.iter().any(|choice| choice.value == *line))
+    {
+        let offered = field.choices.iter().map(|choice| choice.value.clone()).collect();
+        return Some(Problem::NotOffered { field: name.clone(), value: other.to_owned(), offered });
+    }
     if field.kind == "choice" && !field.choices.iter().any(|choice| choice.value == value) {
         let offered = field.choices.iter().map(|choice| choice.value.clone()).collect();
         return Some(Problem::NotOffered { field: name.clone(), value: value.to_owned(), offered });
@@ -247,23 +321,42 @@ fn problem_of(field: &FormField, value: &str, drawn: &Drawn) -> Option<Problem> 
     if let Some(because) = because {
         return Some(Problem::Unavailable { field: name.clone(), because });
     }
-    let limit = field.max_length.as_ref()?;
-    let length = length(value, &limit.unit)?;
-    (length > limit.maximum as usize).then(|| Problem::TooLong {
-        field: name.clone(),
-        length,
-        maximum: limit.maximum,
-    })
+    let texts: Vec<&str> = match field.kind.as_str() {
+        "text-list" => value.lines().collect(),
+        _ => vec![value],
+    };
+    let measured = |limit| texts.iter().filter_map(move |text| length(text, limit));
+    for limit in &field.limits {
+        let field = || name.clone();
+        if let Some(maximum) = limit.maximum
+            && let Some(length) = measured(limit).find(|length| *length > maximum as usize)
+        {
+            return Some(Problem::TooLong { field: field(), length, maximum });
+        }
+        if let Some(minimum) = limit.minimum
+            && let Some(length) = measured(limit).find(|length| *length < minimum as usize)
+        {
+            return Some(Problem::TooShort { field: field(), length, minimum });
+        }
+    }
+    None
 }
 
-/// None: only the provider can count in this unit.
-fn length(text: &str, unit: &str) -> Option<usize> {
-    match unit {
+/// The length of a text in the unit of a limit. None: only the provider can count in this unit.
+pub fn length(text: &str, limit: &TextLimit) -> Option<usize> {
+    let count = |text: &str| match limit.unit.as_str() {
         "utf-16" => Some(text.encode_utf16().count()),
-        "characters" => Some(text.chars().count()),
+        "code-points" => Some(text.chars().count()),
         "bytes" => Some(text.len()),
         _ => None,
-    }
+    };
+    let Some(each) = limit.link_length else { return count(text) };
+    text.split_inclusive(char::is_whitespace).try_fold(0_usize, |length, piece| {
+        let word = piece.trim_end();
+        let is_link = word.starts_with("https://") || word.starts_with("http://");
+        let (counted, rest) = if is_link { (each as usize, &piece[word.len()..]) } else { (0, piece) };
+        Some(length.saturating_add(counted).saturating_add(count(rest)?))
+    })
 }
 
 impl Drawn {
@@ -307,6 +400,8 @@ mod tests {
         disabled: BTreeMap<String, String>,
         /// `field=choice`
         choices: BTreeMap<String, String>,
+        #[serde(default)]
+        required: Vec<String>,
         words: Vec<String>,
         field_notices: BTreeMap<String, Vec<String>>,
         blocks: Vec<String>,
@@ -330,6 +425,7 @@ mod tests {
                 .map(|((field, choice), why)| (format!("{field}={choice}"), why.clone()))
                 .collect();
             assert_eq!(choices, example.choices, "{says}");
+            assert_eq!(drawn.required.iter().cloned().collect::<Vec<_>>(), example.required, "{says}");
             assert_eq!(drawn.words(form), example.words.join("\n"), "{says}");
             for (field, texts) in &example.field_notices {
                 let shown: Vec<_> =
@@ -353,8 +449,8 @@ mod tests {
                 "text" => post.text = Some((*value).to_owned()),
                 name => {
                     let value = match *value {
-                        "true" => OptionValue::Flag(true),
-                        "false" => OptionValue::Flag(false),
+                        "true" => OptionValue::Boolean(true),
+                        "false" => OptionValue::Boolean(false),
                         text => OptionValue::Text(text.to_owned()),
                     };
                     post.options.insert(name.to_owned(), value);
@@ -385,7 +481,7 @@ mod tests {
             assert_eq!(found.problems.first().map(Problem::field), Some(field), "{chosen:?}: {found:?}");
             assert!(!found.problems[0].said().is_empty());
         }
-        // An unticked flag counts as unset.
+        // An unticked box counts as unset.
         assert_eq!(fits(&[("visibility", "all"), ("duet", "false"), ("own", "false")]).problems, []);
         let other = Post { kind: "poll".to_owned(), ..Post::default() };
         assert_eq!(validate(&form, &other).problems[0].field(), "kind");
@@ -401,16 +497,64 @@ mod tests {
     #[test]
     fn texts_are_measured_in_the_units_of_the_form() {
         let mut form = form();
-        for (unit, fits) in [("utf-16", false), ("characters", true), ("bytes", false), ("graphemes", true)] {
+        for (unit, fits) in [("utf-16", false), ("code-points", true), ("bytes", false), ("graphemes", true)]
+        {
             let mut field = form.fields[0].clone();
             field.name = "text".to_owned();
             field.kind = "text".to_owned();
             field.required = false;
-            field.max_length = Some(crate::model::TextLimit { maximum: 3, unit: unit.to_owned() });
+            field.limits = vec![limit(Some(3), unit)];
             form.fields.truncate(5);
             form.fields.push(field);
             let found = validate(&form, &post(&[("visibility", "all"), ("text", "ab\u{1f600}")]));
             assert_eq!(found.problems.is_empty(), fits, "{unit}: {found:?}");
         }
+    }
+
+    fn limit(maximum: Option<u32>, unit: &str) -> TextLimit {
+        TextLimit { minimum: None, maximum, unit: unit.to_owned(), link_length: None }
+    }
+
+    #[test]
+    fn a_link_counts_as_the_network_counts_it() {
+        let limit = TextLimit { link_length: Some(23), ..limit(None, "code-points") };
+        let long = format!("see https://example.com/{} now", "x".repeat(100));
+        assert_eq!(length(&long, &limit), Some(4 + 23 + 1 + 3));
+        assert_eq!(length("no link", &limit), Some(7));
+        assert_eq!(length("a", &TextLimit { unit: "tokens".to_owned(), ..limit }), None);
+    }
+
+    #[test]
+    fn several_limits_hold_together() {
+        let mut form = form();
+        let mut field = Field { name: "text".to_owned(), kind: "text".to_owned(), ..Field::default() };
+        field.limits = vec![
+            limit(Some(300), "graphemes"),
+            limit(Some(4), "bytes"),
+            TextLimit { minimum: Some(2), ..limit(None, "code-points") },
+        ];
+        form.fields.push(field);
+        let problem = |text: &str| {
+            let found = validate(&form, &post(&[("visibility", "all"), ("text", text)])).problems;
+            found.first().map(Problem::said)
+        };
+        assert_eq!(problem("abc"), None);
+        assert_eq!(problem("abcde").unwrap(), "text has 5 characters, but at most 4 are allowed");
+        assert_eq!(problem("a").unwrap(), "text has 1 characters, but at least 2 are needed");
+    }
+
+    #[test]
+    fn a_rule_whose_test_is_unknown_does_not_apply() {
+        let mut form = form();
+        for rule in &mut form.rules {
+            rule.conditions.push(Condition {
+                field: "visibility".to_owned(),
+                test: "rhymes-with".to_owned(),
+                values: Vec::new(),
+            });
+        }
+        let drawn = draw(&form, "video", &BTreeMap::new());
+        assert_eq!((drawn.hidden, drawn.disabled, drawn.blocks), Default::default());
+        assert!(drawn.notices.is_empty());
     }
 }

@@ -51,7 +51,7 @@ mod structure;
 
 pub use abi::{
     Account, Addresses, CallError, ConnectRequest, ConnectStep, Connection, Delivery, Effect, Event,
-    NextStep, PublishStep, Receipt, Resume, WebhookRequest, WebhookResponse,
+    NextStep, Prompt, PublishStep, Receipt, Resume, WebhookRequest, WebhookResponse,
 };
 pub use call::{CallContext, Entry, Gate, ProviderStorage, SetOptions, StorageError};
 pub use compile::{Compile, compile_for_parent};

@@ -10,23 +10,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// A value that the operator or the person enters; forms are built from these.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Setting {
-    /// Kebab-case, for example `client-key`.
+/// What a document may carry besides its members, by names that networks share. Absent if empty.
+pub type Details = BTreeMap<String, OptionValue>;
+
+/// A value that somebody fills in: the operator, the person who connects, the person who posts. Forms are built from
+/// these.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Field {
+    /// Kebab-case. Of a post, `title`, `text` and `visibility` fill these members of [`Post`], and any other name is an
+    /// option.
     pub name: String,
-    /// Its label in the form.
+    /// For people.
     pub label: String,
     /// A sentence below it.
     pub help: Option<String>,
-    /// `text`, `secret`, `url`, `choice`, `flag` (`true` or `false`), `list` (one value per line).
+    /// `text`, `multiline`, `secret`, `url`, `number`, `decimal`, `boolean`, `choice`, `multi-choice`, `text-list`,
+    /// `date-time` (seconds since 1970), `json`. Leave out a field of another kind.
     pub kind: String,
-    /// Values of a `choice`, or suggestions for a `list`.
-    pub choices: Vec<String>,
-    /// Whether it is required.
+    /// Of a `choice` or `multi-choice`; suggestions for a `text-list`.
+    #[serde(default)]
+    pub choices: Vec<Choice>,
+    /// Must be filled in.
     pub required: bool,
-    /// Used if nothing is set.
-    pub default_value: Option<String>,
+    /// Absent: unticked, empty, nothing chosen. Of a setting: used if nothing is set.
+    pub default_value: Option<OptionValue>,
+    /// Limits of a text, or of each text of a list. All of them hold.
+    #[serde(default)]
+    pub limits: Vec<TextLimit>,
+    /// Kinds of post it belongs to; empty: every kind.
+    #[serde(default)]
+    pub applies_to: Vec<String>,
+    /// For example `minimum`, `maximum`, `pattern`, `format`.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// A permission at the platform.
@@ -49,16 +65,19 @@ pub struct Descriptor {
     pub name: String,
     /// The provider's version (semver).
     pub version: String,
-    /// `profile`, `stats`, `list`, `publish-video`, `publish-photos`, `publish-text`.
+    /// `profile`, `stats`, `list`, `publish`.
     pub abilities: Vec<String>,
     /// Settings for the operator.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<Field>,
     /// Inputs for the person who connects an account.
-    pub connect_inputs: Vec<Setting>,
+    pub connect_inputs: Vec<Field>,
     /// Permissions that it may request.
     pub scopes: Vec<Scope>,
     /// Origins that it calls and the operator must grant.
     pub origins: Vec<String>,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// A named number that has no field of its own.
@@ -66,6 +85,9 @@ pub struct Descriptor {
 pub struct Metric {
     /// The platform's name for it.
     pub name: String,
+    /// For people, if the platform has its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// The number.
     pub value: u64,
 }
@@ -87,6 +109,9 @@ pub struct Profile {
     pub avatar_url: Option<String>,
     /// Whether it has a verification badge.
     pub verified: Option<bool>,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// Statistics of an account.
@@ -111,12 +136,37 @@ pub struct PostStats {
     pub views: Option<u64>,
     /// Likes.
     pub likes: Option<u64>,
-    /// Comments.
-    pub comments: Option<u64>,
-    /// Shares.
-    pub shares: Option<u64>,
+    /// Replies, or comments.
+    #[serde(alias = "comments")]
+    pub replies: Option<u64>,
+    /// Reposts, or shares.
+    #[serde(alias = "shares")]
+    pub reposts: Option<u64>,
     /// Other numbers of the platform.
     pub other: Vec<Metric>,
+}
+
+/// One item of a post's media, as lists show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PostMedia {
+    /// `image`, `video`, `audio`, `document`, or the platform's own term.
+    pub kind: String,
+    /// The bytes, or a smaller form of them. May stop working after some hours.
+    pub url: Option<String>,
+    /// May stop working after some hours.
+    pub thumbnail_url: Option<String>,
+    /// What it shows, for people who cannot see it.
+    pub alt_text: Option<String>,
+    /// Milliseconds.
+    #[serde(rename = "duration_ms")]
+    pub duration: Option<u64>,
+    /// Pixels.
+    pub width: Option<u32>,
+    /// Pixels.
+    pub height: Option<u32>,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// A post, as lists show it.
@@ -124,7 +174,7 @@ pub struct PostStats {
 pub struct PostSummary {
     /// Exact: large numeric ids stay text.
     pub id: String,
-    /// `video`, `photos`, `text`, or the platform's own term.
+    /// As in [`Post::kind`], or the platform's own term.
     pub kind: String,
     /// Its title.
     pub title: Option<String>,
@@ -135,18 +185,24 @@ pub struct PostSummary {
     /// The URL of an embeddable player.
     pub embed_url: Option<String>,
     /// May stop working after some hours.
-    pub cover_url: Option<String>,
+    pub thumbnail_url: Option<String>,
     /// When it was posted.
     pub created_at: Option<u64>,
-    /// Milliseconds.
+    /// Milliseconds, of the first medium.
     #[serde(rename = "duration_ms")]
     pub duration: Option<u64>,
-    /// Pixels.
+    /// Pixels, of the first medium.
     pub width: Option<u32>,
-    /// Pixels.
+    /// Pixels, of the first medium.
     pub height: Option<u32>,
+    /// Its media, in order; empty where the platform does not tell.
+    #[serde(default)]
+    pub media: Vec<PostMedia>,
     /// Its statistics.
     pub stats: PostStats,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// Which posts to list.
@@ -174,20 +230,40 @@ pub struct PostPage {
 #[serde(untagged)]
 pub enum OptionValue {
     /// A switch.
-    Flag(bool),
-    /// A whole number.
+    Boolean(bool),
+    /// A whole number; also an instant, in seconds since 1970.
     Number(i64),
+    /// Another number.
+    Decimal(f64),
     /// Text, or the value of a choice.
     Text(String),
     /// Several texts.
-    Texts(Vec<String>),
+    TextList(Vec<String>),
+    /// What has a structure.
+    Json(serde_json::Value),
+}
+
+/// What follows the first post of a thread.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its text.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Its media, by their places in the list of all media, from 0. Media that no part names belong to the first post.
+    #[serde(default)]
+    pub media: Vec<u32>,
+    /// Options by the names of the form's fields.
+    #[serde(default)]
+    pub options: BTreeMap<String, OptionValue>,
 }
 
 /// What to publish, without the media.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Post {
-    /// `video`, `photos`, `text`.
+    /// One of the form's kinds: `video`, `images`, `text`, …
+    #[serde(deserialize_with = "kind_of_post")]
     pub kind: String,
     /// The title, if the platform has titles.
     #[serde(default)]
@@ -201,6 +277,47 @@ pub struct Post {
     /// Options by the names of the form's other fields.
     #[serde(default)]
     pub options: BTreeMap<String, OptionValue>,
+    /// What follows it, as a thread; empty: one post.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// Versions before the contract was frozen said `photos`, and so do posts that they stored.
+fn kind_of_post<'a, D: serde::Deserializer<'a>>(from: D) -> Result<String, D::Error> {
+    let kind = String::deserialize(from)?;
+    Ok(if kind == "photos" { "images".to_owned() } else { kind })
+}
+
+/// What one item of a post may be. An absent limit is unknown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MediaRule {
+    /// `media` (what the post shows), `thumbnail`, `cover`, `subtitles`, or the platform's own term. An item keeps the
+    /// first rule of its role that takes its content type.
+    pub role: String,
+    /// For people.
+    pub label: String,
+    /// Fewest items.
+    pub minimum: u32,
+    /// Most items.
+    pub maximum: u32,
+    /// For example `video/mp4`.
+    pub content_types: Vec<String>,
+    /// The maximum size of each item, in bytes.
+    pub max_size: Option<u64>,
+    /// Milliseconds.
+    #[serde(rename = "min_duration_ms")]
+    pub min_duration: Option<u64>,
+    /// Milliseconds.
+    #[serde(rename = "max_duration_ms")]
+    pub max_duration: Option<u64>,
+    /// The platform fetches the bytes: every item must have a `public_url`.
+    pub needs_public_url: bool,
+    /// What each item carries: `alt-text` fills that member, any other name is one of its options. Ask for nothing
+    /// else.
+    pub fields: Vec<Field>,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// A kind of post and its media. An absent limit is unknown.
@@ -210,19 +327,28 @@ pub struct PostKind {
     pub name: String,
     /// For people.
     pub label: String,
-    /// Fewest media items.
+    /// Fewest media items of the role `media`.
     pub min_media: u32,
-    /// Most media items.
+    /// Most media items of the role `media`.
     pub max_media: u32,
-    /// For example `video/mp4`.
+    /// Of all rules of the role `media`, for example `video/mp4`.
     pub content_types: Vec<String>,
-    /// The maximum size of each item, in bytes.
+    /// The maximum size of each item, in bytes; of several rules the largest.
     pub max_size: Option<u64>,
-    /// Milliseconds.
+    /// Milliseconds; of several rules the longest.
     #[serde(rename = "max_duration_ms")]
     pub max_duration: Option<u64>,
     /// The platform fetches the bytes: every item must have a `public_url`.
     pub needs_public_url: bool,
+    /// What each item may be, by role.
+    #[serde(default)]
+    pub media: Vec<MediaRule>,
+    /// How many parts may follow it as a thread; 0: none.
+    #[serde(default)]
+    pub max_parts: u32,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// One choice of a field.
@@ -232,47 +358,42 @@ pub struct Choice {
     pub value: String,
     /// The label that is shown.
     pub label: String,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// How long a text may be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TextLimit {
+    /// The minimum length, in units.
+    #[serde(default)]
+    pub minimum: Option<u32>,
     /// The maximum length, in units.
-    pub maximum: u32,
-    /// `utf-16` (code units), `characters` (code points), `graphemes`, `bytes`, or the platform's own unit.
+    pub maximum: Option<u32>,
+    /// `utf-16` (code units), `code-points`, `graphemes`, `bytes`, or the platform's own unit, in which only a check
+    /// can count.
     pub unit: String,
+    /// Every link counts as this many units.
+    #[serde(default)]
+    pub link_length: Option<u32>,
 }
 
-/// A field of the publish form.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FormField {
-    /// `title`, `text` and `visibility` fill these members of [`Post`]; any other name is an option.
-    pub name: String,
-    /// For people.
-    pub label: String,
-    /// A sentence below it.
-    pub help: Option<String>,
-    /// `flag`, `number`, `text`, `texts`, `choice`, `url`.
-    pub kind: String,
-    /// The choices of a `choice`.
-    pub choices: Vec<Choice>,
-    /// Must be filled in.
-    pub required: bool,
-    /// Absent: unticked, empty, nothing chosen.
-    pub default_value: Option<OptionValue>,
-    /// The maximum length of a text.
-    pub max_length: Option<TextLimit>,
-    /// Kinds of post it belongs to.
-    pub applies_to: Vec<String>,
-}
-
-/// Holds while `field` has one of `values`.
+/// Holds while the test is true of `field`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Condition {
-    /// A field's name, or `kind`.
+    /// A field's name, or `kind`, `media-count`, `media-types`.
     pub field: String,
-    /// A flag is `true` or `false`; a field without a value is the empty text.
+    /// `is` (one of `values`), `is-not`, `filled`, `empty`, `contains`, `at-least`, `at-most`. A rule with another test
+    /// does not apply.
+    #[serde(default = "is")]
+    pub test: String,
+    /// A switch is `true` or `false`; a list is its texts, one per line; a field without a value is the empty text.
     pub values: Vec<String>,
+}
+
+fn is() -> String {
+    "is".to_owned()
 }
 
 /// What is disabled, and why.
@@ -314,6 +435,8 @@ pub enum Consequence {
     Hide(String),
     /// Disable the field or choice; it has no value.
     Disable(Restriction),
+    /// The field must have a value.
+    Require(String),
     /// Show this notice.
     Notice(Notice),
     /// Disable the publish button, for this reason.
@@ -334,12 +457,21 @@ pub struct Rule {
 pub struct Quota {
     /// What is counted. Of posts, it ends with the time they are counted in: `posts-per-day`.
     pub name: String,
+    /// For people.
+    #[serde(default)]
+    pub label: String,
     /// How much is used.
     pub used: u64,
-    /// The maximum.
-    pub maximum: u64,
+    /// The maximum; absent if the platform does not tell.
+    pub maximum: Option<u64>,
     /// When it renews.
     pub resets_at: Option<u64>,
+    /// What one post takes of it. A job waits while not enough is left. Absent: it delays nothing.
+    #[serde(default)]
+    pub cost: Option<u64>,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// What an account may post now.
@@ -352,13 +484,16 @@ pub struct PublishForm {
     /// What may be posted.
     pub kinds: Vec<PostKind>,
     /// In the order in which they are shown.
-    pub fields: Vec<FormField>,
+    pub fields: Vec<Field>,
     /// Applied in order.
     pub rules: Vec<Rule>,
     /// Allowances.
     pub quotas: Vec<Quota>,
     /// Why the account cannot currently post.
     pub blocked: Option<BlockedForm>,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// How serious a finding is.
@@ -388,20 +523,55 @@ pub struct Finding {
     pub remedy: Option<String>,
     /// The platform's own code.
     pub code: Option<String>,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
+}
+
+/// One of the posts that a publish made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PublishedPost {
+    /// Absent while the platform has not made it public or does not report it.
+    pub id: Option<String>,
+    /// Its page.
+    pub url: Option<String>,
+    /// `post`, `part` (of a thread), `comment`, or the platform's own term.
+    pub role: String,
+    /// `public`, `processing`, `in-review`, `scheduled` (the platform publishes it at `public_at`), `refused`,
+    /// `removed`, or the platform's own term.
+    pub state: String,
+    /// Seconds since 1970.
+    pub public_at: Option<u64>,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
+}
+
+impl PublishedPost {
+    /// Whether it exists for those whom it is meant for, or will without any further request.
+    pub fn is_out(&self) -> bool {
+        !matches!(self.state.as_str(), "processing" | "in-review" | "refused" | "removed")
+    }
 }
 
 /// The result of a publish.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Publication {
-    /// Absent while the platform has not made it public or does not report it.
-    pub post_id: Option<String>,
-    /// Its page.
-    pub url: Option<String>,
+    /// The post itself first; the parts of a thread in order.
+    pub posts: Vec<PublishedPost>,
+    /// What was not published as intended.
+    pub findings: Vec<Finding>,
+    /// What else the provider tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 /// What the host knows about a media item. Absent means unknown, not zero.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MediaInfo {
+    /// What it is for, as [`MediaRule::role`] names it.
+    #[serde(default = "media")]
+    pub role: String,
     /// Size in bytes.
     pub size: u64,
     /// For example `video/mp4`.
@@ -423,6 +593,13 @@ pub struct MediaInfo {
     pub codec: Option<String>,
     /// Where the platform can fetch the bytes until the publish has ended.
     pub public_url: Option<String>,
+    /// Options by the names of [`MediaRule::fields`].
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub options: Details,
+}
+
+pub(crate) fn media() -> String {
+    "media".to_owned()
 }
 
 /// A value to copy into the platform's portal.
@@ -471,6 +648,12 @@ pub struct Media {
     /// Of bytes that do not say it themselves. What they say, nothing overrules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
+    /// What it is for, as the form's media rules name it. Absent: `media`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Options by the names of the fields of its media rule.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub options: Details,
 }
 
 /// Where bytes are.
@@ -488,18 +671,34 @@ pub enum MediaSource {
 }
 
 impl Media {
+    fn at(source: MediaSource) -> Self {
+        Media {
+            source,
+            alt_text: None,
+            public_url: None,
+            content_type: None,
+            role: None,
+            options: Details::new(),
+        }
+    }
+
     /// A file on this machine.
     pub fn file(path: impl Into<std::path::PathBuf>) -> Self {
-        Media { source: MediaSource::File(path.into()), alt_text: None, public_url: None, content_type: None }
+        Media::at(MediaSource::File(path.into()))
     }
 
     /// An `https` URL.
     pub fn url(url: impl Into<String>) -> Self {
-        Media { source: MediaSource::Url(url.into()), alt_text: None, public_url: None, content_type: None }
+        Media::at(MediaSource::Url(url.into()))
     }
 
     /// A stored upload.
     pub fn upload(id: impl Into<String>) -> Self {
-        Media { source: MediaSource::Upload(id.into()), alt_text: None, public_url: None, content_type: None }
+        Media::at(MediaSource::Upload(id.into()))
+    }
+
+    /// A file below the operator's media folder.
+    pub fn named(name: impl Into<String>) -> Self {
+        Media::at(MediaSource::Name(name.into()))
     }
 }

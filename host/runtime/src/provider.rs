@@ -170,16 +170,17 @@ impl Provider {
         .await
     }
 
-    /// Completes a consent with the callback's query, decoded once. Uses up the callback's code. Dropping the future
+    /// Completes a consent with the callback's query, decoded once, or with the answers to a question; or asks again. Uses
+    /// up the callback's code. Dropping the future
     /// ends the call: the code may be used up, and the accounts are lost. Run it in a task of its own.
     pub async fn complete_connect(
         &self,
         cx: CallContext,
         session: &SecretBytes,
         callback: Vec<(String, String)>,
-    ) -> Result<Vec<Connection>, CallError> {
+    ) -> Result<ConnectStep, CallError> {
         let session = session.expose().to_vec();
-        self.channel("complete-connect", cx, abi::connections, |accessor, guest, _| {
+        self.channel("complete-connect", cx, abi::connect_step, |accessor, guest, _| {
             Box::pin(guest.call_complete_connect(accessor, session, callback))
         })
         .await
@@ -213,6 +214,7 @@ impl Provider {
     /// The account's profile. Dropping the future ends the call.
     pub async fn get_profile(&self, cx: CallContext, account: &Account) -> Result<Profile, CallError> {
         let account = abi::account_in(account);
+        self.able("get-profile", "profile")?;
         self.channel("get-profile", cx, abi::profile, |accessor, guest, _| {
             Box::pin(guest.call_get_profile(accessor, account))
         })
@@ -222,6 +224,7 @@ impl Provider {
     /// The account's statistics. Dropping the future ends the call.
     pub async fn get_stats(&self, cx: CallContext, account: &Account) -> Result<Stats, CallError> {
         let account = abi::account_in(account);
+        self.able("get-stats", "stats")?;
         self.channel("get-stats", cx, abi::stats, |accessor, guest, _| {
             Box::pin(guest.call_get_stats(accessor, account))
         })
@@ -236,6 +239,7 @@ impl Provider {
         query: &ListQuery,
     ) -> Result<PostPage, CallError> {
         let (account, query) = (abi::account_in(account), abi::query_in(query));
+        self.able("list-posts", "list")?;
         self.channel("list-posts", cx, abi::post_page, |accessor, guest, _| {
             Box::pin(guest.call_list_posts(accessor, account, query))
         })
@@ -250,6 +254,7 @@ impl Provider {
         ids: &[String],
     ) -> Result<Vec<PostSummary>, CallError> {
         let (account, ids) = (abi::account_in(account), ids.to_vec());
+        self.able("get-posts", "list")?;
         self.channel("get-posts", cx, abi::post_summaries, |accessor, guest, _| {
             Box::pin(guest.call_get_posts(accessor, account, ids))
         })
@@ -265,6 +270,7 @@ impl Provider {
         account: &Account,
     ) -> Result<PublishForm, CallError> {
         let account = abi::account_in(account);
+        self.able("get-publish-form", "publish")?;
         self.channel("get-publish-form", cx, abi::publish_form, |accessor, guest, _| {
             Box::pin(guest.call_get_publish_form(accessor, account))
         })
@@ -280,6 +286,7 @@ impl Provider {
         post: &Post,
     ) -> Result<Vec<Finding>, CallError> {
         let (account, post) = (abi::account_in(account), abi::post_in(post));
+        self.able("check-post", "publish")?;
         self.channel("check-post", cx, abi::findings, |accessor, guest, media| {
             Box::pin(guest.call_check_post(accessor, account, post, media))
         })
@@ -294,6 +301,7 @@ impl Provider {
         post: &Post,
     ) -> Result<PublishStep, CallError> {
         let (account, post) = (abi::account_in(account), abi::post_in(post));
+        self.able("begin-publish", "publish")?;
         self.channel("begin-publish", cx, abi::publish_step, |accessor, guest, media| {
             Box::pin(guest.call_begin_publish(accessor, account, post, media))
         })
@@ -307,13 +315,15 @@ impl Provider {
         &self,
         cx: CallContext,
         account: &Account,
+        post: &Post,
         state: &SecretBytes,
         resume: Resume,
     ) -> Result<PublishStep, CallError> {
         let (account, state) = (abi::account_in(account), state.expose().to_vec());
-        let resume = abi::resume_in(resume);
+        let (post, resume) = (abi::post_in(post), abi::resume_in(resume));
+        self.able("continue-publish", "publish")?;
         self.channel("continue-publish", cx, abi::publish_step, |accessor, guest, media| {
-            Box::pin(guest.call_continue_publish(accessor, account, state, media, resume))
+            Box::pin(guest.call_continue_publish(accessor, account, post, state, media, resume))
         })
         .await
     }
@@ -324,11 +334,15 @@ impl Provider {
         &self,
         cx: CallContext,
         account: &Account,
+        post: &Post,
         state: &SecretBytes,
+        resume: Resume,
     ) -> Result<PublishStep, CallError> {
         let (account, state) = (abi::account_in(account), state.expose().to_vec());
+        let (post, resume) = (abi::post_in(post), abi::resume_in(resume));
+        self.able("cancel-publish", "publish")?;
         self.channel("cancel-publish", cx, abi::publish_step, |accessor, guest, _| {
-            Box::pin(guest.call_cancel_publish(accessor, account, state))
+            Box::pin(guest.call_cancel_publish(accessor, account, post, state, resume))
         })
         .await
     }
@@ -394,14 +408,24 @@ impl Provider {
         operation: &str,
         interface: &str,
     ) -> Result<&'a I, CallError> {
+        indices.as_ref().ok_or_else(|| self.lacks(operation, interface))
+    }
+
+    /// A function whose ability is absent is never called.
+    fn able(&self, operation: &str, ability: &str) -> Result<(), CallError> {
+        match self.0.descriptor.abilities.iter().any(|own| own == ability) {
+            true => Ok(()),
+            false => Err(self.lacks(operation, ability)),
+        }
+    }
+
+    fn lacks(&self, operation: &str, what: &str) -> CallError {
         let Descriptor { id, name, .. } = &self.0.descriptor;
-        indices.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("{name} does not offer {interface}"))
-                .with_remedy("Do without it, or use another provider.")
-                .with_outcome(Outcome::NotDone)
-                .during(id, operation)
-                .into()
-        })
+        Error::new(ErrorKind::Unsupported, format!("{name} does not offer {what}"))
+            .with_remedy("Do without it, or use another provider.")
+            .with_outcome(Outcome::NotDone)
+            .during(id, operation)
+            .into()
     }
 
     async fn channel<W: Send + 'static, T>(

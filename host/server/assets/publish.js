@@ -4,7 +4,7 @@
 import { csrf, enliven, failure, localTimes, sentence } from "./app.js";
 import { fit, format, obstacle } from "./fit.js";
 import { Kept } from "./keep.js";
-import { draw } from "./rules.js";
+import { draw, fieldsOf, isKnown } from "./rules.js";
 import { bytes, remove, send } from "./upload.js";
 
 const page = document.getElementById("publish");
@@ -66,6 +66,8 @@ function replace(box, nodes) {
 function reason(drawn) {
   if (form.blocked) return form.blocked.message;
   if (drawn.blocks.length > 0) return drawn.blocks.join(" ");
+  const unknown = fieldsOf(form, kind).find((field) => field.required && !isKnown(field));
+  if (unknown) return `${unknown.label} cannot be filled in on this page.`;
   if (running > 0) return "The upload is still under way.";
   if (document.querySelector("[data-too-long]")) return "A text is too long.";
   if (document.querySelector("[data-refused]")) return "A file does not fit; remove it.";
@@ -79,6 +81,9 @@ function update() {
     if (!input) continue;
     if (input.type === "checkbox") {
       if (input.checked) typed[box.dataset.field] = "true";
+    } else if (input.multiple) {
+      const several = [...input.selectedOptions].map((option) => option.value);
+      if (several.length > 0) typed[box.dataset.field] = several.join("\n");
     } else if (input.value !== "") typed[box.dataset.field] = input.value;
   }
   const drawn = draw(form, kind, typed);
@@ -91,6 +96,7 @@ function update() {
     box.hidden = hidden;
     box.title = because ?? "";
     input.disabled = hidden || because !== undefined;
+    if ("required" in box.dataset || input.type !== "checkbox") input.required = "required" in box.dataset || drawn.required.has(name);
     // Hidden and disabled fields have no value.
     if (input.disabled && input.type === "checkbox") input.checked = false;
     const reasons = [];
@@ -105,7 +111,7 @@ function update() {
         if (grey) {
           reasons.push(`${option.label}: ${grey.because}`);
           titles.push(grey.because);
-          if (option.selected) input.value = "";
+          if (option.selected) option.selected = false;
         }
       }
       input.title = titles[0] ?? "";
@@ -133,9 +139,18 @@ function update() {
   if (line.textContent !== told) line.textContent = told;
 }
 
-function measure(text, unit) {
+function measure(text, unit, link) {
+  if (link != null) {
+    const pieces = text.split(/(?<=\s)/);
+    return pieces.reduce((length, piece) => {
+      const word = piece.trimEnd();
+      const isLink = word.startsWith("https://") || word.startsWith("http://");
+      const rest = measure(isLink ? piece.slice(word.length) : piece, unit);
+      return rest == null || length == null ? null : length + rest + (isLink ? Number(link) : 0);
+    }, 0);
+  }
   if (unit === "utf-16") return text.length;
-  if (unit === "characters") return [...text].length;
+  if (unit === "code-points") return [...text].length;
   if (unit === "bytes") return new TextEncoder().encode(text).length;
   return null;
 }
@@ -144,7 +159,7 @@ function count() {
   for (const counter of page.querySelectorAll("[data-counter]")) {
     const input = document.getElementById(counter.dataset.counter);
     const shown = counter.querySelector(".count");
-    const length = measure(input.value, counter.dataset.unit);
+    const length = measure(input.value, counter.dataset.unit, counter.dataset.link);
     if (length == null || !shown) continue;
     shown.textContent = length;
     const over = length > Number(counter.dataset.maximum);

@@ -160,6 +160,7 @@ impl<'a> Site<'a> {
             message,
             remedy: remedy.map(str::to_owned),
             code: None,
+            details: Default::default(),
         };
         let mut findings = Vec::new();
         if !self.0.is_reached_from_outside() {

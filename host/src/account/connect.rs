@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use social_channel_runtime::clock::millis;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::{
-    Account, CallError, ConnectRequest, ConnectStep, Connection, SecretBytes, SecretText,
+    Account, CallError, ConnectRequest, ConnectStep, Connection, Prompt, SecretBytes, SecretText,
 };
 use url::Url;
 
@@ -71,8 +71,22 @@ pub enum Connect {
         /// Seconds since 1970.
         expires_at: i64,
     },
+    /// Ask the person first, and complete with the answers.
+    Ask(Question),
     /// No browser was needed.
     Done(Connected),
+}
+
+/// Something that the person must answer before the account can be connected.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Question {
+    /// Pass this back as `state`, with the answers by the names of the fields, as the callback of the consent.
+    pub state: String,
+    /// What to ask.
+    #[serde(flatten)]
+    pub prompt: Prompt,
+    /// Seconds since 1970.
+    pub expires_at: i64,
 }
 
 /// The result of a consent.
@@ -92,6 +106,17 @@ pub enum Connected {
         /// The accounts to choose from.
         candidates: Vec<Candidate>,
     },
+    /// The person must answer a question: complete once more, with the answers.
+    Ask(Question),
+    /// Send the person's browser there, and complete once more with the callback.
+    Redirect {
+        /// The platform's page.
+        url: String,
+        /// Returned in the callback.
+        state: String,
+        /// Seconds since 1970.
+        expires_at: i64,
+    },
 }
 
 /// One of several accounts.
@@ -101,6 +126,15 @@ pub struct Candidate {
     pub account_id: String,
     /// The name to display.
     pub display_name: String,
+    /// The handle, without `@`: tells accounts of one name apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// `person`, `page`, `organisation`, `group`, `channel`, or the platform's own term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The platform's id of the account that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<String>,
     /// May stop working after some hours.
     pub avatar_url: Option<String>,
 }
@@ -114,6 +148,22 @@ struct Pending {
     #[serde(default)]
     connections: Vec<StoredConnection>,
     reconnect: Option<String>,
+    /// The callback URL of this consent, for a redirect that follows a question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redirect_uri: Option<String>,
+    /// What the provider was given as `state`, if no redirect has carried it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+}
+
+/// What a step of a consent needs to know of the consent.
+struct Consent<'a> {
+    by: Option<&'a str>,
+    owner: &'a str,
+    reconnect: Option<String>,
+    redirect_uri: Option<String>,
+    /// What the provider was given as `state`, until a redirect carries it.
+    state: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +176,12 @@ struct StoredConnection {
     credentials: SecretBytes,
     scopes: Vec<String>,
     display_name: String,
+    #[serde(default)]
+    username: Option<String>,
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default)]
+    parent_id: Option<String>,
     avatar_url: Option<String>,
     grant: Option<String>,
     expires_at: Option<u64>,
@@ -181,10 +237,9 @@ impl Accounts {
             }
         }
         let state = id::secret()?;
-        let callback = Url::parse(&redirect_uri).ok();
         let request = ConnectRequest {
             state: SecretText::new(state.as_str()),
-            redirect_uri,
+            redirect_uri: redirect_uri.clone(),
             choose_account: options.choose_account,
             inputs: options.inputs.into_iter().collect(),
         };
@@ -193,20 +248,59 @@ impl Accounts {
             .begin_connect(app.context(tenant.as_str(), None, None), request)
             .await
             .map_err(never_expired)?;
+        let consent = Consent {
+            by,
+            owner: &options.owner,
+            reconnect: options.reconnect,
+            redirect_uri: Some(redirect_uri),
+            state: Some(state),
+        };
+        Ok(match self.follow_step(tenant, &app, consent, step).await? {
+            Connected::Redirect { url, state, expires_at } => Connect::Redirect { url, state, expires_at },
+            Connected::Ask(question) => Connect::Ask(question),
+            done @ (Connected::Channel(_) | Connected::Choose { .. }) => Connect::Done(done),
+        })
+    }
+
+    /// What follows from a step of a consent.
+    async fn follow_step(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        app: &Arc<LiveApp>,
+        consent: Consent<'_>,
+        step: ConnectStep,
+    ) -> Result<Connected> {
+        let Consent { by, owner, reconnect, redirect_uri, state } = consent;
+        let pending = |session, state| Pending {
+            session: Some(Session(session)),
+            connections: Vec::new(),
+            reconnect: reconnect.clone(),
+            redirect_uri: redirect_uri.clone(),
+            state,
+        };
         match step {
-            ConnectStep::Connected(connections) => Ok(Connect::Done(
-                self.connected(tenant, by, &app, &options.owner, connections, options.reconnect).await?,
-            )),
+            ConnectStep::Connected(connections) => {
+                self.connected(tenant, by, app, owner, connections, reconnect).await
+            }
             ConnectStep::Redirect { url, session, expires_in } => {
-                let url = self.browser_url(&app, &url, callback.as_ref())?;
-                let pending = Pending {
-                    session: Some(Session(session)),
-                    connections: Vec::new(),
-                    reconnect: options.reconnect,
-                };
+                let callback = redirect_uri.as_deref().and_then(|uri| Url::parse(uri).ok());
+                let url = self.browser_url(app, &url, callback.as_ref())?;
+                let state = state.ok_or_else(|| {
+                    Error::new(ErrorKind::ProviderFault, "the provider sends the browser away a second time")
+                        .with_remedy("do not use this provider; tell its author")
+                        .during(&app.provider.descriptor().id, "complete-connect")
+                })?;
                 let life = expires_in.min(LONGEST_SESSION);
-                let expires_at = self.keep(tenant, &app.id, &options.owner, &state, &pending, life).await?;
-                Ok(Connect::Redirect { url, state, expires_at: expires_at / 1000 })
+                let pending = pending(session, None);
+                let expires_at = self.keep(tenant, &app.id, owner, &state, &pending, life).await?;
+                Ok(Connected::Redirect { url, state, expires_at: expires_at / 1000 })
+            }
+            ConnectStep::Ask { prompt, session, expires_in } => {
+                let answer = id::secret()?;
+                let life = expires_in.min(LONGEST_SESSION);
+                let pending = pending(session, state);
+                let expires_at = self.keep(tenant, &app.id, owner, &answer, &pending, life).await?;
+                Ok(Connected::Ask(Question { state: answer, prompt, expires_at: expires_at / 1000 }))
             }
         }
     }
@@ -240,13 +334,15 @@ impl Accounts {
                 .with_remedy("begin again with Connect; do not open the callback address by hand")
         })?;
         let (app, pending) = self.consume(tenant, owner, state).await?;
-        let session = pending.session.ok_or_else(unknown_session)?;
-        let connections = app
+        let Pending { session, reconnect, redirect_uri, state: unused, .. } = pending;
+        let session = session.ok_or_else(unknown_session)?;
+        let step = app
             .provider
             .complete_connect(app.context(tenant.as_str(), None, None), &session.0, callback)
             .await
             .map_err(never_expired)?;
-        self.connected(tenant, by, &app, owner, connections, pending.reconnect).await
+        let consent = Consent { by, owner, reconnect, redirect_uri, state: unused };
+        self.follow_step(tenant, &app, consent, step).await
     }
 
     /// Connects one of several accounts that a consent returned.
@@ -284,6 +380,9 @@ impl Accounts {
         let connection = Connection {
             account: Account { id: chosen.id, credentials: chosen.credentials, scopes: chosen.scopes },
             display_name: chosen.display_name,
+            username: chosen.username,
+            kind: chosen.kind,
+            parent_id: chosen.parent_id,
             avatar_url: chosen.avatar_url,
             grant: chosen.grant,
             expires_at: chosen.expires_at,
@@ -316,6 +415,9 @@ impl Accounts {
             .map(|connection| Candidate {
                 account_id: connection.account.id.clone(),
                 display_name: connection.display_name.clone(),
+                username: connection.username.clone(),
+                kind: connection.kind.clone(),
+                parent_id: connection.parent_id.clone(),
                 avatar_url: connection.avatar_url.clone(),
             })
             .collect();
@@ -328,6 +430,9 @@ impl Accounts {
                     credentials: connection.account.credentials,
                     scopes: connection.account.scopes,
                     display_name: connection.display_name,
+                    username: connection.username,
+                    kind: connection.kind,
+                    parent_id: connection.parent_id,
                     avatar_url: connection.avatar_url,
                     grant: connection.grant,
                     expires_at: connection.expires_at,
@@ -336,6 +441,8 @@ impl Accounts {
                 })
                 .collect(),
             reconnect,
+            redirect_uri: None,
+            state: None,
         };
         let choice = id::secret()?;
         self.keep(tenant, &app.id, owner, &choice, &pending, CHOICE_TIME).await?;

@@ -25,7 +25,7 @@ use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::{Account, CallContext, CallError, Connection, Gate, Provider, SecretBytes};
 use tokio::sync::Mutex as AsyncMutex;
 
-pub use connect::{Candidate, Connect, ConnectOptions, Connected, callback_query};
+pub use connect::{Candidate, Connect, ConnectOptions, Connected, Question, callback_query};
 pub use post_sample::PostSample;
 pub use sample::StatsSample;
 

@@ -128,6 +128,6 @@ impl Accounts {
 }
 
 fn has_numbers(stats: &PostStats) -> bool {
-    [stats.views, stats.likes, stats.comments, stats.shares].iter().any(Option::is_some)
+    [stats.views, stats.likes, stats.replies, stats.reposts].iter().any(Option::is_some)
         || !stats.other.is_empty()
 }

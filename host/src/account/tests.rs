@@ -88,6 +88,9 @@ impl Alone {
         let connection = Connection {
             account: Account { id: "42".to_owned(), credentials, scopes: vec!["post".to_owned()] },
             display_name: "Demo Kitchen".to_owned(),
+            username: None,
+            kind: None,
+            parent_id: None,
             avatar_url: None,
             grant: None,
             expires_at: None,

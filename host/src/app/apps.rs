@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use futures::future::join_all;
 use social_channel_runtime::clock::Clock;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
+use social_channel_runtime::form;
 use social_channel_runtime::net::{Clients, Egress, OriginPattern, Policy};
 use social_channel_runtime::{CallContext, Digest, Engine, Gate, Provider, ProviderStorage, SecretText};
 use url::Url;
@@ -27,6 +28,8 @@ pub(crate) struct LiveApp {
     tenant: Option<String>,
     pub(crate) provider: Provider,
     pub(crate) redirect_uri: Option<String>,
+    /// None without a public address.
+    pub(crate) webhook_url: Option<String>,
     settings: Arc<Vec<(String, SecretText)>>,
     pub(crate) egress: Arc<Egress>,
     storage: Arc<dyn ProviderStorage>,
@@ -352,7 +355,7 @@ impl Apps {
         let mut settings = self.open_settings(&row)?;
         for setting in &provider.descriptor().settings {
             if let Some(value) = &setting.default_value {
-                settings.entry(setting.name.clone()).or_insert_with(|| value.clone());
+                settings.entry(setting.name.clone()).or_insert_with(|| form::text(value));
             }
         }
         let policy = Policy { origins: Policy::granting(granted(&row))?.origins, ..self.policy.clone() };
@@ -360,6 +363,7 @@ impl Apps {
             revision: row.revision,
             tenant: row.tenant,
             provider,
+            webhook_url: self.address.webhook_url(&row.id),
             redirect_uri: row.redirect_uri.or_else(|| self.address.callback_url(&row.id)),
             settings: Arc::new(
                 settings.into_iter().map(|(name, value)| (name, SecretText::new(value))).collect(),

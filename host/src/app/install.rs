@@ -576,6 +576,7 @@ fn unloadable(row: ComponentRow, apps: Vec<String>, error: Error) -> ProviderInf
             connect_inputs: Vec::new(),
             scopes: Vec::new(),
             origins: Vec::new(),
+            details: Default::default(),
         },
         digest: row.digest,
         size: row.size.cast_unsigned(),

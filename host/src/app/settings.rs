@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use social_channel_runtime::error::{Error, ErrorKind, Result};
-use social_channel_runtime::model::{Descriptor, Setting};
+use social_channel_runtime::form;
+use social_channel_runtime::model::{Descriptor, Field};
 use social_channel_runtime::{Digest, SecretText};
 
 use super::listing::Listing;
@@ -100,7 +101,7 @@ pub struct App {
 pub struct ShownSetting {
     /// The setting's description.
     #[serde(flatten)]
-    pub setting: Setting,
+    pub setting: Field,
     /// Its value; for a secret, `****` and its last four characters.
     pub value: Option<String>,
     /// The value is the provider's default.
@@ -143,11 +144,18 @@ pub(super) fn check_setting(descriptor: &Descriptor, name: &str, value: &str) ->
         return wrong(format!("{name} is longer than {SETTING_LENGTH} bytes"), "shorten it".to_owned());
     }
     match setting.kind.as_str() {
-        "choice" if !setting.choices.iter().any(|choice| choice == value) => wrong(
-            format!("{name} cannot be {value}"),
-            format!("choose one of {}", setting.choices.join(", ")),
-        ),
-        "flag" if !matches!(value, "true" | "false") => {
+        "choice" if !is_offered(setting, value) => {
+            let offered: Vec<&str> = setting.choices.iter().map(|choice| choice.value.as_str()).collect();
+            wrong(format!("{name} cannot be {value}"), format!("choose one of {}", offered.join(", ")))
+        }
+        "multi-choice" if !value.lines().all(|line| is_offered(setting, line)) => {
+            let offered: Vec<&str> = setting.choices.iter().map(|choice| choice.value.as_str()).collect();
+            wrong(
+                format!("{name} has a value that is not offered"),
+                format!("choose among {}, one a line", offered.join(", ")),
+            )
+        }
+        "boolean" if !matches!(value, "true" | "false") => {
             wrong(format!("{name} is neither true nor false"), "write `true` or `false`".to_owned())
         }
         "url" if url::Url::parse(value).is_err() => {
@@ -155,6 +163,10 @@ pub(super) fn check_setting(descriptor: &Descriptor, name: &str, value: &str) ->
         }
         _ => Ok(()),
     }
+}
+
+fn is_offered(setting: &Field, value: &str) -> bool {
+    setting.choices.iter().any(|choice| choice.value == value)
 }
 
 pub(super) fn check_redirect_uri(uri: &str) -> Result<()> {
@@ -177,11 +189,12 @@ pub(super) fn check_redirect_uri(uri: &str) -> Result<()> {
 
 /// Every setting that a provider knows, with its value; secrets are masked.
 pub(super) fn shown(descriptor: &Descriptor, settings: &Settings) -> Vec<ShownSetting> {
-    let show = |setting: &Setting| {
+    let show = |setting: &Field| {
         let own = settings.get(&setting.name);
-        let value = own.or(setting.default_value.as_ref()).map(|value| match setting.kind.as_str() {
-            "secret" => masked(value),
-            _ => value.clone(),
+        let value = own.cloned().or_else(|| setting.default_value.as_ref().map(form::text));
+        let value = value.map(|value| match setting.kind.as_str() {
+            "secret" => masked(&value),
+            _ => value,
         });
         ShownSetting { setting: setting.clone(), is_default: own.is_none() && value.is_some(), value }
     };

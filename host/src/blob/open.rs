@@ -64,5 +64,6 @@ pub(crate) fn doubt_beside_remote(blob: &Blob) -> Option<Finding> {
             "Set `blob` to a bucket, s3://BUCKET/PREFIX, or to a folder that all machines share. With one machine only, nothing needs to change.".to_owned(),
         ),
         code: None,
+        details: Default::default(),
     })
 }

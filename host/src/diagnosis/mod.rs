@@ -54,6 +54,7 @@ impl Diagnosis {
                     message: error.message,
                     remedy: error.remedy,
                     code: error.code,
+                    details: Default::default(),
                 }],
             },
         };
@@ -77,5 +78,6 @@ fn finding(severity: Severity, subject: &str, message: impl Into<String>, remedy
         message: message.into(),
         remedy: (!remedy.is_empty()).then(|| remedy.to_owned()),
         code: None,
+        details: Default::default(),
     }
 }

@@ -42,21 +42,35 @@ pub struct Webhook {
     pub method: String,
     /// Query parameters, decoded once.
     pub query: Vec<(String, String)>,
+    /// The query as it arrived, for signatures that cover the address. None: `query` is encoded again.
+    pub raw_query: Option<String>,
     /// Headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// As received, byte for byte; at most [`WEBHOOK_BODY`].
     pub body: Vec<u8>,
 }
 
-/// The response to the platform, sent with status 200.
+/// The response to the platform.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct WebhookAnswer {
+    /// 200, unless the platform wants another one.
+    pub status: u16,
     /// Plain text or JSON, whatever the provider said: the address is the operator's own. None: an empty body.
     pub content_type: Option<String>,
     /// For example the response to a challenge.
     pub body: Vec<u8>,
     /// Events that were not known before.
     pub new_events: usize,
+}
+
+/// The address as the platform called it.
+fn address_of(webhook_url: &str, webhook: &Webhook) -> String {
+    let encoded = || {
+        let pairs = webhook.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    };
+    let query = webhook.raw_query.clone().unwrap_or_else(encoded);
+    if query.is_empty() { webhook_url.to_owned() } else { format!("{webhook_url}?{query}") }
 }
 
 /// A type that no browser runs or draws as a page. Platforms read the bytes and ask for no more.
@@ -93,6 +107,7 @@ impl Webhooks {
         let app = self.apps.live_unscoped(app).await?;
         let now = self.clock.now_ms();
         let request = WebhookRequest {
+            url: address_of(app.webhook_url.as_deref().unwrap_or_default(), &webhook),
             method: webhook.method,
             query: webhook.query,
             headers: webhook.headers,
@@ -139,6 +154,10 @@ impl Webhooks {
                     tracing::info!(app = app.id, ended, "a platform ended a connection");
                     fresh
                 }
+                Heard::Other(what) => {
+                    tracing::debug!(app = app.id, what, "a webhook with news that nothing here uses");
+                    false
+                }
                 Heard::Ignored(what) => {
                     tracing::debug!(app = app.id, what, "a webhook with nothing to do");
                     false
@@ -150,10 +169,12 @@ impl Webhooks {
             self.wake.all();
             self.wake.told();
         }
-        let (content_type, body) = match receipt.response {
-            Some(response) => (Some(answer_type(&response.content_type).to_owned()), response.body),
-            None => (None, Vec::new()),
+        let (status, content_type, body) = match receipt.response {
+            Some(response) => {
+                (response.status, Some(answer_type(&response.content_type).to_owned()), response.body)
+            }
+            None => (200, None, Vec::new()),
         };
-        Ok(WebhookAnswer { content_type, body, new_events })
+        Ok(WebhookAnswer { status, content_type, body, new_events })
     }
 }

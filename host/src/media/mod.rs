@@ -198,12 +198,7 @@ impl MediaLibrary {
     /// The bytes of an upload.
     pub(crate) async fn upload_content(&self, tenant: &TenantId, app: &str, id: &str) -> Result<ServedMedia> {
         let app = self.apps.live(tenant, app).await?;
-        let media = Media {
-            source: MediaSource::Upload(id.to_owned()),
-            alt_text: None,
-            public_url: None,
-            content_type: None,
-        };
+        let media = Media::upload(id);
         Ok(ServedMedia { item: Arc::new(self.open(tenant, &media, &app).await?) })
     }
 

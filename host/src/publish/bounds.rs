@@ -7,7 +7,7 @@ use social_channel_runtime::clock::{millis, utc};
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::limits::{ENTRIES, LINE, TEXT, URL};
 use social_channel_runtime::media::expires_at;
-use social_channel_runtime::model::{Media, MediaSource, OptionValue, Post};
+use social_channel_runtime::model::{Details, Media, MediaSource, OptionValue, Post};
 
 use super::job::{JobChange, PRIORITIES, PublishRequest, Resolution};
 use super::request::{DEADLINE, to_json};
@@ -39,6 +39,7 @@ pub(super) fn check_request(request: &PublishRequest) -> Result<()> {
 /// What is said of a post and its media.
 pub(super) fn check_said(post: &Post, media: &[Media]) -> Result<()> {
     check_post(post)?;
+    check_parts(post, media.len())?;
     check_media(media)
 }
 
@@ -60,19 +61,46 @@ fn check_post(post: &Post) -> Result<()> {
     fits("title", post.title.as_deref(), TEXT)?;
     fits("text", post.text.as_deref(), TEXT)?;
     fits("visibility", post.visibility.as_deref(), LINE)?;
-    few("options", post.options.len())?;
-    for (name, value) in &post.options {
+    check_options(&post.options)?;
+    few("parts", post.parts.len())?;
+    for part in &post.parts {
+        fits("parts", part.text.as_deref(), TEXT)?;
+        few("parts", part.media.len())?;
+        check_options(&part.options)?;
+    }
+    whole("post", post)
+}
+
+fn check_options(options: &Details) -> Result<()> {
+    few("options", options.len())?;
+    for (name, value) in options {
         fits("options", Some(name), LINE)?;
         match value {
             OptionValue::Text(text) => fits(name, Some(text), TEXT)?,
-            OptionValue::Texts(texts) => {
+            OptionValue::TextList(texts) => {
                 few(name, texts.len())?;
                 texts.iter().try_for_each(|text| fits(name, Some(text), TEXT))?;
             }
-            OptionValue::Flag(_) | OptionValue::Number(_) => {}
+            OptionValue::Json(value) => fits(name, Some(&to_json(value)?), TEXT)?,
+            OptionValue::Boolean(_) | OptionValue::Number(_) | OptionValue::Decimal(_) => {}
         }
     }
-    whole("post", post)
+    Ok(())
+}
+
+/// Every part names media that exist, each of them once.
+fn check_parts(post: &Post, media: usize) -> Result<()> {
+    let mut named = std::collections::BTreeSet::new();
+    for at in post.parts.iter().flat_map(|part| &part.media) {
+        if *at as usize >= media || !named.insert(at) {
+            let message =
+                format!("a part names the media {at}, which is not there or belongs to another part");
+            return Err(Error::new(ErrorKind::InvalidRequest, message).with_field("parts").with_remedy(
+                "name each of the post's media by its place in the list, from 0, in one part at most",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_media(media: &[Media]) -> Result<()> {
@@ -80,6 +108,8 @@ fn check_media(media: &[Media]) -> Result<()> {
     for one in media {
         fits("alt_text", one.alt_text.as_deref(), TEXT)?;
         fits("content_type", one.content_type.as_deref(), LINE)?;
+        fits("role", one.role.as_deref(), LINE)?;
+        check_options(&one.options)?;
         fits("public_url", one.public_url.as_deref(), URL)?;
         let name = match &one.source {
             MediaSource::Url(name) | MediaSource::Upload(name) | MediaSource::Name(name) => name,
@@ -273,10 +303,10 @@ mod tests {
             (Post { kind: line(), ..post() }, "kind"),
             (Post { options: option(OptionValue::Text(long())), ..post() }, "tags"),
             (
-                Post { options: option(OptionValue::Texts(vec![String::new(); ENTRIES + 1])), ..post() },
+                Post { options: option(OptionValue::TextList(vec![String::new(); ENTRIES + 1])), ..post() },
                 "tags",
             ),
-            (Post { options: option(OptionValue::Texts(vec!["x".repeat(TEXT); 5])), ..post() }, "post"),
+            (Post { options: option(OptionValue::TextList(vec!["x".repeat(TEXT); 5])), ..post() }, "post"),
         ] {
             let change = JobChange { post: Some(post.clone()), ..JobChange::default() };
             assert_eq!(check_change(&change).unwrap_err().field.as_deref(), Some(field));

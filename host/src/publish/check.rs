@@ -95,5 +95,6 @@ fn finding(error: Error) -> Finding {
         message: error.message,
         remedy: error.remedy,
         code: error.code,
+        details: Default::default(),
     }
 }

@@ -21,12 +21,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// The position of a job when the call was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
-    /// The call was announced as one that must not be repeated.
-    pub(super) non_idempotent: bool,
+    /// The call was announced as one that may create the post: `once` or `idempotent`.
+    pub(super) may_post: bool,
+    /// Such a call was announced as `idempotent`: repeating it creates no second post.
+    pub(super) idempotent: bool,
     /// The call received `interrupted`.
     pub(super) interrupted: bool,
-    /// A `once` call was started, this one or an earlier one.
-    pub(super) non_idempotent_begun: bool,
+    /// A call that may create the post was started, this one or an earlier one.
+    pub(super) may_have_posted: bool,
+    /// The provider has said that a post is out, for example the first of a thread.
+    pub(super) is_out: bool,
     /// The status if the job has already ended. Only `published` can still change, because it may learn its id.
     pub(super) ended: Option<JobStatus>,
     pub(super) attempts: i64,
@@ -45,7 +49,7 @@ pub(super) struct JobContext {
     pub(super) cancel: bool,
     /// The provider has started it.
     pub(super) has_state: bool,
-    /// The intent of the next `once` call is on disk.
+    /// The intent of the next call that may create the post is on disk.
     pub(super) intent_recorded: bool,
 }
 
@@ -61,7 +65,7 @@ pub(super) enum Act {
     Drop,
     /// Asks the provider to cancel.
     Cancel,
-    /// Stores the intent of the next `once` call, then decides again.
+    /// Stores the intent of the next call that may create the post, then decides again.
     RecordIntent,
     Begin,
     Continue,
@@ -73,11 +77,11 @@ pub(super) fn act(position: Position, context: JobContext) -> Act {
         Act::HandBack
     } else if context.overdue && is_open {
         Act::GiveUp
-    } else if position.non_idempotent_begun && !context.has_state && is_open {
+    } else if position.may_have_posted && !context.has_state && is_open {
         Act::Doubt
     } else if context.cancel && is_open {
         if context.has_state { Act::Cancel } else { Act::Drop }
-    } else if position.non_idempotent && !context.intent_recorded {
+    } else if position.may_post && !context.intent_recorded {
         Act::RecordIntent
     } else if context.has_state {
         Act::Continue
@@ -100,7 +104,8 @@ pub(super) enum Then {
 #[derive(Clone, Debug)]
 pub(super) struct Decision {
     pub(super) status: JobStatus,
-    pub(super) non_idempotent: bool,
+    pub(super) may_post: bool,
+    pub(super) idempotent: bool,
     /// The effect of the call is unknown: the next call receives `interrupted`.
     pub(super) interrupted: bool,
     pub(super) attempts: i64,
@@ -110,18 +115,22 @@ pub(super) struct Decision {
     pub(super) take_step: bool,
     /// The job moves back to the component that it came from.
     pub(super) send_back: bool,
+    /// What kept the rest from being published, where something is out.
+    pub(super) missing: Option<Error>,
 }
 
 pub(super) fn after_step(position: Position, next: &NextStep) -> Decision {
     let step = |status, then, error| Decision {
         status,
-        non_idempotent: false,
+        may_post: false,
+        idempotent: false,
         interrupted: false,
         attempts: 0,
         then,
         error,
         take_step: true,
         send_back: false,
+        missing: None,
     };
     if let Some(status) = position.ended.filter(|_| !matches!(next, NextStep::Published { .. })) {
         let looks = position.attempts.saturating_add(1);
@@ -138,12 +147,21 @@ pub(super) fn after_step(position: Position, next: &NextStep) -> Decision {
     }
     match next {
         NextStep::Proceed(effect) => {
-            Decision { non_idempotent: *effect == Effect::Once, ..step(JobStatus::Active, Then::Now, None) }
+            let (may_post, idempotent) = (*effect != Effect::Safe, *effect == Effect::Idempotent);
+            Decision { may_post, idempotent, ..step(JobStatus::Active, Then::Now, None) }
         }
         NextStep::Wait(length) => step(JobStatus::Active, Then::After((*length).min(LONGEST_WAIT)), None),
         NextStep::Published { recheck_after, .. } => {
             let then = recheck_after.map_or(Then::Never, |after| Then::After(after.min(LONGEST_WAIT)));
             step(JobStatus::Published, then, None)
+        }
+        // What is out is out, whatever became of the rest.
+        NextStep::Failed(error) if position.is_out => {
+            Decision { missing: Some(error.clone()), ..step(JobStatus::Published, Then::Never, None) }
+        }
+        NextStep::Cancelled if position.is_out => {
+            let missing = Error::new(ErrorKind::Other, "the rest was cancelled");
+            Decision { missing: Some(missing), ..step(JobStatus::Published, Then::Never, None) }
         }
         NextStep::Failed(error) => step(JobStatus::Failed, Then::Never, Some(error.clone())),
         NextStep::Cancelled => step(JobStatus::Cancelled, Then::Never, None),
@@ -157,13 +175,15 @@ pub(super) fn after_error(position: Position, error: &Error, spread: f64) -> Dec
     let pause = error.retry_after.unwrap_or_else(|| pause(position.attempts, spread)).min(LONGEST_WAIT);
     let active = |interrupted, then| Decision {
         status: JobStatus::Active,
-        non_idempotent: position.non_idempotent,
+        may_post: position.may_post,
+        idempotent: position.idempotent,
         interrupted,
         attempts,
         then,
         error: Some(error.clone()),
         take_step: false,
         send_back: false,
+        missing: None,
     };
     if position.moved && error.kind == ErrorKind::Unsupported {
         // The call changed nothing: the component that wrote the state can still continue.
@@ -187,8 +207,10 @@ pub(super) fn after_error(position: Position, error: &Error, spread: f64) -> Dec
         }
         ErrorKind::OutcomeUnknown | ErrorKind::ProviderFault | ErrorKind::LimitExceeded => {
             // A post that may exist is watched until the time limit: a failed status request says nothing about it.
-            let only_looks = position.non_idempotent_begun && !position.non_idempotent;
-            if attempts >= LOST_ANSWERS && !only_looks {
+            let only_looks = position.may_have_posted && !position.may_post;
+            // Repeating it does no harm, so it is repeated until it is answered.
+            let may_repeat = position.may_post && position.idempotent;
+            if attempts >= LOST_ANSWERS && !only_looks && !may_repeat {
                 ended(position, error)
             } else {
                 active(true, Then::After(pause))
@@ -212,12 +234,12 @@ pub(super) fn after_error(position: Position, error: &Error, spread: f64) -> Dec
     }
 }
 
-/// The decision after the provider was asked to cancel. If no `once` call was started, nothing can have been
-/// posted: the job is cancelled even if the provider cannot cancel. Later, an error lets the publish continue.
+/// The decision after the provider was asked to cancel. If no call that may create the post was started, nothing can
+/// have been posted: the job is cancelled even if the provider cannot cancel. Later, an error lets the publish continue.
 pub(super) fn after_cancel(position: Position, answer: std::result::Result<&NextStep, &Error>) -> Decision {
     match answer {
         Ok(next @ NextStep::Published { .. }) => after_step(position, next),
-        _ if !position.non_idempotent_begun => {
+        _ if !position.may_have_posted && !position.is_out => {
             Decision { take_step: answer.is_ok(), ..after_step(position, &NextStep::Cancelled) }
         }
         Ok(next) => after_step(position, next),
@@ -247,7 +269,7 @@ pub(super) fn without_media(position: Position, absent: &Absent, spread: f64) ->
         // Nothing was posted, and the one whose server it is can let it be read again.
         Absent::Refused(error) => Some(asks(position, error)),
         // What may be out already, the provider knows.
-        Absent::Changed(_) if position.non_idempotent_begun => None,
+        Absent::Changed(_) if position.may_have_posted => None,
         Absent::Changed(error) => Some(after_error(position, error, spread)),
     }
 }
@@ -256,13 +278,15 @@ pub(super) fn without_media(position: Position, absent: &Absent, spread: f64) ->
 pub(super) fn asks(position: Position, question: &Error) -> Decision {
     Decision {
         status: JobStatus::Paused,
-        non_idempotent: position.non_idempotent,
+        may_post: position.may_post,
+        idempotent: position.idempotent,
         interrupted: position.interrupted,
         attempts: 0,
         then: Then::Person,
         error: Some(question.clone()),
         take_step: false,
         send_back: false,
+        missing: None,
     }
 }
 
@@ -275,36 +299,36 @@ pub(super) fn is_interrupted(position: Position) -> bool {
 
 /// Whether the intent of the next call is on disk, for a row of a worker that died or gave the job back.
 pub(super) fn is_intent_recorded(position: Position) -> bool {
-    position.non_idempotent && position.interrupted
+    position.may_post && position.interrupted
 }
 
 /// The next call starts: from here on something may have been posted.
 pub(super) fn begun(position: Position) -> Position {
-    Position { non_idempotent_begun: position.non_idempotent_begun || position.non_idempotent, ..position }
+    Position { may_have_posted: position.may_have_posted || position.may_post, ..position }
 }
 
 /// The effect flags of the row and of the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marks {
-    pub(super) non_idempotent: bool,
-    /// The flag on disk. If a `once` step follows at once, its intent is stored together with this step.
+    pub(super) may_post: bool,
+    /// The flag on disk. If a call that may create the post follows at once, its intent is stored together with this step.
     pub(super) interrupted: bool,
-    pub(super) non_idempotent_begun: bool,
+    pub(super) may_have_posted: bool,
     /// The flag that the next call of this worker receives: the intent of a call that was not yet made is not an
     /// interruption.
     pub(super) call_interrupted: bool,
-    /// The next `once` call needs no further write first.
+    /// The next such call needs no further write first.
     pub(super) intent_recorded: bool,
 }
 
 pub(super) fn marks(position: Position, decision: &Decision) -> Marks {
-    let intent = decision.non_idempotent && decision.then == Then::Now;
+    let intent = decision.may_post && decision.then == Then::Now;
     Marks {
-        non_idempotent: decision.non_idempotent,
+        may_post: decision.may_post,
         interrupted: decision.interrupted || intent,
-        non_idempotent_begun: position.non_idempotent_begun || intent,
+        may_have_posted: position.may_have_posted || intent,
         call_interrupted: decision.interrupted,
-        intent_recorded: intent || decision.non_idempotent && decision.interrupted,
+        intent_recorded: intent || decision.may_post && decision.interrupted,
     }
 }
 
@@ -312,13 +336,15 @@ pub(super) fn marks(position: Position, decision: &Decision) -> Marks {
 pub(super) fn unchanged(position: Position) -> Decision {
     Decision {
         status: JobStatus::Active,
-        non_idempotent: position.non_idempotent,
+        may_post: position.may_post,
+        idempotent: position.idempotent,
         interrupted: position.interrupted,
         attempts: position.attempts,
         then: Then::Now,
         error: None,
         take_step: false,
         send_back: false,
+        missing: None,
     }
 }
 
@@ -326,7 +352,7 @@ pub(super) fn unchanged(position: Position) -> Decision {
 pub(super) fn ended(position: Position, error: &Error) -> Decision {
     let (status, error) = if let Some(status) = position.ended {
         (status, None)
-    } else if position.non_idempotent_begun {
+    } else if position.may_have_posted || position.is_out {
         let mut unknown = error.clone();
         unknown.kind = ErrorKind::OutcomeUnknown;
         unknown.remedy = Some(
@@ -339,13 +365,15 @@ pub(super) fn ended(position: Position, error: &Error) -> Decision {
     };
     Decision {
         status,
-        non_idempotent: position.non_idempotent,
+        may_post: position.may_post,
+        idempotent: position.idempotent,
         interrupted: position.interrupted,
         attempts: position.attempts,
         then: Then::Never,
         error,
         take_step: false,
         send_back: false,
+        missing: None,
     }
 }
 
@@ -359,16 +387,22 @@ fn pause(attempts: i64, spread: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use social_channel_runtime::model::Publication;
 
     fn positions() -> Vec<Position> {
         let mut all = Vec::new();
         for bits in 0..24 {
-            for attempts in [0, LOST_ANSWERS - 1] {
+            for (attempts, idempotent, is_out) in [
+                (0, false, false),
+                (LOST_ANSWERS - 1, false, false),
+                (LOST_ANSWERS - 1, true, false),
+                (0, false, true),
+            ] {
                 let position = Position {
-                    non_idempotent: bits & 1 != 0,
+                    may_post: bits & 1 != 0,
+                    idempotent,
+                    is_out,
                     interrupted: bits & 2 != 0,
-                    non_idempotent_begun: bits & 4 != 0 || bits & 1 != 0,
+                    may_have_posted: bits & 4 != 0 || bits & 1 != 0,
                     ended: [None, Some(JobStatus::Published), Some(JobStatus::Unknown), None][bits >> 3 & 3],
                     attempts,
                     moved: false,
@@ -391,7 +425,7 @@ mod tests {
                     has_state: false,
                     intent_recorded: is_intent_recorded(position),
                 };
-                if position.non_idempotent_begun && position.ended.is_none() {
+                if position.may_have_posted && position.ended.is_none() {
                     assert_eq!(act(position, context), Act::Doubt, "{position:?}");
                     let decision = ended(position, &Error::new(ErrorKind::OutcomeUnknown, "x"));
                     assert_eq!(decision.status, JobStatus::Unknown);
@@ -417,7 +451,7 @@ mod tests {
                 match decision.status {
                     JobStatus::Active => {
                         assert!(matches!(decision.then, Then::After(_)), "{at}");
-                        assert_eq!(decision.non_idempotent, position.non_idempotent, "{at}");
+                        assert_eq!(decision.may_post, position.may_post, "{at}");
                         if position.interrupted {
                             assert!(decision.interrupted, "an open effect stays open: {at}");
                         }
@@ -426,8 +460,8 @@ mod tests {
                         assert_eq!(decision.then, Then::Person, "{at}");
                         assert_eq!(decision.interrupted, position.interrupted, "{at}");
                     }
-                    JobStatus::Failed => assert!(!position.non_idempotent_begun, "{at}"),
-                    JobStatus::Unknown => assert!(position.non_idempotent_begun, "{at}"),
+                    JobStatus::Failed => assert!(!position.may_have_posted && !position.is_out, "{at}"),
+                    JobStatus::Unknown => assert!(position.may_have_posted || position.is_out, "{at}"),
                     JobStatus::Published | JobStatus::Cancelled => panic!("{at}"),
                 }
                 let lost = matches!(
@@ -438,10 +472,12 @@ mod tests {
                     assert!(decision.interrupted, "{at}");
                 }
                 if lost {
-                    let only_looks = position.non_idempotent_begun && !position.non_idempotent;
+                    let only_looks = position.may_have_posted && !position.may_post;
                     assert_eq!(
                         decision.status == JobStatus::Active,
-                        position.attempts + 1 < LOST_ANSWERS || only_looks,
+                        position.attempts + 1 < LOST_ANSWERS
+                            || only_looks
+                            || position.may_post && position.idempotent,
                         "{at}"
                     );
                 }
@@ -455,13 +491,13 @@ mod tests {
     #[test]
     fn every_step_in_every_position() {
         let error = Error::new(ErrorKind::Rejected, "x");
-        let publication = Publication { post_id: None, url: None };
         for position in positions() {
             for next in [
-                NextStep::Proceed(Effect::Repeatable),
+                NextStep::Proceed(Effect::Safe),
+                NextStep::Proceed(Effect::Idempotent),
                 NextStep::Proceed(Effect::Once),
                 NextStep::Wait(Duration::from_secs(5)),
-                NextStep::Published { publication: publication.clone(), recheck_after: None },
+                NextStep::Published { recheck_after: None },
                 NextStep::Failed(error.clone()),
                 NextStep::Cancelled,
                 NextStep::Unknown(error.clone()),
@@ -473,12 +509,20 @@ mod tests {
                     let looks = status == JobStatus::Unknown && matches!(next, NextStep::Wait(_));
                     assert_eq!(decision.take_step, published || looks);
                     assert_eq!(decision.attempts, if looks { position.attempts + 1 } else { 0 });
-                    assert!(!decision.non_idempotent, "it never sends again");
+                    assert!(!decision.may_post, "it never sends again");
                 } else {
                     assert!(decision.take_step);
-                    assert_eq!(decision.non_idempotent, matches!(next, NextStep::Proceed(Effect::Once)));
-                    assert_eq!(decision.then == Then::Now, matches!(next, NextStep::Proceed(_)));
-                    assert_eq!(decision.status == JobStatus::Published, published);
+                    let effect = match next {
+                        NextStep::Proceed(effect) => Some(effect),
+                        _ => None,
+                    };
+                    assert_eq!(decision.may_post, effect.is_some_and(|effect| effect != Effect::Safe));
+                    assert_eq!(decision.idempotent, effect == Some(Effect::Idempotent));
+                    assert_eq!(decision.then == Then::Now, effect.is_some());
+                    // What is out is never said to have failed.
+                    let kept = position.is_out && matches!(next, NextStep::Failed(_) | NextStep::Cancelled);
+                    assert_eq!(decision.status == JobStatus::Published, published || kept);
+                    assert_eq!(decision.missing.is_some(), kept);
                 }
                 if position.ended.is_none() {
                     assert_eq!(decision.attempts, 0);
@@ -489,11 +533,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_out_is_never_said_to_have_failed_or_been_cancelled() {
+        let error = Error::new(ErrorKind::Rejected, "x");
+        for position in positions().into_iter().filter(|position| position.is_out) {
+            let mut all = vec![
+                ended(position, &error),
+                after_cancel(position, Err(&error)),
+                after_cancel(position, Ok(&NextStep::Cancelled)),
+                after_cancel(position, Ok(&NextStep::Failed(error.clone()))),
+                after_step(position, &NextStep::Failed(error.clone())),
+            ];
+            all.extend(ErrorKind::ALL.map(|kind| after_error(position, &Error::new(kind, "x"), 0.5)));
+            for decision in all {
+                let status = decision.status;
+                assert!(
+                    !matches!(status, JobStatus::Failed | JobStatus::Cancelled),
+                    "{position:?} {decision:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn the_platforms_own_wait_is_obeyed_and_pauses_grow() {
         let start = Position {
-            non_idempotent: false,
+            may_post: false,
+            idempotent: false,
             interrupted: false,
-            non_idempotent_begun: false,
+            may_have_posted: false,
+            is_out: false,
             ended: None,
             attempts: 0,
             moved: false,

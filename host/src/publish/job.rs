@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::store::{JobRow, JobStatus};
 use social_channel_runtime::Digest;
 use social_channel_runtime::error::Error;
-use social_channel_runtime::model::{Media, MediaInfo, Post, Quota};
+use social_channel_runtime::model::{
+    Details, Finding, Media, MediaInfo, Post, Publication, PublishedPost, Quota,
+};
 
 use super::request::StoredRequest;
 
@@ -112,6 +114,12 @@ pub struct Job {
     /// The post's page. Absent in a published job without `next_attempt_at`: the platform names none, as for posts
     /// that not everybody can see.
     pub url: Option<String>,
+    /// All posts that it made, the post itself first; the parts of a thread in order.
+    #[serde(default)]
+    pub posts: Vec<PublishedPost>,
+    /// What was not published as it was meant, where something is out.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     /// Why it waits, or why it ended.
     pub error: Option<Error>,
     /// When it continues automatically; seconds since 1970.
@@ -177,7 +185,7 @@ fn not_known(request: &StoredRequest, sent_at: Option<i64>, because: &str) -> St
 }
 
 impl Job {
-    pub(super) fn new(row: JobRow, request: StoredRequest) -> Self {
+    pub(super) fn new(row: JobRow, request: StoredRequest, publication: Publication) -> Self {
         fn json<T: serde::de::DeserializeOwned>(text: Option<String>) -> Option<T> {
             text.and_then(|text| serde_json::from_str(&text).ok())
         }
@@ -187,7 +195,21 @@ impl Job {
         if let Some(error) = error.as_mut().filter(|_| row.status == JobStatus::Unknown) {
             error.message = not_known(&request, row.sent_at, &error.message);
         }
+        let Publication { mut posts, findings, .. } = publication;
+        if posts.is_empty() && row.status == JobStatus::Published {
+            // Of a version that stored one post alone, or what a person found.
+            posts.push(PublishedPost {
+                id: row.post_id.clone(),
+                url: row.url.clone(),
+                role: "post".to_owned(),
+                state: "public".to_owned(),
+                public_at: None,
+                details: Details::new(),
+            });
+        }
         Job {
+            posts,
+            findings,
             id: row.id,
             channel: row.channel,
             app: row.app,

@@ -7,11 +7,12 @@ use social_channel_runtime::Provider;
 use social_channel_runtime::clock::millis;
 use social_channel_runtime::error::{Error, Result};
 use social_channel_runtime::media::MediaItem;
+use social_channel_runtime::model::{Publication, PublishedPost};
 use tokio::sync::watch;
 
 use super::decide::{Decision, Position, without_media};
 use super::publisher::{Publisher, Running};
-use super::request::{DEADLINE, StoredRequest};
+use super::request::{DEADLINE, StoredRequest, StoredStep};
 use crate::account::Operation;
 use crate::app::LiveApp;
 use crate::lease::LeaseGate;
@@ -60,10 +61,12 @@ pub(super) struct JobRun {
     pub(super) running: Arc<Running>,
     pub(super) signals: watch::Sender<Signals>,
     pub(super) request: Arc<StoredRequest>,
+    /// What the provider said last; None: it has not begun.
+    pub(super) last: Option<StoredStep>,
     pub(super) media: Vec<Arc<MediaItem>>,
     /// Reused for the next call as long as they are unchanged.
     pub(super) caller: Option<Arc<Caller>>,
-    /// The intent of the next `once` call is on disk.
+    /// The intent of the next call that may create the post is on disk.
     pub(super) intent_recorded: bool,
     /// The webhook event that is passed to the current call.
     pub(super) event: Option<String>,
@@ -84,10 +87,13 @@ impl JobRun {
     }
 
     pub(super) fn position(&self) -> Position {
+        let said = self.last.as_ref().map(|last| &last.said);
         Position {
-            non_idempotent: self.row.non_idempotent,
+            may_post: self.row.non_idempotent,
+            idempotent: said.is_some_and(|said| said.idempotent),
             interrupted: self.row.interrupted,
-            non_idempotent_begun: self.row.non_idempotent_begun,
+            may_have_posted: self.row.non_idempotent_begun,
+            is_out: said.is_some_and(|said| is_out(&said.publication)),
             ended: self.row.status.has_ended().then_some(self.row.status),
             attempts: self.row.attempts,
             moved: self.row.moved_from.is_some(),
@@ -117,7 +123,7 @@ impl JobRun {
         self.caller.take_if(|caller| !caller.is_as(seen));
     }
 
-    /// Makes a call on behalf of the account. A `once` call always runs to its end; any other call is dropped
+    /// Makes a call on behalf of the account. A call that may create the post always runs to its end; any other call is dropped
     /// on a signal, and the result is then None.
     pub(super) async fn make<T: Send + 'static>(
         &mut self,
@@ -130,7 +136,7 @@ impl JobRun {
         };
         let (publisher, tenant) = (self.publisher.clone(), self.tenant.clone());
         let (provider, gate) = (provider.clone(), self.gate.clone());
-        // Its own task, so that only its limits can end a `once` call.
+        // Its own task, so that only its limits can end a call that may create the post.
         let mut task = self.publisher.lifetime.spawn(async move {
             let call = Some((&provider, gate as _));
             let account = caller.account.clone();
@@ -211,7 +217,12 @@ impl JobRun {
     }
 }
 
-/// Aborts a repeatable call and waits for its end, because a job has only one call at a time.
+/// Whether a post of it is out.
+pub(super) fn is_out(publication: &Publication) -> bool {
+    publication.posts.iter().any(PublishedPost::is_out)
+}
+
+/// Aborts a safe call and waits for its end, because a job has only one call at a time.
 async fn drop_call<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<Option<Result<T>>> {
     task.abort();
     let _ = task.await;

@@ -87,17 +87,26 @@ impl JobRun {
     }
 }
 
-/// The allowance that blocks the account longest. An allowance without a reset time does not block: the
-/// platform will refuse the call.
+/// The allowance that blocks the account longest. An allowance without a reset time does not block, because the
+/// platform will refuse the call; nor one that a post does not use up, because only the reads wait for it.
 fn used_up(quotas: &[Quota], now_ms: i64) -> Option<Error> {
     let now = u64::try_from(now_ms / 1000).unwrap_or_default();
-    let used_up = |quota: &&Quota| quota.used >= quota.maximum && quota.resets_at.is_some_and(|at| at > now);
+    let has_room = |quota: &Quota| match (quota.cost, quota.maximum) {
+        (Some(cost), Some(maximum)) => quota.used.saturating_add(cost) <= maximum,
+        _ => true,
+    };
+    let used_up = |quota: &&Quota| !has_room(quota) && quota.resets_at.is_some_and(|at| at > now);
     let quota = quotas.iter().filter(used_up).max_by_key(|quota| quota.resets_at)?;
     let wait = quota.resets_at?.saturating_sub(now);
     Some(
         Error::new(
             ErrorKind::QuotaExceeded,
-            format!("the allowance {} is used up ({} of {})", quota.name, quota.used, quota.maximum),
+            format!(
+                "the allowance {} is used up ({} of {})",
+                quota.name,
+                quota.used,
+                quota.maximum.unwrap_or_default()
+            ),
         )
         .with_code(quota.name.clone())
         .with_remedy("the job continues automatically; to try at once anyway, resume it")

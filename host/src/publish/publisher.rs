@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use super::background::Background;
 use super::forms::Forms;
 use super::job::Job;
-use super::request::place;
+use super::request::{StoredStep, place};
 use crate::account::Accounts;
 use crate::app::Apps;
 use crate::lifetime::Lifetime;
@@ -131,7 +131,11 @@ impl Publisher {
     pub(super) fn show(&self, tenant: &TenantId, row: JobRow) -> Result<Job> {
         let key = row_key(tenant, &row.id);
         let request = open_json(&self.vault, place(&key, "request"), &row.request)?;
-        Ok(Job::new(row, request))
+        // A step that cannot be read takes nothing from the rest.
+        let step = row.state.as_ref().and_then(|sealed| {
+            StoredStep::read(self.vault.open_sealed(place(&key, "state"), sealed).ok()?).ok()
+        });
+        Ok(Job::new(row, request, step.map(|step| step.said.publication).unwrap_or_default()))
     }
 
     /// One job, with live progress if this process runs it.

@@ -1,8 +1,8 @@
 //! The calls of one job, under its lease.
 //!
-//! One call at a time. A step is stored before the next call; the intent of a `once` step is on disk before
-//! its call (in the same transaction as the step that announced it). A `once` call always runs to its end; a
-//! repeatable one is dropped when the job is cancelled, the process stops or the lease is lost.
+//! One call at a time. A step is stored before the next call; the intent of a call that may create the post (`once`,
+//! `idempotent`) is on disk before it (in the same transaction as the step that announced it). Such a call always runs
+//! to its end; a safe one is dropped when the job is cancelled, the process stops or the lease is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,13 +15,13 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::decide::{
-    Act, Decision, JobContext, Then, act, after_cancel, after_error, after_step, begun, ended,
+    Act, Decision, JobContext, Position, Then, act, after_cancel, after_error, after_step, begun, ended,
     is_intent_recorded, is_interrupted,
 };
-use super::job_run::{JobRun, Outcome, SHORT_WAIT, Signals, spread};
+use super::job_run::{JobRun, Outcome, SHORT_WAIT, Signals, is_out, spread};
 use super::preflight::Verdict;
 use super::publisher::{Publisher, Running};
-use super::request::{StoredRequest, place};
+use super::request::{StoredRequest, StoredStep, place};
 use crate::account::Operation;
 use crate::lease::LeaseGate;
 use crate::store::{JobRow, Lease};
@@ -70,6 +70,10 @@ impl Publisher {
         let _heart = AbortOnDropHandle::new(tokio::spawn(heart));
         let key = row_key(&tenant, &row.id);
         let request = open_json::<StoredRequest>(&self.vault, place(&key, "request"), &row.request)?;
+        let last = match &row.state {
+            Some(sealed) => Some(StoredStep::read(self.vault.open_sealed(place(&key, "state"), sealed)?)?),
+            None => None,
+        };
         let mut run = JobRun {
             intent_recorded: false,
             event: None,
@@ -84,6 +88,7 @@ impl Publisher {
             running,
             signals,
             request: Arc::new(request),
+            last,
             media: Vec::new(),
             caller: None,
         };
@@ -136,6 +141,11 @@ async fn heartbeat(
             }
         }
     }
+}
+
+/// The position, with what the step itself says of posts that are out.
+fn with(position: Position, step: &PublishStep) -> Position {
+    Position { is_out: position.is_out || is_out(&step.publication), ..position }
 }
 
 impl JobRun {
@@ -237,15 +247,9 @@ impl JobRun {
             Verdict::Dropped => return Ok(None),
         }
         let base = self.row.bytes_sent.cast_unsigned();
-        let state = match &self.row.state {
-            None => None,
-            Some(sealed) => {
-                let key = row_key(&self.tenant, &self.row.id);
-                Some(Arc::new(self.publisher.vault.open_sealed(place(&key, "state"), sealed)?))
-            }
-        };
+        let state = self.last.as_ref().map(|last| Arc::new(last.state.clone()));
         let position = begun(self.position());
-        self.row.non_idempotent_begun = position.non_idempotent_begun;
+        self.row.non_idempotent_begun = position.may_have_posted;
         let interrupted = is_interrupted(position);
         let evidence = match self.publisher.store.waiting_event(&self.row.id).await? {
             Some(waiting) if state.is_some() => {
@@ -270,14 +274,14 @@ impl JobRun {
                         None => provider.begin_publish(context, &account, &request.post).await,
                         Some(state) => {
                             let resume = Resume { interrupted, evidence };
-                            provider.continue_publish(context, &account, state, resume).await
+                            provider.continue_publish(context, &account, &request.post, state, resume).await
                         }
                     }
                 })
             });
         let Some(answer) = self.make(&provider, operation).await? else { return Ok(None) };
         Ok(Some(match answer {
-            Ok(step) => (after_step(position, &step.next), Some(step)),
+            Ok(step) => (after_step(with(position, &step), &step.next), Some(step)),
             Err(error) => {
                 tracing::info!(job = self.row.id, %error, kind = %error.kind, "a publish call failed");
                 (after_error(position, &error, spread()), None)
@@ -285,22 +289,23 @@ impl JobRun {
         }))
     }
 
-    /// Asks the provider to cancel.
+    /// Asks the provider to cancel. The post that the stored request has is the one that it began with.
     async fn cancel(&mut self) -> (Decision, Option<PublishStep>) {
         let position = self.position();
         let asked = async {
             let (provider, media) = self.prepare().await?;
-            let key = row_key(&self.tenant, &self.row.id);
-            let sealed = self.row.state.as_ref().ok_or_else(|| Error::internal("nothing to cancel"))?;
-            let state = Arc::new(self.publisher.vault.open_sealed(place(&key, "state"), sealed)?);
+            let last = self.last.as_ref().ok_or_else(|| Error::internal("nothing to cancel"))?;
+            let state = Arc::new(last.state.clone());
+            let (request, interrupted) = (self.request.clone(), is_interrupted(position));
             let caller = self.caller().await?;
             let call = Some((&provider, self.gate.clone() as _));
             let cancel = |provider: Provider, mut context: CallContext, account: Account| {
-                let (state, media) = (state.clone(), media.clone());
+                let (state, media, request) = (state.clone(), media.clone(), request.clone());
                 let call: futures::future::BoxFuture<'static, Result<PublishStep, CallError>> =
                     Box::pin(async move {
                         context.media = media;
-                        provider.cancel_publish(context, &account, &state).await
+                        let resume = Resume { interrupted, evidence: None };
+                        provider.cancel_publish(context, &account, &request.post, &state, resume).await
                     });
                 call
             };
@@ -308,7 +313,7 @@ impl JobRun {
             self.publisher.accounts.call_with(&self.tenant, account, &caller.app, call, &cancel).await
         };
         match asked.await {
-            Ok(step) => (after_cancel(position, Ok(&step.next)), Some(step)),
+            Ok(step) => (after_cancel(with(position, &step), Ok(&step.next)), Some(step)),
             Err(error) => {
                 tracing::warn!(job = self.row.id, %error, "the provider could not cancel");
                 (after_cancel(position, Err(&error)), None)

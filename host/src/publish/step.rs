@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use social_channel_runtime::PublishStep;
 use social_channel_runtime::clock::millis;
 use social_channel_runtime::error::Result;
-use social_channel_runtime::{NextStep, PublishStep};
+use social_channel_runtime::model::{Details, Finding, Severity};
 
 use super::decide::{Decision, Then, marks};
 use super::job_run::{JobRun, Outcome, SHORT_WAIT};
-use super::request::{place, to_json};
+use super::request::{Said, StoredStep, place, to_json};
 use crate::store::{HistoryRow, JobStatus, JobUpdate};
 use crate::vault::row_key;
 
@@ -24,20 +25,20 @@ impl JobRun {
         let now = self.publisher.clock.now_ms();
         let has_answered = step.is_some();
         let step = step.filter(|_| decision.take_step);
+        let last = step.as_ref().map(|step| self.said(step, &decision));
         let goes_on = matches!(decision.then, Then::Now)
             || matches!(decision.then, Then::After(wait) if wait <= SHORT_WAIT);
         let marks = marks(self.position(), &decision);
-        let state = match &step {
-            Some(step) => {
+        let state = match &last {
+            Some(last) => {
                 let key = row_key(&self.tenant, &self.row.id);
-                Some(self.publisher.vault.seal(place(&key, "state"), step.state.expose())?)
+                Some(self.publisher.vault.seal(place(&key, "state"), last.write()?.expose())?)
             }
             None => None,
         };
-        let publication = match step.as_ref().map(|step| &step.next) {
-            Some(NextStep::Published { publication, .. }) => Some(publication.clone()),
-            _ => None,
-        };
+        // The columns have the post itself; what else came of it is in the step.
+        let published = last.as_ref().filter(|_| decision.status == JobStatus::Published);
+        let post = published.and_then(|last| last.said.publication.posts.first());
         let later = match decision.then {
             Then::After(wait) => Some(now.saturating_add(millis(wait))),
             Then::Now | Then::Person | Then::Never => None,
@@ -49,9 +50,9 @@ impl JobRun {
             digest: self.row.digest.clone(),
             send_back: decision.send_back,
             reference: step.as_ref().and_then(|step| step.reference.clone()),
-            non_idempotent: marks.non_idempotent,
+            non_idempotent: marks.may_post,
             interrupted: marks.interrupted,
-            non_idempotent_begun: marks.non_idempotent_begun,
+            non_idempotent_begun: marks.may_have_posted,
             status: decision.status,
             phase: step.as_ref().map_or_else(|| self.row.phase.clone(), |step| step.phase.clone()),
             bytes_sent: step.as_ref().map_or(self.row.bytes_sent, |step| signed(step.bytes_sent)),
@@ -65,8 +66,8 @@ impl JobRun {
                 Then::Never => None,
             },
             attempts: decision.attempts,
-            post_id: publication.as_ref().and_then(|publication| publication.post_id.clone()),
-            url: publication.as_ref().and_then(|publication| publication.url.clone()),
+            post_id: post.and_then(|post| post.id.clone()),
+            url: post.and_then(|post| post.url.clone()),
             error: match error {
                 Some(error) => Some(to_json(error)?),
                 // An ended job keeps its error until more is known.
@@ -119,6 +120,7 @@ impl JobRun {
             if update.state.is_some() {
                 row.state = update.state;
                 row.moved_from = None;
+                self.last = last;
             }
             row.non_idempotent = update.non_idempotent;
             row.interrupted = marks.call_interrupted;
@@ -139,6 +141,28 @@ impl JobRun {
             }
         }
         Ok(held.is_some())
+    }
+
+    /// What is kept of a step. What an earlier one told of posts stays where this one tells nothing.
+    fn said(&self, step: &PublishStep, decision: &Decision) -> StoredStep {
+        let told = &step.publication;
+        let is_empty = told.posts.is_empty() && told.findings.is_empty();
+        let mut publication = match &self.last {
+            Some(last) if is_empty => last.said.publication.clone(),
+            _ => told.clone(),
+        };
+        // The host says what is missing where the provider called it a failure.
+        if let Some(error) = &decision.missing {
+            publication.findings.push(Finding {
+                severity: Severity::Error,
+                subject: "post".to_owned(),
+                message: error.message.clone(),
+                remedy: error.remedy.clone(),
+                code: error.code.clone(),
+                details: Details::new(),
+            });
+        }
+        StoredStep { state: step.state.clone(), said: Said { idempotent: decision.idempotent, publication } }
     }
 
     /// Stores durably that the next call must not be repeated blindly.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use social_channel_runtime::Digest;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
+use social_channel_runtime::model::Post;
 
 use super::bounds::{check_request, last_until, publish_at, times};
 use super::job::{Job, PublishRequest};
@@ -28,18 +29,24 @@ impl Publisher {
         request: PublishRequest,
     ) -> Result<Job> {
         check_request(&request)?;
-        let body = to_json(&(
-            channel,
-            &request.post,
-            &request.media,
-            (request.publish_at, request.deadline_at, request.priority),
-        ))?;
-        let request_hash = self.keyed(&hex::encode(Sha256::digest(body.as_bytes())));
+        let hash = |post: &Post| {
+            let times = (request.publish_at, request.deadline_at, request.priority);
+            let body = to_json(&(channel, post, &request.media, times))?;
+            Ok::<_, Error>(self.keyed(&hex::encode(Sha256::digest(body.as_bytes()))))
+        };
+        let request_hash = hash(&request.post)?;
         // A request that was accepted returns its job again, even if the account or the media no longer exists.
         if let Some(key) = &request.idempotency_key
             && let Some(first) = self.store.job_of_key(tenant, key).await?
         {
-            let first = self.same_request(first, &request_hash)?;
+            let first = match request.post.kind.as_str() {
+                // Versions before the contract was frozen stored it as `photos`.
+                "images" if first.request_hash != request_hash => {
+                    let former = Post { kind: "photos".to_owned(), ..request.post.clone() };
+                    self.same_request(first, &hash(&former)?)?
+                }
+                _ => self.same_request(first, &request_hash)?,
+            };
             if !first.status.has_ended() {
                 self.follow(tenant, &first.id);
             }

@@ -59,12 +59,20 @@ fn doubtful(message: impl Into<String>, remedy: &str) -> Finding {
         message: message.into(),
         remedy: Some(remedy.to_owned()),
         code: None,
+        details: Default::default(),
     }
 }
 
 /// What is as it should be.
 fn good(message: String) -> Finding {
-    Finding { severity: Severity::Ok, subject: "database".to_owned(), message, remedy: None, code: None }
+    Finding {
+        severity: Severity::Ok,
+        subject: "database".to_owned(),
+        message,
+        remedy: None,
+        code: None,
+        details: Default::default(),
+    }
 }
 
 /// One database.

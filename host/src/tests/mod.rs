@@ -84,6 +84,7 @@ async fn a_doubtful_disk_is_a_finding_of_every_app() {
         message: "The database lies on virtiofs (FUSE).".to_owned(),
         remedy: Some("Put it on a local disk.".to_owned()),
         code: None,
+        details: Default::default(),
     };
     parts.diagnosis.doubts = vec![doubt];
     let finding = found(&host).await.unwrap();

@@ -30,6 +30,7 @@ pub(crate) fn served(file: &Path) -> Option<Finding> {
             "Move the data and the key to a folder outside, such as /var/lib/social-channel.".to_owned(),
         ),
         code: None,
+        details: Default::default(),
     })
 }
 

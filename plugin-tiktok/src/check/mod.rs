@@ -25,11 +25,9 @@ pub(crate) async fn report<E: Environment>(
             Ok(judgement.findings)
         }
         Err(error) if creator::is_blocking(&error) => Ok(vec![Finding {
-            severity: Severity::Error,
-            subject: "account".to_owned(),
-            message: error.message,
             remedy: error.remedy,
             code: error.code,
+            ..Finding::new(Severity::Error, "account", error.message)
         }]),
         Err(error) => Err(error),
     }

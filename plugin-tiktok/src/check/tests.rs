@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::settings::tests::environment;
-use social_channel_provider::channel::{OptionValue, PostOption};
 use social_channel_provider::testing::{FakeEnvironment, FakeMedia};
+use social_channel_provider::{Property, Value as Given};
 
 pub(crate) fn creator() -> Creator {
     Creator {
@@ -22,16 +22,17 @@ pub(crate) fn video() -> Post {
         text: Some("soup".to_owned()),
         visibility: Some("PUBLIC_TO_EVERYONE".to_owned()),
         options: Vec::new(),
+        parts: Vec::new(),
     }
 }
 
-pub(crate) fn with(mut post: Post, name: &str, value: OptionValue) -> Post {
-    post.options.push(PostOption { name: name.to_owned(), value });
+pub(crate) fn with(mut post: Post, name: &str, value: Given) -> Post {
+    post.options.push(Property { name: name.to_owned(), value });
     post
 }
 
 fn on(post: Post, name: &str) -> Post {
-    with(post, name, OptionValue::Flag(true))
+    with(post, name, Given::Boolean(true))
 }
 
 pub(crate) fn photo(url: Option<&str>) -> MediaInfo {
@@ -66,15 +67,15 @@ fn a_sound_video_has_nothing_against_it() {
 #[test]
 fn what_tiktok_lacks_is_refused_by_name() {
     let good = [FakeMedia::video(1).0];
-    let text = |value: &str| OptionValue::Text(value.to_owned());
+    let text = |value: &str| Given::Text(value.to_owned());
     for (post, subject) in [
         (Post { kind: "text".to_owned(), ..video() }, "kind"),
         (Post { title: Some("t".to_owned()), ..video() }, "title"),
         (with(video(), "location", text("x")), "location"),
         (with(video(), "first-comment", text("x")), "first-comment"),
         (on(video(), "auto-music"), "auto-music"),
-        (with(video(), "cover-index", OptionValue::Number(0)), "cover-index"),
-        (with(video(), "cover-timestamp-ms", OptionValue::Number(-1)), "cover-timestamp-ms"),
+        (with(video(), "cover-index", Given::Number(0)), "cover-index"),
+        (with(video(), "cover-timestamp-ms", Given::Number(-1)), "cover-timestamp-ms"),
         (with(video(), "allow-comment", text("yes")), "allow-comment"),
         (with(video(), "transfer", text("mail")), "transfer"),
         (on(on(video(), "allow-duet"), "allow-duet"), "allow-duet"),
@@ -95,7 +96,7 @@ fn branded_content_and_only_me_exclude_each_other() {
     let private = Post { visibility: Some("SELF_ONLY".to_owned()), ..video() };
     let post = on(on(private, "disclosure"), "branded-content");
     assert_eq!(errors(&audited(), &post, &[FakeMedia::video(1).0]), ["branded-content"]);
-    let off = with(on(video(), "your-brand"), "disclosure", OptionValue::Flag(false));
+    let off = with(on(video(), "your-brand"), "disclosure", Given::Boolean(false));
     assert_eq!(errors(&audited(), &off, &[FakeMedia::video(1).0]), ["disclosure"]);
 }
 
@@ -124,7 +125,7 @@ fn what_does_not_fit_is_said_in_words_for_people() {
         let (_, findings) = check(&settings, &creator(), post, &[media]);
         findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>()
     };
-    let photos = Post { kind: "photos".to_owned(), ..video() };
+    let photos = Post { kind: "images".to_owned(), ..video() };
     let good = photo(Some("https://media.example.com/1.jpg"));
     let large = MediaInfo { width: Some(3024), height: Some(4032), ..good.clone() };
     assert_eq!(
@@ -146,7 +147,7 @@ fn what_does_not_fit_is_said_in_words_for_people() {
 
 #[test]
 fn photos_need_verified_addresses_and_no_video_switches() {
-    let post = Post { kind: "photos".to_owned(), title: Some("t".to_owned()), ..video() };
+    let post = Post { kind: "images".to_owned(), title: Some("t".to_owned()), ..video() };
     let good = photo(Some("https://media.example.com/1.jpg"));
     assert!(errors(&audited(), &post, std::slice::from_ref(&good)).is_empty());
     assert_eq!(errors(&audited(), &post, &[photo(None)]), ["media"]);
@@ -167,7 +168,7 @@ fn photos_need_verified_addresses_and_no_video_switches() {
         errors(&audited(), &on(post.clone(), "ai-generated"), std::slice::from_ref(&good)),
         ["ai-generated"]
     );
-    let cover = with(post, "cover-index", OptionValue::Number(1));
+    let cover = with(post, "cover-index", Given::Number(1));
     assert_eq!(errors(&audited(), &cover, &[good]), ["cover-index"]);
 }
 
@@ -191,7 +192,7 @@ fn an_unaudited_app_posts_only_privately_and_for_private_accounts() {
 #[test]
 fn switches_are_inverted_and_always_sent() {
     let settings = Settings::read(&audited()).unwrap();
-    let post = with(on(video(), "allow-comment"), "cover-timestamp-ms", OptionValue::Number(1500));
+    let post = with(on(video(), "allow-comment"), "cover-timestamp-ms", Given::Number(1500));
     let info = check(&settings, &creator(), &post, &[FakeMedia::video(1).0]).0.unwrap().post_info();
     assert_eq!(
         info,

@@ -235,6 +235,7 @@ mod tests {
             redirect_uri: "https://app.example.com/callback/".to_owned(),
             webhook_url: Some("https://app.example.com/hook".to_owned()),
             media_prefix: Some("https://app.example.com/media/".to_owned()),
+            details: Vec::new(),
         }
     }
 
@@ -343,6 +344,7 @@ mod tests {
             redirect_uri: "http://127.0.0.1:*/callback".to_owned(),
             webhook_url: None,
             media_prefix: None,
+            details: Vec::new(),
         };
         let steps = guide(&environment().with_setting("kind", "desktop"), &bare);
         let body = |title: &str| steps.iter().find(|step| step.title == title).unwrap().body.clone();

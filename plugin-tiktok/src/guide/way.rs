@@ -5,7 +5,7 @@ use social_channel_provider::diagnostics::{Addresses, Copyable, GuideStep};
 use crate::settings::{SCOPE_LIST, SCOPE_PROFILE, SCOPE_PUBLISH, SCOPE_STATS};
 
 pub(super) fn step(title: &str, body: &str, copy: Vec<Copyable>) -> GuideStep {
-    GuideStep { title: title.to_owned(), body: body.to_owned(), copy }
+    GuideStep { title: title.to_owned(), body: body.to_owned(), copy, details: Vec::new() }
 }
 
 pub(super) fn copyable(label: &str, value: &str) -> Copyable {

@@ -64,7 +64,7 @@ pub(crate) fn begin<E: Environment>(environment: &E, request: &ConnectRequest) -
         scopes: settings.scopes,
     };
     let session = serde_json::to_vec(&session).unwrap_or_default();
-    Ok(ConnectStep::Redirect(Redirect { url, session, expires_in: CONNECT_WITHIN_MS }))
+    Ok(ConnectStep::Redirect(Redirect::new(url, session, CONNECT_WITHIN_MS)))
 }
 
 /// TikTok requires the hash in hexadecimal, not in base64url as in RFC 7636 (D-LKD).
@@ -211,15 +211,16 @@ fn callback_error(error: &str, error_type: Option<&str>, description: Option<&st
 }
 
 fn connection(id: String, credentials: Credentials, scopes: Vec<String>, asked: &[String]) -> Connection {
+    let missing_scopes = asked.iter().filter(|scope| !scopes.contains(scope)).cloned().collect();
+    let account = Account { id, credentials: credentials.to_bytes(), scopes };
+    let name = credentials.display_name.unwrap_or_else(|| "TikTok account".to_owned());
+    // One consent returns one account, so there is no grant.
     Connection {
-        missing_scopes: asked.iter().filter(|scope| !scopes.contains(scope)).cloned().collect(),
-        account: Account { id, credentials: credentials.to_bytes(), scopes },
-        display_name: credentials.display_name.unwrap_or_else(|| "TikTok account".to_owned()),
+        missing_scopes,
         avatar_url: credentials.avatar_url,
-        // One consent returns one account.
-        grant: None,
         expires_at: credentials.expires_at,
         refresh_expires_at: credentials.refresh_expires_at,
+        ..Connection::new(account, name)
     }
 }
 

@@ -14,13 +14,14 @@ fn request(redirect: &str) -> ConnectRequest {
         redirect_uri: redirect.to_owned(),
         choose_account: true,
         inputs: Vec::new(),
+        details: Vec::new(),
     }
 }
 
 fn redirect(environment: &FakeEnvironment, uri: &str) -> Redirect {
     match begin(environment, &request(uri)).unwrap() {
         ConnectStep::Redirect(redirect) => redirect,
-        ConnectStep::Connected(_) => panic!("TikTok needs a browser"),
+        ConnectStep::Ask(_) | ConnectStep::Connected(_) => panic!("TikTok needs a browser"),
     }
 }
 

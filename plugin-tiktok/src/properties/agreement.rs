@@ -12,12 +12,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use social_channel_provider::channel::{
-    ConnectRequest, ConnectStep, NextStep, OptionValue, Post, PostOption, PublishStep, Resume,
-};
+use social_channel_provider::channel::{ConnectRequest, ConnectStep, NextStep, Post, PublishStep, Resume};
 use social_channel_provider::http::{Method, Response, SendError};
 use social_channel_provider::testing::{FakeEnvironment, FakeMedia, SentRequest, run};
-use social_channel_provider::{Account, Environment as _, Error, Finding, MediaInfo, Severity};
+use social_channel_provider::{
+    Account, Environment as _, Error, Finding, MediaInfo, Property, Severity, Value as Given,
+};
 use tiktok_simulator::{Megabyte, Simulator, Stage, World};
 
 use crate::chunks::{MAX_SIZE, plan};
@@ -97,6 +97,7 @@ impl Bench {
             state: "s".to_owned(),
             choose_account: false,
             inputs: Vec::new(),
+            details: Vec::new(),
         };
         let ConnectStep::Redirect(redirect) = oauth::begin(&environment, &request).unwrap() else {
             panic!("a browser was expected");
@@ -129,7 +130,7 @@ impl Bench {
         );
         let state = json!({
             "stage": "Init",
-            "photos": post.kind == "photos",
+            "photos": post.kind == "images",
             "plan": if draft.pull { Value::Null } else { planned },
             "content_type": "video/mp4",
             "total": total,
@@ -141,7 +142,7 @@ impl Bench {
             "checked_at": environment.now(),
         });
         let media: Vec<FakeMedia> = media.iter().cloned().map(FakeMedia).collect();
-        let resume = Resume { interrupted: false, evidence: None };
+        let resume = Resume::new(false);
         let mut state = serde_json::to_vec(&state).unwrap();
         loop {
             let step: PublishStep =
@@ -323,27 +324,28 @@ impl Case {
     }
 
     fn post(&self) -> Post {
-        let mut options: Vec<(&str, OptionValue)> = vec![
-            ("allow-comment", OptionValue::Flag(self.allow[0])),
-            ("your-brand", OptionValue::Flag(self.brands[0])),
-            ("branded-content", OptionValue::Flag(self.brands[1])),
+        let mut options: Vec<(&str, Given)> = vec![
+            ("allow-comment", Given::Boolean(self.allow[0])),
+            ("your-brand", Given::Boolean(self.brands[0])),
+            ("branded-content", Given::Boolean(self.brands[1])),
         ];
         if self.photos {
-            options.push(("cover-index", OptionValue::Number(self.cover)));
+            options.push(("cover-index", Given::Number(self.cover)));
         } else {
-            options.push(("allow-duet", OptionValue::Flag(self.allow[1])));
-            options.push(("allow-stitch", OptionValue::Flag(self.allow[2])));
-            options.push(("cover-timestamp-ms", OptionValue::Number(self.cover)));
+            options.push(("allow-duet", Given::Boolean(self.allow[1])));
+            options.push(("allow-stitch", Given::Boolean(self.allow[2])));
+            options.push(("cover-timestamp-ms", Given::Number(self.cover)));
             let transfer = if self.pull { "pull" } else { "upload" };
-            options.push(("transfer", OptionValue::Text(transfer.to_owned())));
+            options.push(("transfer", Given::Text(transfer.to_owned())));
         }
-        let option = |(name, value): (&str, OptionValue)| PostOption { name: name.to_owned(), value };
+        let option = |(name, value): (&str, Given)| Property { name: name.to_owned(), value };
         Post {
-            kind: if self.photos { "photos" } else { "video" }.to_owned(),
+            kind: if self.photos { "images" } else { "video" }.to_owned(),
             title: self.photos.then(|| self.words(90, self.title)).flatten(),
             text: self.words(if self.photos { 4000 } else { 2200 }, self.text),
             visibility: self.visibility.map(str::to_owned),
             options: options.into_iter().map(option).collect(),
+            parts: Vec::new(),
         }
     }
 
@@ -416,6 +418,7 @@ fn the_simulator_takes_the_plan_of_every_size() {
         text: None,
         visibility: Some("PUBLIC_TO_EVERYONE".to_owned()),
         options: Vec::new(),
+        parts: Vec::new(),
     };
     let borders = [
         1,

@@ -10,10 +10,10 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use social_channel_provider::channel::{NextStep, OptionValue, Post, Resume};
+use social_channel_provider::channel::{NextStep, Post, Resume};
 use social_channel_provider::http::{Method, Response, SendError};
 use social_channel_provider::testing::{FakeEnvironment, FakeMedia, SentRequest, run};
-use social_channel_provider::{Environment, ErrorKind, Media, MediaInfo};
+use social_channel_provider::{Environment, ErrorKind, Media, MediaInfo, Value as Given};
 
 use super::account;
 use crate::check::tests::{photo, video, with};
@@ -264,7 +264,7 @@ impl World {
             let answer = if cancelling {
                 run(cancel(&self.environment, &account(), &step.state))
             } else {
-                let resume = Resume { interrupted, evidence: None };
+                let resume = Resume::new(interrupted);
                 run(advance(&self.environment, &account(), &step.state, media, &resume))
             };
             if self.late.replace(false) {
@@ -344,11 +344,11 @@ proptest! {
         let world = world(environment, manners, faults);
         let url = Some("https://media.example.com/1");
         let end = if photos {
-            let post = Post { kind: "photos".to_owned(), ..video() };
+            let post = Post { kind: "images".to_owned(), ..video() };
             world.drive(&post, &[FakeMedia(photo(url))], cancel_at)
         } else {
             let item = MediaInfo { content_type: "video/mp4".to_owned(), ..photo(url) };
-            let post = with(video(), "transfer", OptionValue::Text("pull".to_owned()));
+            let post = with(video(), "transfer", Given::Text("pull".to_owned()));
             world.drive(&post, &[FakeMedia(item)], cancel_at)
         };
         world.judge(&end)?;

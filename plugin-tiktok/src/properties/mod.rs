@@ -200,7 +200,7 @@ proptest! {
         let environment = answering(response);
         let _ = run(crate::profile::get(&environment, &account()));
         let _ = run(crate::profile::stats(&environment, &account()));
-        let query = social_channel_provider::channel::ListQuery { limit: 20, cursor: None };
+        let query = social_channel_provider::channel::ListQuery::new(20, None);
         if let Ok(page) = run(crate::videos::list(&environment, &account(), &query)) {
             prop_assert!(page.posts.iter().all(|post| !post.id.is_empty()));
         }
@@ -226,7 +226,7 @@ proptest! {
 
     #[test]
     fn states_of_any_kind_are_survived(state in any_body(), interrupted in any::<bool>(), response in any_response()) {
-        let resume = Resume { interrupted, evidence: Some(state.clone()) };
+        let resume = Resume { evidence: Some(state.clone()), ..Resume::new(interrupted) };
         let environment = answering(response);
         let _ = run(publish::advance(&environment, &account(), &state, &[], &resume));
         let _ = run(publish::cancel(&environment, &account(), &state));
@@ -236,10 +236,12 @@ proptest! {
     fn only_signed_webhooks_are_taken(body in any_body(), signature in any::<String>(), at in any::<u64>()) {
         let request = |signature: String| Request {
             method: "POST".to_owned(),
+            url: String::new(),
             query: Vec::new(),
             headers: vec![("tiktok-signature".to_owned(), signature)],
             body: body.clone(),
             received_at: 1_795_000_000,
+            details: Vec::new(),
         };
         for signature in [signature, format!("t={at},s={}", "00".repeat(32))] {
             let error = webhook::receive(&environment(), &request(signature)).unwrap_err();

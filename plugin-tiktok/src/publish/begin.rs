@@ -63,5 +63,5 @@ pub(crate) async fn begin<E: Environment>(
         cancelling: false,
         post_id: None,
     };
-    Ok(state.step(NextStep::Proceed(StepEffect::Repeatable)))
+    Ok(state.step(NextStep::Proceed(StepEffect::Safe)))
 }

@@ -6,7 +6,6 @@ use social_channel_provider::{Account, Environment, Error, ErrorKind};
 
 use super::context::Context;
 use super::state::{Stage, State};
-use super::verdict::publication;
 use crate::api::Effect;
 use crate::credentials::Credentials;
 
@@ -22,10 +21,7 @@ pub(crate) async fn cancel<E: Environment>(
         // An incomplete upload posts nothing; its URL expires.
         Stage::Init => return Ok(state.step(NextStep::Cancelled)),
         Stage::Upload if !at_last && !state.last_begun => return Ok(state.step(NextStep::Cancelled)),
-        Stage::Published => {
-            let publication = publication(&state, None);
-            return Ok(state.step(NextStep::Published(publication)));
-        }
+        Stage::Published => return Ok(state.step(NextStep::Published(None))),
         // It is unknown here whether the init was sent: without its id only a webhook can show it.
         Stage::Pull | Stage::Lost => {
             state.cancelling = true;

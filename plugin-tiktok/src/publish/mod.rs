@@ -1,8 +1,8 @@
 //! Publishing, step by step (D-DP, D-MTG, D-PH).
 //!
 //! ```text
-//!  by upload:  Init ──(repeatable)──> Upload ──chunks──> Processing ──> Published
-//!  by pull:    Init ──(repeatable)──> Pull ──(once)────> Processing ──> Published
+//!  by upload:  Init ──(safe)─────> Upload ──chunks──> Processing ──> Published
+//!  by pull:    Init ──(safe)─────> Pull ──(once)────> Processing ──> Published
 //! ```
 //!
 //! Two requests can make a post: the last chunk of an upload, and the init of a pull. Only these are

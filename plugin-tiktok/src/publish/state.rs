@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use social_channel_provider::channel::{Effect as StepEffect, NextStep, PublishStep};
+use social_channel_provider::channel::{
+    Effect as StepEffect, NextStep, Publication, PublishStep, PublishedPost,
+};
 use social_channel_provider::{Error, ErrorKind};
 
 use crate::chunks::Plan;
@@ -105,14 +107,24 @@ impl State {
             (Stage::Processing | Stage::Published, _) => self.total,
             _ => 0,
         };
+        let publication = match self.stage {
+            Stage::Published => Publication::of(PublishedPost::public(self.post_id.clone(), self.url())),
+            _ => Publication::none(),
+        };
         PublishStep {
-            state: serde_json::to_vec(&self).unwrap_or_default(),
             reference: self.publish_id.clone(),
-            phase: phase.to_owned(),
             bytes_sent,
             bytes_total: self.total,
-            next,
+            publication,
+            ..PublishStep::new(serde_json::to_vec(&self).unwrap_or_default(), phase, next)
         }
+    }
+
+    /// The post's page, once its id is known.
+    fn url(&self) -> Option<String> {
+        let (id, name) = self.post_id.as_ref().zip(self.username.as_ref())?;
+        let kind = if self.photos { "photo" } else { "video" };
+        Some(format!("https://www.tiktok.com/@{name}/{kind}/{id}"))
     }
 
     pub(super) fn enter(&mut self, stage: Stage, now: u64) {
@@ -124,7 +136,7 @@ impl State {
     /// Only the last chunk can make a post.
     pub(super) fn upload_effect(&self) -> StepEffect {
         match &self.plan {
-            Some(plan) if !plan.is_last(self.next_chunk) => StepEffect::Repeatable,
+            Some(plan) if !plan.is_last(self.next_chunk) => StepEffect::Safe,
             _ => StepEffect::Once,
         }
     }
@@ -156,7 +168,7 @@ impl State {
         self.enter(Stage::Init, now);
         (self.publish_id, self.upload_url, self.next_chunk) = (None, None, 0);
         (self.last_begun, self.sent_all) = (false, false);
-        self.step(NextStep::Proceed(StepEffect::Repeatable))
+        self.step(NextStep::Proceed(StepEffect::Safe))
     }
 
     /// TikTok reports different progress of the upload.

@@ -87,7 +87,7 @@ impl<E: Environment> Context<'_, E> {
                         // Bytes are missing, so the last chunk did not arrive.
                         state.last_begun = false;
                         // A different chunk than announced needs its own step: it may be the last one, and
-                        // this call may have been announced as `repeatable`.
+                        // this call may have been announced as `safe`.
                         if index == state.next_chunk {
                             self.upload(state).await
                         } else {

@@ -1,6 +1,6 @@
 //! Interprets TikTok's status of a publish and decides the next step (D-ST).
 
-use social_channel_provider::channel::{NextStep, Publication, PublishStep};
+use social_channel_provider::channel::{NextStep, PublishStep};
 use social_channel_provider::{Environment, Error, ErrorKind};
 
 use super::context::Context;
@@ -51,8 +51,8 @@ impl<E: Environment> Context<'_, E> {
             Outcome::Complete => {
                 state.enter(Stage::Published, now);
                 state.post_id = status.post_ids.into_iter().next().or(public_id(evidence));
-                let publication = publication(&state, Some(now));
-                Ok(state.step(NextStep::Published(publication)))
+                let look_again = recheck_after(&state, now);
+                Ok(state.step(NextStep::Published(look_again)))
             }
             Outcome::Failed(reason) if reason == "publish_cancelled" && state.cancelling => {
                 Ok(state.step(NextStep::Cancelled))
@@ -109,8 +109,8 @@ impl<E: Environment> Context<'_, E> {
             }
         }
         state.polls = state.polls.saturating_add(1);
-        let publication = publication(&state, Some(self.now()));
-        Ok(state.step(NextStep::Published(publication)))
+        let look_again = recheck_after(&state, self.now());
+        Ok(state.step(NextStep::Published(look_again)))
     }
 }
 
@@ -132,21 +132,10 @@ fn wait(mut state: State, now: u64) -> PublishStep {
 fn public_id(evidence: Option<Evidence>) -> Option<String> {
     evidence.filter(|evidence| evidence.event == "post.publish.publicly_available")?.post_id
 }
-/// `now` None: no further status request.
-pub(super) fn publication(state: &State, now: Option<u64>) -> Publication {
-    let url = match (&state.post_id, &state.username) {
-        (Some(id), Some(name)) => {
-            let kind = if state.photos { "photo" } else { "video" };
-            Some(format!("https://www.tiktok.com/@{name}/{kind}/{id}"))
-        }
-        _ => None,
-    };
-    // Private posts never get an id. Public posts get it after a minute, after hours, or never.
-    let recheck_after = match now {
-        Some(now) if state.public && state.post_id.is_none() && now < state.since.saturating_add(GIVE_UP) => {
-            Some((30_000_u64 << state.polls.min(7)).min(3_600_000))
-        }
-        _ => None,
-    };
-    Publication { post_id: state.post_id.clone(), url, recheck_after }
+
+/// When TikTok is asked again for the id. Private posts never get one. Public posts get it after a minute, after hours,
+/// or never.
+fn recheck_after(state: &State, now: u64) -> Option<u64> {
+    let may_come = state.public && state.post_id.is_none() && now < state.since.saturating_add(GIVE_UP);
+    may_come.then(|| (30_000_u64 << state.polls.min(7)).min(3_600_000))
 }

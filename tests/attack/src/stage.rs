@@ -88,7 +88,7 @@ async fn hostile_channel(host: &Host, tenant: &TenantId) -> Result<String> {
     };
     match tenant.complete_connect("browser", vec![("state".to_owned(), state)]).await? {
         Connected::Channel(channel) => Ok(channel.id),
-        Connected::Choose { .. } => bail!("one account was expected"),
+        _ => bail!("one account was expected"),
     }
 }
 

@@ -256,6 +256,6 @@ async fn connect(tenant: &Tenant) -> Result<Channel> {
     let callback = library_tests::browse(&url).await?;
     match tenant.complete_connect("stage", callback).await? {
         Connected::Channel(channel) => Ok(channel),
-        Connected::Choose { .. } => bail!("one account was expected"),
+        _ => bail!("one account was expected"),
     }
 }

@@ -31,7 +31,7 @@ for (const colorScheme of ["light", "dark"]) {
         "/", "/settings", "/settings/integration/tiktok?mode=live&checks=1", "/settings/apps/tiktok-live/guide",
         "/settings/providers", "/settings/keys", "/settings/people", "/tenants", "/channels", `/channels?connected=${channel.id}`, "/channels/add",
         "/channels/add/tiktok-live", `/channels/${channel.id}`, `/channels/${channel.id}/publish`,
-        `/channels/${channel.id}/publish?kind=photos`, "/jobs", "/jobs?show=scheduled", `/jobs/${job.id}`, `/jobs/${later.id}`, `/jobs/${later.id}/change`, "/uploads", "/sign-in",
+        `/channels/${channel.id}/publish?kind=images`, "/jobs", "/jobs?show=scheduled", `/jobs/${job.id}`, `/jobs/${later.id}`, `/jobs/${later.id}/change`, "/uploads", "/sign-in",
         "/callback/tiktok-live?state=unknown", "/channels/nothing",
       ]) {
         await page.goto(set.origin + path);

@@ -122,7 +122,7 @@ point([6, 7], [], async (at) => {
 });
 
 point(8, [], async (at) => {
-  await publishPage(at, { kind: "photos" });
+  await publishPage(at, { kind: "images" });
   const { page } = at;
   assert.equal(await box(page, "Allow comments").count(), 1);
   assert.equal(await box(page, "Allow Duet").count(), 0);

@@ -24,7 +24,7 @@ scene("files that a video post does not take are named at once, and what was cho
 
 scene("of 37 photos those that do not fit are named at once", [], async (at) => {
   const { page, set } = at;
-  await publishPage(at, { kind: "photos" });
+  await publishPage(at, { kind: "images" });
   assert.equal(await page.getByLabel(/alternative text|alt text/i).count(), 0, "TikTok takes none");
   const photos = Array.from({ length: 37 }, (_, index) => file(`photo-${index + 1}.jpg`, "image/jpeg"));
   await page.locator("#file").setInputFiles([file("notes.txt", "text/plain"), ...photos]);
@@ -42,7 +42,7 @@ function lying(photo) {
 
 scene("pictures that do not fit are made fitting if the person wants it, and are seen before they are sent", [], async (at) => {
   const { page, set } = at;
-  const channel = await publishPage(at, { kind: "photos" });
+  const channel = await publishPage(at, { kind: "images" });
   const { app } = await set.get(`/api/v1/channels/${channel}`);
   const content = async (id) => (await page.request.get(`${set.origin}/uploads/${id}/content?app=${app}`)).body();
   await page.locator("#file").setInputFiles([await photo(page, "olive", "png"), lying(await photo(page, "tomato"))]);
@@ -89,7 +89,7 @@ scene("pictures that do not fit are made fitting if the person wants it, and are
 
 scene("a picture becomes what a post takes, and as small as it must be", [], async (at) => {
   const { page } = at;
-  await publishPage(at, { kind: "photos" });
+  await publishPage(at, { kind: "images" });
   const { buffer } = await photo(page, "olive", "png", [3000, 2000]);
   // The form of a network that takes no JPEG.
   const made = await page.evaluate(async (data) => {

@@ -29,7 +29,7 @@ const published = (page) => page.locator(".standing").getByText("Published").fir
 
 scene("photos wait until the domain is verified, and are then fetched from the service", ["--public"], async (at) => {
   const { set, page } = at;
-  await begin(at, "photos");
+  await begin(at, "images");
   const photos = [await photo(page, "tomato"), await photo(page, "olive")];
   await page.locator("#file").setInputFiles(photos);
   await page.getByText("olive.jpg was uploaded.").waitFor();

@@ -15,6 +15,7 @@ for (const example of examples) {
     assert.deepEqual(Object.fromEntries(drawn.disabled), example.disabled);
     const choices = [...drawn.choices.values()].map(({ field, choice, because }) => [`${field}=${choice}`, because]);
     assert.deepEqual(Object.fromEntries(choices), example.choices);
+    assert.deepEqual([...drawn.required].sort(), example.required ?? []);
     assert.equal(drawn.words, example.words.join("\n"));
     for (const [field, texts] of Object.entries(example.field_notices)) {
       assert.deepEqual(drawn.notices.filter((notice) => notice.field === field).map((notice) => notice.text), texts);

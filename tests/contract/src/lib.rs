@@ -115,9 +115,24 @@ mod tests {
     }
 
     #[test]
+    fn an_interface_that_comes_later_has_a_world_of_its_own() {
+        let later = "interface later { find: func(); }\nworld later-provider { include full-provider; export later; }\n";
+        changed("world full-provider {", &format!("{later}world full-provider {{")).unwrap();
+        // Nothing joins the frozen world: providers of before lack it.
+        changed(
+            "  export diagnostics;",
+            "  export diagnostics;\n  export later: interface { find: func(); }",
+        )
+        .unwrap_err();
+    }
+
+    #[test]
     fn a_changed_record_or_a_new_demand_on_providers_is_found() {
         changed("record copyable { label: string,", "record copyable { title: string,").unwrap_err();
         changed("guide: func(", "more: func();\n  guide: func(").unwrap_err();
         changed("resets-at: option<unix-seconds>", "resets-at: option<u32>").unwrap_err();
+        changed("    safe,", "    safe,\n    perhaps,").unwrap_err();
+        changed("    ask(prompt),", "").unwrap_err();
+        changed("    max-parts: u32,", "    max-parts: u32,\n    later: u32,").unwrap_err();
     }
 }

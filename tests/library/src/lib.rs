@@ -305,7 +305,7 @@ pub async fn connect(tenant: &Tenant, reconnect: Option<String>) -> Result<Chann
     let callback = consent(tenant, reconnect).await?;
     match tenant.complete_connect(OWNER, callback).await? {
         Connected::Channel(channel) => Ok(channel),
-        Connected::Choose { candidates, .. } => bail!("one account was expected, not {candidates:?}"),
+        other => bail!("one account was expected, not {other:?}"),
     }
 }
 
@@ -362,6 +362,7 @@ pub fn post(text: &str) -> Post {
         text: Some(text.to_owned()),
         visibility: Some("PUBLIC_TO_EVERYONE".to_owned()),
         options: std::iter::empty::<(String, OptionValue)>().collect(),
+        ..Post::default()
     }
 }
 
@@ -378,6 +379,7 @@ pub fn signed_webhook(now: i64, body: String) -> Webhook {
     Webhook {
         method: "POST".to_owned(),
         query: Vec::new(),
+        raw_query: None,
         headers: vec![("tiktok-signature".to_owned(), signature)],
         body: body.into_bytes(),
     }

@@ -39,6 +39,12 @@ async fn data_of_an_older_version_opens_with_all_its_accounts_and_jobs() {
     let host = schema_2(folder.path()).open().await.unwrap();
     let apps = host.apps().await.unwrap();
     assert_eq!(apps.iter().map(|app| app.id.as_str()).collect::<Vec<_>>(), ["live"]);
+    // Its component was built before the contract was frozen: it is named, and a newer one takes its place.
+    assert_eq!(apps[0].error.as_ref().unwrap().kind, ErrorKind::Incompatible);
+    let loaded = host.load_provider(&component("plugin_tiktok").unwrap()).await.unwrap();
+    let origins = Some(loaded.provider.descriptor.origins);
+    host.put_app("live", AppConfig { origins, ..AppConfig::default() }).await.unwrap();
+    let apps = host.apps().await.unwrap();
     assert!(apps[0].error.is_none() && apps[0].missing_settings.is_empty(), "{:?}", apps[0]);
     let tenant = host.tenant(TenantId::default());
     let channels = tenant.channels().await.unwrap();

@@ -246,7 +246,7 @@ async fn photos_at_a_verified_address_keep_it() {
     };
     let address = format!("{CDN}/a.jpg");
     let mut photos = post("x");
-    photos.kind = "photos".to_owned();
+    photos.kind = "images".to_owned();
     let check = async || {
         let media = [Media::url(&address)];
         let found = scene.tenant.check_post(&scene.channel, &photos, &media).await.unwrap();
@@ -371,7 +371,7 @@ async fn a_photo_of_too_many_pixels_is_refused_by_its_header_before_anything_is_
     std::fs::write(&file, of_pixels(3_024, 4_032)).unwrap();
     let pulled = Media { public_url: Some(format!("{CDN}/a.jpg")), ..Media::file(&file) };
     let mut photos = post("x");
-    photos.kind = "photos".to_owned();
+    photos.kind = "images".to_owned();
     let said = "Photo 1 has 3024 x 4032 pixels; TikTok takes at most 1080 x 1920";
     for media in [Media::url(format!("{CDN}/a.jpg")), pulled] {
         let found =

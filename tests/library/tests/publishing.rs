@@ -231,7 +231,7 @@ async fn a_used_up_allowance_holds_the_job_and_shows_in_it() {
     }
     let [job] = held.as_slice() else { panic!("one is held: {held:?}") };
     let quota = job.quotas.iter().find(|quota| quota.name == "video-init").unwrap();
-    assert_eq!((quota.used, quota.maximum), (6, 6));
+    assert_eq!((quota.used, quota.maximum), (6, Some(6)));
     assert_eq!(job.error.as_ref().unwrap().kind, ErrorKind::QuotaExceeded);
     assert!(job.next_attempt_at.is_some());
     for id in &jobs {

@@ -133,7 +133,13 @@ async fn serve(listener: tokio::net::TcpListener, host: Host, told: watch::Sende
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()))
             .collect();
-        let webhook = Webhook { method: "POST".to_owned(), query: Vec::new(), headers, body: body.to_vec() };
+        let webhook = Webhook {
+            method: "POST".to_owned(),
+            query: Vec::new(),
+            raw_query: None,
+            headers,
+            body: body.to_vec(),
+        };
         match host.receive_webhook(APP, webhook).await {
             Ok(answer) => {
                 told.send_modify(|taken| *taken += answer.new_events);

@@ -260,7 +260,7 @@ final class FfiTransport implements Transport
         }
         $request = Writer::json(['method' => $method, 'query' => $query, 'headers' => $pairs]);
         [$reply, $answer] = $this->library->receiveWebhook($this->host, $app, $request, $body);
-        return new WebhookAnswer($answer, $reply['content_type'] ?? null, $reply['new_events'] ?? 0);
+        return new WebhookAnswer($answer, $reply['content_type'] ?? null, $reply['status'] ?? 200, $reply['new_events'] ?? 0);
     }
 
     public function work(int $longestMs): array

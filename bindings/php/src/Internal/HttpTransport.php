@@ -308,7 +308,7 @@ final class HttpTransport implements Transport
         $path = '/webhooks/' . rawurlencode($app) . ($query === '' ? '' : "?$query");
         $answer = $this->client->send($method, $path, $lines, $method === 'GET' ? null : $body);
         $answer->check();
-        return new WebhookAnswer($answer->body, $answer->headers['content-type'] ?? null, 0);
+        return new WebhookAnswer($answer->body, $answer->headers['content-type'] ?? null, $answer->status, 0);
     }
 
     public function work(int $longestMs): array

@@ -11,6 +11,9 @@ use Illuminate\Http\Request;
 use SocialChannel\Channel;
 use SocialChannel\Exception\SocialChannelException;
 use SocialChannel\Host;
+use SocialChannel\Model\Ask;
+use SocialChannel\Model\Choose;
+use SocialChannel\Model\Redirect;
 
 /**
  * The callback to which platforms redirect browsers. `begin()` starts the consent.
@@ -62,10 +65,19 @@ final class CallbackController
             $query = (string) $request->server->get('QUERY_STRING', '');
             $found = $host->completeConnect($query, (string) $session->get(self::OWNER, ''));
             $session->forget(self::TENANT);
-            $answer = $found instanceof Channel ? ['channel' => $found->id] : ['choice' => $found->choice];
-            if (!$found instanceof Channel) {
-                $session->put('social-channel.choose', $found->toArray());
+            if ($found instanceof Redirect) {
+                return new RedirectResponse($found->url);
             }
+            if ($found instanceof Choose) {
+                $session->put('social-channel.choose', $found->toArray());
+            } elseif ($found instanceof Ask) {
+                $session->put('social-channel.ask', $found->toArray());
+            }
+            $answer = match (true) {
+                $found instanceof Channel => ['channel' => $found->id],
+                $found instanceof Choose => ['choice' => $found->choice],
+                default => ['ask' => $found->state],
+            };
         } catch (SocialChannelException $error) {
             $answer = ['error' => $error->error()->kind->value, 'message' => $error->getMessage()];
         }

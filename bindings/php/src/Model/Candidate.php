@@ -20,6 +20,12 @@ final readonly class Candidate implements \JsonSerializable
         public string $displayName,
         /** May stop working after some hours. */
         public ?string $avatarUrl,
+        /** The handle, without `@`: tells accounts of one name apart. */
+        public ?string $username = null,
+        /** `person`, `page`, `organisation`, `group`, `channel`, or the platform's own term. */
+        public ?string $kind = null,
+        /** The platform's id of the account that it belongs to. */
+        public ?string $parentId = null,
     ) {
     }
 }

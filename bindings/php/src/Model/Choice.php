@@ -18,6 +18,8 @@ final readonly class Choice implements \JsonSerializable
         public string $value,
         /** The label that is shown. */
         public string $label,
+        /** @var array<string, mixed> What else the provider tells, by names that networks share. */
+        public array $details = [],
     ) {
     }
 }

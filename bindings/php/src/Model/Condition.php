@@ -7,16 +7,18 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * Holds while `field` has one of `values`.
+ * Holds while the test is true of `field`.
  */
 final readonly class Condition implements \JsonSerializable
 {
     use Document;
 
     public function __construct(
-        /** A field's name, or `kind`. */
+        /** A field's name, or `kind`, `media-count`, `media-types`. */
         public string $field,
-        /** @var list<string> A flag is `true` or `false`; a field without a value is the empty text. */
+        /** `is` (one of `values`), `is-not`, `filled`, `empty`, `contains`, `at-least`, `at-most`. A rule with another test does not apply. */
+        public string $test,
+        /** @var list<string> A switch is `true` or `false`; a field without a value is the empty text. */
         public array $values,
     ) {
     }

@@ -18,6 +18,8 @@ final readonly class Consequence implements \JsonSerializable
         public ?string $hide = null,
         /** Disable the field or choice; it has no value. */
         public ?Restriction $disable = null,
+        /** This field must have a value. */
+        public ?string $require = null,
         /** Show this notice. */
         public ?Notice $notice = null,
         /** Disable the publish button, for this reason. */

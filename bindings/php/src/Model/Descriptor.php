@@ -21,19 +21,21 @@ final readonly class Descriptor implements \JsonSerializable
         public string $name,
         /** The provider's version (semver). */
         public string $version,
-        /** @var list<string> `profile`, `stats`, `list`, `publish-video`, `publish-photos`, `publish-text`. */
+        /** @var list<string> `profile`, `stats`, `list`, `publish`. */
         public array $abilities,
-        /** @var list<Setting> Settings for the operator. */
-        #[ListOf(Setting::class)]
+        /** @var list<Field> Settings for the operator. */
+        #[ListOf(Field::class)]
         public array $settings,
-        /** @var list<Setting> Inputs for the person who connects an account. */
-        #[ListOf(Setting::class)]
+        /** @var list<Field> Inputs for the person who connects an account. */
+        #[ListOf(Field::class)]
         public array $connectInputs,
         /** @var list<Scope> Permissions that it may request. */
         #[ListOf(Scope::class)]
         public array $scopes,
         /** @var list<string> Origins that it calls and the operator must grant. */
         public array $origins,
+        /** @var array<string, mixed> What else the provider tells, by names that networks share. */
+        public array $details = [],
     ) {
     }
 }

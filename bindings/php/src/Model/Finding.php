@@ -24,6 +24,8 @@ final readonly class Finding implements \JsonSerializable
         public ?string $remedy,
         /** The platform's own code. */
         public ?string $code,
+        /** @var array<string, mixed> What else the provider tells, by names that networks share. */
+        public array $details = [],
     ) {
     }
 }

@@ -28,7 +28,21 @@ final readonly class Media implements \JsonSerializable
         public ?string $publicUrl = null,
         /** Of bytes that do not say it themselves. What they say, nothing overrules. */
         public ?string $contentType = null,
+        /** What it is for, as the form's media rules name it. Null: `media`. */
+        public ?string $role = null,
+        /** @var array<string, bool|int|float|string|array<mixed>> By the names of the fields of its media rule. */
+        public array $options = [],
     ) {
+    }
+
+    /**
+     * The same, for this role and with these options.
+     *
+     * @param array<string, bool|int|float|string|array<mixed>> $options
+     */
+    public function for(string $role, array $options = []): self
+    {
+        return new self(...[...get_object_vars($this), 'role' => $role, 'options' => $options]);
     }
 
     /**
@@ -83,6 +97,8 @@ final readonly class Media implements \JsonSerializable
             altText: $this->altText,
             publicUrl: $this->publicUrl,
             contentType: $this->contentType,
+            role: $this->role,
+            options: $this->options,
         );
     }
 }

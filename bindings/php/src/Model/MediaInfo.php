@@ -14,6 +14,8 @@ final readonly class MediaInfo implements \JsonSerializable
     use Document;
 
     public function __construct(
+        /** What it is for, as the form's media rules name it. */
+        public string $role,
         /** Size in bytes. */
         public int $size,
         /** For example `video/mp4`. */
@@ -34,6 +36,8 @@ final readonly class MediaInfo implements \JsonSerializable
         public ?string $codec,
         /** Where the platform can fetch the bytes until the publish has ended. */
         public ?string $publicUrl,
+        /** @var array<string, mixed> By the names of the fields of its media rule. */
+        public array $options = [],
     ) {
     }
 }

@@ -18,6 +18,8 @@ final readonly class Metric implements \JsonSerializable
         public string $name,
         /** The number. */
         public int $value,
+        /** The label to display, if the platform has its own words. */
+        public ?string $label = null,
     ) {
     }
 }

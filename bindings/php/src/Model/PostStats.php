@@ -19,10 +19,10 @@ final readonly class PostStats implements \JsonSerializable
         public ?int $views,
         /** Likes. */
         public ?int $likes,
-        /** Comments. */
-        public ?int $comments,
-        /** Shares. */
-        public ?int $shares,
+        /** Replies, or comments. */
+        public ?int $replies,
+        /** Reposts, or shares. */
+        public ?int $reposts,
         /** @var list<Metric> Other numbers of the platform. */
         #[ListOf(Metric::class)]
         public array $other,

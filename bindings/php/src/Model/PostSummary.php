@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel\Model;
 
 use SocialChannel\Internal\Document;
+use SocialChannel\Internal\ListOf;
 
 /**
  * A post, as lists show it.
@@ -16,7 +17,7 @@ final readonly class PostSummary implements \JsonSerializable
     public function __construct(
         /** Exact: large numeric ids stay text. */
         public string $id,
-        /** `video`, `photos`, `text`, or the platform's own term. */
+        /** As in `Post::$kind`, or the platform's own term. */
         public string $kind,
         /** Its title. */
         public ?string $title,
@@ -27,17 +28,22 @@ final readonly class PostSummary implements \JsonSerializable
         /** The URL of an embeddable player. */
         public ?string $embedUrl,
         /** May stop working after some hours. */
-        public ?string $coverUrl,
+        public ?string $thumbnailUrl,
         /** When it was posted; seconds since 1970. */
         public ?int $createdAt,
-        /** Milliseconds. */
+        /** Milliseconds, of the first medium. */
         public ?int $durationMs,
-        /** Pixels. */
+        /** Pixels, of the first medium. */
         public ?int $width,
-        /** Pixels. */
+        /** Pixels, of the first medium. */
         public ?int $height,
+        /** @var list<PostMedia> Its media, in order; empty where the platform does not tell. */
+        #[ListOf(PostMedia::class)]
+        public array $media,
         /** Its statistics. */
         public PostStats $stats,
+        /** @var array<string, mixed> What else the provider tells, by names that networks share. */
+        public array $details = [],
     ) {
     }
 }

@@ -28,6 +28,8 @@ final readonly class Profile implements \JsonSerializable
         public ?string $avatarUrl,
         /** Whether it has a verification badge. */
         public ?bool $verified,
+        /** @var array<string, mixed> What else the provider tells, by names that networks share. */
+        public array $details = [],
     ) {
     }
 }

@@ -22,8 +22,8 @@ final readonly class PublishForm implements \JsonSerializable
         /** @var list<PostKind> What may be posted. */
         #[ListOf(PostKind::class)]
         public array $kinds,
-        /** @var list<FormField> In the order in which they are shown. */
-        #[ListOf(FormField::class)]
+        /** @var list<Field> In the order in which they are shown. */
+        #[ListOf(Field::class)]
         public array $fields,
         /** @var list<Rule> Applied in order. */
         #[ListOf(Rule::class)]
@@ -33,6 +33,8 @@ final readonly class PublishForm implements \JsonSerializable
         public array $quotas,
         /** Why the account cannot currently post. */
         public ?Error $blocked,
+        /** @var array<string, mixed> What else the provider tells, by names that networks share. */
+        public array $details = [],
     ) {
     }
 }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace SocialChannel\Model;
 
 use SocialChannel\Internal\Document;
+use SocialChannel\Internal\ListOf;
 
 /**
  * A setting of an app, as it is shown.
@@ -14,20 +15,31 @@ final readonly class ShownSetting implements \JsonSerializable
     use Document;
 
     public function __construct(
-        /** Kebab-case, for example `client-key`. */
+        /** Kebab-case. Of a post, `title`, `text` and `visibility` fill these members, and any other name is an option. */
         public string $name,
-        /** Its label in the form. */
+        /** The label to display. */
         public string $label,
         /** A sentence below it. */
         public ?string $help,
-        /** `text`, `secret`, `url`, `choice`, `flag` (`true` or `false`), `list` (one value per line). */
+        /**
+         * `text`, `multiline`, `secret`, `url`, `number`, `decimal`, `boolean`, `choice`, `multi-choice`, `text-list`,
+         * `date-time` (seconds since 1970), `json`. Leave out a field of another kind.
+         */
         public string $kind,
-        /** @var list<string> Values of a `choice`, or suggestions for a `list`. */
+        /** @var list<Choice> Of a `choice` or `multi-choice`; suggestions for a `text-list`. */
+        #[ListOf(Choice::class)]
         public array $choices,
-        /** Whether it is required. */
+        /** Must be filled in. */
         public bool $required,
-        /** Used if nothing is set. */
-        public ?string $defaultValue,
+        /** @var bool|int|float|string|array<mixed>|null Null: unticked, empty, nothing chosen. Of a setting: used if nothing is set. */
+        public mixed $defaultValue,
+        /** @var list<TextLimit> Limits of a text, or of each text of a list. All of them hold. */
+        #[ListOf(TextLimit::class)]
+        public array $limits,
+        /** @var list<string> Kinds of post it belongs to; empty: every kind. */
+        public array $appliesTo,
+        /** @var array<string, mixed> For example `minimum`, `maximum`, `pattern`, `format`. */
+        public array $details,
         /** Its value; for a secret, `****` and its last four characters. */
         public ?string $value,
         /** The value is the provider's default. */

@@ -7,7 +7,7 @@ namespace SocialChannel\Model;
 use SocialChannel\Internal\Document;
 
 /**
- * The response to the platform, sent with status 200.
+ * The response to the platform.
  */
 final readonly class WebhookAnswer implements \JsonSerializable
 {
@@ -18,6 +18,8 @@ final readonly class WebhookAnswer implements \JsonSerializable
         public string $body,
         /** The content type; null: send none. */
         public ?string $contentType,
+        /** The status to answer with: 200, unless the platform wants another one. */
+        public int $status,
         /** Events that were not known before. */
         public int $newEvents,
     ) {

@@ -19,7 +19,7 @@ def _masked(document: Any, *secret: str) -> str:
 Digest = str
 """SHA-256 as 64 lower-case hexadecimal digits."""
 
-OptionValue = bool | int | str | list[str]
+OptionValue = bool | int | float | str | list[str] | Any
 """The value of an option or a form field."""
 
 OriginPattern = str
@@ -115,6 +115,15 @@ class Candidate:
     avatar_url: str | None = None
     """May stop working after some hours."""
 
+    kind: str | None = None
+    """`person`, `page`, `organisation`, `group`, `channel`, or the platform's own term."""
+
+    parent_id: str | None = None
+    """The platform's id of the account that it belongs to."""
+
+    username: str | None = None
+    """The handle, without `@`: tells accounts of one name apart."""
+
 
 @dataclass(kw_only=True)
 class Channel:
@@ -170,16 +179,24 @@ class Choice:
     value: str
     """The value that is sent."""
 
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
+
 
 @dataclass(kw_only=True)
 class Condition:
-    """Holds while `field` has one of `values`."""
+    """Holds while the test is true of `field`."""
 
     field: str
-    """A field's name, or `kind`."""
+    """A field's name, or `kind`, `media-count`, `media-types`."""
 
     values: list[str]
-    """A flag is `true` or `false`; a field without a value is the empty text."""
+    """A switch is `true` or `false`; a list is its texts, one per line; a field without a value is the empty
+    text."""
+
+    test: str = 'is'
+    """`is` (one of `values`), `is-not`, `filled`, `empty`, `contains`, `at-least`, `at-most`. A rule with
+    another test does not apply."""
 
 
 @dataclass(kw_only=True)
@@ -202,6 +219,9 @@ class Connect:
 
     redirect: ConnectRedirect | None = None
     """Send the person's browser there."""
+
+    ask: Question | None = None
+    """Ask the person first, and complete with the answers."""
 
     done: Connected | None = None
     """No browser was needed."""
@@ -255,6 +275,20 @@ class ConnectedChoose:
 
 
 @dataclass(kw_only=True)
+class ConnectedRedirect:
+    """Send the person's browser there, and complete once more with the callback."""
+
+    expires_at: int
+    """Seconds since 1970."""
+
+    state: str
+    """Returned in the callback."""
+
+    url: str
+    """The platform's page."""
+
+
+@dataclass(kw_only=True)
 class Connected:
     """The result of a consent."""
 
@@ -263,6 +297,12 @@ class Connected:
 
     choose: ConnectedChoose | None = None
     """Several accounts: the person picks one."""
+
+    ask: Question | None = None
+    """The person must answer a question: complete once more, with the answers."""
+
+    redirect: ConnectedRedirect | None = None
+    """Send the person's browser there, and complete once more with the callback."""
 
 
 @dataclass(kw_only=True)
@@ -274,6 +314,9 @@ class Consequence:
 
     disable: Restriction | None = None
     """Disable the field or choice; it has no value."""
+
+    require: str | None = None
+    """The field must have a value."""
 
     notice: Notice | None = None
     """Show this notice."""
@@ -298,9 +341,9 @@ class Descriptor:
     """How a provider describes itself."""
 
     abilities: list[str]
-    """`profile`, `stats`, `list`, `publish-video`, `publish-photos`, `publish-text`."""
+    """`profile`, `stats`, `list`, `publish`."""
 
-    connect_inputs: list[Setting]
+    connect_inputs: list[Field]
     """Inputs for the person who connects an account."""
 
     id: str
@@ -315,11 +358,14 @@ class Descriptor:
     scopes: list[Scope]
     """Permissions that it may request."""
 
-    settings: list[Setting]
+    settings: list[Field]
     """Settings for the operator."""
 
     version: str
     """The provider's version (semver)."""
+
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
 
 
 @dataclass(kw_only=True)
@@ -548,6 +594,44 @@ class EventQuery:
 
 
 @dataclass(kw_only=True)
+class Field:
+    """A value that somebody fills in: the operator, the person who connects, the person who posts. Forms are
+    built from these."""
+
+    kind: str
+    """`text`, `multiline`, `secret`, `url`, `number`, `decimal`, `boolean`, `choice`, `multi-choice`, `text-
+    list`, `date-time` (seconds since 1970), `json`. Leave out a field of another kind."""
+
+    label: str
+    """For people."""
+
+    name: str
+    """Kebab-case. Of a post, `title`, `text` and `visibility` fill these members of `Post`, and any other name
+    is an option."""
+
+    required: bool
+    """Must be filled in."""
+
+    applies_to: list[str] = field(default_factory=list)
+    """Kinds of post it belongs to; empty: every kind."""
+
+    choices: list[Choice] = field(default_factory=list)
+    """Of a `choice` or `multi-choice`; suggestions for a `text-list`."""
+
+    default_value: OptionValue | None = None
+    """Absent: unticked, empty, nothing chosen. Of a setting: used if nothing is set."""
+
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """For example `minimum`, `maximum`, `pattern`, `format`."""
+
+    help: str | None = None
+    """A sentence below it."""
+
+    limits: list[TextLimit] = field(default_factory=list)
+    """Limits of a text, or of each text of a list. All of them hold."""
+
+
+@dataclass(kw_only=True)
 class Finding:
     """One result of a check."""
 
@@ -563,40 +647,11 @@ class Finding:
     code: str | None = None
     """The platform's own code."""
 
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
+
     remedy: str | None = None
     """What to do."""
-
-
-@dataclass(kw_only=True)
-class FormField:
-    """A field of the publish form."""
-
-    applies_to: list[str]
-    """Kinds of post it belongs to."""
-
-    choices: list[Choice]
-    """The choices of a `choice`."""
-
-    kind: str
-    """`flag`, `number`, `text`, `texts`, `choice`, `url`."""
-
-    label: str
-    """For people."""
-
-    name: str
-    """`title`, `text` and `visibility` fill these members of `Post`; any other name is an option."""
-
-    required: bool
-    """Must be filled in."""
-
-    default_value: OptionValue | None = None
-    """Absent: unticked, empty, nothing chosen."""
-
-    help: str | None = None
-    """A sentence below it."""
-
-    max_length: TextLimit | None = None
-    """The maximum length of a text."""
 
 
 @dataclass(kw_only=True)
@@ -804,6 +859,9 @@ class Job:
     error: Error | None = None
     """Why it waits, or why it ended."""
 
+    findings: list[Finding] = field(default_factory=list)
+    """What was not published as it was meant, where something is out."""
+
     idempotency_key: str | None = None
     """The caller's key."""
 
@@ -815,6 +873,9 @@ class Job:
 
     post_id: str | None = None
     """The platform's id of the post, once it is known."""
+
+    posts: list[PublishedPost] = field(default_factory=list)
+    """All posts that it made, the post itself first; the parts of a thread in order."""
 
     publish_at: int | None = None
     """As asked for; seconds since 1970."""
@@ -1023,8 +1084,14 @@ class Media:
     content_type: str | None = None
     """Of bytes that do not say it themselves. What they say, nothing overrules."""
 
+    options: dict[str, OptionValue] = field(default_factory=dict)
+    """Options by the names of the fields of its media rule."""
+
     public_url: str | None = None
     """Where the platform can fetch the bytes until the publish has ended."""
+
+    role: str | None = None
+    """What it is for, as the form's media rules name it. Absent: `media`."""
 
 
 @dataclass(kw_only=True)
@@ -1055,11 +1122,57 @@ class MediaInfo:
     height: int | None = None
     """Pixels."""
 
+    options: dict[str, OptionValue] = field(default_factory=dict)
+    """Options by the names of `MediaRule::fields`."""
+
     public_url: str | None = None
     """Where the platform can fetch the bytes until the publish has ended."""
 
+    role: str = 'media'
+    """What it is for, as `MediaRule::role` names it."""
+
     width: int | None = None
     """Pixels."""
+
+
+@dataclass(kw_only=True)
+class MediaRule:
+    """What one item of a post may be. An absent limit is unknown."""
+
+    content_types: list[str]
+    """For example `video/mp4`."""
+
+    fields: list[Field]
+    """What each item carries: `alt-text` fills that member, any other name is one of its options. Ask for
+    nothing else."""
+
+    label: str
+    """For people."""
+
+    maximum: int
+    """Most items."""
+
+    minimum: int
+    """Fewest items."""
+
+    needs_public_url: bool
+    """The platform fetches the bytes: every item must have a `public_url`."""
+
+    role: str
+    """`media` (what the post shows), `thumbnail`, `cover`, `subtitles`, or the platform's own term. An item
+    keeps the first rule of its role that takes its content type."""
+
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
+
+    max_duration_ms: int | None = None
+    """Milliseconds."""
+
+    max_size: int | None = None
+    """The maximum size of each item, in bytes."""
+
+    min_duration_ms: int | None = None
+    """Milliseconds."""
 
 
 @dataclass(kw_only=True)
@@ -1071,6 +1184,9 @@ class Metric:
 
     value: int
     """The number."""
+
+    label: str | None = None
+    """For people, if the platform has its own words."""
 
 
 @dataclass(kw_only=True)
@@ -1098,6 +1214,21 @@ class Outcome(StrEnum):
 
 
 @dataclass(kw_only=True)
+class Part:
+    """What follows the first post of a thread."""
+
+    media: list[int] = field(default_factory=list)
+    """Its media, by their places in the list of all media, from 0. Media that no part names belong to the first
+    post."""
+
+    options: dict[str, OptionValue] = field(default_factory=dict)
+    """Options by the names of the form's fields."""
+
+    text: str | None = None
+    """Its text."""
+
+
+@dataclass(kw_only=True)
 class Policy:
     """What one app may reach."""
 
@@ -1120,10 +1251,13 @@ class Post:
     """What to publish, without the media."""
 
     kind: str
-    """`video`, `photos`, `text`."""
+    """One of the form's kinds: `video`, `images`, `text`, …"""
 
     options: dict[str, OptionValue] = field(default_factory=dict)
     """Options by the names of the form's other fields."""
+
+    parts: list[Part] = field(default_factory=list)
+    """What follows it, as a thread; empty: one post."""
 
     text: str | None = None
     """Caption or text."""
@@ -1140,16 +1274,16 @@ class PostKind:
     """A kind of post and its media. An absent limit is unknown."""
 
     content_types: list[str]
-    """For example `video/mp4`."""
+    """Of all rules of the role `media`, for example `video/mp4`."""
 
     label: str
     """For people."""
 
     max_media: int
-    """Most media items."""
+    """Most media items of the role `media`."""
 
     min_media: int
-    """Fewest media items."""
+    """Fewest media items of the role `media`."""
 
     name: str
     """As in `Post::kind`."""
@@ -1157,11 +1291,49 @@ class PostKind:
     needs_public_url: bool
     """The platform fetches the bytes: every item must have a `public_url`."""
 
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
+
     max_duration_ms: int | None = None
-    """Milliseconds."""
+    """Milliseconds; of several rules the longest."""
+
+    max_parts: int = 0
+    """How many parts may follow it as a thread; 0: none."""
 
     max_size: int | None = None
-    """The maximum size of each item, in bytes."""
+    """The maximum size of each item, in bytes; of several rules the largest."""
+
+    media: list[MediaRule] = field(default_factory=list)
+    """What each item may be, by role."""
+
+
+@dataclass(kw_only=True)
+class PostMedia:
+    """One item of a post's media, as lists show it."""
+
+    kind: str
+    """`image`, `video`, `audio`, `document`, or the platform's own term."""
+
+    alt_text: str | None = None
+    """What it shows, for people who cannot see it."""
+
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
+
+    duration_ms: int | None = None
+    """Milliseconds."""
+
+    height: int | None = None
+    """Pixels."""
+
+    thumbnail_url: str | None = None
+    """May stop working after some hours."""
+
+    url: str | None = None
+    """The bytes, or a smaller form of them. May stop working after some hours."""
+
+    width: int | None = None
+    """Pixels."""
 
 
 @dataclass(kw_only=True)
@@ -1182,14 +1354,14 @@ class PostStats:
     other: list[Metric]
     """Other numbers of the platform."""
 
-    comments: int | None = None
-    """Comments."""
-
     likes: int | None = None
     """Likes."""
 
-    shares: int | None = None
-    """Shares."""
+    replies: int | None = None
+    """Replies, or comments."""
+
+    reposts: int | None = None
+    """Reposts, or shares."""
 
     views: int | None = None
     """Times seen."""
@@ -1203,28 +1375,34 @@ class PostSummary:
     """Exact: large numeric ids stay text."""
 
     kind: str
-    """`video`, `photos`, `text`, or the platform's own term."""
+    """As in `Post::kind`, or the platform's own term."""
 
     stats: PostStats
     """Its statistics."""
 
-    cover_url: str | None = None
-    """May stop working after some hours."""
-
     created_at: int | None = None
     """When it was posted."""
 
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
+
     duration_ms: int | None = None
-    """Milliseconds."""
+    """Milliseconds, of the first medium."""
 
     embed_url: str | None = None
     """The URL of an embeddable player."""
 
     height: int | None = None
-    """Pixels."""
+    """Pixels, of the first medium."""
+
+    media: list[PostMedia] = field(default_factory=list)
+    """Its media, in order; empty where the platform does not tell."""
 
     text: str | None = None
     """Its text."""
+
+    thumbnail_url: str | None = None
+    """May stop working after some hours."""
 
     title: str | None = None
     """Its title."""
@@ -1233,7 +1411,7 @@ class PostSummary:
     """Its page."""
 
     width: int | None = None
-    """Pixels."""
+    """Pixels, of the first medium."""
 
 
 @dataclass(kw_only=True)
@@ -1251,6 +1429,9 @@ class Profile:
 
     bio: str | None = None
     """The account's own description."""
+
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
 
     url: str | None = None
     """Its page."""
@@ -1298,7 +1479,7 @@ class PublishForm:
     account_name: str
     """The name that will be shown as the author."""
 
-    fields: list[FormField]
+    fields: list[Field]
     """In the order in which they are shown."""
 
     kinds: list[PostKind]
@@ -1315,6 +1496,9 @@ class PublishForm:
 
     blocked: BlockedForm | None = None
     """Why the account cannot currently post."""
+
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
 
 
 @dataclass(kw_only=True)
@@ -1348,17 +1532,67 @@ class PublishRequest:
 
 
 @dataclass(kw_only=True)
+class PublishedPost:
+    """One of the posts that a publish made."""
+
+    role: str
+    """`post`, `part` (of a thread), `comment`, or the platform's own term."""
+
+    state: str
+    """`public`, `processing`, `in-review`, `scheduled` (the platform publishes it at `public_at`), `refused`,
+    `removed`, or the platform's own term."""
+
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
+
+    id: str | None = None
+    """Absent while the platform has not made it public or does not report it."""
+
+    public_at: int | None = None
+    """Seconds since 1970."""
+
+    url: str | None = None
+    """Its page."""
+
+
+@dataclass(kw_only=True)
+class Question:
+    """Something that the person must answer before the account can be connected."""
+
+    expires_at: int
+    """Seconds since 1970."""
+
+    fields: list[Field]
+    """What to fill in."""
+
+    state: str
+    """Pass this back as `state`, with the answers by the names of the fields, as the callback of the consent."""
+
+    text: str
+    """What it is about, in a sentence."""
+
+
+@dataclass(kw_only=True)
 class Quota:
     """An allowance."""
-
-    maximum: int
-    """The maximum."""
 
     name: str
     """What is counted. Of posts, it ends with the time they are counted in: `posts-per-day`."""
 
     used: int
     """How much is used."""
+
+    cost: int | None = None
+    """What one post takes of it. A job waits while not enough is left. Absent: it delays nothing."""
+
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """What else the provider tells."""
+
+    label: str = ''
+    """For people."""
+
+    maximum: int | None = None
+    """The maximum; absent if the platform does not tell."""
 
     resets_at: int | None = None
     """When it renews."""
@@ -1417,32 +1651,6 @@ class Scope:
     """Why it is needed, for the platform's app review."""
 
 
-@dataclass(kw_only=True)
-class Setting:
-    """A value that the operator or the person enters; forms are built from these."""
-
-    choices: list[str]
-    """Values of a `choice`, or suggestions for a `list`."""
-
-    kind: str
-    """`text`, `secret`, `url`, `choice`, `flag` (`true` or `false`), `list` (one value per line)."""
-
-    label: str
-    """Its label in the form."""
-
-    name: str
-    """Kebab-case, for example `client-key`."""
-
-    required: bool
-    """Whether it is required."""
-
-    default_value: str | None = None
-    """Used if nothing is set."""
-
-    help: str | None = None
-    """A sentence below it."""
-
-
 class Severity(StrEnum):
     """How serious a finding is."""
 
@@ -1463,29 +1671,40 @@ class Severity(StrEnum):
 class ShownSetting:
     """A setting, as it is shown."""
 
-    choices: list[str]
-    """Values of a `choice`, or suggestions for a `list`."""
-
     is_default: bool
     """The value is the provider's default."""
 
     kind: str
-    """`text`, `secret`, `url`, `choice`, `flag` (`true` or `false`), `list` (one value per line)."""
+    """`text`, `multiline`, `secret`, `url`, `number`, `decimal`, `boolean`, `choice`, `multi-choice`, `text-
+    list`, `date-time` (seconds since 1970), `json`. Leave out a field of another kind."""
 
     label: str
-    """Its label in the form."""
+    """For people."""
 
     name: str
-    """Kebab-case, for example `client-key`."""
+    """Kebab-case. Of a post, `title`, `text` and `visibility` fill these members of `Post`, and any other name
+    is an option."""
 
     required: bool
-    """Whether it is required."""
+    """Must be filled in."""
 
-    default_value: str | None = None
-    """Used if nothing is set."""
+    applies_to: list[str] = field(default_factory=list)
+    """Kinds of post it belongs to; empty: every kind."""
+
+    choices: list[Choice] = field(default_factory=list)
+    """Of a `choice` or `multi-choice`; suggestions for a `text-list`."""
+
+    default_value: OptionValue | None = None
+    """Absent: unticked, empty, nothing chosen. Of a setting: used if nothing is set."""
+
+    details: dict[str, OptionValue] = field(default_factory=dict)
+    """For example `minimum`, `maximum`, `pattern`, `format`."""
 
     help: str | None = None
     """A sentence below it."""
+
+    limits: list[TextLimit] = field(default_factory=list)
+    """Limits of a text, or of each text of a list. All of them hold."""
 
     value: str | None = None
     """Its value; for a secret, `****` and its last four characters."""
@@ -1515,11 +1734,18 @@ class Stats:
 class TextLimit:
     """How long a text may be."""
 
-    maximum: int
+    unit: str
+    """`utf-16` (code units), `code-points`, `graphemes`, `bytes`, or the platform's own unit, in which only a
+    check can count."""
+
+    link_length: int | None = None
+    """Every link counts as this many units."""
+
+    maximum: int | None = None
     """The maximum length, in units."""
 
-    unit: str
-    """`utf-16` (code units), `characters` (code points), `graphemes`, `bytes`, or the platform's own unit."""
+    minimum: int | None = None
+    """The minimum length, in units."""
 
 
 @dataclass(kw_only=True)
@@ -1553,6 +1779,9 @@ class WebhookReply:
 
     new_events: int
     """Events that were not known before."""
+
+    status: int
+    """The status to answer with: 200, unless the platform wants another one."""
 
     content_type: str | None = None
     """None: an empty body."""

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use social_channel::form::is_known;
 use social_channel::{
-    Candidate, Channel, Connect, ConnectOptions, Connected, Error, ErrorKind, callback_query,
+    Candidate, Channel, Connect, ConnectOptions, Connected, Error, ErrorKind, Question, callback_query,
 };
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -100,6 +101,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     };
     let connected = match session.tenant.begin_connect(&app.id, options).await? {
         Connect::Done(connected) => connected,
+        Connect::Ask(question) => Connected::Ask(question),
         Connect::Redirect { url, state, .. } => {
             let longest = Duration::from_secs(flags.timeout);
             let waited = tokio::select! {
@@ -121,9 +123,19 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
             waited?
         }
     };
-    let connected = match connected {
-        Connected::Channel(channel) => channel,
-        Connected::Choose { choice, candidates } => pick(&session, &flags, &choice, &candidates).await?,
+    let mut connected = connected;
+    let connected = loop {
+        connected = match connected {
+            Connected::Channel(channel) => break channel,
+            Connected::Choose { choice, candidates } => {
+                break pick(&session, &flags, &choice, &candidates).await?;
+            }
+            Connected::Ask(question) => answer(&session, question).await?,
+            Connected::Redirect { url, state, .. } => {
+                let page = (url.as_str(), state.as_str(), redirect_uri.as_deref());
+                offer_and_wait(&session, &flags, page, None).await?
+            }
+        };
     };
     session.output.answer(&connected, channel)?;
     Ok(0)
@@ -259,6 +271,11 @@ async fn complete(
                 title: format!("{} is connected", plain(&channel.display_name)),
                 text: "You can close this window and go back to the terminal.".to_owned(),
             },
+            Ok(Connected::Ask(_) | Connected::Redirect { .. }) => Page {
+                good: true,
+                title: "One more step".to_owned(),
+                text: "Go on in the terminal. You can close this window.".to_owned(),
+            },
             Ok(Connected::Choose { .. }) => Page {
                 good: true,
                 title: "Which account?".to_owned(),
@@ -274,6 +291,17 @@ async fn complete(
     Ok(result?)
 }
 
+/// Asks the person what the provider wants to know, and completes with the answers.
+async fn answer(session: &Session, question: Question) -> Result<Connected> {
+    session.output.note(&plain(&question.prompt.text));
+    let mut callback = vec![("state".to_owned(), question.state)];
+    for field in question.prompt.fields.iter().filter(|field| is_known(field)) {
+        let typed = input::value(&plain(&field.label), field.kind == "secret")?;
+        callback.push((field.name.clone(), typed.expose().to_owned()));
+    }
+    Ok(session.tenant.complete_connect(OWNER, callback).await?)
+}
+
 /// Picks one of several accounts that a consent returned.
 async fn pick(session: &Session, flags: &Flags, choice: &str, candidates: &[Candidate]) -> Result<Channel> {
     let named = flags.account.as_deref().map(|name| {
@@ -283,7 +311,10 @@ async fn pick(session: &Session, flags: &Flags, choice: &str, candidates: &[Cand
     });
     let names: Vec<String> = candidates
         .iter()
-        .map(|one| format!("{} ({})", plain(&one.display_name), plain(&one.account_id)))
+        .map(|one| {
+            let handle = one.username.as_ref().map(|name| format!(", @{}", plain(name))).unwrap_or_default();
+            format!("{} ({}{handle})", plain(&one.display_name), plain(&one.account_id))
+        })
         .collect();
     let number = match named {
         Some(Some(number)) => number,

@@ -82,7 +82,14 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
 
 fn found(severity: Severity, subject: &str, message: impl Into<String>) -> Finding {
     let subject = subject.to_owned();
-    Finding { severity, subject, message: message.into(), remedy: None, code: None }
+    Finding {
+        severity,
+        subject,
+        message: message.into(),
+        remedy: None,
+        code: None,
+        details: Default::default(),
+    }
 }
 
 fn failed(subject: &str, error: &social_channel::Error) -> Finding {

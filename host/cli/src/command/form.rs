@@ -4,7 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use console::style;
 use indicatif::DecimalBytes;
-use social_channel::model::{Consequence, FormField, PublishForm};
+use social_channel::form::is_known;
+use social_channel::model::{Consequence, Field, PublishForm};
 
 use crate::global::Global;
 use crate::output::{Column, Fields, plain, quotas, table};
@@ -26,7 +27,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
 }
 
 /// The values that a field accepts, as they are entered.
-pub(crate) fn choices(field: &FormField) -> String {
+pub(crate) fn choices(field: &Field) -> String {
     let items =
         field.choices.iter().map(|choice| format!("{} ({})", plain(&choice.value), plain(&choice.label)));
     items.collect::<Vec<_>>().join(", ")
@@ -64,14 +65,18 @@ fn show(form: &PublishForm) -> String {
     if !form.quotas.is_empty() {
         head = head.with("allowances", quotas(&form.quotas));
     }
-    let rows = form.fields.iter().map(|field| {
+    let rows = form.fields.iter().filter(|field| is_known(field)).map(|field| {
         let mut takes = match field.kind.as_str() {
-            "choice" => choices(field),
-            "flag" => "true or false".to_owned(),
+            "choice" | "multi-choice" => choices(field),
+            "boolean" => "true or false".to_owned(),
             kind => kind.to_owned(),
         };
-        if let Some(limit) = &field.max_length {
-            takes = format!("{takes}, at most {} {}", limit.maximum, limit.unit);
+        for limit in &field.limits {
+            for (word, length) in [("at least", limit.minimum), ("at most", limit.maximum)] {
+                if let Some(length) = length {
+                    takes = format!("{takes}, {word} {length} {}", limit.unit);
+                }
+            }
         }
         let label = if field.required { format!("{} (required)", field.label) } else { field.label.clone() };
         vec![flag(&field.name), field.applies_to.join(", "), label, takes]
@@ -84,6 +89,7 @@ fn show(form: &PublishForm) -> String {
             Consequence::Notice(notice) => plain(&notice.text),
             Consequence::Block(why) => plain(why),
             Consequence::Disable(what) => format!("{}: {}", plain(&what.field), plain(&what.because)),
+            Consequence::Require(field) => format!("{} is required", plain(field)),
             Consequence::Hide(_) => continue,
         };
         text.push_str(&format!("\n\n{words}"));

@@ -79,8 +79,8 @@ fn show(posts: &[PostSummary]) -> String {
             console::truncate_str(&crate::output::plain(text.unwrap_or_default()), TEXT, "…").into_owned(),
             count(post.stats.views),
             count(post.stats.likes),
-            count(post.stats.comments),
-            count(post.stats.shares),
+            count(post.stats.replies),
+            count(post.stats.reposts),
         ]
     });
     let columns = [

@@ -21,7 +21,7 @@ pub(crate) struct Flags {
     channel: String,
     /// A file, an https URL, or `upload:ID` for an upload of the service
     media: Vec<String>,
-    /// `video`, `photos`, `text`; by default detected from the media
+    /// `video`, `images`, `text`, or another of the form; by default detected from the media
     #[arg(long)]
     kind: Option<String>,
     /// Caption or text
@@ -204,7 +204,7 @@ fn kind_of(media: &[Media]) -> &'static str {
     };
     match media {
         [] => "text",
-        media if media.iter().all(is_photo) => "photos",
+        media if media.iter().all(is_photo) => "images",
         _ => "video",
     }
 }
@@ -351,13 +351,13 @@ mod tests {
         assert_eq!(kind_of(&[]), "text");
         assert_eq!(
             kind_of(&[Media::url("https://cdn.example.com/a.JPG?x=1"), Media::url("https://b/c.png")]),
-            "photos"
+            "images"
         );
         assert_eq!(
             kind_of(&[Media::url("https://cdn.example.com/a.jpg"), Media::url("https://b/c.mp4")]),
             "video"
         );
         let typed = Media { content_type: Some("image/webp".to_owned()), ..Media::upload("upload_1") };
-        assert_eq!(kind_of(&[typed]), "photos");
+        assert_eq!(kind_of(&[typed]), "images");
     }
 }

@@ -243,7 +243,8 @@ pub(crate) fn quotas(quotas: &[social_channel::model::Quota]) -> String {
     let items = quotas.iter().map(|quota| {
         let resets = quota.resets_at.and_then(|at| i64::try_from(at).ok()).map(instant);
         let resets = resets.map(|at| format!(" (resets at {at})")).unwrap_or_default();
-        format!("{} {} of {}{resets}", quota.name, HumanCount(quota.used), HumanCount(quota.maximum))
+        let of = quota.maximum.map(|maximum| format!(" of {}", HumanCount(maximum))).unwrap_or_default();
+        format!("{} {}{of}{resets}", quota.name, HumanCount(quota.used))
     });
     items.collect::<Vec<_>>().join(", ")
 }

@@ -8,9 +8,12 @@ pub(crate) mod v0_1;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::media::MediaItem;
-use crate::model::Publication;
+use crate::model::{Field, Publication};
 use crate::secret::{SecretBytes, SecretText};
 
 /// The host's side of a `media.item` handle.
@@ -53,8 +56,26 @@ pub enum ConnectStep {
         /// How long the consent may take.
         expires_in: Duration,
     },
-    /// No browser was needed.
+    /// Ask the person.
+    Ask {
+        /// The question.
+        prompt: Prompt,
+        /// Data of the provider for completing the consent; at most 64 KiB.
+        session: SecretBytes,
+        /// How long the answer may take.
+        expires_in: Duration,
+    },
+    /// One or several accounts.
     Connected(Vec<Connection>),
+}
+
+/// `channel.prompt`, without its session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Prompt {
+    /// What it is about, in a sentence.
+    pub text: String,
+    /// What to fill in.
+    pub fields: Vec<Field>,
 }
 
 /// `channel.connection`.
@@ -64,6 +85,12 @@ pub struct Connection {
     pub account: Account,
     /// The name to display; may change.
     pub display_name: String,
+    /// The handle, without `@`.
+    pub username: Option<String>,
+    /// `person`, `page`, `organisation`, `group`, `channel`, or the platform's own term.
+    pub kind: Option<String>,
+    /// The account that it belongs to.
+    pub parent_id: Option<String>,
     /// May stop working after some hours.
     pub avatar_url: Option<String>,
     /// Accounts with the same grant end together at the platform.
@@ -89,6 +116,8 @@ pub struct PublishStep {
     pub bytes_sent: u64,
     /// Of the media.
     pub bytes_total: u64,
+    /// What is known to be published by now; empty: nothing new.
+    pub publication: Publication,
     /// The next step.
     pub next: NextStep,
 }
@@ -102,8 +131,6 @@ pub enum NextStep {
     Wait(Duration),
     /// The post was published.
     Published {
-        /// What is known of the post.
-        publication: Publication,
         /// More is known later: check again after this time.
         recheck_after: Option<Duration>,
     },
@@ -118,8 +145,10 @@ pub enum NextStep {
 /// `channel.effect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The call may be repeated if its response is lost.
-    Repeatable,
+    /// Nothing visible comes of the call, and it may be repeated.
+    Safe,
+    /// The call may create the post, and repeating it creates no second one. The publish counts as begun.
+    Idempotent,
     /// The call may create the post: its intent is stored first, and it is never repeated blindly.
     Once,
 }
@@ -138,6 +167,8 @@ pub struct Resume {
 pub struct WebhookRequest {
     /// `GET` or `POST`.
     pub method: String,
+    /// As the platform called it, with its query.
+    pub url: String,
     /// Query parameters, decoded once.
     pub query: Vec<(String, String)>,
     /// Headers, with names in lower case.
@@ -160,6 +191,8 @@ pub struct Receipt {
 /// `webhooks.response`.
 #[derive(Clone, Debug)]
 pub struct WebhookResponse {
+    /// 200 to 299 or 400 to 499.
+    pub status: u16,
     /// For example `text/plain`.
     pub content_type: String,
     /// At most 64 KiB.
@@ -196,6 +229,8 @@ pub enum Event {
         /// The platform's own term.
         reason: Option<String>,
     },
+    /// News that this host has no use for: its kind.
+    Other(String),
     /// Nothing to do; the text is for the log.
     Ignored(String),
 }

@@ -13,7 +13,7 @@ use crate::secret::SecretBytes;
 
 use super::{
     Account, Addresses, CallError, ConnectRequest, ConnectStep, Connection, Delivery, Effect, Event,
-    NextStep, PublishStep, Receipt, Resume, WebhookRequest, WebhookResponse,
+    NextStep, Prompt, PublishStep, Receipt, Resume, WebhookRequest, WebhookResponse,
 };
 
 #[allow(missing_docs, unreachable_pub, unused_qualifications, reason = "generated code")]
@@ -138,30 +138,42 @@ pub(crate) fn connect_request_in(request: ConnectRequest) -> channel::ConnectReq
         redirect_uri: request.redirect_uri,
         choose_account: request.choose_account,
         inputs: request.inputs,
+        details: Vec::new(),
     }
 }
 
 pub(crate) fn query_in(query: &model::ListQuery) -> channel::ListQuery {
-    channel::ListQuery { limit: query.limit, cursor: query.cursor.clone() }
+    channel::ListQuery { limit: query.limit, cursor: query.cursor.clone(), details: Vec::new() }
+}
+
+fn value_in(value: &model::OptionValue) -> types::Value {
+    match value {
+        model::OptionValue::Boolean(value) => types::Value::Boolean(*value),
+        model::OptionValue::Number(number) => types::Value::Number(*number),
+        model::OptionValue::Decimal(number) => types::Value::Decimal(*number),
+        model::OptionValue::Text(text) => types::Value::Text(text.clone()),
+        model::OptionValue::TextList(texts) => types::Value::TextList(texts.clone()),
+        model::OptionValue::Json(value) => types::Value::Json(value.to_string()),
+    }
+}
+
+pub(crate) fn properties_in(values: &model::Details) -> Vec<types::Property> {
+    values.iter().map(|(name, it)| types::Property { name: name.clone(), value: value_in(it) }).collect()
 }
 
 pub(crate) fn post_in(post: &model::Post) -> channel::Post {
-    let value = |value: &model::OptionValue| match value {
-        model::OptionValue::Flag(flag) => channel::OptionValue::Flag(*flag),
-        model::OptionValue::Number(number) => channel::OptionValue::Number(*number),
-        model::OptionValue::Text(text) => channel::OptionValue::Text(text.clone()),
-        model::OptionValue::Texts(texts) => channel::OptionValue::Texts(texts.clone()),
+    let part = |part: &model::Part| channel::Part {
+        text: part.text.clone(),
+        media: part.media.clone(),
+        options: properties_in(&part.options),
     };
     channel::Post {
         kind: post.kind.clone(),
         title: post.title.clone(),
         text: post.text.clone(),
         visibility: post.visibility.clone(),
-        options: post
-            .options
-            .iter()
-            .map(|(name, it)| channel::PostOption { name: name.clone(), value: value(it) })
-            .collect(),
+        options: properties_in(&post.options),
+        parts: post.parts.iter().map(part).collect(),
     }
 }
 
@@ -169,17 +181,18 @@ pub(crate) fn resume_in(resume: Resume) -> channel::Resume {
     channel::Resume {
         interrupted: resume.interrupted,
         evidence: resume.evidence.map(|evidence| evidence.expose().to_vec()),
+        details: Vec::new(),
     }
 }
 
 pub(crate) fn webhook_in(request: WebhookRequest) -> webhooks::Request {
-    let WebhookRequest { method, query, headers, body, received_at } = request;
-    webhooks::Request { method, query, headers, body, received_at }
+    let WebhookRequest { method, url, query, headers, body, received_at } = request;
+    webhooks::Request { method, url, query, headers, body, received_at, details: Vec::new() }
 }
 
 pub(crate) fn addresses_in(addresses: Addresses) -> diagnostics::Addresses {
     let Addresses { redirect_uri, webhook_url, media_prefix } = addresses;
-    diagnostics::Addresses { redirect_uri, webhook_url, media_prefix }
+    diagnostics::Addresses { redirect_uri, webhook_url, media_prefix, details: Vec::new() }
 }
 
 // ---- from the guest -------------------------------------------------------------------------
@@ -226,15 +239,56 @@ fn plain_error(error: types::Error) -> Error {
     error_parts(error).0
 }
 
-fn setting(value: channel::Setting) -> Result<model::Setting> {
-    Ok(model::Setting {
-        name: text("setting.name", value.name, LINE)?,
-        label: text("setting.label", value.label, LINE)?,
-        help: maybe("setting.help", value.help, TEXT)?,
-        kind: text("setting.kind", value.kind, LINE)?,
-        choices: list("setting.choices", value.choices, CHOICES, |it| text("setting.choices", it, LINE))?,
-        required: value.required,
-        default_value: maybe("setting.default-value", value.default_value, TEXT)?,
+fn value(name: &str, value: types::Value) -> Result<model::OptionValue> {
+    Ok(match value {
+        types::Value::Boolean(value) => model::OptionValue::Boolean(value),
+        types::Value::Number(number) => model::OptionValue::Number(number),
+        types::Value::Decimal(number) => model::OptionValue::Decimal(number),
+        types::Value::Text(it) => model::OptionValue::Text(text(name, it, TEXT)?),
+        types::Value::TextList(texts) => {
+            model::OptionValue::TextList(list(name, texts, CHOICES, |it| text(name, it, TEXT))?)
+        }
+        // What is no JSON stays the text that it is.
+        types::Value::Json(it) => {
+            let it = text(name, it, TEXT)?;
+            serde_json::from_str(&it).map_or(model::OptionValue::Text(it), model::OptionValue::Json)
+        }
+    })
+}
+
+/// Of a name that comes twice, the last counts.
+fn details(name: &str, values: Vec<types::Property>) -> Result<model::Details> {
+    let values = list(name, values, ENTRIES, |it| Ok((text(name, it.name, LINE)?, value(name, it.value)?)))?;
+    Ok(values.into_iter().collect())
+}
+
+fn choice(value: types::Choice) -> Result<model::Choice> {
+    Ok(model::Choice {
+        value: text("choice.value", value.value, LINE)?,
+        label: text("choice.label", value.label, LINE)?,
+        details: details("choice.details", value.details)?,
+    })
+}
+
+fn field(given: types::Field) -> Result<model::Field> {
+    Ok(model::Field {
+        name: text("field.name", given.name, LINE)?,
+        label: text("field.label", given.label, LINE)?,
+        help: maybe("field.help", given.help, TEXT)?,
+        kind: text("field.kind", given.kind, LINE)?,
+        choices: list("field.choices", given.choices, CHOICES, choice)?,
+        required: given.required,
+        default_value: given.default_value.map(|it| value("field.default-value", it)).transpose()?,
+        limits: list("field.limits", given.limits, ENTRIES, |limit| {
+            Ok(model::TextLimit {
+                minimum: limit.minimum,
+                maximum: limit.maximum,
+                unit: text("text-limit.unit", limit.unit, LINE)?,
+                link_length: limit.link_length,
+            })
+        })?,
+        applies_to: lines("field.applies-to", given.applies_to)?,
+        details: details("field.details", given.details)?,
     })
 }
 
@@ -244,8 +298,8 @@ pub(crate) fn descriptor(value: channel::Descriptor) -> Result<model::Descriptor
         name: text("descriptor.name", value.name, LINE)?,
         version: text("descriptor.version", value.version, LINE)?,
         abilities: lines("descriptor.abilities", value.abilities)?,
-        settings: list("descriptor.settings", value.settings, ENTRIES, setting)?,
-        connect_inputs: list("descriptor.connect-inputs", value.connect_inputs, ENTRIES, setting)?,
+        settings: list("descriptor.settings", value.settings, ENTRIES, field)?,
+        connect_inputs: list("descriptor.connect-inputs", value.connect_inputs, ENTRIES, field)?,
         scopes: list("descriptor.scopes", value.scopes, ENTRIES, |scope| {
             Ok(model::Scope {
                 name: text("scope.name", scope.name, LINE)?,
@@ -254,6 +308,7 @@ pub(crate) fn descriptor(value: channel::Descriptor) -> Result<model::Descriptor
             })
         })?,
         origins: lines("descriptor.origins", value.origins)?,
+        details: details("descriptor.details", value.details)?,
     })
 }
 
@@ -269,6 +324,9 @@ pub(crate) fn connection(value: channel::Connection) -> Result<Connection> {
     Ok(Connection {
         account: account(value.account)?,
         display_name: text("connection.display-name", value.display_name, LINE)?,
+        username: maybe("connection.username", value.username, LINE)?,
+        kind: maybe("connection.kind", value.kind, LINE)?,
+        parent_id: maybe("connection.parent-id", value.parent_id, LINE)?,
         avatar_url: web("connection.avatar-url", value.avatar_url)?,
         grant: maybe("connection.grant", value.grant, LINE)?,
         expires_at: value.expires_at,
@@ -277,7 +335,7 @@ pub(crate) fn connection(value: channel::Connection) -> Result<Connection> {
     })
 }
 
-pub(crate) fn connections(values: Vec<channel::Connection>) -> Result<Vec<Connection>> {
+fn connections(values: Vec<channel::Connection>) -> Result<Vec<Connection>> {
     list("connections", values, ENTRIES, connection)
 }
 
@@ -287,6 +345,14 @@ pub(crate) fn connect_step(value: channel::ConnectStep) -> Result<ConnectStep> {
             url: text("redirect.url", redirect.url, URL)?,
             session: secret("redirect.session", redirect.session, OPAQUE)?,
             expires_in: milliseconds(redirect.expires_in),
+        },
+        channel::ConnectStep::Ask(prompt) => ConnectStep::Ask {
+            prompt: Prompt {
+                text: text("prompt.text", prompt.text, TEXT)?,
+                fields: list("prompt.fields", prompt.fields, ENTRIES, field)?,
+            },
+            session: secret("prompt.session", prompt.session, OPAQUE)?,
+            expires_in: milliseconds(prompt.expires_in),
         },
         channel::ConnectStep::Connected(values) => ConnectStep::Connected(connections(values)?),
     })
@@ -301,26 +367,60 @@ pub(crate) fn profile(value: channel::Profile) -> Result<model::Profile> {
         url: web("profile.url", value.url)?,
         avatar_url: web("profile.avatar-url", value.avatar_url)?,
         verified: value.verified,
+        details: details("profile.details", value.details)?,
     })
 }
 
-fn metrics(name: &str, values: Vec<channel::Metric>) -> Result<Vec<model::Metric>> {
-    list(name, values, ENTRIES, |metric| {
-        Ok(model::Metric { name: text("metric.name", metric.name, LINE)?, value: metric.value })
-    })
+/// Numbers by their registered names, and the others.
+struct Metrics(Vec<model::Metric>);
+
+impl Metrics {
+    fn new(name: &str, values: Vec<channel::Metric>) -> Result<Self> {
+        list(name, values, ENTRIES, |metric| {
+            Ok(model::Metric {
+                name: text("metric.name", metric.name, LINE)?,
+                label: maybe("metric.label", metric.label, LINE)?,
+                value: metric.value,
+            })
+        })
+        .map(Metrics)
+    }
+
+    /// Takes a number out.
+    fn take(&mut self, name: &str) -> Option<u64> {
+        let at = self.0.iter().position(|metric| metric.name == name)?;
+        Some(self.0.remove(at).value)
+    }
 }
 
 pub(crate) fn stats(value: channel::Stats) -> Result<model::Stats> {
+    let mut metrics = Metrics::new("stats.metrics", value.metrics)?;
     Ok(model::Stats {
-        followers: value.followers,
-        following: value.following,
-        likes: value.likes,
-        posts: value.posts,
-        other: metrics("stats.other", value.other)?,
+        followers: metrics.take("followers"),
+        following: metrics.take("following"),
+        likes: metrics.take("likes"),
+        posts: metrics.take("posts"),
+        other: metrics.0,
+    })
+}
+
+fn post_media(value: channel::PostMedia) -> Result<model::PostMedia> {
+    Ok(model::PostMedia {
+        kind: text("post-media.kind", value.kind, LINE)?,
+        url: web("post-media.url", value.url)?,
+        thumbnail_url: web("post-media.thumbnail-url", value.thumbnail_url)?,
+        alt_text: maybe("post-media.alt-text", value.alt_text, TEXT)?,
+        duration: value.duration,
+        width: value.width,
+        height: value.height,
+        details: details("post-media.details", value.details)?,
     })
 }
 
 fn post_summary(value: channel::PostSummary) -> Result<model::PostSummary> {
+    let media = list("post-summary.media", value.media, ENTRIES, post_media)?;
+    let mut metrics = Metrics::new("post-summary.metrics", value.metrics)?;
+    let first = media.first();
     Ok(model::PostSummary {
         id: text("post-summary.id", value.id, LINE)?,
         kind: text("post-summary.kind", value.kind, LINE)?,
@@ -328,18 +428,20 @@ fn post_summary(value: channel::PostSummary) -> Result<model::PostSummary> {
         text: maybe("post-summary.text", value.text, TEXT)?,
         url: web("post-summary.url", value.url)?,
         embed_url: web("post-summary.embed-url", value.embed_url)?,
-        cover_url: web("post-summary.cover-url", value.cover_url)?,
+        thumbnail_url: web("post-summary.thumbnail-url", value.thumbnail_url)?,
         created_at: value.created_at,
-        duration: value.duration,
-        width: value.width,
-        height: value.height,
+        duration: first.and_then(|media| media.duration),
+        width: first.and_then(|media| media.width),
+        height: first.and_then(|media| media.height),
+        media,
         stats: model::PostStats {
-            views: value.stats.views,
-            likes: value.stats.likes,
-            comments: value.stats.comments,
-            shares: value.stats.shares,
-            other: metrics("post-stats.other", value.stats.other)?,
+            views: metrics.take("views"),
+            likes: metrics.take("likes"),
+            replies: metrics.take("replies"),
+            reposts: metrics.take("reposts"),
+            other: metrics.0,
         },
+        details: details("post-summary.details", value.details)?,
     })
 }
 
@@ -354,56 +456,22 @@ pub(crate) fn post_page(value: channel::PostPage) -> Result<model::PostPage> {
     })
 }
 
-fn option_value(value: channel::OptionValue) -> Result<model::OptionValue> {
-    Ok(match value {
-        channel::OptionValue::Flag(flag) => model::OptionValue::Flag(flag),
-        channel::OptionValue::Number(number) => model::OptionValue::Number(number),
-        channel::OptionValue::Text(it) => model::OptionValue::Text(text("option-value.text", it, TEXT)?),
-        channel::OptionValue::Texts(texts) => {
-            model::OptionValue::Texts(list("option-value.texts", texts, ENTRIES, |it| {
-                text("option-value.texts", it, TEXT)
-            })?)
-        }
-    })
-}
-
-fn form_field(value: channel::FormField) -> Result<model::FormField> {
-    Ok(model::FormField {
-        name: text("form-field.name", value.name, LINE)?,
-        label: text("form-field.label", value.label, LINE)?,
-        help: maybe("form-field.help", value.help, TEXT)?,
-        kind: text("form-field.kind", value.kind, LINE)?,
-        choices: list("form-field.choices", value.choices, CHOICES, |choice| {
-            Ok(model::Choice {
-                value: text("choice.value", choice.value, LINE)?,
-                label: text("choice.label", choice.label, LINE)?,
-            })
-        })?,
-        required: value.required,
-        default_value: value.default_value.map(option_value).transpose()?,
-        max_length: value
-            .max_length
-            .map(|limit| {
-                let unit = text("text-limit.unit", limit.unit, LINE)?;
-                Ok::<_, Error>(model::TextLimit { maximum: limit.maximum, unit })
-            })
-            .transpose()?,
-        applies_to: lines("form-field.applies-to", value.applies_to)?,
-    })
-}
-
-fn rule(value: channel::Rule) -> Result<model::Rule> {
-    let consequence = match value.consequence {
-        channel::Consequence::Hide(field) => model::Consequence::Hide(text("consequence.hide", field, LINE)?),
-        channel::Consequence::Disable(it) => model::Consequence::Disable(model::Restriction {
-            field: text("restriction.field", it.field, LINE)?,
-            choice: maybe("restriction.choice", it.choice, LINE)?,
-            because: text("restriction.because", it.because, TEXT)?,
-        }),
-        channel::Consequence::Notice(it) => model::Consequence::Notice(model::Notice {
-            field: maybe("notice.field", it.field, LINE)?,
-            text: text("notice.text", it.text, TEXT)?,
-            links: list("notice.links", it.links, ENTRIES, |link| {
+/// None: this host does not know the consequence, or the test of a condition.
+fn consequence(value: channel::Consequence) -> Result<Option<model::Consequence>> {
+    let field = maybe("consequence.field", value.field, LINE)?;
+    let said = maybe("consequence.text", value.text, TEXT)?;
+    Ok(match (value.kind.as_str(), field, said) {
+        ("hide", Some(field), _) => Some(model::Consequence::Hide(field)),
+        ("require", Some(field), _) => Some(model::Consequence::Require(field)),
+        ("disable", Some(field), because) => Some(model::Consequence::Disable(model::Restriction {
+            field,
+            choice: maybe("consequence.choice", value.choice, LINE)?,
+            because: because.unwrap_or_default(),
+        })),
+        ("notice", field, Some(said)) => Some(model::Consequence::Notice(model::Notice {
+            field,
+            text: said,
+            links: list("consequence.links", value.links, ENTRIES, |link| {
                 Ok(model::Link {
                     text: text("link.text", link.text, LINE)?,
                     url: text("link.url", link.url, URL)?,
@@ -412,47 +480,83 @@ fn rule(value: channel::Rule) -> Result<model::Rule> {
             .into_iter()
             .filter(|link| is_web(&link.url))
             .collect(),
-        }),
-        channel::Consequence::Block(why) => model::Consequence::Block(text("consequence.block", why, TEXT)?),
-    };
+        })),
+        ("block", _, Some(why)) => Some(model::Consequence::Block(why)),
+        _ => None,
+    })
+}
+
+fn rule(value: channel::Rule) -> Result<Option<model::Rule>> {
     let conditions = list("rule.conditions", value.conditions, ENTRIES, |condition| {
         Ok(model::Condition {
             field: text("condition.field", condition.field, LINE)?,
+            test: text("condition.test", condition.test, LINE)?,
             values: list("condition.values", condition.values, CHOICES, |it| {
                 text("condition.values", it, LINE)
             })?,
         })
     })?;
-    Ok(model::Rule { conditions, consequence })
+    Ok(consequence(value.consequence)?.map(|consequence| model::Rule { conditions, consequence }))
+}
+
+fn media_rule(value: channel::MediaRule) -> Result<model::MediaRule> {
+    Ok(model::MediaRule {
+        role: text("media-rule.role", value.role, LINE)?,
+        label: text("media-rule.label", value.label, LINE)?,
+        minimum: value.minimum,
+        maximum: value.maximum,
+        content_types: lines("media-rule.content-types", value.content_types)?,
+        max_size: value.max_size,
+        min_duration: value.min_duration,
+        max_duration: value.max_duration,
+        needs_public_url: value.needs_public_url,
+        fields: list("media-rule.fields", value.fields, ENTRIES, field)?,
+        details: details("media-rule.details", value.details)?,
+    })
+}
+
+fn post_kind(value: channel::PostKind) -> Result<model::PostKind> {
+    let media = list("post-kind.media", value.media, ENTRIES, media_rule)?;
+    let own = || media.iter().filter(|rule| rule.role == "media");
+    // A limit that one of the rules does not have is none of the kind.
+    let most = |limit: fn(&model::MediaRule) -> Option<u64>| {
+        own().map(limit).collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max())
+    };
+    Ok(model::PostKind {
+        name: text("post-kind.name", value.name, LINE)?,
+        label: text("post-kind.label", value.label, LINE)?,
+        min_media: value.min_media,
+        max_media: value.max_media,
+        content_types: own().flat_map(|rule| rule.content_types.clone()).collect(),
+        max_size: most(|rule| rule.max_size),
+        max_duration: most(|rule| rule.max_duration),
+        needs_public_url: own().any(|rule| rule.needs_public_url),
+        media,
+        max_parts: value.max_parts,
+        details: details("post-kind.details", value.details)?,
+    })
 }
 
 pub(crate) fn publish_form(value: channel::PublishForm) -> Result<model::PublishForm> {
     Ok(model::PublishForm {
         account_name: text("publish-form.account-name", value.account_name, LINE)?,
         account_avatar_url: web("publish-form.account-avatar-url", value.account_avatar_url)?,
-        kinds: list("publish-form.kinds", value.kinds, ENTRIES, |kind| {
-            Ok(model::PostKind {
-                name: text("post-kind.name", kind.name, LINE)?,
-                label: text("post-kind.label", kind.label, LINE)?,
-                min_media: kind.min_media,
-                max_media: kind.max_media,
-                content_types: lines("post-kind.content-types", kind.content_types)?,
-                max_size: kind.max_size,
-                max_duration: kind.max_duration,
-                needs_public_url: kind.needs_public_url,
-            })
-        })?,
-        fields: list("publish-form.fields", value.fields, ENTRIES, form_field)?,
-        rules: list("publish-form.rules", value.rules, ENTRIES, rule)?,
+        kinds: list("publish-form.kinds", value.kinds, ENTRIES, post_kind)?,
+        fields: list("publish-form.fields", value.fields, ENTRIES, field)?,
+        rules: list("publish-form.rules", value.rules, ENTRIES, rule)?.into_iter().flatten().collect(),
         quotas: list("publish-form.quotas", value.quotas, ENTRIES, |quota| {
             Ok(model::Quota {
                 name: text("quota.name", quota.name, LINE)?,
+                label: text("quota.label", quota.label, LINE)?,
                 used: quota.used,
                 maximum: quota.maximum,
                 resets_at: quota.resets_at,
+                cost: quota.cost,
+                details: details("quota.details", quota.details)?,
             })
         })?,
         blocked: value.blocked.map(|error| model::BlockedForm(plain_error(error))),
+        details: details("publish-form.details", value.details)?,
     })
 }
 
@@ -469,22 +573,20 @@ pub(crate) fn findings(values: Vec<types::Finding>) -> Result<Vec<model::Finding
             message: text("finding.message", finding.message, TEXT)?,
             remedy: maybe("finding.remedy", finding.remedy, TEXT)?,
             code: maybe("finding.code", finding.code, LINE)?,
+            details: details("finding.details", finding.details)?,
         })
     })
 }
 
 pub(crate) fn publish_step(value: channel::PublishStep) -> Result<PublishStep> {
     let next = match value.next {
-        channel::NextStep::Proceed(channel::Effect::Repeatable) => NextStep::Proceed(Effect::Repeatable),
+        channel::NextStep::Proceed(channel::Effect::Safe) => NextStep::Proceed(Effect::Safe),
+        channel::NextStep::Proceed(channel::Effect::Idempotent) => NextStep::Proceed(Effect::Idempotent),
         channel::NextStep::Proceed(channel::Effect::Once) => NextStep::Proceed(Effect::Once),
         channel::NextStep::Wait(wait) => NextStep::Wait(milliseconds(wait)),
-        channel::NextStep::Published(it) => NextStep::Published {
-            publication: model::Publication {
-                post_id: maybe("publication.post-id", it.post_id, LINE)?,
-                url: web("publication.url", it.url)?,
-            },
-            recheck_after: it.recheck_after.map(milliseconds),
-        },
+        channel::NextStep::Published(recheck_after) => {
+            NextStep::Published { recheck_after: recheck_after.map(milliseconds) }
+        }
         channel::NextStep::Failed(error) => NextStep::Failed(plain_error(error)),
         channel::NextStep::Cancelled => NextStep::Cancelled,
         channel::NextStep::Unknown(error) => {
@@ -497,7 +599,25 @@ pub(crate) fn publish_step(value: channel::PublishStep) -> Result<PublishStep> {
         phase: text("publish-step.phase", value.phase, LINE)?,
         bytes_sent: value.bytes_sent,
         bytes_total: value.bytes_total,
+        publication: publication(value.publication)?,
         next,
+    })
+}
+
+fn publication(value: channel::Publication) -> Result<model::Publication> {
+    Ok(model::Publication {
+        posts: list("publication.posts", value.posts, ENTRIES, |post| {
+            Ok(model::PublishedPost {
+                id: maybe("published-post.id", post.id, LINE)?,
+                url: web("published-post.url", post.url)?,
+                role: text("published-post.role", post.role, LINE)?,
+                state: text("published-post.state", post.state, LINE)?,
+                public_at: post.public_at,
+                details: details("published-post.details", post.details)?,
+            })
+        })?,
+        findings: findings(value.findings)?,
+        details: details("publication.details", value.details)?,
     })
 }
 
@@ -514,12 +634,15 @@ pub(crate) fn receipt(value: webhooks::Receipt) -> Result<Receipt> {
                 at: it.at,
                 reason: maybe("account-removed.reason", it.reason, TEXT)?,
             },
+            webhooks::Event::Other(it) => Event::Other(text("notice.kind", it.kind, LINE)?),
             webhooks::Event::Ignored(why) => Event::Ignored(text("event.ignored", why, TEXT)?),
         };
         Ok(Delivery { id: text("delivery.id", delivery.id, LINE)?, event })
     })?;
     let response = value.response.map(|it| {
+        let is_allowed = matches!(it.status, 200..=299 | 400..=499);
         Ok::<_, Error>(WebhookResponse {
+            status: if is_allowed { it.status } else { 200 },
             content_type: text("response.content-type", it.content_type, LINE)?,
             body: blob("response.body", it.body, limits::WEBHOOK_RESPONSE)?,
         })
@@ -555,6 +678,7 @@ mod tests {
             field: Some("field".to_owned()),
             retry_after: Some(1500),
             trace_id: Some("log".to_owned()),
+            details: Vec::new(),
         }
     }
 
@@ -609,6 +733,12 @@ mod tests {
             phase: "uploading".to_owned(),
             bytes_sent: 0,
             bytes_total: 0,
+            publication: channel::Publication {
+                posts: Vec::new(),
+                findings: Vec::new(),
+                details: Vec::new(),
+            },
+            details: Vec::new(),
             next: channel::NextStep::Cancelled,
         };
         assert!(publish_step(step.clone()).is_ok());

@@ -21,6 +21,7 @@ use wasmtime_wasi_http::{Error as HttpError, FieldMap, WasiHttp, WasiHttpView};
 use super::State;
 use crate::abi::Item;
 use crate::abi::v0_1::imports::media::{Host, HostItem, HostItemWithStore, MediaError, MediaInfo};
+use crate::abi::v0_1::properties_in;
 use crate::call::Call;
 use crate::media::{MediaItem, MediaStream, ReadError};
 
@@ -37,6 +38,7 @@ impl HostItem for State {
     fn info(&mut self, item: Resource<Item>) -> wasmtime::Result<MediaInfo> {
         let info = self.table.get(&item)?.0.info();
         Ok(MediaInfo {
+            role: info.role,
             size: info.size,
             content_type: info.content_type,
             file_name: info.file_name,
@@ -47,6 +49,8 @@ impl HostItem for State {
             frame_rate: info.frame_rate,
             codec: info.codec,
             public_url: info.public_url,
+            options: properties_in(&info.options),
+            details: Vec::new(),
         })
     }
 

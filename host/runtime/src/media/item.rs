@@ -9,7 +9,7 @@ use super::reference::{Absent, Facts, MediaReference, MediaStream, ReadError, Ve
 use super::source::Source;
 use super::{file, kind, url};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Media, MediaInfo, MediaSource};
+use crate::model::{self, Media, MediaInfo, MediaSource};
 use crate::net::Egress;
 
 /// The longest look at what lies at an address: a person waits for it, and proxies wait for sixty seconds. The servers of
@@ -91,6 +91,8 @@ impl MediaItem {
                 alt_text: media.alt_text.clone(),
                 public_url: media.public_url.clone(),
                 file_name: None,
+                role: media.role.clone().unwrap_or_else(model::media),
+                options: media.options.clone(),
             },
             source,
             damage: None,

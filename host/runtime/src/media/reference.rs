@@ -7,7 +7,7 @@ use futures::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
-use crate::model::{MediaInfo, MediaSource};
+use crate::model::{self, Details, MediaInfo, MediaSource};
 
 /// Bytes per read. With fewer, thread switches and network reads would dominate; more would only use memory,
 /// since each stream has two such buffers.
@@ -70,6 +70,12 @@ pub struct MediaReference {
     /// The owner's file name, if the source has none.
     #[serde(default)]
     pub file_name: Option<String>,
+    /// What it is for.
+    #[serde(default = "model::media")]
+    pub role: String,
+    /// Options by the names of its media rule's fields.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub options: Details,
 }
 
 /// How to detect that the bytes have changed.
@@ -118,6 +124,8 @@ impl MediaReference {
             frame_rate: facts.frame_rate,
             codec: facts.codec.clone(),
             public_url: public_url.clone(),
+            role: self.role.clone(),
+            options: self.options.clone(),
         }
     }
 

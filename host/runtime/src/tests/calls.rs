@@ -24,16 +24,42 @@ async fn connecting_passes_everything_through() {
     assert_eq!(expires_in, Duration::from_secs(600));
 
     let callback = vec![("code".to_owned(), "1&2".to_owned())];
-    let connections = provider.complete_connect(context(&[]), &session, callback).await.unwrap();
+    let step = provider.complete_connect(context(&[]), &session, callback).await.unwrap();
+    let ConnectStep::Connected(connections) = step else { panic!("{step:?}") };
     assert_eq!(connections[0].account.id, r#"[("code", "1&2")]"#);
     assert_eq!(connections[0].account.credentials, session);
     assert_eq!(connections[0].grant.as_deref(), Some("grant"));
+    let told = [&connections[0].username, &connections[0].kind, &connections[0].parent_id];
+    assert_eq!(told.map(|it| it.as_deref().unwrap()), ["tester", "page", "organisation-1"]);
     assert_eq!((connections[0].expires_at, connections[0].refresh_expires_at), (Some(1), Some(2)));
 
     let refreshed = provider.refresh_credentials(context(&[]), &account()).await.unwrap();
     assert_eq!(refreshed.account.credentials.expose(), b"token+");
     assert_eq!(refreshed.account.scopes, ["scope"]);
     provider.disconnect(context(&[]), &account()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_provider_may_ask_and_ask_again_while_connecting() {
+    let provider = patient().await;
+    let asks = || context(&[("behaviour", "asks")]);
+    let request = ConnectRequest {
+        state: SecretText::new("state"),
+        redirect_uri: "https://host.test/callback".to_owned(),
+        choose_account: false,
+        inputs: Vec::new(),
+    };
+    let step = provider.begin_connect(asks(), request).await.unwrap();
+    let ConnectStep::Ask { prompt, session, .. } = step else { panic!("{step:?}") };
+    assert_eq!(
+        (prompt.text.as_str(), prompt.fields[0].name.as_str()),
+        ("Which code was sent to you?", "code")
+    );
+    let answer = |code: &str| vec![("code".to_owned(), code.to_owned())];
+    let step = provider.complete_connect(asks(), &session, answer("0000")).await.unwrap();
+    assert!(matches!(step, ConnectStep::Ask { .. }), "{step:?}");
+    let step = provider.complete_connect(asks(), &session, answer("1234")).await.unwrap();
+    assert!(matches!(step, ConnectStep::Connected(_)), "{step:?}");
 }
 
 #[tokio::test]
@@ -49,10 +75,15 @@ async fn reading_passes_everything_through() {
     assert_eq!((page.posts.len(), page.next_cursor.as_deref()), (3, Some("cursor")));
     let ids = ["7123456789012345678".to_owned()];
     let posts = provider.get_posts(context(&[]), &account(), &ids).await.unwrap();
-    assert_eq!((posts[0].id.as_str(), posts[0].duration), ("7123456789012345678", Some(1)));
+    assert_eq!(posts[0].id, "7123456789012345678");
     let form = provider.get_publish_form(context(&[]), &account()).await.unwrap();
-    assert_eq!(form.blocked.unwrap().0.kind, ErrorKind::QuotaExceeded);
+    assert_eq!(form.blocked.as_ref().unwrap().0.kind, ErrorKind::QuotaExceeded);
     assert!(matches!(&form.rules[0].consequence, Consequence::Notice(it) if it.links[0].text == "terms"));
+    // A consequence that this host does not know is left out, and a rule with such a test does not apply.
+    assert_eq!(form.rules.len(), 2);
+    assert_eq!(form.details["later"], OptionValue::Decimal(0.5));
+    let drawn = crate::form::draw(&form, "video", &std::collections::BTreeMap::new());
+    assert!(drawn.blocks.is_empty() && drawn.notices.len() == 1);
 }
 
 #[tokio::test]
@@ -63,22 +94,33 @@ async fn publishing_passes_everything_through() {
         title: None,
         text: Some("text".to_owned()),
         visibility: None,
-        options: [("a".to_owned(), OptionValue::Flag(true)), ("b".to_owned(), OptionValue::Number(-1))]
+        options: [("a".to_owned(), OptionValue::Boolean(true)), ("b".to_owned(), OptionValue::Number(-1))]
             .into(),
+        ..Post::default()
     };
     let findings = provider.check_post(context(&[]), &account(), &post).await.unwrap();
     assert_eq!((findings[0].severity, findings[0].message.as_str()), (Severity::Info, "video 2"));
     let step = provider.begin_publish(context(&[]), &account(), &post).await.unwrap();
     assert!(matches!(step.next, NextStep::Proceed(Effect::Once)));
     assert_eq!((step.state.expose(), step.reference.as_deref()), (&b"state"[..], Some("reference")));
-    let step =
-        provider.continue_publish(context(&[]), &account(), &step.state, Resume::default()).await.unwrap();
+    let step = provider
+        .continue_publish(context(&[]), &account(), &post, &step.state, Resume::default())
+        .await
+        .unwrap();
     assert!(matches!(step.next, NextStep::Wait(wait) if wait == Duration::from_millis(1500)));
     let resume = Resume { interrupted: true, evidence: Some(SecretBytes::new(b"seen".to_vec())) };
-    let step = provider.continue_publish(context(&[]), &account(), &step.state, resume).await.unwrap();
+    let step = provider.continue_publish(context(&[]), &account(), &post, &step.state, resume).await.unwrap();
     let NextStep::Unknown(error) = step.next else { panic!("{step:?}") };
     assert_eq!((error.message.as_str(), error.outcome), (r#"Some("seen")"#, Some(Outcome::Unknown)));
-    let step = provider.cancel_publish(context(&[]), &account(), &step.state).await.unwrap();
+    let half = context(&[("behaviour", "half-a-thread")]);
+    let thread = Post { parts: vec![crate::model::Part::default(); 2], ..post.clone() };
+    let step =
+        provider.continue_publish(half, &account(), &thread, &step.state, Resume::default()).await.unwrap();
+    assert!(matches!(step.next, NextStep::Failed(_)));
+    let out = &step.publication.posts[0];
+    assert_eq!((out.id.as_deref(), out.is_out()), (Some("2"), true), "the post has its parts");
+    let resume = Resume { interrupted: true, evidence: None };
+    let step = provider.cancel_publish(context(&[]), &account(), &post, &step.state, resume).await.unwrap();
     assert!(matches!(step.next, NextStep::Cancelled));
 }
 
@@ -88,18 +130,27 @@ async fn optional_interfaces_are_found_and_called() {
     assert!(provider.has_webhooks() && provider.has_diagnostics());
     let request = |signature: &str| WebhookRequest {
         method: "POST".to_owned(),
+        url: "https://host.test/webhooks/live?a=b".to_owned(),
         query: vec![("a".to_owned(), "b".to_owned())],
         headers: vec![("x-signature".to_owned(), signature.to_owned())],
         body: vec![0, 255],
         received_at: 7,
     };
     let receipt = provider.receive_webhook(context(&[]), request("good")).await.unwrap();
-    let [first, second, third] = receipt.deliveries.try_into().unwrap();
+    let [first, second, third, fourth] = receipt.deliveries.try_into().unwrap();
     assert!(matches!(first.event, Event::PublishChanged { reference, evidence, .. }
         if reference == "POST" && evidence.expose() == [0, 255]));
     assert!(matches!(second.event, Event::AccountRemoved { at: 7, .. }));
     assert!(matches!(third.event, Event::Ignored(why) if why == r#"[("a", "b")]"#));
-    assert_eq!(receipt.response.unwrap().body, b"ok");
+    assert!(matches!(fourth.event, Event::Other(kind) if kind == "comment"));
+    let response = receipt.response.unwrap();
+    assert_eq!((response.status, response.body.as_slice()), (200, &b"ok"[..]));
+    for (wanted, status) in [("202", 202), ("410", 410), ("500", 200), ("302", 200)] {
+        let mut request = request("good");
+        request.headers.push(("x-answer-status".to_owned(), wanted.to_owned()));
+        let receipt = provider.receive_webhook(context(&[]), request).await.unwrap();
+        assert_eq!(receipt.response.unwrap().status, status);
+    }
     let error = provider.receive_webhook(context(&[]), request("bad")).await.unwrap_err().into_error();
     assert_eq!((error.kind, error.operation.as_deref()), (ErrorKind::Forbidden, Some("receive")));
 
@@ -123,11 +174,14 @@ async fn what_a_provider_lacks_is_unsupported() {
     let error = provider.guide(context(&[]), addresses).await.unwrap_err().into_error();
     assert_eq!(error.kind, ErrorKind::Unsupported);
     assert_eq!((error.provider.as_deref(), error.operation.as_deref()), (Some("minimal"), Some("guide")));
+    // An ability that it does not name is not asked for; what has no ability is.
     let error = bio(&provider, context(&[])).await.unwrap_err();
     assert_eq!(
         (error.kind, error.message.as_str()),
-        (ErrorKind::Unsupported, "this provider can do nothing")
+        (ErrorKind::Unsupported, "Minimal does not offer profile")
     );
+    let error = provider.disconnect(context(&[]), &account()).await.unwrap_err().into_error();
+    assert_eq!(error.message, "this provider can do nothing");
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ async fn values_are_bounded_one_by_one() {
 
     let large = context(&[("behaviour", "many-entries")]);
     let error = provider.get_stats(large, &account()).await.unwrap_err().into_error();
-    assert_eq!(error.field.as_deref(), Some("stats.other"));
+    assert_eq!(error.field.as_deref(), Some("stats.metrics"));
 
     let post = Post {
         kind: "text".to_owned(),
@@ -125,6 +125,7 @@ async fn values_are_bounded_one_by_one() {
         text: None,
         visibility: None,
         options: std::collections::BTreeMap::new(),
+        ..Post::default()
     };
     let large = context(&[("behaviour", "large-state")]);
     let error = provider.begin_publish(large, &account(), &post).await.unwrap_err().into_error();

@@ -11,7 +11,7 @@ use super::server::{Seen, Server};
 use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::media::{MediaItem, ReadError};
-use crate::model::{Media, MediaSource, Publication};
+use crate::model::{Media, MediaSource, Post, Publication};
 use crate::net::{HttpBody, HttpClient};
 use crate::{NextStep, Resume};
 
@@ -50,11 +50,11 @@ async fn upload(
         ..context(&settings)
     };
     let state = SecretBytes::new(Vec::new());
-    let step = patient().await.continue_publish(cx, &account(), &state, Resume::default()).await;
-    match step.map_err(crate::abi::CallError::into_error)?.next {
-        NextStep::Published { publication, .. } => Ok(publication),
-        other => panic!("{other:?}"),
-    }
+    let post = Post::default();
+    let step = patient().await.continue_publish(cx, &account(), &post, &state, Resume::default()).await;
+    let step = step.map_err(crate::abi::CallError::into_error)?;
+    assert!(matches!(step.next, NextStep::Published { .. }), "{step:?}");
+    Ok(step.publication)
 }
 
 async fn taker() -> Server {
@@ -73,7 +73,7 @@ async fn every_byte_arrives_by_every_way() {
     for behaviour in ["upload", "upload-copied", "upload-without-length", "upload-copied-without-length"] {
         let server = taker().await;
         let publication = upload(&server, &item, &[("behaviour", behaviour)]).await.unwrap();
-        assert_eq!(publication.post_id.as_deref(), Some("took 3000001"), "{behaviour}");
+        assert_eq!(publication.posts[0].id.as_deref(), Some("took 3000001"), "{behaviour}");
         let [seen] = server.seen().try_into().unwrap();
         assert!(seen.body.as_ref().unwrap() == &bytes, "{behaviour}");
         // A stream that is passed on unchanged includes its length.
@@ -120,7 +120,11 @@ async fn progress_counts_every_byte_once() {
         ..context(&[("behaviour", "upload"), ("url", URL)])
     };
     let state = SecretBytes::new(Vec::new());
-    patient().await.continue_publish(cx, &account(), &state, Resume::default()).await.unwrap();
+    patient()
+        .await
+        .continue_publish(cx, &account(), &Post::default(), &state, Resume::default())
+        .await
+        .unwrap();
     assert_eq!(moved.load(Ordering::SeqCst), 2_000_000);
     assert!(calls.load(Ordering::SeqCst) > 1);
 }
@@ -218,18 +222,16 @@ async fn a_provider_is_told_what_is_known() {
         alt_text: Some("a beach".to_owned()),
         public_url: Some("https://host.test/m/1".to_owned()),
         content_type: None,
+        role: Some("cover".to_owned()),
+        options: [("language".to_owned(), crate::model::OptionValue::Text("de".to_owned()))].into(),
     };
     let item = Arc::new(MediaItem::open(&media, &Egress::closed()).await.unwrap());
-    let post = crate::model::Post {
-        kind: "photos".to_owned(),
-        title: None,
-        text: None,
-        visibility: None,
-        options: BTreeMap::new(),
-    };
+    let post = Post { kind: "images".to_owned(), ..Post::default() };
     let cx = CallContext { media: vec![item], ..context(&[]) };
     let findings = patient().await.check_post(cx, &account(), &post).await.unwrap();
-    for word in ["image/png", "holiday.png", "a beach", "https://host.test/m/1", "640", "480"] {
+    for word in
+        ["image/png", "holiday.png", "a beach", "https://host.test/m/1", "640", "480", "cover", "language"]
+    {
         assert!(findings[1].message.contains(word), "{word}: {}", findings[1].message);
     }
 }

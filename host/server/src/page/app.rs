@@ -11,7 +11,8 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
-use social_channel::model::{Descriptor, Finding, Setting};
+use social_channel::form as forms;
+use social_channel::model::{Choice, Descriptor, Field, Finding};
 use social_channel::{App, AppConfig, Error, ErrorKind, Listing, ShownSetting};
 
 use super::layout::{Answer, Frame, Section, settings_tabs};
@@ -75,7 +76,7 @@ fn mode_of(app: &App) -> Option<&str> {
     mode.and_then(|shown| shown.value.as_deref())
 }
 
-fn modes(descriptor: &Descriptor) -> &[String] {
+fn modes(descriptor: &Descriptor) -> &[Choice] {
     let mode = descriptor.settings.iter().find(|setting| setting.name == MODE && setting.kind == "choice");
     mode.map_or(&[], |setting| setting.choices.as_slice())
 }
@@ -153,8 +154,9 @@ async fn show(
 /// Users start with a sandbox, so it comes first if there is one.
 fn chosen(descriptor: &Descriptor, asked: Option<&str>) -> Option<String> {
     let modes = modes(descriptor);
-    let known = modes.iter().find(|mode| Some(mode.as_str()) == asked);
-    known.or_else(|| modes.iter().find(|mode| *mode == "sandbox")).or_else(|| modes.first()).cloned()
+    let named = |name: &str| modes.iter().find(|mode| mode.value == name);
+    let chosen = asked.and_then(named).or_else(|| named("sandbox")).or_else(|| modes.first())?;
+    Some(chosen.value.clone())
 }
 
 fn callback(state: &State, name: &str, app: Option<&App>) -> Option<String> {
@@ -166,7 +168,7 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
     let Page { descriptor, mode, app, .. } = *page;
     let here = format!("/settings/integration/{}", part::encoded(&descriptor.id));
     let shown = descriptor.settings.iter().filter(|setting| setting.name != MODE || mode.is_none());
-    let (first, more): (Vec<&Setting>, Vec<&Setting>) = shown.partition(|setting| comes_first(setting));
+    let (first, more): (Vec<&Field>, Vec<&Field>) = shown.partition(|setting| comes_first(setting));
     html! {
         h1 { "Settings" }
         (settings_tabs("/settings"))
@@ -176,7 +178,7 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
             p { "Each mode is a separate registration, with its own keys and its own list of callback URLs." }
             nav.tabs aria-label="Mode" {
                 @for one in modes(descriptor) {
-                    a href={(here) "?mode=" (part::encoded(one))} aria-current=[(Some(one.as_str()) == mode).then_some("page")] { (part::words(one)) }
+                    a href={(here) "?mode=" (part::encoded(&one.value))} aria-current=[(Some(one.value.as_str()) == mode).then_some("page")] { (words_of(one)) }
                 }
             }
         }
@@ -242,7 +244,7 @@ fn draw(frame: &Frame, page: &Page<'_>) -> Markup {
 }
 
 /// What cannot be left out, and what an app is: the rest has a default or comes later.
-fn comes_first(setting: &Setting) -> bool {
+fn comes_first(setting: &Field) -> bool {
     setting.required || setting.kind == "choice"
 }
 
@@ -265,14 +267,28 @@ pub(super) fn place(descriptor: &Descriptor, subject: &str) -> Option<String> {
 pub(super) fn labelled(findings: &[Finding], descriptor: &Descriptor) -> Vec<Finding> {
     let mut findings = findings.to_vec();
     for finding in &mut findings {
-        for Setting { name, label, .. } in &descriptor.settings {
+        for Field { name, label, .. } in &descriptor.settings {
             finding.message = finding.message.replace(&format!("`{name}`"), &format!("`{label}`"));
         }
     }
     findings
 }
 
-fn field(setting: &Setting, page: &Page<'_>) -> Markup {
+/// The label of a choice. One that is its own label is made readable.
+fn words_of(choice: &Choice) -> String {
+    if choice.label == choice.value { part::words(&choice.value) } else { choice.label.clone() }
+}
+
+/// As `words_of`; a permission is named by what it is for.
+fn label_of(choice: &Choice, page: &Page<'_>) -> Markup {
+    if choice.label == choice.value {
+        html! { (part::scope(&choice.value, &page.descriptor.scopes)) }
+    } else {
+        html! { (choice.label) }
+    }
+}
+
+fn field(setting: &Field, page: &Page<'_>) -> Markup {
     let id = format!("s-{}", setting.name);
     let name = format!("s.{}", setting.name);
     let shown = page.app.and_then(|app| app.settings.iter().find(|shown| shown.setting.name == setting.name));
@@ -292,15 +308,15 @@ fn field(setting: &Setting, page: &Page<'_>) -> Markup {
             }
         };
         @match setting.kind.as_str() {
-            "list" if !setting.choices.is_empty() => {
+            "text-list" | "multi-choice" if !setting.choices.is_empty() => {
                 @let lines: Vec<&str> = value.lines().collect();
                 fieldset.field id=(id) aria-describedby=[described] {
                     legend { (setting.label) }
                     input type="hidden" name=(name) value="";
                     @for choice in &setting.choices {
-                        label.check { input type="checkbox" name=(name) value=(choice) checked[lines.contains(&choice.as_str())]; span { (part::scope(choice, &page.descriptor.scopes)) } }
+                        label.check { input type="checkbox" name=(name) value=(choice.value) checked[lines.contains(&choice.value.as_str())]; span { (label_of(choice, page)) } }
                     }
-                    @let others: Vec<&str> = lines.iter().copied().filter(|line| !setting.choices.iter().any(|choice| choice == line)).collect();
+                    @let others: Vec<&str> = lines.iter().copied().filter(|line| !setting.choices.iter().any(|choice| choice.value == *line)).collect();
                     @if !others.is_empty() {
                         label for={(id) "-others"} { "Others, one a line" }
                         textarea id={(id) "-others"} name=(name) rows="2" { (others.join("\n")) }
@@ -322,15 +338,15 @@ fn field(setting: &Setting, page: &Page<'_>) -> Markup {
                         "choice" => {
                             select id=(id) name=(name) aria-describedby=[described] aria-invalid=[invalid] {
                                 @if setting.default_value.is_none() { option value="" { "Not set" } }
-                                @for choice in &setting.choices { option value=(choice) selected[*choice == value] { (part::words(choice)) } }
+                                @for choice in &setting.choices { option value=(choice.value) selected[choice.value == value] { (words_of(choice)) } }
                             }
                         }
-                        "flag" => {
+                        "boolean" => {
                             select id=(id) name=(name) aria-describedby=[described] aria-invalid=[invalid] {
                                 @for (word, text) in [("", "Not known"), ("true", "Yes"), ("false", "No")] { option value=(word) selected[word == value] { (text) } }
                             }
                         }
-                        "list" => textarea id=(id) name=(name) rows="3" spellcheck="false" aria-describedby=[described] aria-invalid=[invalid] { (value) },
+                        "text-list" | "multi-choice" | "multiline" | "json" => textarea id=(id) name=(name) rows="3" spellcheck="false" aria-describedby=[described] aria-invalid=[invalid] { (value) },
                         kind => {
                             input id=(id) name=(name) type=(if kind == "url" { "url" } else { "text" }) value=(value)
                                 required[setting.required] autocomplete="off" spellcheck="false"
@@ -345,13 +361,13 @@ fn field(setting: &Setting, page: &Page<'_>) -> Markup {
 }
 
 /// The value of a field: the submitted one, otherwise the stored one.
-fn value(setting: &Setting, shown: Option<&ShownSetting>, typed: Option<&Form>) -> String {
+fn value(setting: &Field, shown: Option<&ShownSetting>, typed: Option<&Form>) -> String {
     if let Some(form) = typed {
         let name = format!("s.{}", setting.name);
         return form.all(&name).filter(|value| !value.is_empty()).collect::<Vec<_>>().join("\n");
     }
     let own = shown.and_then(|shown| shown.value.clone());
-    own.or_else(|| setting.default_value.clone()).unwrap_or_default()
+    own.or_else(|| setting.default_value.as_ref().map(forms::text)).unwrap_or_default()
 }
 
 fn callback_field(page: &Page<'_>) -> Markup {
@@ -455,8 +471,8 @@ async fn save(
 /// A list whose default has lines cannot be empty: without a line it is the default again.
 fn nothing_ticked(descriptor: &Descriptor, form: &Form) -> Option<Error> {
     let list = descriptor.settings.iter().find(|setting| {
-        let has_default = setting.default_value.as_ref().is_some_and(|lines| !lines.is_empty());
-        let is_list = setting.kind == "list" && !setting.choices.is_empty();
+        let has_default = setting.default_value.as_ref().is_some_and(|lines| !forms::text(lines).is_empty());
+        let is_list = setting.kind == "text-list" && !setting.choices.is_empty();
         let name = format!("s.{}", setting.name);
         let is_sent = form.get(&name).is_some();
         is_list && has_default && is_sent && form.all(&name).all(|value| value.trim().is_empty())

@@ -160,8 +160,8 @@ fn numbers(
             @if let Err(error) = stats { (trouble("numbers", error)) }
             div.stats {
                 (numbers.charts())
-                @for Metric { name, value } in now.iter().flat_map(|stats| &stats.other) {
-                    (chart::chart(&format!("n-{name}"), &part::words(name), Some(*value), &[]))
+                @for Metric { name, label, value } in now.iter().flat_map(|stats| &stats.other) {
+                    (chart::chart(&format!("n-{name}"), &label.clone().unwrap_or_else(|| part::words(name)), Some(*value), &[]))
                 }
             }
             (numbers.table())
@@ -179,7 +179,7 @@ fn posts_section(frame: &Frame, channel: &Channel, posts: Result<&PostPage, &Err
                 Err(error) => (trouble("list of posts", error)),
                 Ok(page) if page.posts.is_empty() && !later => p.quiet { "There are no public posts." },
                 Ok(page) => {
-                    ul.posts { @for post in &page.posts { (card(post, frame.picture(&channel.app, post.cover_url.as_deref()))) } }
+                    ul.posts { @for post in &page.posts { (card(post, frame.picture(&channel.app, post.thumbnail_url.as_deref()))) } }
                     nav.pages aria-label="Pages of posts" {
                         @if later { a.button href={(here) "#posts"} { "Newest" } }
                         @if let Some(cursor) = &page.next_cursor { a.button href={(here) "?cursor=" (part::encoded(cursor)) "#posts"} rel="next" { "Older posts" } }
@@ -218,8 +218,8 @@ fn post_numbers(stats: &PostStats) -> Markup {
     let kinds = [
         ("views", "view", stats.views),
         ("likes", "like", stats.likes),
-        ("comments", "comment", stats.comments),
-        ("shares", "share", stats.shares),
+        ("comments", "comment", stats.replies),
+        ("shares", "share", stats.reposts),
     ];
     html! {
         ul.inline {

@@ -11,10 +11,10 @@ use http::header::HOST;
 use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 use serde::Deserialize;
-use social_channel::model::{Copyable, Descriptor, Scope, Setting};
+use social_channel::model::{Copyable, Descriptor, Field, Scope};
 use social_channel::{
     App, Candidate, Channel, Connect, ConnectOptions, Connected, Error, Health, JobGroup, ProviderInfo,
-    Tenant,
+    Question, Tenant, form as forms,
 };
 
 use super::layout::{Answer, Frame, Section};
@@ -30,6 +30,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/channels/add", get(choose_provider))
         .route("/channels/add/{app}", get(add).post(begin))
         .route("/channels/choose", post(choose))
+        .route("/channels/answer", post(answer))
 }
 
 #[derive(Deserialize)]
@@ -281,21 +282,36 @@ async fn draw_add(
     ))
 }
 
-fn input_field(input: &Setting) -> Markup {
+/// The field's default, as text.
+fn default_of(field: &Field) -> Option<String> {
+    field.default_value.as_ref().map(forms::text)
+}
+
+fn input_field(input: &Field) -> Markup {
     let id = format!("i-{}", input.name);
     let help = format!("{id}-help");
     html! {
         div.field {
             label for=(id) { (input.label) @if input.required { span.need { " (required)" } } }
             @match input.kind.as_str() {
+                "boolean" => {
+                    select id=(id) name={"i." (input.name)} {
+                        @let default = default_of(input);
+                        @for (word, text) in [("", "Not chosen"), ("true", "Yes"), ("false", "No")] { option value=(word) selected[Some(word) == default.as_deref()] { (text) } }
+                    }
+                }
+                "text-list" | "multiline" | "multi-choice" => {
+                    textarea id=(id) name={"i." (input.name)} rows="3" required[input.required] { (default_of(input).unwrap_or_default()) }
+                }
                 "choice" => {
                     select id=(id) name={"i." (input.name)} {
-                        @for choice in &input.choices { option value=(choice) selected[Some(choice) == input.default_value.as_ref()] { (choice) } }
+                        @let default = default_of(input);
+                        @for choice in &input.choices { option value=(choice.value) selected[Some(&choice.value) == default.as_ref()] { (choice.label) } }
                     }
                 }
                 kind => {
                     input id=(id) name={"i." (input.name)} type=(match kind { "secret" => "password", "url" => "url", _ => "text" })
-                        required[input.required] value=[input.default_value.as_deref()] autocomplete="off" aria-describedby=[input.help.as_ref().map(|_| &help)];
+                        required[input.required] value=[default_of(input)] autocomplete="off" aria-describedby=[input.help.as_ref().map(|_| &help)];
                 }
             }
             @if let Some(text) = &input.help { p.help id=(help) { (text) } }
@@ -336,22 +352,58 @@ async fn begin(
         ..ConnectOptions::default()
     };
     match operator.0.tenant(&state).begin_connect(&app.id, options).await {
-        Ok(Connect::Redirect { url, .. }) => {
-            // Not a redirect, because browsers apply the form policy to redirects after a form.
-            let frame = Frame::new(&state, &operator.0).await?;
-            let body = html! {
-                section.card.narrow {
-                    h1 { "Redirecting to " (descriptor.name) }
-                    p { a.button.main id="go" href=(url) rel="noreferrer" data-go="true" { "Continue to " (descriptor.name) } }
-                }
-            };
-            Ok(frame.page(Section::Outside, "Redirecting", &["connect.js"], &body))
-        }
+        Ok(Connect::Redirect { url, .. }) => redirecting(&state, &operator.0, &descriptor.name, &url).await,
+        Ok(Connect::Ask(question)) => ask(&state, &operator.0, &app.id, &question).await,
         Ok(Connect::Done(connected)) => outcome(&state, &operator.0, &app.id, connected).await,
         Err(error) => {
             draw_add(&state, &operator.0, &headers, &app, &descriptor, reconnect.as_deref(), Some(&error))
                 .await
         }
+    }
+}
+
+/// Not a redirect, because browsers apply the form policy to redirects after a form.
+async fn redirecting(state: &State, browser: &Browser, network: &str, url: &str) -> Answer {
+    let frame = Frame::new(state, browser).await?;
+    let body = html! {
+        section.card.narrow {
+            h1 { "Redirecting to " (network) }
+            p { a.button.main id="go" href=(url) rel="noreferrer" data-go="true" { "Continue to " (network) } }
+        }
+    };
+    Ok(frame.page(Section::Outside, "Redirecting", &["connect.js"], &body))
+}
+
+/// A question of the provider, before the account can be connected.
+async fn ask(state: &State, browser: &Browser, app: &str, question: &Question) -> Answer {
+    let frame = Frame::new(state, browser).await?;
+    let body = html! {
+        section.card.narrow {
+            h1 { "One more question" }
+            p { (question.prompt.text) }
+            form method="post" action="/channels/answer" {
+                (frame.token())
+                input type="hidden" name="state" value=(question.state);
+                input type="hidden" name="app" value=(app);
+                @for field in question.prompt.fields.iter().filter(|field| forms::is_known(field)) { (input_field(field)) }
+                button.main type="submit" { "Continue" }
+            }
+        }
+    };
+    Ok(frame.page(Section::Channels, "One more question", &[], &body))
+}
+
+async fn answer(Shared(state): Shared<State>, operator: Operator, form: Form) -> Answer {
+    let field = |name| form.get(name).unwrap_or_default();
+    let given =
+        form.fields.iter().filter_map(|(name, value)| Some((name.strip_prefix("i.")?.to_owned(), value)));
+    let given = given.filter(|(name, value)| name != "state" && !value.is_empty());
+    let mut callback: Vec<_> = given.map(|(name, value)| (name, value.replace("\r\n", "\n"))).collect();
+    callback.push(("state".to_owned(), field("state").to_owned()));
+    let owner = operator.0.owner();
+    match operator.0.tenant(&state).complete_connect(&owner, callback).await {
+        Ok(connected) => outcome(&state, &operator.0, field("app"), connected).await,
+        Err(error) => Ok(failed(&state, &operator.0, field("app"), &error).await),
     }
 }
 
@@ -363,6 +415,8 @@ async fn outcome(state: &State, browser: &Browser, app: &str, connected: Connect
         Connected::Choose { choice, candidates } => {
             pick(state, browser, app, &choice, &candidates, None).await
         }
+        Connected::Ask(question) => ask(state, browser, app, &question).await,
+        Connected::Redirect { url, .. } => redirecting(state, browser, "the network", &url).await,
     }
 }
 
@@ -391,6 +445,8 @@ async fn pick(
                             input type="radio" name="account" value=(candidate.account_id) required;
                             (part::avatar(frame.picture(app, candidate.avatar_url.as_deref()), &candidate.display_name))
                             (candidate.display_name)
+                            @if let Some(username) = &candidate.username { span.quiet { " @" (username) } }
+                            @if let Some(kind) = &candidate.kind { span.quiet { " · " (part::words(kind)) } }
                         }
                     }
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use social_channel::form;
-use social_channel::model::{FormField, Media, MediaSource, OptionValue, Post, PublishForm};
+use social_channel::model::{Field, Media, OptionValue, Post, PublishForm};
 
 use super::part;
 use crate::auth::Form;
@@ -64,7 +64,12 @@ impl Draft {
                 // Browsers send line ends as CR LF, which would count as two characters.
                 let value = value.replace("\r\n", "\n");
                 if !value.is_empty() {
-                    values.insert(name.to_owned(), value);
+                    // A choice of several comes once for each.
+                    let several = values.entry(name.to_owned()).or_default();
+                    if !several.is_empty() {
+                        several.push('\n');
+                    }
+                    several.push_str(&value);
                 }
             }
         }
@@ -89,12 +94,7 @@ impl Draft {
 
     /// The media, uploads first.
     pub(super) fn media(&self) -> Vec<Media> {
-        let uploads = self.uploads.iter().map(|uploaded| Media {
-            source: MediaSource::Upload(uploaded.upload.clone()),
-            alt_text: None,
-            public_url: None,
-            content_type: None,
-        });
+        let uploads = self.uploads.iter().map(|uploaded| Media::upload(uploaded.upload.clone()));
         let urls = self.urls.lines().map(str::trim).filter(|url| !url.is_empty()).map(Media::url);
         uploads.chain(urls).collect()
     }
@@ -112,31 +112,30 @@ impl Draft {
             text: own("text"),
             visibility: own("visibility"),
             options,
+            ..Post::default()
         }
     }
 }
 
 /// A value in the field's type; an invalid number stays text, and the check reports it.
-fn option(field: &FormField, value: &str) -> OptionValue {
+fn option(field: &Field, value: &str) -> OptionValue {
     match field.kind.as_str() {
-        "flag" => OptionValue::Flag(value == "true"),
+        "boolean" => OptionValue::Boolean(value == "true"),
         "number" => {
             value.trim().parse().map_or_else(|_| OptionValue::Text(value.to_owned()), OptionValue::Number)
         }
-        "texts" => OptionValue::Texts(
+        "date-time" => part::read_instant(value)
+            .or_else(|| value.trim().parse().ok())
+            .map_or_else(|| OptionValue::Text(value.to_owned()), OptionValue::Number),
+        "decimal" => {
+            value.trim().parse().map_or_else(|_| OptionValue::Text(value.to_owned()), OptionValue::Decimal)
+        }
+        "json" => serde_json::from_str(value)
+            .map_or_else(|_| OptionValue::Text(value.to_owned()), OptionValue::Json),
+        "text-list" | "multi-choice" => OptionValue::TextList(
             value.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
         ),
         _ => OptionValue::Text(value.to_owned()),
-    }
-}
-
-/// The length of a text, if its unit can be counted here.
-pub(super) fn measured(text: &str, unit: &str) -> Option<usize> {
-    match unit {
-        "utf-16" => Some(text.encode_utf16().count()),
-        "characters" => Some(text.chars().count()),
-        "bytes" => Some(text.len()),
-        _ => None,
     }
 }
 
@@ -145,19 +144,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_measured_as_the_platform_counts() {
-        assert_eq!(measured("añ🎬", "utf-16"), Some(4));
-        assert_eq!(measured("añ🎬", "characters"), Some(3));
-        assert_eq!(measured("añ🎬", "bytes"), Some(7));
-        assert_eq!(measured("a", "tokens"), None);
-    }
-
-    #[test]
     fn a_post_is_shown_again_as_it_was() {
         let options = [
-            ("duet".to_owned(), OptionValue::Flag(true)),
+            ("duet".to_owned(), OptionValue::Boolean(true)),
             ("cover".to_owned(), OptionValue::Number(1500)),
-            ("tags".to_owned(), OptionValue::Texts(vec!["a".to_owned(), "b".to_owned()])),
+            ("tags".to_owned(), OptionValue::TextList(vec!["a".to_owned(), "b".to_owned()])),
         ];
         let post = Post {
             kind: "video".to_owned(),
@@ -165,17 +156,13 @@ mod tests {
             text: Some("Hello".to_owned()),
             visibility: Some("all".to_owned()),
             options: options.into_iter().collect(),
+            ..Post::default()
         };
-        let field = |name: &str, kind: &str| FormField {
+        let field = |name: &str, kind: &str| Field {
             name: name.to_owned(),
             label: name.to_owned(),
-            help: None,
             kind: kind.to_owned(),
-            choices: Vec::new(),
-            required: false,
-            default_value: None,
-            max_length: None,
-            applies_to: Vec::new(),
+            ..Field::default()
         };
         let form = PublishForm {
             account_name: String::new(),
@@ -184,13 +171,14 @@ mod tests {
             fields: vec![
                 field("text", "text"),
                 field("visibility", "choice"),
-                field("duet", "flag"),
+                field("duet", "boolean"),
                 field("cover", "number"),
-                field("tags", "texts"),
+                field("tags", "text-list"),
             ],
             rules: Vec::new(),
             quotas: Vec::new(),
             blocked: None,
+            details: BTreeMap::new(),
         };
         assert_eq!(Draft::post(&form, "video", &Draft::of_post(&post).values), post);
     }

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
-use social_channel::model::{FormField, OptionValue, PostStats, PublishForm, Quota};
+use social_channel::model::{Field, OptionValue, PostStats, PublishForm, Quota};
 use social_channel::{Channel, Error, ErrorKind, HistoryRow, Job, JobChange, JobStatus, Resolution, Tenant};
 
 use super::layout::{Answer, Frame, Section};
@@ -266,8 +266,8 @@ fn actions(frame: &Frame, job: &Job) -> Markup {
 const NUMBERS: [Number<PostStats>; 4] = [
     ("views", "Views", |stats| stats.views),
     ("likes", "Likes", |stats| stats.likes),
-    ("comments", "Comments", |stats| stats.comments),
-    ("shares", "Shares", |stats| stats.shares),
+    ("replies", "Comments", |stats| stats.replies),
+    ("reposts", "Shares", |stats| stats.reposts),
 ];
 
 /// The numbers of a job's post over time; none where the post is not known, or its channel is not connected.
@@ -338,12 +338,12 @@ async fn words(tenant: &Tenant, job: &Job) -> Option<PublishForm> {
 }
 
 /// A field of the form, for this kind of post.
-fn field<'a>(form: Option<&'a PublishForm>, job: &'a Job, name: &str) -> Option<&'a FormField> {
+fn field<'a>(form: Option<&'a PublishForm>, job: &'a Job, name: &str) -> Option<&'a Field> {
     social_channel::form::fields(form?, &job.post.kind).find(|field| field.name == name)
 }
 
 /// The words of a choice; without its form, the value itself made readable.
-fn choice(field: Option<&FormField>, value: &str) -> String {
+fn choice(field: Option<&Field>, value: &str) -> String {
     let choice = field.and_then(|field| field.choices.iter().find(|choice| choice.value == value));
     choice.map_or_else(|| value.to_owned(), |choice| choice.label.clone())
 }
@@ -359,12 +359,19 @@ fn audience(job: &Job, form: Option<&PublishForm>, visibility: &str) -> String {
 }
 
 /// The value of an option, in words.
-fn chosen(value: &OptionValue, field: Option<&FormField>) -> String {
+fn chosen(value: &OptionValue, field: Option<&Field>) -> String {
     match value {
-        OptionValue::Flag(flag) => if *flag { "Yes" } else { "No" }.to_owned(),
-        OptionValue::Number(number) => number.to_string(),
+        OptionValue::Boolean(flag) => if *flag { "Yes" } else { "No" }.to_owned(),
+        OptionValue::Number(number) => match field {
+            Some(field) if field.kind == "date-time" => part::instant_text(*number).1,
+            _ => number.to_string(),
+        },
+        OptionValue::Decimal(number) => number.to_string(),
+        OptionValue::Json(value) => value.to_string(),
         OptionValue::Text(text) => choice(field, text),
-        OptionValue::Texts(texts) => texts.join(", "),
+        OptionValue::TextList(texts) => {
+            texts.iter().map(|text| choice(field, text)).collect::<Vec<_>>().join(", ")
+        }
     }
 }
 
@@ -379,6 +386,20 @@ fn facts(job: &Job, form: Option<&PublishForm>) -> Markup {
                     @let field = field(form, job, name);
                     div { dt { @match field { Some(field) => (field.label), None => (part::words(name)) } } dd { (chosen(value, field)) } }
                 }
+                @for part in &job.post.parts { div { dt { "Followed by" } dd.text { (part.text.as_deref().unwrap_or_default()) } } }
+                @if job.posts.len() > 1 || job.posts.iter().any(|post| post.state != "public") {
+                    @for post in &job.posts {
+                        div {
+                            dt { (part::words(&post.role)) }
+                            dd {
+                                (part::words(&post.state))
+                                @if let Some(at) = post.public_at.and_then(|at| i64::try_from(at).ok()) { " " (part::instant(at)) }
+                                @if let Some(url) = &post.url { " · " a href=(url) rel="noreferrer" { "Open" } }
+                            }
+                        }
+                    }
+                }
+                @for finding in &job.findings { div { dt { "Not as intended" } dd { (part::sentence(&finding.message)) @if let Some(remedy) = &finding.remedy { " " (part::sentence(remedy)) } } } }
                 @for medium in &job.media { div { dt { "File" } dd { (medium.file_name.as_deref().unwrap_or("")) " · " (part::format(&medium.content_type)) " · " (part::bytes(medium.size)) @if let Some(ms) = medium.duration { " · " (part::length(ms)) } } } }
                 @if let Some(at) = job.publish_at { div { dt { "Scheduled for" } dd { (part::instant(at)) } } }
                 @if !job.has_ended() { div { dt { "Stops trying" } dd { (part::instant(job.deadline_at)) } } }
@@ -404,7 +425,7 @@ fn facts(job: &Job, form: Option<&PublishForm>) -> Markup {
                 }
                 }
             }
-            @if !job.quotas.is_empty() { p.fine id="quotas" { "Posting limits" @if let Some(at) = job.quotas_at { " before it was sent, " (part::instant(at)) } ": " @for Quota { name, used, maximum, .. } in &job.quotas { (part::words(name)) " " (used) " of " (maximum) ". " } } }
+            @if !job.quotas.is_empty() { p.fine id="quotas" { "Posting limits" @if let Some(at) = job.quotas_at { " before it was sent, " (part::instant(at)) } ": " @for Quota { name, label, used, maximum, .. } in &job.quotas { @if label.is_empty() { (part::words(name)) } @else { (label) } " " (used) @if let Some(maximum) = maximum { " of " (maximum) } ". " } } }
         }
     }
 }

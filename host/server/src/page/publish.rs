@@ -15,12 +15,12 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 use social_channel::form::{self, Drawn, Problem as Unfit};
-use social_channel::model::{Finding, FormField, Post, PostKind, PublishForm, Quota, Severity};
+use social_channel::model::{Field, Finding, Post, PostKind, PublishForm, Quota, Severity};
 use social_channel::{Channel, Digest, Error, ErrorKind, Job, JobChange, PublishRequest, Tenant};
 
 use super::channel::Named;
 use super::crosspost::{self, Crosspost};
-use super::draft::{Draft, FIELD, measured};
+use super::draft::{Draft, FIELD};
 use super::layout::{Answer, Frame, Section};
 use super::{job, part, upload};
 use crate::State;
@@ -65,6 +65,8 @@ struct Page<'a> {
 }
 
 fn kind<'a>(form: &'a PublishForm, name: Option<&str>) -> Result<&'a PostKind, Problem> {
+    // Links and drafts of versions before the contract was frozen say `photos`.
+    let name = name.map(|name| if name == "photos" { "images" } else { name });
     let named = form.kinds.iter().find(|kind| Some(kind.name.as_str()) == name);
     let nothing = || {
         Error::new(ErrorKind::Unsupported, "this account can post nothing of that kind")
@@ -307,6 +309,7 @@ fn wrong(subject: &str, message: String, remedy: &str) -> Finding {
         message,
         remedy: Some(remedy.to_owned()),
         code: None,
+        details: Default::default(),
     }
 }
 
@@ -332,6 +335,7 @@ fn missing(page: &Page<'_>) -> Vec<Finding> {
             message: blocked.0.message.clone(),
             remedy: blocked.0.remedy.clone(),
             code: blocked.0.code.clone(),
+            details: Default::default(),
         });
     }
     found.extend(unfit(form, &Draft::post(form, &kind.name, &drawn.values)));
@@ -503,7 +507,7 @@ fn fields(frame: &Frame, page: &Page<'_>) -> Markup {
         div.publish {
             @if page.crosspost.is_some() { (same_media(page)) } @else if job.is_none() { (media(page)) }
             div.compose {
-                @for field in form::fields(form, &kind.name) { (self::field(page, field)) }
+                @for field in form::fields(form, &kind.name).filter(|field| form::is_known(field)) { (self::field(page, field)) }
                 @if job.is_none() { (when(page)) }
                 @if job.is_none() && page.crosspost.is_none() { (crosspost::choice(page.others, &page.draft.also)) }
             }
@@ -582,7 +586,7 @@ fn uploads(page: &Page<'_>) -> Markup {
     }
 }
 
-fn field(page: &Page<'_>, field: &FormField) -> Markup {
+fn field(page: &Page<'_>, field: &Field) -> Markup {
     let Page { drawn, form, .. } = *page;
     let id = format!("f-{}", field.name);
     let name = format!("{FIELD}{}", field.name);
@@ -598,9 +602,9 @@ fn field(page: &Page<'_>, field: &FormField) -> Markup {
     let described = format!("{help} {id}-because {id}-notices");
     let invalid = wrong.map(|_| "true");
     html! {
-        div.field id={"field-" (field.name)} data-field=(field.name) data-kind=(field.kind) hidden[drawn.hidden.contains(&field.name)] title=[because] {
+        div.field id={"field-" (field.name)} data-field=(field.name) data-kind=(field.kind) data-required[field.required] hidden[drawn.hidden.contains(&field.name)] title=[because] {
             @match field.kind.as_str() {
-                "flag" => {
+                "boolean" => {
                     label.check { input id=(id) type="checkbox" name=(name) value="true" checked[value == "true"] disabled[off] aria-describedby=(described); (field.label) }
                 }
                 kind => {
@@ -615,18 +619,28 @@ fn field(page: &Page<'_>, field: &FormField) -> Markup {
                                 }
                             }
                         }
+                        "multi-choice" => {
+                            select id=(id) name=(name) multiple required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid] {
+                                @for choice in &field.choices {
+                                    @let grey = drawn.choices.get(&(field.name.clone(), choice.value.clone()));
+                                    option value=(choice.value) selected[value.lines().any(|line| line == choice.value)] disabled[grey.is_some()] title=[grey] { (choice.label) }
+                                }
+                            }
+                        }
+                        "date-time" => input id=(id) type="datetime-local" name=(name) value=(instant_value(value)) required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid];,
+                        "decimal" => input id=(id) type="number" step="any" name=(name) value=(value) required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid];,
                         "number" => input id=(id) type="number" step="1" name=(name) value=(value) required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid];,
                         "url" => input id=(id) type="url" name=(name) value=(value) required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid];,
-                        "text" if field.name == "title" || field.max_length.as_ref().is_some_and(|limit| limit.maximum <= 200) => {
+                        "text" | "secret" => {
                             input id=(id) type="text" name=(name) value=(value) required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid];
                         }
                         _ => textarea id=(id) name=(name) rows="4" required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid] { (value) },
                     }
-                    @if let Some(limit) = &field.max_length {
-                        @let count = measured(value, &limit.unit);
-                        p.counter data-counter=(id) data-maximum=(limit.maximum) data-unit=(limit.unit) {
+                    @if let Some((limit, maximum)) = field.limits.iter().find_map(|limit| Some((limit, limit.maximum?))) {
+                        @let count = form::length(value, limit);
+                        p.counter data-counter=(id) data-maximum=(maximum) data-unit=(limit.unit) data-link=[limit.link_length] {
                             @if let Some(count) = count { span.count { (count) } " of " }
-                            (limit.maximum) " " (unit(&limit.unit))
+                            (maximum) " " (unit(&limit.unit))
                         }
                     }
                 }
@@ -646,10 +660,16 @@ fn field(page: &Page<'_>, field: &FormField) -> Markup {
     }
 }
 
+/// Seconds since 1970, as a `datetime-local` field shows them in UTC; anything else as it was typed.
+fn instant_value(value: &str) -> String {
+    let shown = |seconds| part::instant_text(seconds).0.get(..16).map(str::to_owned);
+    value.parse().ok().and_then(shown).unwrap_or_else(|| value.to_owned())
+}
+
 fn unit(name: &str) -> &str {
     match name {
         // What users see as one character may count as two; the field's help can explain this.
-        "utf-16" => "characters",
+        "utf-16" | "code-points" | "graphemes" => "characters",
         other => other,
     }
 }
@@ -705,7 +725,12 @@ fn closing(page: &Page<'_>) -> Markup {
     let blocked = form.blocked.as_ref().map(|blocked| blocked.0.message.clone());
     // Why the account is blocked is said above.
     let why = if blocked.is_some() { String::new() } else { drawn.blocks.join(" ") };
-    let reasons: Vec<String> = blocked.into_iter().chain(drawn.blocks.iter().cloned()).collect();
+    // What this page cannot draw, nobody can fill in.
+    let unknown =
+        form::fields(form, &page.kind.name).filter(|field| field.required && !form::is_known(field));
+    let unknown = unknown.map(|field| format!("{} cannot be filled in on this page.", field.label));
+    let reasons: Vec<String> =
+        blocked.into_iter().chain(drawn.blocks.iter().cloned()).chain(unknown).collect();
     html! {
         section.closing.card aria-label="Publish" {
             input type="hidden" name="words" id="words" value=(drawn.words(form));
@@ -723,6 +748,11 @@ fn closing(page: &Page<'_>) -> Markup {
     }
 }
 
+/// What is counted, in words.
+fn label(quota: &Quota) -> String {
+    if quota.label.is_empty() { part::words(&quota.name) } else { quota.label.clone() }
+}
+
 fn quotas(quotas: &[Quota]) -> Markup {
     html! {
         // By the contract, what is posted is counted by the day, and planned by; limits of requests are only waited for.
@@ -730,7 +760,7 @@ fn quotas(quotas: &[Quota]) -> Markup {
         @if !shown.is_empty() {
             ul.quotas aria-label="Posting limits" {
                 @for quota in shown {
-                    li { (part::words(&quota.name)) " " (quota.used) " of " (quota.maximum) @if quota.used > 0 { @if let Some(at) = quota.resets_at.and_then(|at| i64::try_from(at).ok()) { " · resets " (part::instant(at)) } } }
+                    li { (label(quota)) " " (quota.used) @if let Some(maximum) = quota.maximum { " of " (maximum) } @if quota.used > 0 { @if let Some(at) = quota.resets_at.and_then(|at| i64::try_from(at).ok()) { " · resets " (part::instant(at)) } } }
                 }
             }
         }
@@ -752,7 +782,8 @@ mod tests {
         text.name = "text".to_owned();
         text.kind = "text".to_owned();
         text.required = false;
-        text.max_length = Some(TextLimit { maximum: 3, unit: "utf-16".to_owned() });
+        text.limits =
+            vec![TextLimit { minimum: None, maximum: Some(3), unit: "utf-16".to_owned(), link_length: None }];
         form.fields.push(text);
         let told = |values: &[(&str, &str)]| {
             let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

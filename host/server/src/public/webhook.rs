@@ -39,6 +39,7 @@ pub(super) async fn receive(
     let webhook = Webhook {
         method: method.to_string(),
         query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        raw_query: Some(query),
         headers: headers
             .iter()
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
@@ -47,6 +48,7 @@ pub(super) async fn receive(
     };
     let answer = state.host().receive_webhook(&app, webhook).await.map_err(refused)?;
     let mut response = answer.body.into_response();
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
     match answer.content_type.and_then(|it| HeaderValue::try_from(it).ok()) {
         Some(content_type) => headers.insert(CONTENT_TYPE, content_type),

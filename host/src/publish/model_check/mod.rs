@@ -16,6 +16,7 @@ use self::world::{Kind, REAL, Rules, Scope, Time, World};
 use super::decide::*;
 use crate::store::JobStatus;
 use social_channel_runtime::error::{Error, ErrorKind};
+use social_channel_runtime::{Effect, NextStep};
 
 const KINDS: [Kind; 3] = [Kind::Pull, Kind::Upload, Kind::Keyed];
 
@@ -226,11 +227,7 @@ fn an_intent_that_is_not_on_disk_would_post_twice() {
     let wrong = Rules {
         marks: |position, decision| {
             let right = marks(position, decision);
-            Marks {
-                interrupted: decision.interrupted,
-                non_idempotent_begun: position.non_idempotent_begun,
-                ..right
-            }
+            Marks { interrupted: decision.interrupted, may_have_posted: position.may_have_posted, ..right }
         },
         ..REAL
     };
@@ -276,6 +273,23 @@ fn an_end_that_knows_no_unknown_would_say_what_is_not_true() {
 }
 
 #[test]
+fn an_idempotent_call_that_counts_for_none_would_say_what_is_not_true() {
+    let wrong = Rules {
+        after_step: |position, next| match next {
+            NextStep::Proceed(Effect::Idempotent) => after_step(position, &NextStep::Proceed(Effect::Safe)),
+            next => after_step(position, next),
+        },
+        ..REAL
+    };
+    let finds = |looks_for| {
+        SCOPES.iter().any(|(_, scope)| Walk::through(Kind::Keyed, *scope, &wrong, looks_for).wrong.is_some())
+    };
+    assert!(finds(|wrong| wrong.starts_with("it says not posted")));
+    // Nothing is posted twice by it: that is what its key is for.
+    assert!(!finds(posted_twice));
+}
+
+#[test]
 fn evidence_that_a_failed_call_uses_up_would_be_forgotten() {
     let wrong = Rules { keeps_evidence: false, ..REAL };
     assert!(finds(&wrong, |wrong| wrong.contains("it was lost")));
@@ -296,9 +310,11 @@ fn a_wish_to_cancel_that_an_error_ends_would_post_after_it() {
 #[test]
 fn a_lost_answer_is_asked_about_a_few_times_and_then_is_unknown() {
     let mut position = Position {
-        non_idempotent: true,
+        may_post: true,
+        idempotent: false,
         interrupted: false,
-        non_idempotent_begun: true,
+        may_have_posted: true,
+        is_out: false,
         ended: None,
         attempts: 0,
         moved: false,

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::super::decide::*;
 use crate::store::JobStatus;
 use social_channel_runtime::error::{Error, ErrorKind};
-use social_channel_runtime::model::Publication;
 use social_channel_runtime::{Effect, NextStep};
 
 /// How a provider posts.
@@ -20,7 +19,7 @@ pub(super) enum Kind {
     /// An init that may be repeated, then two chunks; only the last chunk makes the post. The progress of an
     /// upload can be queried, and an upload expires after a while.
     Upload,
-    /// One request with an idempotency key.
+    /// One request with a key that makes repeating it harmless, announced as `idempotent`.
     Keyed,
 }
 
@@ -102,9 +101,10 @@ pub(super) struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Row {
     pub(super) state: State,
-    non_idempotent: bool,
+    may_post: bool,
+    idempotent: bool,
     interrupted: bool,
-    pub(super) non_idempotent_begun: bool,
+    pub(super) may_have_posted: bool,
     sent: bool,
     pub(super) status: JobStatus,
     moved: bool,
@@ -114,9 +114,10 @@ pub(super) struct Row {
 
 const START: Row = Row {
     state: State { stage: Stage::Nothing, upload: 0, last_begun: false, cancelling: false },
-    non_idempotent: false,
+    may_post: false,
+    idempotent: false,
     interrupted: false,
-    non_idempotent_begun: false,
+    may_have_posted: false,
     sent: false,
     status: JobStatus::Active,
     moved: false,
@@ -125,7 +126,8 @@ const START: Row = Row {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Says {
-    Repeatable(State),
+    Safe(State),
+    Idempotent(State),
     Once(State),
     Wait(State),
     Published(State, bool),
@@ -213,7 +215,7 @@ pub(super) struct World {
     cancel: bool,
     pub(super) time: Time,
     left: Scope,
-    /// The outcome of a started `once` call is unknown.
+    /// The outcome of a started call that may post is unknown.
     lost: bool,
     /// It was cancelled before such a call was started.
     cancelled_in_time: bool,
@@ -271,7 +273,7 @@ impl World {
                 return Err("it says not posted, and it may yet be");
             }
             JobStatus::Published if !is_out => return Err("it says posted, and it was not"),
-            JobStatus::Unknown if !self.row.non_idempotent_begun => {
+            JobStatus::Unknown if !self.row.may_have_posted => {
                 return Err("unknown, and nothing was sent");
             }
             // Otherwise only if the deadline passed, or an error or a cancellation ended it after such a call.
@@ -316,10 +318,10 @@ impl World {
     /// The result of a call is lost, or it is unknown whether the call was made.
     fn note_loss(&mut self, worker: usize) {
         let own = self.workers[worker];
-        let is_calling = matches!(own.doing, Doing::Calling | Doing::Answered(_)) && own.row.non_idempotent;
+        let is_calling = matches!(own.doing, Doing::Calling | Doing::Answered(_)) && own.row.may_post;
         self.lost |= is_calling || own.row.interrupted || self.row.interrupted;
         // The next worker finds a started call, and cannot know its outcome.
-        self.cancelled_in_time &= !self.row.non_idempotent_begun;
+        self.cancelled_in_time &= !self.row.may_have_posted;
     }
 
     /// All possible next worlds.
@@ -422,7 +424,7 @@ impl World {
             let mut cancelled = *self;
             cancelled.left.cancels -= 1;
             cancelled.cancel = true;
-            cancelled.cancelled_in_time = !self.row.non_idempotent_begun;
+            cancelled.cancelled_in_time = !self.row.may_have_posted;
             cancelled.row.status = JobStatus::Active;
             all.push(cancelled);
         }
@@ -431,13 +433,13 @@ impl World {
             resumed.row.status = JobStatus::Active;
             all.push(resumed);
         }
-        if is_open && self.left.changes > 0 && !self.row.non_idempotent_begun {
+        if is_open && self.left.changes > 0 && !self.row.may_have_posted {
             let mut changed = *self;
             changed.left.changes -= 1;
             // The old upload will not be used.
             let platform = &mut changed.platform;
             (platform.upload, platform.first, platform.dead) = (0, false, false);
-            changed.row = Row { non_idempotent_begun: false, ..START };
+            changed.row = Row { may_have_posted: false, ..START };
             changed.take_away();
             all.push(changed);
         }
@@ -539,8 +541,7 @@ impl World {
                 }
                 Act::RecordIntent => world.arm(worker, rules),
                 Act::Begin | Act::Continue => {
-                    if position.ended.is_none() && !position.non_idempotent_begun && !position.non_idempotent
-                    {
+                    if position.ended.is_none() && !position.may_have_posted && !position.may_post {
                         // The preflight asks first, and a person has to answer.
                         let question = Error::new(ErrorKind::InvalidRequest, "no longer offered");
                         let mut asked = world;
@@ -554,7 +555,7 @@ impl World {
                         all.push(asked);
                     }
                     let own = &mut world.workers[worker];
-                    own.row.non_idempotent_begun = begun(position).non_idempotent_begun;
+                    own.row.may_have_posted = begun(position).may_have_posted;
                     own.evidence = has_state && self.evidence > 0;
                     own.doing = Doing::Calling;
                 }
@@ -568,7 +569,7 @@ impl World {
             self.lay_down(worker);
             return;
         }
-        (self.row.interrupted, self.row.non_idempotent_begun, self.row.sent) = (true, true, true);
+        (self.row.interrupted, self.row.may_have_posted, self.row.sent) = (true, true, true);
         self.workers[worker].intent_recorded = true;
         self.workers[worker].cancel |= self.cancel;
     }
@@ -578,8 +579,8 @@ impl World {
         if self.may_write(worker, rules) {
             let own = self.workers[worker].row;
             self.row.interrupted = own.interrupted;
-            self.row.non_idempotent_begun = own.non_idempotent_begun;
-            self.row.sent &= own.non_idempotent_begun;
+            self.row.may_have_posted = own.may_have_posted;
+            self.row.sent &= own.may_have_posted;
         }
         self.lay_down(worker);
     }
@@ -606,7 +607,7 @@ impl World {
             all.push(stored);
             return;
         };
-        if matches!(kind, ErrorKind::OutcomeUnknown | ErrorKind::LimitExceeded) && own.row.non_idempotent {
+        if matches!(kind, ErrorKind::OutcomeUnknown | ErrorKind::LimitExceeded) && own.row.may_post {
             stored.lost = true;
         }
         // Any failure may be one of several, or the last that is tolerated: failures are not counted, so that few
@@ -652,10 +653,12 @@ impl World {
         let takes_over = decision.take_step || decision.send_back;
         self.row = Row {
             state,
-            non_idempotent: marks.non_idempotent,
+            may_post: marks.may_post,
+            // Stored with the state.
+            idempotent: if decision.take_step { decision.idempotent } else { own.row.idempotent },
             interrupted: marks.interrupted,
-            non_idempotent_begun: marks.non_idempotent_begun,
-            sent: marks.non_idempotent_begun,
+            may_have_posted: marks.may_have_posted,
+            sent: marks.may_have_posted,
             status: decision.status,
             moved: self.row.moved && !(has_same_component && takes_over),
             looks: decision.status.has_ended() && matches!(decision.then, Then::After(_)),
@@ -672,7 +675,7 @@ impl World {
         next.row = Row {
             interrupted: marks.call_interrupted,
             // The call is still to come.
-            non_idempotent_begun: position(&own.row).non_idempotent_begun,
+            may_have_posted: position(&own.row).may_have_posted,
             moved: own.row.moved && !takes_over,
             ..self.row
         };
@@ -716,9 +719,12 @@ impl Platform {
 
 fn position(row: &Row) -> Position {
     Position {
-        non_idempotent: row.non_idempotent,
+        may_post: row.may_post,
+        idempotent: row.idempotent,
         interrupted: row.interrupted,
-        non_idempotent_begun: row.non_idempotent_begun,
+        may_have_posted: row.may_have_posted,
+        // One post, so that what is out is published.
+        is_out: false,
         ended: row.status.has_ended().then_some(row.status),
         attempts: 0,
         moved: row.moved,
@@ -726,14 +732,14 @@ fn position(row: &Row) -> Position {
 }
 
 fn step(before: State, says: Says) -> (State, NextStep) {
-    let publication = Publication { post_id: None, url: None };
     match says {
-        Says::Repeatable(state) => (state, NextStep::Proceed(Effect::Repeatable)),
+        Says::Safe(state) => (state, NextStep::Proceed(Effect::Safe)),
+        Says::Idempotent(state) => (state, NextStep::Proceed(Effect::Idempotent)),
         Says::Once(state) => (state, NextStep::Proceed(Effect::Once)),
         Says::Wait(state) => (state, NextStep::Wait(Duration::from_secs(60))),
         Says::Published(state, looks) => {
             let recheck_after = looks.then_some(Duration::from_secs(60));
-            (state, NextStep::Published { publication, recheck_after })
+            (state, NextStep::Published { recheck_after })
         }
         Says::Failed => (before, NextStep::Failed(Error::new(ErrorKind::Rejected, "refused"))),
         Says::Unknown => (before, NextStep::Unknown(Error::new(ErrorKind::OutcomeUnknown, "lost"))),
@@ -774,7 +780,7 @@ impl Call<'_> {
             self.answer(platform, Says::Error(ErrorKind::Unsupported), all);
         }
         // A repeatable call is dropped on a cancellation; a `once` call runs to its end.
-        if !own.row.non_idempotent && own.cancel {
+        if !own.row.may_post && own.cancel {
             let mut dropped = *self.world;
             dropped.workers[self.worker].doing = Doing::Looking;
             all.push(dropped);
@@ -787,8 +793,9 @@ impl Call<'_> {
         let told = (rules.is_interrupted)(position(&own.row));
         let to = |stage| State { stage, ..state };
         match (self.kind, state.stage) {
-            (_, Stage::Nothing) => self.answer(platform, Says::Repeatable(to(Stage::Init)), all),
+            (_, Stage::Nothing) => self.answer(platform, Says::Safe(to(Stage::Init)), all),
             (Kind::Upload, Stage::Init) => self.init(state, all),
+            (Kind::Keyed, Stage::Init) => self.answer(platform, Says::Idempotent(to(Stage::Send)), all),
             (_, Stage::Init) => self.answer(platform, Says::Once(to(Stage::Send)), all),
             (_, Stage::First) => self.first(state, told, all),
             (Kind::Pull, Stage::Send) if told => self.lost(state, own.evidence, all),
@@ -819,7 +826,7 @@ impl Call<'_> {
             platform.dead = false;
         }
         let state = State { stage: Stage::First, upload: platform.upload, last_begun: false, ..state };
-        self.answer(platform, Says::Repeatable(state), all);
+        self.answer(platform, Says::Safe(state), all);
         self.answer(platform, Says::Error(ErrorKind::Unavailable), all);
         if self.world.left.refusals {
             self.answer(self.world.platform, Says::Failed, all);
@@ -831,7 +838,7 @@ impl Call<'_> {
         let says = if state.upload >= 2 {
             Says::Failed
         } else {
-            Says::Repeatable(State { stage: Stage::Init, last_begun: false, ..state })
+            Says::Safe(State { stage: Stage::Init, last_begun: false, ..state })
         };
         self.answer(self.world.platform, says, all);
     }
@@ -915,7 +922,7 @@ impl Call<'_> {
             let says = if platform.first {
                 Says::Once(State { stage: Stage::Send, ..state })
             } else {
-                Says::Repeatable(State { stage: Stage::First, ..state })
+                Says::Safe(State { stage: Stage::First, ..state })
             };
             return self.answer(platform, says, all);
         }

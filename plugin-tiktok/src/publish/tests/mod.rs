@@ -8,10 +8,10 @@ mod upload;
 mod verdict;
 
 use serde_json::{Value, json};
-use social_channel_provider::channel::{Effect as StepEffect, NextStep, OptionValue, Post};
+use social_channel_provider::channel::{Effect as StepEffect, NextStep, Post};
 use social_channel_provider::http::{Method, Response, SendError};
 use social_channel_provider::testing::{FakeEnvironment, FakeMedia, SentRequest, run};
-use social_channel_provider::{ErrorKind, Media};
+use social_channel_provider::{ErrorKind, Media, Value as Given};
 
 use super::*;
 use crate::check::choices::UNAUDITED;
@@ -95,7 +95,7 @@ impl Drive {
         let environment = environment().with_setting("verified-urls", "media.example.com");
         let photos =
             ["1", "2"].map(|n| FakeMedia(photo(Some(&format!("https://media.example.com/{n}.jpg")))));
-        let post = Post { kind: "photos".to_owned(), title: Some("Soups".to_owned()), ..video() };
+        let post = Post { kind: "images".to_owned(), title: Some("Soups".to_owned()), ..video() };
         let mut drive = Self::begin(environment, &post, photos.to_vec());
         drive.go();
         assert_eq!(drive.step.next, NextStep::Proceed(StepEffect::Once));
@@ -115,7 +115,7 @@ impl Drive {
 
     fn try_go(&self, interrupted: bool, evidence: Option<&Evidence>) -> Result<PublishStep, Error> {
         let evidence = evidence.map(|evidence| serde_json::to_vec(evidence).unwrap());
-        let resume = Resume { interrupted, evidence };
+        let resume = Resume { evidence, ..Resume::new(interrupted) };
         run(advance(&self.environment, &account(), &self.step.state, &self.media, &resume))
     }
 

@@ -42,7 +42,7 @@ fn whole_publish(environment: FakeEnvironment, post: &Post, media: &[FakeMedia])
         if let NextStep::Wait(milliseconds) = step.next {
             environment.advance_ms(milliseconds);
         }
-        let resume = Resume { interrupted: false, evidence: None };
+        let resume = Resume::new(false);
         step = run(advance(&environment, &account(), &step.state, media, &resume)).unwrap();
     }
     let mut asked = BTreeMap::new();
@@ -68,7 +68,7 @@ fn a_publish_asks_no_more_than_its_forms_and_its_steps_need() {
     assert_eq!(
         whole_publish(
             audited().with_setting("verified-urls", "media.example.com"),
-            &Post { kind: "photos".to_owned(), ..video() },
+            &Post { kind: "images".to_owned(), ..video() },
             &photos
         ),
         counts(&[("creator_info/query/", 2), ("content/init/", 1), ("status/fetch/", 1)])

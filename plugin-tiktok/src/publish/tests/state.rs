@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn foreign_states_are_unsupported_and_no_secret_shows() {
     let environment = environment();
-    let resume = Resume { interrupted: false, evidence: None };
+    let resume = Resume::new(false);
     for state in [&b"{}"[..], b"", b"\xff\x00", br#"{"stage":"Elsewhere"}"#] {
         let error = run(advance(&environment, &account(), state, &[], &resume)).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unsupported);
@@ -49,7 +49,7 @@ fn a_publish_that_was_begun_before_goes_on() {
     let [init, upload, pull, lost, processing, published] = WRITTEN;
     let mut init = drive(init, vec![FakeMedia::video(30_000_000)]);
     init.json(200, &init_answer("pub-1"));
-    assert_eq!(init.go(), &NextStep::Proceed(StepEffect::Repeatable));
+    assert_eq!(init.go(), &NextStep::Proceed(StepEffect::Safe));
 
     let mut upload = drive(upload, vec![FakeMedia::video(30_000_000)]);
     assert_eq!(upload.status(201).go(), &NextStep::Wait(5_000));
@@ -64,12 +64,15 @@ fn a_publish_that_was_begun_before_goes_on() {
 
     let mut processing = drive(processing, Vec::new());
     processing.json(200, &status_answer("PUBLISH_COMPLETE", json!({"publicaly_available_post_id": [77]})));
-    let NextStep::Published(publication) = processing.go() else { panic!() };
-    assert_eq!(publication.url.as_deref(), Some("https://www.tiktok.com/@demo/photo/77"));
+    assert!(matches!(processing.go(), NextStep::Published(_)));
+    assert_eq!(
+        processing.step.publication.posts[0].url.as_deref(),
+        Some("https://www.tiktok.com/@demo/photo/77")
+    );
 
     let mut published = drive(published, Vec::new());
-    let NextStep::Published(publication) = published.go() else { panic!() };
-    assert_eq!(publication.post_id.as_deref(), Some("7570000000000001234"));
+    assert!(matches!(published.go(), NextStep::Published(_)));
+    assert_eq!(published.step.publication.posts[0].id.as_deref(), Some("7570000000000001234"));
 }
 
 #[test]

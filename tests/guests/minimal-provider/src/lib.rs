@@ -26,6 +26,7 @@ fn cannot<T>() -> Result<T, Error> {
         field: None,
         retry_after: None,
         trace_id: None,
+        details: Vec::new(),
     })
 }
 
@@ -40,6 +41,7 @@ impl Guest for MinimalProvider {
             connect_inputs: Vec::new(),
             scopes: Vec::new(),
             origins: Vec::new(),
+            details: Vec::new(),
         }
     }
 
@@ -47,7 +49,7 @@ impl Guest for MinimalProvider {
         cannot()
     }
 
-    async fn complete_connect(_: Vec<u8>, _: Vec<(String, String)>) -> Result<Vec<Connection>, Error> {
+    async fn complete_connect(_: Vec<u8>, _: Vec<(String, String)>) -> Result<ConnectStep, Error> {
         cannot()
     }
 
@@ -87,11 +89,17 @@ impl Guest for MinimalProvider {
         cannot()
     }
 
-    async fn continue_publish(_: Account, _: Vec<u8>, _: Vec<Item>, _: Resume) -> Result<PublishStep, Error> {
+    async fn continue_publish(
+        _: Account,
+        _: Post,
+        _: Vec<u8>,
+        _: Vec<Item>,
+        _: Resume,
+    ) -> Result<PublishStep, Error> {
         cannot()
     }
 
-    async fn cancel_publish(_: Account, _: Vec<u8>) -> Result<PublishStep, Error> {
+    async fn cancel_publish(_: Account, _: Post, _: Vec<u8>, _: Resume) -> Result<PublishStep, Error> {
         cannot()
     }
 }

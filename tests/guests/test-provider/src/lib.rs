@@ -22,16 +22,17 @@ mod bindings {
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bindings::exports::social::channel::channel::Consequence;
 use bindings::exports::social::channel::channel::{
-    ConnectRequest, ConnectStep, Connection, Descriptor, Effect, Guest, Link, ListQuery, Metric, NextStep,
-    Notice, Post, PostPage, PostStats, PostSummary, Profile, Publication, PublishForm, PublishStep, Redirect,
-    Resume, Rule, Setting, Stats,
+    Condition, ConnectRequest, ConnectStep, Connection, Consequence, Descriptor, Effect, Guest, Link,
+    ListQuery, Metric, NextStep, Post, PostPage, PostSummary, Profile, Prompt, Publication, PublishForm,
+    PublishStep, PublishedPost, Redirect, Resume, Rule, Stats,
 };
 use bindings::exports::social::channel::{diagnostics, webhooks};
 use bindings::social::channel::media::{Item, MediaError};
 use bindings::social::channel::storage::{self, SetOptions, StorageError};
-use bindings::social::channel::types::{Account, Error, ErrorKind, Finding, Severity};
+use bindings::social::channel::types::{
+    Account, Error, ErrorKind, Field, Finding, Property, Severity, Value,
+};
 use bindings::wasi::clocks::monotonic_clock;
 use bindings::wasi::config::store;
 use bindings::wasi::http::types::Fields;
@@ -60,6 +61,7 @@ fn error(kind: ErrorKind, message: impl Into<String>) -> Error {
         field: None,
         retry_after: None,
         trace_id: None,
+        details: Vec::new(),
     }
 }
 
@@ -72,6 +74,7 @@ fn profile(bio: impl Into<String>) -> Profile {
         url: None,
         avatar_url: None,
         verified: None,
+        details: Vec::new(),
     }
 }
 
@@ -298,7 +301,9 @@ fn step(next: NextStep) -> PublishStep {
         phase: "uploading".to_owned(),
         bytes_sent: 0,
         bytes_total: 0,
+        publication: Publication { posts: Vec::new(), findings: Vec::new(), details: Vec::new() },
         next,
+        details: Vec::new(),
     }
 }
 
@@ -326,11 +331,8 @@ async fn upload(behaviour: &str, item: &Item) -> Result<PublishStep, Error> {
     let headers = if behaviour == "upload-copied-without-length" { Vec::new() } else { headers };
     match http::send("PUT", &url, &headers, body, None).await {
         Ok(answer) if answer.status < 300 => {
-            let mut done = step(NextStep::Published(Publication {
-                post_id: Some(answer.text()),
-                url: None,
-                recheck_after: Some(1_000),
-            }));
+            let mut done = step(NextStep::Published(Some(1_000)));
+            done.publication.posts.push(published(answer.text()));
             (done.bytes_sent, done.bytes_total) = (length, size);
             Ok(done)
         }
@@ -339,7 +341,7 @@ async fn upload(behaviour: &str, item: &Item) -> Result<PublishStep, Error> {
             Ok(()) => error(ErrorKind::OutcomeUnknown, code),
             Err(MediaError::Changed) => error(ErrorKind::InvalidRequest, "changed"),
             Err(MediaError::OutOfRange) => error(ErrorKind::InvalidRequest, "out of range"),
-            Err(MediaError::Unavailable) => error(ErrorKind::Unavailable, "unavailable"),
+            Err(MediaError::Unavailable | MediaError::Other) => error(ErrorKind::Unavailable, "unavailable"),
         }),
     }
 }
@@ -351,28 +353,24 @@ impl Guest for TestProvider {
             "trap" => panic!("no description"),
             _ => {}
         }
-        let setting = |name: &str| Setting {
-            name: name.to_owned(),
-            label: name.to_owned(),
-            help: None,
-            kind: "text".to_owned(),
-            choices: Vec::new(),
-            required: false,
-            default_value: None,
-        };
+        let setting = |name: &str| field(name);
         Descriptor {
             id: "test-provider".to_owned(),
             name: "Test provider".to_owned(),
             version: "0.1.0".to_owned(),
-            abilities: vec!["profile".to_owned()],
+            abilities: ["profile", "stats", "list", "publish"].map(str::to_owned).to_vec(),
             settings: ["behaviour", "url", "range"].map(setting).to_vec(),
             connect_inputs: Vec::new(),
             scopes: Vec::new(),
             origins: vec!["https://*".to_owned()],
+            details: Vec::new(),
         }
     }
 
     async fn begin_connect(request: ConnectRequest) -> Result<ConnectStep, Error> {
+        if behaviour() == "asks" {
+            return Ok(ask("Which code was sent to you?"));
+        }
         if behaviour() == "two-accounts" {
             let account =
                 |id: &str| Account { id: id.to_owned(), credentials: b"x".to_vec(), scopes: Vec::new() };
@@ -388,18 +386,23 @@ impl Guest for TestProvider {
             },
             session: if behaviour() == "large-state" { vec![0; (64 << 10) + 1] } else { session },
             expires_in: 600_000,
+            details: Vec::new(),
         }))
     }
 
     async fn complete_connect(
         session: Vec<u8>,
         callback: Vec<(String, String)>,
-    ) -> Result<Vec<Connection>, Error> {
+    ) -> Result<ConnectStep, Error> {
+        if behaviour() == "asks" && !callback.contains(&("code".to_owned(), "1234".to_owned())) {
+            return Ok(ask("That was another code."));
+        }
         let account = |id| Account { id, credentials: session.clone(), scopes: Vec::new() };
         // Several accounts, if the callback names them.
         let named = callback.iter().filter(|(name, _)| name == "account");
         let several: Vec<_> = named.map(|(_, id)| connection(account(id.clone()))).collect();
-        if several.is_empty() { Ok(vec![connection(account(format!("{callback:?}")))]) } else { Ok(several) }
+        let alone = || vec![connection(account(format!("{callback:?}")))];
+        Ok(ConnectStep::Connected(if several.is_empty() { alone() } else { several }))
     }
 
     async fn refresh_credentials(account: Account) -> Result<Connection, Error> {
@@ -420,13 +423,15 @@ impl Guest for TestProvider {
 
     async fn get_stats(_: Account) -> Result<Stats, Error> {
         let entries = if behaviour() == "many-entries" { 257 } else { 1 };
-        let other = (0..entries).map(|value| Metric { name: "metric".to_owned(), value }).collect();
-        Ok(Stats { followers: Some(u64::MAX), following: None, likes: Some(0), posts: None, other })
+        let metric = |name: &str, value| Metric { name: name.to_owned(), label: None, value };
+        let mut metrics: Vec<Metric> = (0..entries).map(|value| metric("metric", value)).collect();
+        metrics.extend([metric("followers", u64::MAX), metric("likes", 0)]);
+        Ok(Stats { metrics, details: Vec::new() })
     }
 
     async fn list_posts(_: Account, query: ListQuery) -> Result<PostPage, Error> {
         let posts = (0..query.limit).map(|number| summary(number.to_string())).collect();
-        Ok(PostPage { posts, next_cursor: query.cursor })
+        Ok(PostPage { posts, next_cursor: query.cursor, details: Vec::new() })
     }
 
     async fn get_posts(_: Account, ids: Vec<String>) -> Result<Vec<PostSummary>, Error> {
@@ -439,16 +444,29 @@ impl Guest for TestProvider {
             account_avatar_url: None,
             kinds: Vec::new(),
             fields: Vec::new(),
-            rules: vec![Rule {
-                conditions: Vec::new(),
-                consequence: Consequence::Notice(Notice {
-                    field: None,
-                    text: "See the terms".to_owned(),
-                    links: vec![Link { text: "terms".to_owned(), url: "https://example.com".to_owned() }],
-                }),
-            }],
+            rules: vec![
+                Rule {
+                    conditions: Vec::new(),
+                    consequence: Consequence {
+                        text: Some("See the terms".to_owned()),
+                        links: vec![Link { text: "terms".to_owned(), url: "https://example.com".to_owned() }],
+                        ..consequence("notice")
+                    },
+                },
+                // Of a later host.
+                Rule { conditions: Vec::new(), consequence: consequence("dance") },
+                Rule {
+                    conditions: vec![Condition {
+                        field: "kind".to_owned(),
+                        test: "rhymes-with".to_owned(),
+                        values: Vec::new(),
+                    }],
+                    consequence: Consequence { text: Some("never".to_owned()), ..consequence("block") },
+                },
+            ],
             quotas: Vec::new(),
             blocked: Some(error(ErrorKind::QuotaExceeded, "full")),
+            details: vec![Property { name: "later".to_owned(), value: Value::Decimal(0.5) }],
         })
     }
 
@@ -468,11 +486,19 @@ impl Guest for TestProvider {
 
     async fn continue_publish(
         _: Account,
+        post: Post,
         _: Vec<u8>,
         media: Vec<Item>,
         resume: Resume,
     ) -> Result<PublishStep, Error> {
         match behaviour().as_str() {
+            // The second post of a thread is refused, and the first one is out.
+            "half-a-thread" => {
+                let mut half =
+                    step(NextStep::Failed(error(ErrorKind::Rejected, "the second part is refused")));
+                half.publication.posts.push(published(post.parts.len().to_string()));
+                Ok(half)
+            }
             upload_kind if upload_kind.starts_with("upload") => upload(upload_kind, &media[0]).await,
             _ if resume.interrupted => {
                 let evidence = resume.evidence.map(|it| String::from_utf8_lossy(&it).into_owned());
@@ -482,20 +508,71 @@ impl Guest for TestProvider {
         }
     }
 
-    async fn cancel_publish(_: Account, _: Vec<u8>) -> Result<PublishStep, Error> {
+    async fn cancel_publish(_: Account, _: Post, _: Vec<u8>, _: Resume) -> Result<PublishStep, Error> {
         Ok(step(NextStep::Cancelled))
     }
+}
+
+fn published(id: String) -> PublishedPost {
+    PublishedPost {
+        id: Some(id),
+        url: None,
+        role: "post".to_owned(),
+        state: "public".to_owned(),
+        public_at: None,
+        details: Vec::new(),
+    }
+}
+
+fn consequence(kind: &str) -> Consequence {
+    Consequence {
+        kind: kind.to_owned(),
+        field: None,
+        choice: None,
+        text: None,
+        links: Vec::new(),
+        details: Vec::new(),
+    }
+}
+
+fn field(name: &str) -> Field {
+    Field {
+        name: name.to_owned(),
+        label: name.to_owned(),
+        help: None,
+        kind: "text".to_owned(),
+        choices: Vec::new(),
+        required: false,
+        default_value: None,
+        limits: Vec::new(),
+        applies_to: Vec::new(),
+        details: Vec::new(),
+    }
+}
+
+fn ask(text: &str) -> ConnectStep {
+    ConnectStep::Ask(Prompt {
+        text: text.to_owned(),
+        fields: vec![Field { required: true, ..field("code") }],
+        session: b"asked".to_vec(),
+        expires_in: 600_000,
+        details: Vec::new(),
+    })
 }
 
 fn connection(account: Account) -> Connection {
     Connection {
         account,
         display_name: "Test".to_owned(),
+        username: Some("tester".to_owned()),
         avatar_url: None,
+        kind: Some("page".to_owned()),
+        parent_id: Some("organisation-1".to_owned()),
         grant: Some("grant".to_owned()),
         expires_at: Some(1),
         refresh_expires_at: Some(2),
         missing_scopes: Vec::new(),
+        details: Vec::new(),
     }
 }
 
@@ -507,17 +584,23 @@ fn summary(id: String) -> PostSummary {
         text: None,
         url: None,
         embed_url: None,
-        cover_url: None,
+        thumbnail_url: None,
         created_at: None,
-        duration: Some(1),
-        width: None,
-        height: None,
-        stats: PostStats { views: None, likes: None, comments: None, shares: None, other: Vec::new() },
+        media: Vec::new(),
+        metrics: Vec::new(),
+        details: Vec::new(),
     }
 }
 
 fn finding(message: String) -> Finding {
-    Finding { severity: Severity::Info, subject: "test".to_owned(), message, remedy: None, code: None }
+    Finding {
+        severity: Severity::Info,
+        subject: "test".to_owned(),
+        message,
+        remedy: None,
+        code: None,
+        details: Vec::new(),
+    }
 }
 
 impl webhooks::Guest for TestProvider {
@@ -540,13 +623,19 @@ impl webhooks::Guest for TestProvider {
                 reason: None,
             }),
             webhooks::Event::Ignored(format!("{:?}", request.query)),
+            webhooks::Event::Other(webhooks::Notice {
+                kind: "comment".to_owned(),
+                account_id: None,
+                details: vec![Property { name: "url".to_owned(), value: Value::Text(request.url) }],
+            }),
         ];
         let deliveries = events.into_iter().enumerate();
         Ok(webhooks::Receipt {
             deliveries: deliveries
-                .map(|(id, event)| webhooks::Delivery { id: id.to_string(), event })
+                .map(|(id, event)| webhooks::Delivery { id: id.to_string(), event, details: Vec::new() })
                 .collect(),
             response: Some(webhooks::Response {
+                status: header("x-answer-status").map_or(200, |status| status.parse().unwrap()),
                 content_type: header("x-answer-type").unwrap_or_else(|| "text/plain".to_owned()),
                 body: header("x-answer").unwrap_or_else(|| "ok".to_owned()).into_bytes(),
             }),
@@ -564,6 +653,7 @@ impl diagnostics::Guest for TestProvider {
             title: "Register".to_owned(),
             body: "Copy this.".to_owned(),
             copy: vec![diagnostics::Copyable { label: "URL".to_owned(), value: addresses.redirect_uri }],
+            details: Vec::new(),
         }]
     }
 }

@@ -90,14 +90,14 @@ async fn numbers_of_the_newest_posts_are_kept_by_one_call_each_time() {
 
     // With the job: charts, a table, a file.
     let shown = browser.open(&format!("{page}?days=7")).await.unwrap().text();
-    for there in ["n-views", "n-likes", "n-comments", "n-shares", "<svg class=\"chart\"", "As a table"] {
+    for there in ["n-views", "n-likes", "n-replies", "n-reposts", "<svg class=\"chart\"", "As a table"] {
         assert!(shown.contains(there), "{there}: {shown}");
     }
     assert!(shown.contains(r##"?days=7#numbers" aria-current="true">7 days"##), "{shown}");
     let file = browser.open(&format!("{page}/numbers.csv")).await.unwrap();
     let text = file.text();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!((lines[0], lines.len()), ("at,views,likes,comments,shares", 4));
+    assert_eq!((lines[0], lines.len()), ("at,views,likes,replies,reposts", 4));
     assert!(lines[2].contains(&format!("Z,{},", views(&two[1]))), "{text}");
 
     // Disconnected, they are not shown; connected again, they are there.

@@ -150,7 +150,7 @@ async fn photos_wait_for_the_domain_and_are_then_fetched_from_the_service() {
         media.push(json!({"upload": public.upload(bytes.clone(), &format!("{at}.jpg")).await}));
     }
     let body = json!({
-        "post": {"kind": "photos", "title": "Two soups", "text": "which one?", "visibility": "PUBLIC_TO_EVERYONE"},
+        "post": {"kind": "images", "title": "Two soups", "text": "which one?", "visibility": "PUBLIC_TO_EVERYONE"},
         "media": media,
     });
 

@@ -71,7 +71,7 @@ async fn every_page_speaks_in_words_also_of_a_job_that_a_program_made() {
         "/channels".to_owned(),
         format!("/channels/{channel}"),
         format!("/channels/{channel}/publish"),
-        format!("/channels/{channel}/publish?kind=photos"),
+        format!("/channels/{channel}/publish?kind=images"),
         "/channels/add".to_owned(),
         "/channels/add/tiktok-demo".to_owned(),
         "/channels/add/tiktok-sandbox".to_owned(),
