@@ -117,7 +117,8 @@ impl Host {
         self.parts.apps.load_provider(component, &InstallOptions::default()).await
     }
 
-    /// The same, with what the operator says about it: whose key it must be signed with, and its signature.
+    /// The same, with what the operator says about it: whose key it must be signed with, and its signature. If the future
+    /// is dropped, the component is installed completely or not at all.
     ///
     /// # Errors
     /// As [`Host::load_provider`]; `DeniedByPolicy` if it is not signed by somebody who may, or by somebody else than the

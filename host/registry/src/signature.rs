@@ -211,6 +211,21 @@ mod tests {
     }
 
     #[test]
+    fn what_another_program_signed_is_proved() {
+        #[derive(Deserialize)]
+        struct Fixture {
+            key: String,
+            manifest: String,
+            bundle: String,
+        }
+        // The envelope is from securesystemslib 1.6.0 (PyPI), the key from OpenSSL.
+        let made: Fixture = serde_json::from_str(include_str!("../fixtures/dsse.json")).unwrap();
+        let evidence = Evidence::Image { manifest: made.manifest, bundles: vec![made.bundle] };
+        assert!(evidence.proves(b"component", &PublicKey::parse(&made.key).unwrap()));
+        assert!(!evidence.proves(b"component", &fresh().public()));
+    }
+
+    #[test]
     fn a_file_is_proved_as_minisign_does() {
         // The example of minisign-verify: what `minisign -S` wrote for the text `test`.
         let key = PublicKey::parse("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3").unwrap();

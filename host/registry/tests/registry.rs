@@ -1,4 +1,5 @@
 //! Against Debian's real registry, with TLS and a password: what is pushed, signed, fetched, and what is refused.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::process::Command;

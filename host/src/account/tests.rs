@@ -6,7 +6,7 @@ use social_channel_runtime::{Digest, Engine, EngineOptions, SecretText};
 
 use super::*;
 use crate::address::Routes;
-use crate::app::AppParts;
+use crate::app::{AppParts, ProviderPolicy};
 use crate::store::{AppRow, ComponentRow, Sqlite};
 use crate::vault::{KeySource, Sealed};
 
@@ -37,6 +37,7 @@ impl Alone {
             clients: Clients::default(),
             own_kv: None,
             address: address.clone(),
+            sources: ProviderPolicy::default().sources(&Policy::default(), None).unwrap(),
         }));
         let accounts = Arc::new(Accounts::new(AccountParts {
             store: store.clone(),

@@ -14,7 +14,7 @@ use super::apps::{Apps, Wait, granted};
 use super::origin::{self, ProviderOrigin, ProviderSigner, Stored};
 use super::registry::LOADING;
 use super::source::{Found, PushedProvider, failed, named_key, parsed};
-use super::upgrade::{self, UpgradeReport, UpgradeSide};
+use super::upgrade::{self, UpgradeReport, UpgradeSide, WaitingApp};
 use crate::store::ComponentRow;
 
 /// A component, as it is shown.
@@ -65,15 +65,6 @@ pub struct Loaded {
     pub provider: ProviderInfo,
     /// Apps that keep their older component, and the origins they would have to grant.
     pub waiting: Vec<WaitingApp>,
-}
-
-/// An app whose grants do not cover a new component.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct WaitingApp {
-    /// Its name.
-    pub app: String,
-    /// The origins it would have to grant.
-    pub missing_origins: Vec<String>,
 }
 
 /// What the operator says with an installation.

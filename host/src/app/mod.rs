@@ -15,9 +15,9 @@ mod storage;
 mod upgrade;
 
 pub(crate) use apps::{AppParts, Apps, LiveApp, OPERATOR, Wait};
-pub use install::{InstallOptions, Loaded, LockedProvider, ProviderInfo, WaitingApp};
+pub use install::{InstallOptions, Loaded, LockedProvider, ProviderInfo};
 pub use listing::{DomainRecord, Listing};
 pub use origin::{ProviderOrigin, ProviderSigner};
 pub use settings::{App, AppConfig, SettingValue, ShownSetting};
 pub use source::{ProviderKey, ProviderPolicy, PushedProvider, RequiredSignature};
-pub use upgrade::{UpgradeChange, UpgradeReport, UpgradeSide};
+pub use upgrade::{UpgradeChange, UpgradeReport, UpgradeSide, WaitingApp};

@@ -7,7 +7,6 @@ use serde::Serialize;
 use social_channel_runtime::model::Descriptor;
 use social_channel_runtime::{Digest, Provider};
 
-use super::install::WaitingApp;
 use super::origin::ProviderOrigin;
 
 /// What replacing a provider's component would change.
@@ -29,6 +28,15 @@ pub struct UpgradeReport {
     pub open_jobs: u64,
     /// Somebody else signed it, or nobody: the operator must agree.
     pub signer_changed: bool,
+}
+
+/// An app whose grants do not cover a new component.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct WaitingApp {
+    /// Its name.
+    pub app: String,
+    /// The origins it would have to grant.
+    pub missing_origins: Vec<String>,
 }
 
 /// One of two components.

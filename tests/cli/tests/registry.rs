@@ -1,4 +1,5 @@
 //! Providers from a real OCI registry: signed, looked at, replaced, rolled back; and what is refused.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::path::PathBuf;
 use std::process::Command;

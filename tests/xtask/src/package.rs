@@ -9,8 +9,16 @@ use anyhow::{Context as _, Result, bail};
 use crate::{run, wit};
 
 /// Their folders, each after its dependencies. A missing one is skipped.
-const PUBLISHED: [&str; 7] =
-    ["host/runtime", "host", "host/server", "host/cli", "bindings/provider", "bindings/c", "plugin-tiktok"];
+const PUBLISHED: [&str; 8] = [
+    "host/registry",
+    "host/runtime",
+    "host",
+    "host/server",
+    "host/cli",
+    "bindings/provider",
+    "bindings/c",
+    "plugin-tiktok",
+];
 
 /// Files in every package: the README for crates.io, and the licences.
 const DOCUMENTS: [&str; 3] = ["README.md", "LICENSE-APACHE", "LICENSE-MIT"];

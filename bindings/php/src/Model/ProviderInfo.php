@@ -28,6 +28,10 @@ final readonly class ProviderInfo implements \JsonSerializable
         public bool $installed,
         /** @var list<string> Apps that run it. */
         public array $apps,
+        /** Where it came from and who signed it; null for what an older version installed. */
+        public ?ProviderOrigin $origin = null,
+        /** The digest of the component that it replaced, which is kept for the way back. */
+        public ?string $previous = null,
         /** Why it cannot be used now. */
         public ?Error $error = null,
     ) {

@@ -778,6 +778,9 @@ class HostConfig:
     policy: Policy | None = None
     """What the operator allows all apps: private networks, mapped origins. Origins are granted by app."""
 
+    providers: ProviderPolicy | None = None
+    """Who may sign providers, and how registries are reached."""
+
     proxy: str | None = None
     """The HTTP proxy through which all requests go, as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`,
     except requests to mapped origins. The proxy resolves the names, so only it can refuse private addresses
@@ -1471,6 +1474,80 @@ class ProviderInfo:
     error: Error | None = None
     """Why it cannot be used now; its descriptor then has only name and version."""
 
+    origin: ProviderOrigin | None = None
+    """Where it came from and who signed it. Absent for what an older version of this program installed."""
+
+    previous: Digest | None = None
+    """The component that it replaced, which is kept for the way back."""
+
+
+@dataclass(kw_only=True)
+class ProviderKey:
+    """A key that may sign providers."""
+
+    file: str | None = None
+    """A file with it instead."""
+
+    key: str = ''
+    """The public key: PEM of P-256 or Ed25519, or a key of minisign."""
+
+    name: str = ''
+    """What the operator calls its owner."""
+
+    references: list[str] = field(default_factory=list)
+    """Beginnings of references that it may sign for, such as `ghcr.io/acme/`. Empty: all."""
+
+
+@dataclass(kw_only=True)
+class ProviderOrigin:
+    """Where a component came from."""
+
+    installed_at: int
+    """When it was installed, in seconds since 1970."""
+
+    signed: bool
+    """Whether it carries a signature at all."""
+
+    reference: str | None = None
+    """The reference, with the digest of the image: `ghcr.io/acme/bluesky:1.2@sha256:…`. Absent: a file."""
+
+    signer: ProviderSigner | None = None
+    """Who signed it, among those whose keys the operator trusts. Absent: nobody, or nobody known."""
+
+
+@dataclass(kw_only=True)
+class ProviderPolicy:
+    """Who may sign providers, and how registries are reached. The empty document takes everything from every
+    public registry, signed or not, and says which."""
+
+    authorities: str | None = None
+    """Certificates of further authorities, as PEM, for registries of one's own."""
+
+    credentials: str | None = None
+    """Names and passwords of registries: a file as Docker's `config.json`. Programs named in it are not started."""
+
+    keys: list[ProviderKey] = field(default_factory=list)
+    """Who may sign."""
+
+    plain_http: bool = False
+    """Registries of this machine (`localhost`) are spoken to without TLS."""
+
+    signed: RequiredSignature | None = None
+    """What must be signed by one of `keys`, when it is fetched and whenever it is loaded: `fetched` (what comes
+    from a registry or a URL; the default with keys), `all` (files, too) or `nothing` (the default without
+    keys)."""
+
+
+@dataclass(kw_only=True)
+class ProviderSigner:
+    """Who signed a component."""
+
+    key: str
+    """The fingerprint of their key: SHA-256, as 64 hexadecimal digits."""
+
+    name: str
+    """What the operator calls them."""
+
 
 @dataclass(kw_only=True)
 class PublishForm:
@@ -1596,6 +1673,19 @@ class Quota:
 
     resets_at: int | None = None
     """When it renews."""
+
+
+class RequiredSignature(StrEnum):
+    """What must be signed."""
+
+    FETCHED = "fetched"
+    """What comes from a registry or a URL."""
+
+    ALL = "all"
+    """Files, too, and those that come with the program."""
+
+    NOTHING = "nothing"
+    """Nothing."""
 
 
 @dataclass(kw_only=True)

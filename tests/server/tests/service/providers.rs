@@ -1,4 +1,6 @@
-//! A newer component that requests more origins than its apps grant.
+//! A newer component that requests more origins than its apps grant; and one that comes from elsewhere.
+
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use http::header::AUTHORIZATION;
@@ -137,4 +139,59 @@ async fn what_comes_with_the_service_is_offered_installed_and_nothing_else_is_re
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
     let shown = browser.open(page).await.unwrap().text();
     assert!(shown.contains("tiktokapiz") && !shown.contains("Comes with this service"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_comes_from_elsewhere_is_replaced_as_shown_and_goes_back() {
+    let first = library_tests::component("plugin_tiktok").unwrap();
+    // The same with another digest: a custom section at the end.
+    let marked = |mark: u8| [first.as_slice(), &[0, 3, 1, b'v', mark]].concat();
+    let served = Arc::new(Mutex::new(first.clone()));
+    let file = served.clone();
+    let serve = move || {
+        let file = file.clone();
+        async move { file.lock().unwrap().clone() }
+    };
+    let routes = axum::Router::new().route("/plugin.wasm", axum::routing::get(serve));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/plugin.wasm", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
+
+    let service = Service::new().await.unwrap();
+    let browser = service.browser().await.unwrap();
+    let page = "/settings/providers";
+    let fetched = browser.submit(page, "/settings/providers/fetch", &[("reference", &url)]).await.unwrap();
+    assert_eq!(fetched.status, StatusCode::SEE_OTHER, "{}", fetched.text());
+    let shown = browser.open(page).await.unwrap().text();
+    assert!(
+        shown.contains(&url) && shown.contains("nobody") && shown.contains("Look for an update"),
+        "{shown}"
+    );
+    let check = async || browser.submit(page, "/settings/providers/tiktok/check", &[]).await.unwrap().text();
+    assert!(check().await.contains("It is up to date"));
+
+    *served.lock().unwrap() = marked(1);
+    let report = check().await;
+    assert!(report.contains("What would change") && report.contains("Neither interfaces"), "{report}");
+    let digest = |bytes: &[u8]| social_channel::Digest::of(bytes).to_string();
+    let agreed = digest(&marked(1));
+    assert!(report.contains(&agreed), "{report}");
+    // It changes again before the operator presses the button.
+    *served.lock().unwrap() = marked(2);
+    let update = async || {
+        let fields = [("reference", url.as_str()), ("digest", &agreed)];
+        browser.submit(page, "/settings/providers/tiktok/update", &fields).await.unwrap()
+    };
+    assert_eq!(update().await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(app(&service).await["digest"], digest(&first));
+    *served.lock().unwrap() = marked(1);
+    assert_eq!(update().await.status, StatusCode::SEE_OTHER);
+    assert_eq!(app(&service).await["digest"], agreed);
+
+    // Back, with nobody there any more.
+    server.abort();
+    assert!(browser.open(page).await.unwrap().text().contains("Go back to"));
+    let back = browser.submit(page, "/settings/providers/tiktok/rollback", &[]).await.unwrap();
+    assert_eq!(back.status, StatusCode::SEE_OTHER, "{}", back.text());
+    assert_eq!(app(&service).await["digest"], digest(&first));
 }
