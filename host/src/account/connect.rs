@@ -57,10 +57,6 @@ pub fn callback_query(address: &str) -> Vec<(String, String)> {
 /// The next step of a consent.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is made for each consent, and a box would be in every caller's way"
-)]
 pub enum Connect {
     /// Send the person's browser there.
     Redirect {
@@ -92,10 +88,6 @@ pub struct Question {
 /// The result of a consent.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is made for each consent, and a box would be in every caller's way"
-)]
 pub enum Connected {
     /// One account, connected.
     Channel(Channel),

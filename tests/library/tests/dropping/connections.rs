@@ -96,6 +96,6 @@ async fn choice(scene: &Scene, number: usize) -> String {
     let query = query.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     match scene.tenant.complete_connect(OWNER, query).await.unwrap() {
         Connected::Choose { choice, .. } => choice,
-        Connected::Channel(channel) => panic!("two accounts are there, and not only {channel:?}"),
+        other => panic!("two accounts are there, and not only {other:?}"),
     }
 }
