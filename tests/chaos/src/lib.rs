@@ -220,7 +220,7 @@ impl Run {
             plan,
             simulator,
             media,
-            folder: folder,
+            folder,
             clock,
             database,
             host,
