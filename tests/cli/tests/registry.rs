@@ -16,15 +16,20 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start().unwrap());
 /// A data folder, and files that say who may sign.
 struct Scene {
     stage: Stage,
+    server: &'static Server,
     repository: String,
 }
 
 impl Scene {
     async fn new(name: &str, app: bool) -> Self {
+        Self::on(&SERVER, name, app).await
+    }
+
+    async fn on(server: &'static Server, name: &str, app: bool) -> Self {
         let stage = if app { Stage::with_app().await } else { Stage::empty().await }.unwrap();
-        let scene = Scene { stage, repository: format!("{}/tests/{name}", SERVER.host()) };
+        let scene = Scene { stage, server, repository: format!("{}/tests/{name}", server.host()) };
         let credentials =
-            json!({"auths": {SERVER.host(): {"username": NAME, "password": SERVER.password()}}});
+            json!({"auths": {server.host(): {"username": NAME, "password": server.password()}}});
         std::fs::write(scene.path("config.json"), credentials.to_string()).unwrap();
         for signer in ["acme", "other"] {
             scene.make_key(signer);
@@ -51,7 +56,8 @@ impl Scene {
     fn trust(&self, signers: &[&str]) {
         let keys: Vec<Value> =
             signers.iter().map(|name| json!({"name": name, "file": format!("{name}.pub")})).collect();
-        let policy = json!({"authorities": SERVER.authority(), "credentials": "config.json", "keys": keys});
+        let policy =
+            json!({"authorities": self.server.authority(), "credentials": "config.json", "keys": keys});
         std::fs::write(self.path("providers.json"), policy.to_string()).unwrap();
     }
 
@@ -264,4 +270,28 @@ async fn what_is_spoiled_on_the_way_changes_nothing() {
     for wrong in ["nothing.wasm", "./nothing.wasm", "ghcr.io/acme/x", "http://example.com/x.wasm"] {
         assert_eq!(scene.say(&format!("add {wrong}")).await.code, 1, "{wrong}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_installed_goes_on_while_the_registry_is_down() {
+    // Its shell ends it with this process.
+    let server: &'static Server = Box::leak(Box::new(Server::start().unwrap()));
+    let scene = Scene::on(server, "down", false).await;
+    let first = scene.push(&version(1), "1", Some("acme")).await;
+    let added = scene.say(&format!("add {}", scene.at("1"))).await.done().json();
+    let id = added["provider"]["descriptor"]["id"].as_str().unwrap();
+    scene.push(&version(2), "1", Some("acme")).await;
+    server.stop().unwrap();
+    for command in [format!("update {id}"), format!("update {id} --check"), format!("add {}", scene.at("2"))]
+    {
+        assert_eq!(scene.say(&command).await.error()["kind"], "unavailable", "{command}");
+    }
+    // Every command is a process of its own, which loads and verifies what is installed.
+    let installed = scene.installed(id).await.unwrap();
+    assert_eq!((&installed["origin"]["reference"], &installed["error"]), (&json!(first), &Value::Null));
+    server.start_again().unwrap();
+    scene.say(&format!("update {id}")).await.done();
+    server.stop().unwrap();
+    let back = scene.say(&format!("rollback {id}")).await.done().json();
+    assert_eq!(back["provider"]["origin"]["reference"], first);
 }
