@@ -208,7 +208,8 @@ for (const colorScheme of ["light", "dark"]) {
     await choice.setViewportSize({ width: 390, height: 800 });
     assert.deepEqual(await faults(choice), []);
     // The first letter of the name stands in for a picture.
-    await tabTo(choice, /Account one$/);
+    // With its name at the network and its kind, as accounts of one name differ by them.
+    await tabTo(choice, /Account one @tester · Page$/);
     await choice.keyboard.press("ArrowDown");
     assert.ok(await choice.getByLabel("Account two").isChecked());
     await tabTo(choice, "Connect");

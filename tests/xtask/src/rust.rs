@@ -12,12 +12,17 @@ use crate::steps::seconds;
 /// Faster ones are not listed.
 const WORTH_A_LINE: Duration = Duration::from_secs(2);
 
-/// All tests in Rust; then the seconds of each test program, the slowest first.
-pub(crate) fn test() -> Result<()> {
+/// Installs what the tests in Rust need, where it is missing.
+pub(crate) fn install() -> Result<()> {
     run::script("tests/manuals/tools.sh")?;
     crate::install_databases()?;
     run::script(crate::S3)?;
-    run::script(crate::REGISTRY)?;
+    run::script(crate::REGISTRY)
+}
+
+/// All tests in Rust; then the seconds of each test program, the slowest first.
+pub(crate) fn test() -> Result<()> {
+    install()?;
     // One pipe for both, so that each program's name comes before its tests.
     let (reader, writer) = std::io::pipe().context("no pipe")?;
     let mut command = Command::new(run::cargo_program());

@@ -1,8 +1,9 @@
 //! Every suite, in order of how informative a failure is.
 
-use std::process::Command;
+use std::fs::File;
+use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 
 use crate::steps::Step;
 use crate::{examples, guests, run, rust, steps};
@@ -25,12 +26,43 @@ const SUITES: [Step; 14] = [
 ];
 
 pub(crate) fn run(only: &[String]) -> Result<()> {
-    let mut chosen = steps::chosen("suite", &SUITES, only)?;
     if only.is_empty() {
-        // All of both is in `rust`.
-        chosen.retain(|(name, _)| !matches!(*name, "store" | "registry"));
+        return side_by_side();
     }
-    steps::run(&[("build", build)], &chosen)
+    steps::run(&[("build", build)], &steps::chosen("suite", &SUITES, only)?)
+}
+
+/// All suites: `rust`, which is as long as all others, and those beside it, because each waits most of its time.
+fn side_by_side() -> Result<()> {
+    // Installs everything that `rust` needs, or two of them would ask the system's installer at the same moment.
+    steps::run(&[("install", rust::install), ("build", build)], &[])?;
+    // All of these is in `rust`.
+    let others =
+        SUITES.iter().map(|(name, _)| *name).filter(|name| !["rust", "store", "registry"].contains(name));
+    let path = run::target().join("other-suites.log");
+    let log = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    eprintln!(
+        "the other suites run beside `rust`; what they say comes after it, and stands in {}",
+        path.display()
+    );
+    let mut beside = Command::new(std::env::current_exe()?)
+        .arg("test")
+        .args(others)
+        .current_dir(run::root())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("the other suites cannot be started")?;
+    let rust = steps::run(&[], &steps::chosen("suite", &SUITES, &["rust".to_owned()])?);
+    let others = beside.wait()?;
+    std::io::copy(&mut File::open(&path)?, &mut std::io::stderr())?;
+    match (rust, others.success()) {
+        (Ok(()), true) => Ok(()),
+        (Ok(()), false) => bail!("a suite failed: see its lines above"),
+        (Err(error), true) => Err(error),
+        (Err(error), false) => bail!("{error:#}, and a suite beside it: see its lines above"),
+    }
 }
 
 /// Builds what the suites of other languages need.

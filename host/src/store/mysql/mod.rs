@@ -466,4 +466,4 @@ impl MetaStore for Mysql {
 
 /// Fresh tables for the conformance suite.
 #[cfg(test)]
-pub(super) use self::tests::{for_conformance, for_upgrade};
+pub(super) use self::tests::for_conformance;

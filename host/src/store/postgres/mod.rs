@@ -358,4 +358,4 @@ impl MetaStore for Postgres {
 
 /// A fresh schema for the conformance suite.
 #[cfg(test)]
-pub(super) use self::tests::{for_conformance, for_upgrade};
+pub(super) use self::tests::for_conformance;

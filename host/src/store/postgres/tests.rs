@@ -36,15 +36,6 @@ async fn opened_in(url: &SecretText) -> (Opened, Arc<Postgres>) {
     (Opened { one: one.clone(), other, clock, _keep: Box::new(()) }, one)
 }
 
-/// The same, where the other one is the next program.
-pub(crate) async fn for_upgrade() -> Opened {
-    let url = fresh_url();
-    let (db, _) = opened_in(&url).await;
-    let more = SchemaStep { sql: EXPANSION, oldest: schema::SCHEMAS.len() };
-    let other = open_as(&url, db.clock.clone(), vec![more]).await.unwrap();
-    Opened { other, ..db }
-}
-
 /// As a program of so many more steps.
 async fn open_as(url: &SecretText, clock: Arc<MovedClock>, more: Vec<SchemaStep>) -> Result<Arc<dyn Store>> {
     let steps = [&schema::SCHEMAS, &more[..]].concat();
