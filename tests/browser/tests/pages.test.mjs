@@ -400,7 +400,7 @@ scene("the numbers of a post are with the job that made it", ["--filled"], async
   assert.ok(views.length >= 10 && views.at(-1) > views[0], JSON.stringify(views));
   const file = await (await fetch(`${set.origin}/jobs/${job.id}/numbers.csv`)).text();
   const [head, ...rows] = file.trim().split("\r\n");
-  assert.equal(head, "at,views,likes,comments,shares");
+  assert.equal(head, "at,views,likes,replies,reposts");
   assert.equal(rows.length, history.length);
 });
 
