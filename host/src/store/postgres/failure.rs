@@ -18,9 +18,9 @@ pub(super) fn passing(error: &sqlx::Error) -> Option<Passing> {
             // The server stops, crashed, or does not take connections yet; the connection sat in a transaction too long.
             "57P01" | "57P02" | "57P03" | "25P03" => Some(Passing::Away),
             code if code.starts_with("08") => Some(Passing::Away),
-            // A newer program changed the type of a column meanwhile, and this connection has prepared the statement before.
-            // The connections of that time are replaced. PostgreSQL has no code of its own for it.
-            "0A000" if is_stale_statement(inner.as_ref()) => Some(Passing::Away),
+            // A newer program changed a table meanwhile, and this connection has prepared for the table before. Nothing was
+            // done, and the connections of that time are replaced. PostgreSQL has no codes of their own for these.
+            "0A000" | "42804" if is_stale_statement(inner.as_ref()) => Some(Passing::Away),
             _ => None,
         },
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => Some(Passing::Away),
@@ -31,7 +31,9 @@ pub(super) fn passing(error: &sqlx::Error) -> Option<Passing> {
 fn is_stale_statement(error: &dyn sqlx::error::DatabaseError) -> bool {
     error
         .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-        .is_some_and(|error| error.routine() == Some("RevalidateCachedQuery"))
+        .and_then(|error| error.routine())
+        // A statement's columns; the columns that a function returns.
+        .is_some_and(|routine| ["RevalidateCachedQuery", "build_attrmap_by_position"].contains(&routine))
 }
 
 /// Whether other connections from before now may be gone as well.
