@@ -45,7 +45,8 @@ fn side_by_side() -> Result<()> {
         "the other suites run beside `rust`; what they say comes after it, and stands in {}",
         path.display()
     );
-    let mut beside = Command::new(std::env::current_exe()?)
+    // Not the running file, which the build may have replaced.
+    let mut beside = Command::new(run::program("xtask"))
         .arg("test")
         .args(others)
         .current_dir(run::root())
