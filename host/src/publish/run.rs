@@ -248,16 +248,22 @@ impl JobRun {
         }
         let base = self.row.bytes_sent.cast_unsigned();
         let state = self.last.as_ref().map(|last| Arc::new(last.state.clone()));
+        // Nobody tells anything of a post of which the platform does not know yet.
+        let may_be_told = self.row.non_idempotent_begun || !self.row.references.is_empty();
         let position = begun(self.position());
         self.row.non_idempotent_begun = position.may_have_posted;
         let interrupted = is_interrupted(position);
-        let evidence = match self.publisher.store.waiting_event(&self.row.id).await? {
-            Some(waiting) if state.is_some() => {
+        let waiting = match may_be_told && state.is_some() {
+            true => self.publisher.store.waiting_event(&self.row.id).await?,
+            false => None,
+        };
+        let evidence = match waiting {
+            Some(waiting) => {
                 let place = Place { table: "events", row: &waiting.row, column: "evidence" };
                 self.event = Some(waiting.id);
                 Some(self.publisher.vault.open_sealed(place, &waiting.evidence)?)
             }
-            _ => None,
+            None => None,
         };
         let (request, running) = (self.request.clone(), self.running.clone());
         let operation: Arc<Operation<'static, PublishStep>> =

@@ -49,7 +49,11 @@ impl JobRun {
         let update = JobUpdate {
             digest: self.row.digest.clone(),
             send_back: decision.send_back,
-            reference: step.as_ref().and_then(|step| step.reference.clone()),
+            // One that is stored already is not bound to the job again: that would only take locks.
+            reference: step
+                .as_ref()
+                .and_then(|step| step.reference.clone())
+                .filter(|reference| !self.row.references.contains(reference)),
             non_idempotent: marks.may_post,
             interrupted: marks.interrupted,
             non_idempotent_begun: marks.may_have_posted,
@@ -58,7 +62,9 @@ impl JobRun {
             bytes_sent: step.as_ref().map_or(self.row.bytes_sent, |step| signed(step.bytes_sent)),
             bytes_total: step.as_ref().map_or(self.row.bytes_total, |step| signed(step.bytes_total)),
             wake_at: match decision.then {
-                Then::Now => Some(now),
+                // A job that was due stays due since then: under its lease nobody takes it, and the order of due jobs
+                // need not be changed for each step.
+                Then::Now => Some(self.row.wake_at.filter(|at| *at <= now).unwrap_or(now)),
                 Then::After(_) if decision.status.has_ended() => later,
                 // No longer waits for a platform or a person.
                 Then::After(_) => later.map(|at| at.min(self.deadline())),
@@ -122,6 +128,7 @@ impl JobRun {
                 row.moved_from = None;
                 self.last = last;
             }
+            row.references.extend(update.reference);
             row.non_idempotent = update.non_idempotent;
             row.interrupted = marks.call_interrupted;
             self.intent_recorded = marks.intent_recorded;

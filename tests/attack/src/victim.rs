@@ -14,9 +14,11 @@ use tokio::process::{Child, Command};
 
 use crate::stage::{Template, policy};
 
-/// What a compiler may have, and for how long: less than by default, so that a stop comes soon.
+/// How long an attacker's call may take: it waits for others that use all that it may use, on a machine with other work.
+const CALL: Duration = Duration::from_secs(300);
+
+/// What a compiler may have: less than by default, so that a stop comes soon.
 pub(crate) const COMPILE_MEMORY: u64 = 256 << 20;
-const COMPILE_SECONDS: u64 = 10;
 /// How long a connection may stand still: so that this is seen to end.
 const IDLE_SECONDS: u64 = 10;
 
@@ -50,14 +52,21 @@ impl Answer {
 impl Victim {
     /// Starts `social-channel serve` on a copy of the template; `media` is the address that the policy sends the media
     /// server's requests to, `files` how many it may open. `contained`: its mounts are its own (see [`Victim::mount`]).
-    pub(crate) async fn start(template: &Template, media: &str, files: u64, contained: bool) -> Result<Self> {
+    /// `compile_seconds`: what one compilation may take.
+    pub(crate) async fn start(
+        template: &Template,
+        media: &str,
+        files: u64,
+        contained: bool,
+        compile_seconds: u64,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = template.copy_to(folder.path())?;
         let policy_file = folder.path().join("policy.json");
         std::fs::write(&policy_file, policy(&template.simulator.origin(), media)?)?;
         let config_file = folder.path().join("config.toml");
         let config = format!(
-            "compile_memory = {COMPILE_MEMORY}\ncompile_seconds = {COMPILE_SECONDS}\nidle_seconds = {IDLE_SECONDS}\n"
+            "compile_memory = {COMPILE_MEMORY}\ncompile_seconds = {compile_seconds}\nidle_seconds = {IDLE_SECONDS}\n"
         );
         std::fs::write(&config_file, config)?;
         let log = folder.path().join("log");
@@ -93,7 +102,7 @@ impl Victim {
         let at = said.pointer("/listening/0").and_then(Value::as_str).context("it names no address")?;
         let at = at.trim_start_matches("http://").to_owned();
         // Each request comes on a connection of its own, as those of PHP do.
-        let client = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PATIENCE).build()?;
+        let client = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(CALL).build()?;
         Ok(Victim { at, client, child, pid, own, log, folder })
     }
 

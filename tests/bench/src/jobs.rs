@@ -50,8 +50,11 @@ pub(crate) async fn measure(arguments: &[String]) -> Result<()> {
 async fn run(name: &str, count: usize, statements: bool) -> Result<()> {
     let mut server = None;
     let stage = Stage::in_world_and_folder(fast_world_of(ACCOUNTS), |builder, folder| {
-        let settings: &[&str] =
-            if statements { &["shared_preload_libraries=pg_stat_statements"] } else { &[] };
+        let settings: &[&str] = if statements {
+            &["shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=all"]
+        } else {
+            &[]
+        };
         server = Some(Database::start_with(name.parse::<Kind>()?, folder, settings)?);
         Ok(database::choose(builder.background(false), folder))
     })

@@ -18,6 +18,8 @@ mod steps;
 mod test;
 mod wit;
 
+use std::process::ExitCode;
+
 use anyhow::{Result, bail};
 
 /// Installs the database servers of the tests, where they are missing.
@@ -54,7 +56,18 @@ Usage: cargo xtask COMMAND
                 `jobs [DATABASE...]`: jobs a second with one to six workers, and where the time goes
 ";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run_command() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace, which says nothing of a step that failed.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_command() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((command, rest)) = arguments.split_first() else {
         bail!("a command is missing\n\n{HELP}");

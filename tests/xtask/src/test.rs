@@ -25,6 +25,9 @@ const SUITES: [Step; 14] = [
     ("clients", clients),
 ];
 
+/// Lines of a suite that failed, which are said again at the end: some show only the end of a long output.
+const LAST_LINES: usize = 60;
+
 pub(crate) fn run(only: &[String]) -> Result<()> {
     if only.is_empty() {
         return side_by_side();
@@ -57,13 +60,32 @@ fn side_by_side() -> Result<()> {
         .context("the other suites cannot be started")?;
     let rust = steps::run(&[], &steps::chosen("suite", &SUITES, &["rust".to_owned()])?);
     let others = beside.wait()?;
-    std::io::copy(&mut File::open(&path)?, &mut std::io::stderr())?;
+    let said = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
+    eprint!("{said}");
+    for (suite, lines) in failures(&said) {
+        eprintln!("\n== the last lines of {suite}, which failed\n{}", last(lines, LAST_LINES));
+    }
     match (rust, others.success()) {
         (Ok(()), true) => Ok(()),
         (Ok(()), false) => bail!("a suite failed: see its lines above"),
         (Err(error), true) => Err(error),
         (Err(error), false) => bail!("{error:#}, and a suite beside it: see its lines above"),
     }
+}
+
+/// The suites that failed, and what each has said, from the output of [`steps::run`].
+fn failures(said: &str) -> Vec<(&'static str, &str)> {
+    let failure = |name| {
+        let begun = said.split_once(&format!("\n== {name}\n"))?.1;
+        let end = begun.find(&format!("\nerror: {name}: "))?;
+        Some((name, begun.get(..end)?))
+    };
+    SUITES.iter().filter_map(|(name, _)| failure(*name)).collect()
+}
+
+fn last(lines: &str, most: usize) -> String {
+    let lines: Vec<&str> = lines.lines().collect();
+    lines.get(lines.len().saturating_sub(most)..).unwrap_or_default().join("\n")
 }
 
 /// Builds what the suites of other languages need.
@@ -94,4 +116,17 @@ fn registry() -> Result<()> {
 /// Unmodified third-party TikTok clients, with the simulator.
 fn clients() -> Result<()> {
     run::run(Command::new("python3").arg("tests/tiktok-simulator/clients/run.py"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_found_in_the_output() {
+        let said = "\n== fuzz\nwell\n== fuzz: 2.0 s\n\n== attack\n1\n2\n3\n== attack: 3 s\nerror: attack: exit status: 1\n";
+        assert_eq!(failures(said), [("attack", "1\n2\n3\n== attack: 3 s")]);
+        assert_eq!(last("1\n2\n3", 2), "2\n3");
+        assert_eq!(last("1", 2), "1");
+    }
 }

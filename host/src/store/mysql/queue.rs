@@ -53,12 +53,13 @@ pub(super) const FIRST_DUE: &str = "SELECT due_at FROM {channel_queue} FORCE IND
 /// The next weight of a tenant.
 pub(super) const NEXT_WEIGHT: &str = "SELECT weight FROM {channel_queue} FORCE INDEX (by_turn)
     WHERE tenant = ? AND weight > ? ORDER BY weight LIMIT 1";
-/// Of a tenant's channels with a weight the one that waits longest.
+/// Of a tenant's channels with a weight those that wait longest: a few, because other workers take the first ones at the same
+/// moment.
 pub(super) const NEXT_CHANNEL: &str = concat!(
     "SELECT q.channel, q.since FROM {channel_queue} q FORCE INDEX (by_turn)
      WHERE q.tenant = ? AND q.weight = ? AND q.since IS NOT NULL AND q.since <= ? AND q.due_at <= ? AND ",
     channel_free!("q"),
-    " ORDER BY q.since LIMIT 1"
+    " ORDER BY q.since LIMIT 4"
 );
 /// Of a channel's jobs with a weight the one that was due first.
 pub(super) const NEXT_JOB: &str = "SELECT j.id, j.created_at FROM {jobs} j FORCE INDEX (waiting)
@@ -88,9 +89,16 @@ pub(super) const DAMAGED_COUNTS: &str =
 
 /// A job that may be taken.
 struct Found {
-    id: String,
+    job: Which,
     tenant: String,
     channel: String,
+}
+
+/// Which job of a channel.
+enum Which {
+    Id(String),
+    /// The first of this weight. It is looked up when it is its turn, which is seldom.
+    First(i32),
 }
 
 /// What became of a job that may be taken.
@@ -328,7 +336,7 @@ impl Tables {
     }
 
     /// The jobs that are next in one tenant, the first of each weight: of the channel that waits longest the job that was due
-    /// first. A step of weight counts as much as [`PRIORITY_STEP`] of waiting.
+    /// first. A step of weight counts as much as [`PRIORITY_STEP`] of waiting. After them those of other channels.
     async fn jobs_of(
         &self,
         db: &mut MySqlConnection,
@@ -336,7 +344,8 @@ impl Tables {
         latest: i64,
         tenant: &str,
     ) -> sqlx::Result<Vec<Found>> {
-        let mut found: Vec<(i64, i64, Found)> = Vec::new();
+        let mut found: Vec<(i64, i64, String, Found)> = Vec::new();
+        let mut others = Vec::new();
         let mut last = i32::MIN;
         loop {
             let next: Option<i32> = sqlx::query_scalar(self.sql(NEXT_WEIGHT))
@@ -346,28 +355,46 @@ impl Tables {
                 .await?;
             let Some(weight) = next else { break };
             last = weight;
-            let channel: Option<(Text, i64)> = sqlx::query_as(self.sql(NEXT_CHANNEL))
+            let channels: Vec<(Text, i64)> = sqlx::query_as(self.sql(NEXT_CHANNEL))
                 .bind(tenant)
                 .bind(weight)
                 .bind(latest)
                 .bind(now)
-                .fetch_optional(&mut *db)
+                .fetch_all(&mut *db)
                 .await?;
-            let Some((channel, since)) = channel else { continue };
-            let job: Option<(Text, i64)> = sqlx::query_as(self.sql(NEXT_JOB))
-                .bind(tenant)
-                .bind(&channel.0)
-                .bind(weight)
-                .bind(now)
-                .fetch_optional(&mut *db)
-                .await?;
-            if let Some((id, created_at)) = job {
-                let of = Found { id: id.0, tenant: tenant.to_owned(), channel: channel.0 };
-                found.push((since - i64::from(weight) * PRIORITY_STEP, created_at, of));
+            let mut channels = channels.into_iter();
+            let Some((Text(channel), since)) = channels.next() else { continue };
+            if let Some((id, created_at)) = self.next_job(&mut *db, now, tenant, &channel, weight).await? {
+                let of = Found { job: Which::Id(id.clone()), tenant: tenant.to_owned(), channel };
+                found.push((since - i64::from(weight) * PRIORITY_STEP, created_at, id, of));
             }
+            others.extend(channels.map(|(Text(channel), _)| Found {
+                job: Which::First(weight),
+                tenant: tenant.to_owned(),
+                channel,
+            }));
         }
-        found.sort_by(|a, b| (a.0, a.1, &a.2.id).cmp(&(b.0, b.1, &b.2.id)));
-        Ok(found.into_iter().map(|(.., found)| found).collect())
+        found.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
+        Ok(found.into_iter().map(|(.., found)| found).chain(others).collect())
+    }
+
+    /// The job of a channel and weight that was due first, and when it was stored.
+    async fn next_job(
+        &self,
+        db: &mut MySqlConnection,
+        now: i64,
+        tenant: &str,
+        channel: &str,
+        weight: i32,
+    ) -> sqlx::Result<Option<(String, i64)>> {
+        let job: Option<(Text, i64)> = sqlx::query_as(self.sql(NEXT_JOB))
+            .bind(tenant)
+            .bind(channel)
+            .bind(weight)
+            .bind(now)
+            .fetch_optional(db)
+            .await?;
+        Ok(job.map(|(id, created_at)| (id.0, created_at)))
     }
 }
 
@@ -416,7 +443,7 @@ impl Mysql {
         })?;
         Ok(rows
             .into_iter()
-            .map(|(id, tenant, channel)| Found { id: id.0, tenant: tenant.0, channel: channel.0 })
+            .map(|(id, tenant, channel)| Found { job: Which::Id(id.0), tenant: tenant.0, channel: channel.0 })
             .collect())
     }
 
@@ -456,7 +483,18 @@ impl Mysql {
     async fn take(&self, ask: &AskForJob<'_>, job: &Found) -> Result<Option<(TenantId, JobRow, Lease)>> {
         // Not the time that was asked for: a round of all that is due keeps that to its end.
         let turn = self.clock.now_ms().max(ask.now);
-        let Found { id, tenant, channel } = job;
+        let Found { job, tenant, channel } = job;
+        let id = match job {
+            Which::Id(id) => id.clone(),
+            Which::First(weight) => {
+                let first = read!(self for "", db => {
+                    self.tables.next_job(db, ask.now, tenant, channel, *weight).await
+                })?;
+                let Some((id, _)) = first else { return Ok(None) };
+                id
+            }
+        };
+        let id = &id;
         let look = [
             "SELECT (SELECT id FROM {jobs} WHERE tenant = ? AND held_channel = ?),
              (SELECT value FROM {meta} WHERE name = ?), ",

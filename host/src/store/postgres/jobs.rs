@@ -171,6 +171,62 @@ async fn note_change(
     noted.execute(db).await.map(drop)
 }
 
+/// Stores a step, with all that belongs to it. Run again after a lost answer, it is written again, or the lease is lost.
+async fn step(
+    db: &mut PgConnection,
+    id: &str,
+    lease: &Lease,
+    update: &JobUpdate,
+    now: i64,
+) -> sqlx::Result<Option<JobSignals>> {
+    let history = update.history.as_ref().map(|row| {
+        serde_json::json!({
+            "at_ms": row.at_ms,
+            "call": text(&row.call),
+            "phase": text(&row.phase),
+            "result": text(&row.result),
+            "message": texts(row.message.as_deref()),
+            "code": texts(row.code.as_deref()),
+            "trace_id": texts(row.trace_id.as_deref()),
+            "by": texts(row.by.as_deref()),
+        })
+    });
+    let row = sqlx::query(
+        "SELECT id, cancel_requested, credentials_revision, app_revision FROM store_step($1, $2, $3, $4, $5, $6, $7, $8,
+         $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27::text::jsonb)",
+    )
+    .bind(text(id))
+    .bind(lease.fence)
+    .bind(now)
+    .bind(update.digest.as_str())
+    .bind(update.send_back)
+    .bind(update.state.as_ref().map(|state| &state.0))
+    .bind(update.non_idempotent)
+    .bind(update.interrupted)
+    .bind(update.non_idempotent_begun)
+    .bind(texts(update.quotas.as_deref()))
+    .bind(update.asked_at)
+    .bind(update.status.name())
+    .bind(text(&update.phase))
+    .bind(update.bytes_sent)
+    .bind(update.bytes_total)
+    .bind(update.wake_at)
+    .bind(update.attempts)
+    .bind(texts(update.post_id.as_deref()))
+    .bind(texts(update.url.as_deref()))
+    .bind(texts(update.error.as_deref()))
+    .bind(update.status.has_ended())
+    .bind(update.cancel_answered)
+    .bind(update.release)
+    .bind(texts(update.reference.as_deref()))
+    .bind(REFERENCES_PER_JOB)
+    .bind(texts(update.event_taken.as_deref()))
+    .bind(history.map(|history| history.to_string()))
+    .fetch_optional(db)
+    .await?;
+    row.map(|row| row::read("jobs", &row, signals)).transpose()
+}
+
 #[async_trait]
 impl JobStore for Postgres {
     async fn insert_job(
@@ -402,131 +458,30 @@ impl JobStore for Postgres {
         update: &JobUpdate,
         now: i64,
     ) -> Result<Option<JobSignals>> {
-        let stored: Result<Option<JobSignals>> = write!(self, db => {
-            // A webhook that names this reference, or this account, comes before or after all of this.
-            if let Some(reference) = &update.reference {
-                let of: Option<(String, Option<String>)> = sqlx::query_as(
-                    "SELECT j.app, a.account FROM jobs j
-                     LEFT JOIN accounts a ON a.tenant = j.tenant AND a.channel = j.channel WHERE j.id = $1",
-                )
-                .bind(text(id))
-                .fetch_optional(&mut *db)
-                .await?;
-                if let Some((app, account)) = of {
-                    lock(&mut *db, meeting(&app, Some(reference), account.as_deref())).await?;
-                }
-            }
-            // The component that has written the state keeps the job. A state written while the job was being moved
-            // belongs to the called component.
-            let held = sqlx::query(concat!(
-                "UPDATE jobs SET
-                 digest = CASE WHEN $1 AND digest = $2 THEN coalesce(moved_from, digest) ELSE digest END,
-                 moved_from = CASE WHEN ($1 OR $3::bytea IS NOT NULL) AND digest = $2 THEN NULL
-                   WHEN $3::bytea IS NOT NULL AND digest <> $2 THEN $2 ELSE moved_from END,
-                 state = coalesce($3, state), once = $4, interrupted = $5,
-                 once_begun = $6, sent_at = CASE WHEN $6 THEN coalesce(sent_at, $7) END,
-                 quotas = coalesce($8, quotas), asked_at = coalesce($9, asked_at), forced = false, status = $10,
-                 phase = $11, bytes_sent = $12, bytes_total = $13, wake_at = $14, attempts = $15,
-                 post_id = coalesce($16, post_id), url = coalesce($17, url), error = $18, updated_at = $7,
-                 ended_at = CASE WHEN $19 THEN coalesce(ended_at, $7) END,
-                 cancel_requested = cancel_requested AND NOT $20,
-                 lease_owner = CASE WHEN $21 THEN NULL ELSE lease_owner END
-                 WHERE id = $22 AND fence = $23 AND lease_owner IS NOT NULL RETURNING ",
-                signals!(),
-                ", app"
-            ))
-            .bind(update.send_back)
-            .bind(update.digest.as_str())
-            .bind(update.state.as_ref().map(|state| &state.0))
-            .bind(update.non_idempotent)
-            .bind(update.interrupted)
-            .bind(update.non_idempotent_begun)
-            .bind(now)
-            .bind(texts(update.quotas.as_deref()))
-            .bind(update.asked_at)
-            .bind(update.status.name())
-            .bind(text(&update.phase))
-            .bind(update.bytes_sent)
-            .bind(update.bytes_total)
-            .bind(update.wake_at)
-            .bind(update.attempts)
-            .bind(texts(update.post_id.as_deref()))
-            .bind(texts(update.url.as_deref()))
-            .bind(texts(update.error.as_deref()))
-            .bind(update.status.has_ended())
-            .bind(update.cancel_answered)
-            .bind(update.release)
-            .bind(text(id))
-            .bind(lease.fence)
-            .fetch_optional(&mut *db)
-            .await?;
-            let Some(held) = held else { return Ok(None) };
-            if update.non_idempotent && update.interrupted {
-                wait_for_standby(&mut *db).await?;
-            }
-            let app: String = held.try_get("app")?;
-            if let Some(reference) = &update.reference {
-                sqlx::query(
-                    "INSERT INTO job_references (app, reference, job) SELECT $1, $2, $3
-                     WHERE (SELECT count(*) FROM job_references WHERE job = $3) < $4 ON CONFLICT DO NOTHING",
-                )
-                .bind(&app)
-                .bind(text(reference))
-                .bind(text(id))
-                .bind(REFERENCES_PER_JOB)
-                .execute(&mut *db)
-                .await?;
-                // A webhook may have arrived before the response with this reference. And an event that was
-                // matched to this job without a reference may not belong to it.
-                sqlx::query(
-                    "UPDATE events SET job = CASE WHEN reference = $3 THEN $1 END
-                     WHERE app = $2 AND NOT taken AND (job = $1 AND reference NOT IN
-                     (SELECT r.reference FROM job_references r WHERE r.job = $1)
-                     OR job IS NULL AND reference = $3
-                     AND (account IS NULL OR account = (SELECT a.account FROM accounts a
-                     JOIN jobs j ON j.channel = a.channel AND j.tenant = a.tenant WHERE j.id = $1)))",
-                )
-                .bind(text(id))
-                .bind(&app)
-                .bind(text(reference))
-                .execute(&mut *db)
-                .await?;
-            }
-            if let Some(event) = &update.event_taken {
-                sqlx::query("UPDATE events SET taken = true, job = coalesce(job, $1) WHERE app = $2 AND id = $3")
+        let waits = update.non_idempotent && update.interrupted;
+        let stored: Result<Option<JobSignals>> = match &update.reference {
+            None if !waits => write_one!(self for "", db => { step(db, id, lease, update, now).await }),
+            reference => write!(self, db => {
+                // A webhook that names this reference, or this account, comes before or after all of this.
+                if let Some(reference) = reference {
+                    let of: Option<(String, Option<String>)> = sqlx::query_as(
+                        "SELECT j.app, a.account FROM jobs j
+                         LEFT JOIN accounts a ON a.tenant = j.tenant AND a.channel = j.channel WHERE j.id = $1",
+                    )
                     .bind(text(id))
-                    .bind(&app)
-                    .bind(event)
-                    .execute(&mut *db)
+                    .fetch_optional(&mut *db)
                     .await?;
-            }
-            if update.release {
-                sqlx::query(
-                    "UPDATE jobs SET wake_at = least(wake_at, $1) WHERE id = $2
-                     AND status IN ('active', 'published', 'unknown')
-                     AND EXISTS (SELECT 1 FROM events WHERE job = $2 AND NOT taken)",
-                )
-                .bind(now)
-                .bind(text(id))
-                .execute(&mut *db)
-                .await?;
-            }
-            if let Some(row) = &update.history {
-                sqlx::query(HISTORY)
-                .bind(text(id))
-                .bind(row.at_ms)
-                .bind(text(&row.call))
-                .bind(text(&row.phase))
-                .bind(text(&row.result))
-                .bind(texts(row.message.as_deref()))
-                .bind(texts(row.code.as_deref()))
-                .bind(texts(row.trace_id.as_deref()))
-                .bind(texts(row.by.as_deref()))
-                .execute(&mut *db)
-                .await?;
-            }
-            row::read("jobs", &held, signals).map(Some)
-        });
+                    if let Some((app, account)) = of {
+                        lock(&mut *db, meeting(&app, Some(reference), account.as_deref())).await?;
+                    }
+                }
+                let held = step(&mut *db, id, lease, update, now).await?;
+                if waits {
+                    wait_for_standby(&mut *db).await?;
+                }
+                Ok(held)
+            }),
+        };
         // A reader of events may wait in another process.
         if update.status != JobStatus::Active || update.url.is_some() {
             self.bell.ring();

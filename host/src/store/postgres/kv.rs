@@ -82,65 +82,23 @@ impl Postgres {
             })?;
             return Ok(written.map_or(Set::Conflict, |version| Set::Written(version.cast_unsigned())));
         }
-        write_relaxed!(self for app, db => {
-            // Locked, so that the version that is compared is the one that is replaced.
-            let current: Option<i64> = sqlx::query_scalar(
-                "SELECT version FROM provider_values
-                 WHERE app = $1 AND key = $2 AND (expires_at IS NULL OR expires_at > $3) FOR UPDATE",
-            )
-            .bind(text(app))
-            .bind(key.as_bytes())
-            .bind(now)
-            .fetch_optional(&mut *db)
-            .await?;
-            if if_version.is_some_and(|wanted| wanted != current.unwrap_or(0).cast_unsigned()) {
-                return Ok(Set::Conflict);
-            }
-            if current.is_none() {
-                sqlx::query("DELETE FROM provider_values WHERE app = $1 AND expires_at <= $2")
-                    .bind(text(app))
-                    .bind(now)
-                    .execute(&mut *db)
-                    .await?;
-                let count: i64 = sqlx::query_scalar("SELECT count(*) FROM provider_values WHERE app = $1")
-                    .bind(text(app))
-                    .fetch_one(&mut *db)
-                    .await?;
-                if count >= VALUES_PER_APP {
-                    return Ok(Set::Full);
-                }
-            }
-            if !is_small {
-                // The sum comes from an index alone.
-                let others: i64 = sqlx::query_scalar(
-                    "SELECT (coalesce(sum(length(value)), 0) - coalesce((SELECT length(value) FROM provider_values
-                     WHERE app = $1 AND key = $2), 0))::bigint FROM provider_values WHERE app = $1",
-                )
+        let written: i64 = write_one!(self for app, db => {
+            sqlx::query_scalar("SELECT set_value($1, $2, $3, $4, $5, $6, $7, $8)")
                 .bind(text(app))
                 .bind(key.as_bytes())
+                .bind(value)
+                .bind(if_version.map(u64::cast_signed))
+                .bind(expires_at)
+                .bind(now)
+                .bind(VALUES_PER_APP)
+                .bind(BYTES_PER_APP)
                 .fetch_one(&mut *db)
-                .await?;
-                if others.saturating_add(size) > BYTES_PER_APP {
-                    return Ok(Set::Full);
-                }
-            }
-            // The number is drawn once the row is ours, so that it is greater than the one that it replaces.
-            let version: Option<i64> = sqlx::query_scalar(
-                "INSERT INTO provider_values AS v (app, key, value, version, expires_at)
-                 VALUES ($1, $2, $3, nextval('provider_values_version'), $4)
-                 ON CONFLICT (app, key) DO UPDATE SET value = excluded.value,
-                 version = nextval('provider_values_version'), expires_at = excluded.expires_at
-                 WHERE $5::bigint IS NULL OR v.version = $5 RETURNING version",
-            )
-            .bind(text(app))
-            .bind(key.as_bytes())
-            .bind(value)
-            .bind(expires_at)
-            .bind(if_version.map(u64::cast_signed))
-            .fetch_optional(&mut *db)
-            .await?;
-            // None: another call came first.
-            Ok(version.map_or(Set::Conflict, |version| Set::Written(version.cast_unsigned())))
+                .await
+        })?;
+        Ok(match written {
+            -1 => Set::Full,
+            0 => Set::Conflict,
+            version => Set::Written(version.cast_unsigned()),
         })
     }
 

@@ -6,8 +6,10 @@ use sqlx::postgres::PgConnection;
 pub(super) async fn lock(db: &mut PgConnection, mut numbers: Vec<i64>) -> sqlx::Result<()> {
     numbers.sort_unstable();
     numbers.dedup();
-    for number in numbers {
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(number).execute(&mut *db).await?;
-    }
-    Ok(())
+    // In the order of the array.
+    sqlx::query("SELECT pg_advisory_xact_lock(number) FROM unnest($1::bigint[]) number")
+        .bind(numbers)
+        .execute(db)
+        .await
+        .map(drop)
 }

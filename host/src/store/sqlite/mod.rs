@@ -26,6 +26,26 @@ macro_rules! write_relaxed {
     }};
 }
 
+/// The same for statements of which each is a transaction by itself: for those that are run most, because each part of a
+/// transaction costs a change of threads.
+macro_rules! write_one_relaxed {
+    ($store:ident for $line:expr, $db:ident => $work:block) => {{
+        let _turn = $store.turn($line).await?;
+        let pool = $store.relaxed.as_ref().unwrap_or(&$store.writer);
+        let mut connection = pool.acquire().await.map_err(failure)?;
+        let done: sqlx::Result<_> = {
+            let $db: &mut SqliteConnection = &mut connection;
+            async { $work }.await
+        };
+        done.map_err(|error| {
+            if is_suspect(&error) {
+                connection.close_on_drop();
+            }
+            failure(error)
+        })
+    }};
+}
+
 macro_rules! write_on {
     ($connection:expr, $db:ident => $work:block) => {{
         let mut connection = $connection;
