@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use social_channel_provider::channel::Post;
-use social_channel_provider::{Environment, Error, ErrorKind, Finding, MediaInfo, Property, Severity, Value, json};
+use social_channel_provider::{
+    Environment, Error, ErrorKind, Finding, MediaInfo, Property, Severity, Value, json,
+};
 
 use crate::form;
 use crate::parts::{self, Part, Use, item_option, used};
@@ -62,7 +64,9 @@ pub(crate) fn alone(post: &Post, media: &[MediaInfo]) -> Vec<Finding> {
 
 /// The first post must be of the kind that it says.
 fn of_kind(kind: &str, part: &Part<'_>, media: &[MediaInfo], findings: &mut Vec<Finding>) {
-    let count = |wanted| part.items.iter().filter_map(|&at| media.get(at)).filter(|info| used(info) == wanted).count();
+    let count = |wanted| {
+        part.items.iter().filter_map(|&at| media.get(at)).filter(|info| used(info) == wanted).count()
+    };
     let (images, videos) = (count(Use::Image), count(Use::Video));
     let own = match kind {
         "images" => (1..=form::IMAGES as usize).contains(&images) && videos == 0,
@@ -101,7 +105,10 @@ fn part_alone(part: &Part<'_>, media: &[MediaInfo], findings: &mut Vec<Finding>)
             format!("The text has {characters} characters; at most {} are allowed.", form::TEXT.0),
         ));
     } else if bytes > form::TEXT.1 as usize {
-        findings.push(error("text", format!("The text has {bytes} bytes; at most {} are allowed.", form::TEXT.1)));
+        findings.push(error(
+            "text",
+            format!("The text has {bytes} bytes; at most {} are allowed.", form::TEXT.1),
+        ));
     }
     options(part.options, findings);
     if let Some(link) = part.text_option("link")
@@ -191,7 +198,8 @@ fn items(part: &Part<'_>, media: &[MediaInfo], findings: &mut Vec<Finding>) {
         findings.push(error("media", "A post shows pictures, or a video, or a link."));
     }
     if images > form::IMAGES || videos > 1 || thumbnails > 1 || subtitles > form::SUBTITLES {
-        findings.push(error("media", format!("A post shows at most {} pictures, or one video.", form::IMAGES)));
+        findings
+            .push(error("media", format!("A post shows at most {} pictures, or one video.", form::IMAGES)));
     }
     if subtitles > 0 && videos == 0 {
         findings.push(error("media", "Subtitles need a video."));
@@ -217,7 +225,8 @@ pub(crate) async fn people<E: Environment>(
     caller: &Caller<'_, E>,
     post: &Post,
 ) -> Result<(BTreeMap<String, String>, Vec<Finding>), Error> {
-    let handles: BTreeSet<String> = parts::of(post, 0).iter().flat_map(|part| text::mentions(part.text)).collect();
+    let handles: BTreeSet<String> =
+        parts::of(post, 0).iter().flat_map(|part| text::mentions(part.text)).collect();
     let (mut ids, mut findings) = (BTreeMap::new(), Vec::new());
     for handle in handles {
         let answer = caller.get("com.atproto.identity.resolveHandle", &[("handle", &handle)]).await;
@@ -303,7 +312,10 @@ mod tests {
         assert_eq!(subjects(&post(vec![option("link", "a"), option("link-title", "A")]), &[]), ["link"]);
         let thumbnail = MediaInfo { role: "thumbnail".to_owned(), ..image() };
         assert!(subjects(&post(whole), &[thumbnail]).is_empty());
-        assert_eq!(subjects(&Post { options: vec![option("link", "https://a")], ..text_post("x") }, &[]), ["link"]);
+        assert_eq!(
+            subjects(&Post { options: vec![option("link", "https://a")], ..text_post("x") }, &[]),
+            ["link"]
+        );
     }
 
     #[test]
@@ -337,7 +349,10 @@ mod tests {
         assert!(subjects(&post(vec![part("two", vec![]), part("", vec![0])]), &[image()]).is_empty());
         let long = "x".repeat(301);
         let findings = alone(&post(vec![part(&long, vec![]), part("", vec![])]), &[]);
-        assert_eq!(findings[0].message, "Post 2 of the thread: The text has 301 characters; at most 300 are allowed.");
+        assert_eq!(
+            findings[0].message,
+            "Post 2 of the thread: The text has 301 characters; at most 300 are allowed."
+        );
         assert_eq!(findings[1].message, "Post 3 of the thread: There is nothing in it.");
         assert_eq!(subjects(&post(vec![part("a", vec![0]), part("b", vec![0])]), &[image()]), ["parts"]);
         assert_eq!(subjects(&post(vec![part("a", vec![7])]), &[]), ["parts"]);

@@ -35,7 +35,8 @@ pub(crate) async fn begin<E: Environment>(
     match (handle, input("app-password")) {
         (handle, None) => oauth::begin(environment, &settings, request, handle).await,
         (Some(handle), Some(password)) => {
-            let connection = password::connect(environment, &settings, handle, &Secret::new(password)).await?;
+            let connection =
+                password::connect(environment, &settings, handle, &Secret::new(password)).await?;
             Ok(ConnectStep::Connected(vec![connection]))
         }
         (None, Some(_)) => {

@@ -49,9 +49,8 @@ pub(crate) struct Oauth {
 
 impl Credentials {
     pub(crate) fn of(account: &Account) -> Result<Self, Error> {
-        serde_json::from_slice(&account.credentials).map_err(|_| {
-            unauthorized("The stored credentials of this Bluesky account cannot be read.")
-        })
+        serde_json::from_slice(&account.credentials)
+            .map_err(|_| unauthorized("The stored credentials of this Bluesky account cannot be read."))
     }
 
     pub(crate) fn connection(self, id: String, scopes: Vec<String>, missing: Vec<String>) -> Connection {
@@ -96,8 +95,7 @@ mod tests {
     #[test]
     fn credentials_survive_other_versions_and_show_nothing() {
         let older = br#"{"access":"a","refresh":"r","pds":"https://p","handle":"h.test","later":1}"#;
-        let account =
-            Account { id: "did:plc:a".to_owned(), credentials: older.to_vec(), scopes: Vec::new() };
+        let account = Account { id: "did:plc:a".to_owned(), credentials: older.to_vec(), scopes: Vec::new() };
         let credentials = Credentials::of(&account).unwrap();
         assert!(credentials.oauth.is_none());
         assert!(!format!("{credentials:?}").contains("\"a\""));

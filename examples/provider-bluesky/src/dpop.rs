@@ -162,9 +162,8 @@ mod tests {
         let url = "https://pds.test/xrpc/a.b.c?x=1";
         let proof = again.proof(&environment, Method::Get, url, Some("n1"), Some(&access));
         let parts: Vec<&str> = proof.split('.').collect();
-        let read = |part: &str| -> Value {
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
-        };
+        let read =
+            |part: &str| -> Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap() };
         let (header, claims) = (read(parts[0]), read(parts[1]));
         assert_eq!(header["jwk"], key.public);
         assert_eq!(claims["htu"], "https://pds.test/xrpc/a.b.c");
@@ -173,7 +172,10 @@ mod tests {
         let signature = Signature::from_slice(&URL_SAFE_NO_PAD.decode(parts[2]).unwrap()).unwrap();
         let signed = format!("{}.{}", parts[0], parts[1]);
         VerifyingKey::from(&again.signing).verify(signed.as_bytes(), &signature).unwrap();
-        assert_eq!(Key::read(&Secret::new("AAAA")).err().unwrap().kind, crate::credentials::unauthorized("").kind);
+        assert_eq!(
+            Key::read(&Secret::new("AAAA")).err().unwrap().kind,
+            crate::credentials::unauthorized("").kind
+        );
     }
 
     #[test]
@@ -191,7 +193,8 @@ mod tests {
         run(async {
             let mut nonce = Nonce::read(&environment, Server::Authorization, url).await;
             nonce.note(&environment, &answer("a")).await;
-            let read = async |server| Nonce::read(&environment, server, "http://localhost:1/xrpc/x").await.value;
+            let read =
+                async |server| Nonce::read(&environment, server, "http://localhost:1/xrpc/x").await.value;
             assert_eq!(read(Server::Authorization).await.as_deref(), Some("a"));
             assert_eq!(read(Server::Resource).await, None);
             environment.advance_ms(NONCE_LIFE_MS + 1);

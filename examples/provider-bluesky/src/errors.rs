@@ -36,10 +36,14 @@ fn by_code(status: u16, code: Option<&str>, message: Option<String>) -> Error {
         (_, Some("ExpiredToken" | "InvalidToken" | "invalid_token")) => {
             error(ErrorKind::CredentialsExpired, "Bluesky no longer takes the access token")
         }
-        (_, Some("AccountTakedown" | "AccountDeactivated" | "AccountSuspended" | "RepoDeactivated" | "RepoTakendown")) => {
-            error(ErrorKind::Rejected, "Bluesky does not let this account act")
-                .remedy("Sign in to Bluesky to see why.")
-        }
+        (
+            _,
+            Some(
+                "AccountTakedown" | "AccountDeactivated" | "AccountSuspended" | "RepoDeactivated"
+                | "RepoTakendown",
+            ),
+        ) => error(ErrorKind::Rejected, "Bluesky does not let this account act")
+            .remedy("Sign in to Bluesky to see why."),
         (429, _) => error(ErrorKind::RateLimited, "Bluesky's server asks for a pause"),
         (403, _) | (_, Some("ScopeMissingError" | "InsufficientScope" | "insufficient_scope")) => {
             error(ErrorKind::Forbidden, "The account has not allowed this")

@@ -90,7 +90,8 @@ fn summary(post: &Value, did: &str) -> Option<PostSummary> {
 /// The pictures or the video of an embed, also beside a quoted post.
 fn media(embed: &Value) -> Vec<PostMedia> {
     let shown = if embed["media"].is_object() { &embed["media"] } else { embed };
-    let size = |of: &Value, name| json::number(&of["aspectRatio"], name).and_then(|it| u32::try_from(it).ok());
+    let size =
+        |of: &Value, name| json::number(&of["aspectRatio"], name).and_then(|it| u32::try_from(it).ok());
     let images = json::list(shown, "images").iter().map(|image| PostMedia {
         url: json::text(image, "fullsize"),
         thumbnail_url: json::text(image, "thumb"),

@@ -30,12 +30,8 @@ pub(crate) const PARTS: u32 = 24;
 pub(crate) const LINK: u32 = 2000;
 
 /// By name, with the words of Bluesky's app.
-pub(crate) const WARNINGS: [(&str, &str); 4] = [
-    ("sexual", "Suggestive"),
-    ("nudity", "Nudity"),
-    ("porn", "Adult"),
-    ("graphic-media", "Graphic media"),
-];
+pub(crate) const WARNINGS: [(&str, &str); 4] =
+    [("sexual", "Suggestive"), ("nudity", "Nudity"), ("porn", "Adult"), ("graphic-media", "Graphic media")];
 
 pub(crate) fn get(account: &Account) -> Result<PublishForm, Error> {
     let credentials = Credentials::of(account)?;
@@ -130,7 +126,14 @@ fn fields() -> Vec<Field> {
         applies_to: owned(&["link"]),
         ..Field::new(name, label, kind)
     };
-    let suggested = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("fr", "Français"), ("ja", "日本語"), ("pt-BR", "Português")];
+    let suggested = [
+        ("en", "English"),
+        ("de", "Deutsch"),
+        ("es", "Español"),
+        ("fr", "Français"),
+        ("ja", "日本語"),
+        ("pt-BR", "Português"),
+    ];
     let languages = Field {
         help: Some(format!("Languages of the text, at most {LANGUAGES}, as in `en` or `pt-BR`.")),
         choices: suggested.map(|(value, label)| Choice::new(value, label)).to_vec(),

@@ -32,7 +32,9 @@ mod tests {
             post("at://did:plc:a/app.bsky.feed.post/3k").as_deref(),
             Some("https://bsky.app/profile/did:plc:a/post/3k")
         );
-        for other in ["at://did:plc:a/app.bsky.feed.like/3k", "at://a.test/app.bsky.feed.post/3k", "https://x", ""] {
+        for other in
+            ["at://did:plc:a/app.bsky.feed.like/3k", "at://a.test/app.bsky.feed.post/3k", "https://x", ""]
+        {
             assert_eq!(post(other), None, "{other}");
         }
     }

@@ -49,11 +49,14 @@ fn refused(response: &Response) -> Error {
         .remedy(WHERE)
         .code("AuthFactorTokenRequired"),
         Some("AccountTakedown") => {
-            Error::new(ErrorKind::AuthorizationDenied, "Bluesky has closed this account.").code("AccountTakedown")
+            Error::new(ErrorKind::AuthorizationDenied, "Bluesky has closed this account.")
+                .code("AccountTakedown")
         }
-        _ => Error::new(ErrorKind::AuthorizationDenied, "Bluesky does not know this handle and app password.")
-            .remedy(format!("Check both for mistyped letters. {WHERE}"))
-            .field("app-password"),
+        _ => {
+            Error::new(ErrorKind::AuthorizationDenied, "Bluesky does not know this handle and app password.")
+                .remedy(format!("Check both for mistyped letters. {WHERE}"))
+                .field("app-password")
+        }
     }
 }
 

@@ -71,7 +71,12 @@ pub(crate) fn describe() -> Vec<Field> {
             "Where accounts sign in. For another server (PDS) than Bluesky's, grant its origin to the app, too.",
             Some(SERVICE),
         ),
-        url("directory", "Directory", "The PLC directory that tells where an account lives.", Some(DIRECTORY)),
+        url(
+            "directory",
+            "Directory",
+            "The PLC directory that tells where an account lives.",
+            Some(DIRECTORY),
+        ),
         url(
             "client-id",
             "Client id",
@@ -107,7 +112,11 @@ mod tests {
             ("client-id", "me"),
         ] {
             let error = Settings::read(&FakeEnvironment::new().with_setting(name, text)).unwrap_err();
-            assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::Misconfigured, Some(name)), "{text}");
+            assert_eq!(
+                (error.kind, error.field.as_deref()),
+                (ErrorKind::Misconfigured, Some(name)),
+                "{text}"
+            );
         }
     }
 }

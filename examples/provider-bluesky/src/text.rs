@@ -64,7 +64,9 @@ fn read(word: &str) -> Option<(usize, Kind)> {
     let sign = word.chars().next().filter(|first| matches!(first, '#' | '＃'))?;
     let rest = word.get(sign.len_utf8()..)?;
     let end = rest.find(|c: char| matches!(c, '#' | '＃')).unwrap_or(rest.len());
-    let tag = rest.get(..end)?.trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '_' || "…»”’".contains(c));
+    let tag = rest
+        .get(..end)?
+        .trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '_' || "…»”’".contains(c));
     let is_tag = !tag.is_empty()
         && !tag.chars().all(|c| c.is_ascii_digit())
         && graphemes(tag) <= TAG.0

@@ -12,7 +12,11 @@ use crate::errors;
 pub(crate) enum Payload<'a, M> {
     Json(&'a Value),
     /// A whole item. Its bytes go from the host to the server.
-    Media { item: &'a M, length: u64, content_type: &'a str },
+    Media {
+        item: &'a M,
+        length: u64,
+        content_type: &'a str,
+    },
 }
 
 /// One account at its server.

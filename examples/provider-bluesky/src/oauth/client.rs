@@ -45,11 +45,7 @@ mod tests {
     use super::*;
 
     fn settings(client_id: Option<&str>) -> Settings {
-        Settings {
-            service: String::new(),
-            directory: String::new(),
-            client_id: client_id.map(str::to_owned),
-        }
+        Settings { service: String::new(), directory: String::new(), client_id: client_id.map(str::to_owned) }
     }
 
     #[test]

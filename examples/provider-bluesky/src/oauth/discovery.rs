@@ -21,7 +21,8 @@ pub(crate) struct Issuer {
 
 async fn metadata<E: Environment>(environment: &E, origin: &str, name: &str) -> Result<Value, Error> {
     let url = format!("{origin}/.well-known/{name}");
-    let response = environment.send(Request::new(Method::Get, url)).await.map_err(|it| it.of_read("Bluesky"))?;
+    let response =
+        environment.send(Request::new(Method::Get, url)).await.map_err(|it| it.of_read("Bluesky"))?;
     if !response.is_success() {
         return Err(errors::of(environment, &response));
     }
@@ -40,7 +41,8 @@ pub(crate) async fn of_service<E: Environment>(environment: &E, service: &str) -
     // A server that speaks for another one is not believed.
     let is_own = json::text(&told, "issuer").as_deref() == Some(issuer.as_str());
     let endpoint = |name: &str| {
-        json::text(&told, name).filter(|url| url.strip_prefix(&issuer).is_some_and(|rest| rest.starts_with('/')))
+        json::text(&told, name)
+            .filter(|url| url.strip_prefix(&issuer).is_some_and(|rest| rest.starts_with('/')))
     };
     match (
         endpoint("pushed_authorization_request_endpoint"),
@@ -50,9 +52,12 @@ pub(crate) async fn of_service<E: Environment>(environment: &E, service: &str) -
         (Some(par), Some(authorize), Some(token)) if is_own => {
             Ok(Issuer { par, authorize, token, revoke: endpoint("revocation_endpoint"), issuer })
         }
-        _ => Err(Error::new(ErrorKind::Misconfigured, "The service offers no sign-in for other programs (OAuth).")
-            .remedy("Connect with an app password, or correct the setting `service`.")
-            .field("service")),
+        _ => Err(Error::new(
+            ErrorKind::Misconfigured,
+            "The service offers no sign-in for other programs (OAuth).",
+        )
+        .remedy("Connect with an app password, or correct the setting `service`.")
+        .field("service")),
     }
 }
 

@@ -95,14 +95,20 @@ pub(crate) async fn complete<E: Environment>(
     };
     // Who answers must be who was asked (RFC 9207), or a code could be carried to the wrong server.
     if parameter("iss") != Some(session.issuer.issuer.as_str()) {
-        return Err(Error::new(ErrorKind::InvalidRequest, "Another server answered than the one that was asked.")
-            .remedy("Start again."));
+        return Err(Error::new(
+            ErrorKind::InvalidRequest,
+            "Another server answered than the one that was asked.",
+        )
+        .remedy("Start again."));
     }
     if let Some(code) = parameter("error") {
         let why = parameter("error_description").unwrap_or("the server did not say why");
-        return Err(Error::new(ErrorKind::AuthorizationDenied, format!("Bluesky did not connect the account: {why}."))
-            .remedy("Start again, and allow what is asked for.")
-            .code(code));
+        return Err(Error::new(
+            ErrorKind::AuthorizationDenied,
+            format!("Bluesky did not connect the account: {why}."),
+        )
+        .remedy("Start again, and allow what is asked for.")
+        .code(code));
     }
     let Some(code) = parameter("code") else {
         return Err(Error::new(ErrorKind::InvalidRequest, "Bluesky sent the browser back without a code.")
@@ -226,12 +232,17 @@ fn refused<E: Environment>(environment: &E, response: &Response) -> Error {
         Some("invalid_grant" | "access_denied" | "login_required" | "consent_required") => {
             error(ErrorKind::AuthorizationDenied, "Connect the account again.")
         }
-        Some("invalid_client" | "invalid_client_metadata" | "invalid_redirect_uri" | "unauthorized_client") => error(
+        Some(
+            "invalid_client" | "invalid_client_metadata" | "invalid_redirect_uri" | "unauthorized_client",
+        ) => error(
             ErrorKind::Misconfigured,
             "The operator compares the document at `client-id` with the one that the guide shows.",
         )
         .field("client-id"),
-        Some("invalid_scope") => error(ErrorKind::Misconfigured, "The operator must allow the scope in the document at `client-id`."),
+        Some("invalid_scope") => error(
+            ErrorKind::Misconfigured,
+            "The operator must allow the scope in the document at `client-id`.",
+        ),
         _ => errors::of(environment, response),
     }
 }

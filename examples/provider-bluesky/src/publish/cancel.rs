@@ -37,7 +37,11 @@ pub(crate) async fn cancel<E: Environment>(
         Some(_) => vec![Finding::new(
             Severity::Error,
             "parts",
-            format!("{} of {} posts are out; the others were cancelled.", state.posts.len(), state.keys.len()),
+            format!(
+                "{} of {} posts are out; the others were cancelled.",
+                state.posts.len(),
+                state.keys.len()
+            ),
         )],
     };
     Ok(state.step(&[], "published", NextStep::Published(None), findings))

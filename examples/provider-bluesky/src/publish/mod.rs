@@ -10,7 +10,9 @@ mod state;
 
 use serde_json::{Value, json};
 use social_channel_provider::channel::{Effect, NextStep, Post, PublishStep, Resume};
-use social_channel_provider::{Account, Environment, Error, ErrorKind, Finding, Media, MediaInfo, Severity, json};
+use social_channel_provider::{
+    Account, Environment, Error, ErrorKind, Finding, Media, MediaInfo, Severity, json,
+};
 
 use crate::check;
 use crate::key;
@@ -97,7 +99,8 @@ pub(crate) async fn advance<E: Environment>(
         }
         Err(error) => {
             let at = state.posts.len() + 1;
-            let message = format!("Post {at} of the thread and those after it are missing: {}", error.message);
+            let message =
+                format!("Post {at} of the thread and those after it are missing: {}", error.message);
             let missing = Finding { code: error.code, ..Finding::new(Severity::Error, "parts", message) };
             Ok(state.step(&infos, "published", NextStep::Published(None), vec![missing]))
         }
@@ -155,9 +158,8 @@ async fn put<E: Environment>(
 ) -> Result<Reference, Error> {
     let body = json!({ "repo": account.id, "collection": POST, "rkey": key, "record": record });
     let answer = caller.post("com.atproto.repo.putRecord", Payload::Json(&body), true).await?;
-    reference(&answer).ok_or_else(|| {
-        Error::new(ErrorKind::OutcomeUnknown, "Bluesky's answer to the post cannot be read.")
-    })
+    reference(&answer)
+        .ok_or_else(|| Error::new(ErrorKind::OutcomeUnknown, "Bluesky's answer to the post cannot be read."))
 }
 
 /// The post under a key, if it is there.

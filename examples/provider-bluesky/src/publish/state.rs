@@ -35,10 +35,7 @@ impl State {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Error> {
         let state: Option<Self> = serde_json::from_slice(bytes).ok();
         state.filter(|state| state.version == VERSION && !state.keys.is_empty()).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unsupported,
-                "This publish was started by another version of the provider.",
-            )
+            Error::new(ErrorKind::Unsupported, "This publish was started by another version of the provider.")
         })
     }
 

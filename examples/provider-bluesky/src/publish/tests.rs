@@ -48,7 +48,9 @@ impl Pds {
                 let link = format!("blob-{}", self.blobs);
                 (200, json!({ "blob": { "ref": { "$link": link }, "mimeType": "image/png", "size": 9 } }))
             }
-            "com.atproto.repo.putRecord" if self.refuse.is_some_and(|text| body["record"]["text"] == text) => {
+            "com.atproto.repo.putRecord"
+                if self.refuse.is_some_and(|text| body["record"]["text"] == text) =>
+            {
                 (400, json!({ "error": "InvalidRequest", "message": "no" }))
             }
             "com.atproto.repo.putRecord" => {
@@ -88,11 +90,8 @@ impl Stage {
         let server = pds.clone();
         environment.respond(move |request| server.borrow_mut().answer(request));
         let credentials = br#"{"access":"a","refresh":"r","pds":"https://pds.test","handle":"me.test"}"#;
-        let account = Account {
-            id: "did:plc:a".to_owned(),
-            credentials: credentials.to_vec(),
-            scopes: Vec::new(),
-        };
+        let account =
+            Account { id: "did:plc:a".to_owned(), credentials: credentials.to_vec(), scopes: Vec::new() };
         Self { environment, pds, account }
     }
 
@@ -184,7 +183,13 @@ fn a_refusal_after_a_lost_answer_is_believed_only_after_a_look() {
     stage.pds.borrow_mut().refuse = Some("one");
     let ended = go(true).unwrap();
     assert_eq!(ended.next, NextStep::Published(None));
-    assert!(ended.publication.posts[0].url.as_ref().unwrap().starts_with("https://bsky.app/profile/did:plc:a/post/"));
+    assert!(
+        ended.publication.posts[0]
+            .url
+            .as_ref()
+            .unwrap()
+            .starts_with("https://bsky.app/profile/did:plc:a/post/")
+    );
 }
 
 #[test]
@@ -193,7 +198,8 @@ fn a_cancelled_post_is_gone_and_a_cancelled_thread_says_what_is_out() {
     let post = Post { text: Some("one".to_owned()), ..Post::new("text") };
     let step = run(begin(&stage.environment, &stage.account, &post, &[])).unwrap();
     run(advance(&stage.environment, &stage.account, &post, &step.state, &[], &Resume::new(false))).unwrap();
-    let ended = run(cancel(&stage.environment, &stage.account, &post, &step.state, &Resume::new(true))).unwrap();
+    let ended =
+        run(cancel(&stage.environment, &stage.account, &post, &step.state, &Resume::new(true))).unwrap();
     assert_eq!(ended.next, NextStep::Cancelled);
     assert!(stage.pds.borrow().records.is_empty());
 
@@ -220,7 +226,9 @@ fn a_cancelled_post_is_gone_and_a_cancelled_thread_says_what_is_out() {
 fn a_state_of_another_version_is_left_alone() {
     let stage = Stage::new();
     let post = Post { text: Some("one".to_owned()), ..Post::new("text") };
-    for state in [&b"{}"[..], br#"{"version":2,"keys":["a"],"created_at":0,"ids":{},"blobs":[],"posts":[]}"#, b""] {
+    for state in
+        [&b"{}"[..], br#"{"version":2,"keys":["a"],"created_at":0,"ids":{},"blobs":[],"posts":[]}"#, b""]
+    {
         let error = run(advance(&stage.environment, &stage.account, &post, state, &[], &Resume::new(false)));
         assert_eq!(error.unwrap_err().kind, ErrorKind::Unsupported);
     }
