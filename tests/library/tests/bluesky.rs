@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use bluesky_server::{Account, Server};
 use gate::{Gate, Stop};
-use library_tests::{CALLBACK, OWNER, PATIENCE, builder, component, until};
+use library_tests::{CALLBACK, OWNER, builder, component, until};
 use serde_json::{Value, json};
 use social_channel::model::{ListQuery, Media, OptionValue, Part, Post};
 use social_channel::{
@@ -182,7 +182,7 @@ fn png(width: u32, height: u32) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Bluesky's servers: `cargo xtask test bluesky`"]
 async fn an_account_is_connected_by_app_password_and_read() {
-    let stage = Stage::new("reader").await;
+    let stage = Stage::new("bookworm").await;
     for (password, field) in [("wron-gwro-ngwr-ongw", Some("app-password")), (&stage.account.password, None)]
     {
         let error =
@@ -269,7 +269,7 @@ async fn every_kind_of_post_becomes_its_record() {
     stage.publish(&channel, text("images", "Two pictures"), pictures).await;
 
     let film = stage.folder.path().join("film.mp4");
-    sample_video::write(&film, 200_000).unwrap();
+    sample_video::write(&film, 400_000).unwrap();
     let subtitles = stage.folder.path().join("film.vtt");
     std::fs::write(&subtitles, "WEBVTT\n\n00:00.000 --> 00:01.000\nSoup\n").unwrap();
     let subtitles = Media {
@@ -375,8 +375,7 @@ async fn killed_before_and_after_every_request_each_post_is_there_once() {
             }
             worker.kill().await.unwrap();
             stage.gate.let_go();
-            stage.tenant.resume_job(&job).await.unwrap();
-            let job = stage.tenant.wait_for_job(&job, PATIENCE).await.unwrap();
+            let job = stage.finish(&job).await;
             assert_eq!(job.status, JobStatus::Published, "{at} {side:?}: {job:?}");
             posted += 1;
             let records = stage.records().await;

@@ -289,7 +289,7 @@ impl Crosspost {
         match (text, self.content.uploads.first()) {
             (Some(text), _) => text.chars().take(60).collect(),
             (None, Some(uploaded)) if !uploaded.name.is_empty() => uploaded.name.clone(),
-            _ => "A post without a caption".to_owned(),
+            _ => "A post without a text".to_owned(),
         }
     }
 }
