@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use unicode_segmentation::UnicodeSegmentation as _;
+
 use crate::error::{Error, ErrorKind};
 use crate::model::{Condition, Consequence, Field, Notice, OptionValue, Post, PublishForm, TextLimit};
 
@@ -347,6 +349,7 @@ pub fn length(text: &str, limit: &TextLimit) -> Option<usize> {
     let count = |text: &str| match limit.unit.as_str() {
         "utf-16" => Some(text.encode_utf16().count()),
         "code-points" => Some(text.chars().count()),
+        "graphemes" => Some(text.graphemes(true).count()),
         "bytes" => Some(text.len()),
         _ => None,
     };
@@ -521,7 +524,9 @@ mod tests {
         let long = format!("see https://example.com/{} now", "x".repeat(100));
         assert_eq!(length(&long, &limit), Some(4 + 23 + 1 + 3));
         assert_eq!(length("no link", &limit), Some(7));
-        assert_eq!(length("a", &TextLimit { unit: "tokens".to_owned(), ..limit }), None);
+        assert_eq!(length("a", &TextLimit { unit: "tokens".to_owned(), ..limit.clone() }), None);
+        let graphemes = TextLimit { unit: "graphemes".to_owned(), link_length: None, ..limit };
+        assert_eq!(length("👨‍👩‍👧‍👦é", &graphemes), Some(2));
     }
 
     #[test]

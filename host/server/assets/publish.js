@@ -151,6 +151,7 @@ function measure(text, unit, link) {
   }
   if (unit === "utf-16") return text.length;
   if (unit === "code-points") return [...text].length;
+  if (unit === "graphemes") return [...new Intl.Segmenter().segment(text)].length;
   if (unit === "bytes") return new TextEncoder().encode(text).length;
   return null;
 }
@@ -164,8 +165,10 @@ function count() {
     shown.textContent = length;
     const over = length > Number(counter.dataset.maximum);
     counter.toggleAttribute("data-too-long", over);
+    // Beside the first limit of a text another one is only told once it does not hold.
+    if ("later" in counter.dataset) counter.hidden = !over;
     counter.classList.toggle("wrong", over);
-    input.setAttribute("aria-invalid", String(over));
+    input.setAttribute("aria-invalid", String(page.querySelector(`[data-counter="${input.id}"][data-too-long]`) !== null));
   }
 }
 
@@ -236,7 +239,54 @@ function clock(ms) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-async function add(chosenFile) {
+/** What the form wants to know of an item, below its name: descriptions, languages. The rule is that of its role and type. */
+const rules = form.kinds.find((one) => one.name === kind)?.media ?? [];
+let described = 0;
+function describe(row) {
+  const hidden = row.querySelector("input[name=media]");
+  const item = JSON.parse(hidden.value);
+  const own = rules.filter((rule) => rule.role === (item.role ?? "media"));
+  const rule = own.find((one) => one.content_types.includes(item.type)) ?? own[0];
+  for (const field of rule?.fields ?? []) {
+    if (!isKnown(field)) continue;
+    described += 1;
+    const box = document.createElement("div");
+    box.className = "field";
+    const label = document.createElement("label");
+    const input = document.createElement(field.kind === "choice" ? "select" : field.kind === "multiline" ? "textarea" : "input");
+    input.id = `item-${described}`;
+    label.htmlFor = input.id;
+    label.textContent = field.required ? `${field.label} (required)` : field.label;
+    const name = document.createElement("span");
+    name.className = "hidden";
+    name.textContent = ` of ${item.name}`;
+    label.append(name);
+    if (field.kind === "choice") {
+      for (const { value, label: text } of [{ value: "", label: "Not set" }, ...field.choices]) input.append(new Option(text, value));
+    } else if (field.kind === "multiline") input.rows = 2;
+    const value = item.fields?.[field.name];
+    if (value !== undefined) input.value = value;
+    input.addEventListener("input", () => {
+      const now = JSON.parse(hidden.value);
+      now.fields = { ...now.fields, [field.name]: input.value };
+      hidden.value = JSON.stringify(now);
+    });
+    box.append(label, input);
+    const limit = field.limits.find((one) => one.maximum != null);
+    if (limit) {
+      const counter = document.createElement("p");
+      counter.className = "counter";
+      Object.assign(counter.dataset, { counter: input.id, maximum: limit.maximum, unit: limit.unit });
+      const count = document.createElement("span");
+      count.className = "count";
+      counter.append(count, ` of ${limit.maximum} ${limit.unit === "bytes" ? "bytes" : "characters"}`);
+      box.append(counter);
+    }
+    row.append(box);
+  }
+}
+
+async function add(chosenFile, role = "media") {
   const row = document.createElement("li");
   row.className = "upload";
   row.innerHTML = '<div class="line"><span class="what"></span><button type="button" class="plain"></button></div><progress max="1" value="0"></progress><p class="fine state"></p><p class="wrong" role="alert"></p>';
@@ -246,20 +296,22 @@ async function add(chosenFile) {
   const bar = row.querySelector("progress");
   bar.setAttribute("aria-label", `Upload of ${chosenFile.name}`);
   const state = row.querySelector(".state");
-  row.picture = piece(chosenFile.type, URL.createObjectURL(chosenFile));
+  row.dataset.role = role;
+  // Only what the post shows is previewed.
+  if (role === "media") row.picture = piece(chosenFile.type, URL.createObjectURL(chosenFile));
   list.append(row);
   const refuse = (text) => {
     row.dataset.refused = "true";
     row.querySelector(".wrong").textContent = text;
     update();
   };
-  row.picture.addEventListener("loadedmetadata", () => {
+  row.picture?.addEventListener("loadedmetadata", () => {
     const longest = Number(file.dataset.maxDuration);
     const length = row.picture.duration * 1000;
     if (longest && Number.isFinite(length) && length > longest) refuse(`The video is ${clock(length)} long; this account may post at most ${clock(longest)}.`);
   });
   const gone = () => {
-    URL.revokeObjectURL(row.picture.src);
+    if (row.picture) URL.revokeObjectURL(row.picture.src);
     row.remove();
     show();
     update();
@@ -284,7 +336,9 @@ async function add(chosenFile) {
     input.type = "hidden";
     input.name = "media";
     row.append(input);
-    input.value = JSON.stringify({ upload: sent.id, name: chosenFile.name, size: sent.size });
+    const item = { upload: sent.id, name: chosenFile.name, size: sent.size, type: chosenFile.type };
+    input.value = JSON.stringify(role === "media" ? item : { ...item, role });
+    describe(row);
     kept.save();
     drop.removeEventListener("click", stop);
     drop.textContent = "Remove";
@@ -303,7 +357,7 @@ async function add(chosenFile) {
 }
 
 // Set by the page; what else can be chosen is offered to be made fitting.
-const types = file?.accept.split(",").filter(Boolean) ?? [];
+const accepted = file?.accept.split(",").filter(Boolean) ?? [];
 
 // A new post, a change of a job, and a channel's form of a post on several.
 const kept = new Kept(page);
@@ -311,6 +365,7 @@ let leaving = false;
 
 /** What was chosen here before a reload or a sign-in. */
 function bringBack() {
+  for (let at = kept.parts(); at > 0; at -= 1) grow(at);
   const media = kept.restore();
   if (!media) return;
   page.querySelector("[name=when]:checked")?.dispatchEvent(new Event("change"));
@@ -320,7 +375,9 @@ function bringBack() {
     row.innerHTML = '<input type="hidden" name="media"><div class="line"><span class="what"></span><button type="button" class="plain">Remove</button></div><p class="fine state">Uploaded, not sent</p>';
     row.querySelector("input").value = JSON.stringify(one);
     row.querySelector(".what").textContent = `${one.name} · ${bytes(one.size)}`;
-    row.picture = piece(kind === "video" ? "video/" : "image/", `/uploads/${encodeURIComponent(one.upload)}/content?app=${encodeURIComponent(page.dataset.app)}`);
+    row.dataset.role = one.role ?? "media";
+    describe(row);
+    if (row.dataset.role === "media") row.picture = piece(one.type || (kind === "video" ? "video/" : "image/"), `/uploads/${encodeURIComponent(one.upload)}/content?app=${encodeURIComponent(page.dataset.app)}`);
     row.querySelector("button").addEventListener("click", () => { remove(one.upload); row.remove(); show(); update(); kept.save(); });
     list.append(row);
   }
@@ -335,9 +392,26 @@ function bringBack() {
   document.getElementById("answer").after(again);
 }
 
+for (const other of page.querySelectorAll("input[type=file][data-role]")) {
+  other.closest(".scripted").hidden = false;
+  other.addEventListener("change", async () => {
+    const { fitting, leftOut } = sorted([...other.files], other);
+    other.value = "";
+    document.getElementById("left-out").replaceChildren(...leftOut.map(leftOutLine));
+    for (const one of fitting) await add(one, other.dataset.role);
+  });
+}
+
+function leftOutLine(line) {
+  const p = document.createElement("p");
+  p.className = "note warn";
+  p.textContent = line;
+  return p;
+}
+
 if (file) {
   file.closest(".scripted").hidden = false;
-  if (format(types)) file.accept = "image/*";
+  if (format(accepted)) file.accept = "image/*";
   const drop = file.closest("label");
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.dataset.over = "true"; });
   drop.addEventListener("dragleave", () => { delete drop.dataset.over; });
@@ -355,20 +429,15 @@ if (file) {
     const largest = Number(file.dataset.maxSize);
     const [pictures, others] = [[], []];
     for (const one of chosen) {
-      const found = await obstacle(one, types, largest);
+      const found = await obstacle(one, accepted, largest);
       if (found) pictures.push({ one, ...found });
       else others.push(one);
     }
-    const { fitting, leftOut } = sorted(others, Number(file.dataset.maxFiles));
-    const lines = leftOut.map((line) => {
-      const p = document.createElement("p");
-      p.className = "note warn";
-      p.textContent = line;
-      return p;
-    });
+    const { fitting, leftOut } = sorted(others, file);
+    const lines = leftOut.map(leftOutLine);
     document.getElementById("left-out").replaceChildren(...lines, ...pictures.map(offer));
     // Only one file: a new one replaces the old one.
-    if (file.dataset.maxFiles === "1" && fitting.length > 0) for (const row of [...list.children]) row.querySelector("button")?.click();
+    if (file.dataset.maxFiles === "1" && fitting.length > 0) for (const row of rowsOf("media")) row.querySelector("button")?.click();
     // Sequentially: the first files are complete sooner, and the bandwidth is used equally well.
     for (const one of fitting) await add(one);
   });
@@ -379,7 +448,7 @@ function offer({ one, why, usable }) {
   const note = document.createElement("div");
   note.className = "note info";
   const text = document.createElement("p");
-  const [, name] = format(types);
+  const [, name] = format(accepted);
   text.textContent = `${one.name} ${why}. A ${name} of it can be posted; you see it before it is sent.`;
   const actions = document.createElement("div");
   actions.className = "actions";
@@ -391,7 +460,7 @@ function offer({ one, why, usable }) {
       for (const each of actions.children) each.disabled = true;
       try {
         const fitting = await act();
-        const { leftOut } = sorted([fitting], Number(file.dataset.maxFiles));
+        const { leftOut } = sorted([fitting], file);
         if (leftOut.length > 0) throw new Error(leftOut[0]);
         note.remove();
         await add(fitting);
@@ -403,22 +472,30 @@ function offer({ one, why, usable }) {
     });
     actions.append(button);
   };
-  press(`Make a ${name}`, () => fit(one, types, Number(file.dataset.maxSize)));
+  press(`Make a ${name}`, () => fit(one, accepted, Number(file.dataset.maxSize)));
   if (usable) press("Use it as it is", () => one);
   note.append(text, actions);
   return note;
 }
 
+function rowsOf(role) {
+  return [...list.children].filter((row) => (row.dataset.role ?? "media") === role);
+}
+
 /** What the form takes of these files, and a line for each reason why others are left out. */
-function sorted(files, most) {
+function sorted(files, input) {
+  const most = Number(input.dataset.maxFiles);
+  const types = input === file ? accepted : input.accept.split(",").filter(Boolean);
   const reasons = new Map();
   const leave = (one, reason) => reasons.set(reason, [...(reasons.get(reason) ?? []), one.name]);
-  const largest = Number(file.dataset.maxSize);
-  const room = most === 1 ? 1 : most - list.children.length;
+  const largest = Number(input.dataset.maxSize);
+  const role = input.dataset.role ?? "media";
+  // One that stands alone is replaced, if it is what the post shows.
+  const room = most === 1 && role === "media" ? 1 : most - rowsOf(role).length;
   const fitting = [];
   for (const one of files) {
     // A type that the browser does not know is left to the check.
-    if (one.type && types.length > 0 && !types.includes(one.type)) leave(one, `This post takes ${file.dataset.formats}.`);
+    if (one.type && types.length > 0 && !types.includes(one.type)) leave(one, `This post takes ${input.dataset.formats}.`);
     else if (largest && one.size > largest) leave(one, `A file may have at most ${bytes(largest)}.`);
     else if (fitting.length >= room) leave(one, `At most ${most} ${most === 1 ? "file" : "files"} can be posted together.`);
     else fitting.push(one);
@@ -486,8 +563,34 @@ page.addEventListener("submit", async (event) => {
   answer.scrollIntoView({ block: "nearest" });
 });
 
+// ---- a thread ------------------------------------------------------------------------------------------------
+
+const thread = document.getElementById("field-parts");
+
+/** Texts that follow, and always an empty one for the next: at least `wanted`. */
+function grow(wanted = 0) {
+  const all = [...(thread?.querySelectorAll("[data-part]") ?? [])];
+  const last = all.at(-1);
+  if (!last || all.length >= Number(thread.dataset.most)) return;
+  if (all.length > wanted && last.querySelector("textarea").value.trim() === "") return;
+  const next = last.cloneNode(true);
+  const text = next.querySelector("textarea");
+  text.id = `part-${all.length + 2}`;
+  text.value = "";
+  const label = next.querySelector("label");
+  label.htmlFor = text.id;
+  label.textContent = `Post ${all.length + 2}`;
+  const counter = next.querySelector("[data-counter]");
+  if (counter) counter.dataset.counter = text.id;
+  last.after(next);
+}
+thread?.addEventListener("input", () => grow());
+
 enliven(page);
+for (const row of list?.querySelectorAll(":scope > [data-preview]") ?? []) describe(row);
 bringBack();
+if (thread && [...thread.querySelectorAll("textarea")].some((text) => text.value !== "")) thread.open = true;
+grow();
 if (urls?.value) urls.closest("details")?.setAttribute("open", "");
 show();
 update();

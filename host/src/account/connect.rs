@@ -481,11 +481,12 @@ impl Accounts {
 
     /// If a test or sandbox maps an origin to another address, the browser is sent there too.
     fn browser_url(&self, app: &LiveApp, url: &str, callback: Option<&Url>) -> Result<String> {
-        let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https").ok_or_else(|| {
+        let parsed = Url::parse(url).ok().filter(|url| app.egress.may_browse(url)).ok_or_else(|| {
             Error::new(
                 ErrorKind::ProviderFault,
                 "the provider sends the browser to an address that is not https",
             )
+            .with_remedy("for a server without encryption, grant its address to the app")
             .during(&app.provider.descriptor().id, "begin-connect")
         })?;
         let mapped = app.egress.map_url(&parsed);

@@ -257,12 +257,15 @@ pub fn builder(folder: &Path, origin: &str) -> Result<HostBuilder> {
     if !database.exists() {
         write_key(&default_key_file(&database))?;
     }
-    Ok(Host::builder()
-        .database(database)
-        .key(KeySource::Default)
-        .cache(cache_folder()?)
-        .policy(policy(origin)?))
+    let policy = match std::fs::read(folder.join(POLICY)) {
+        Ok(text) => serde_json::from_slice(&text)?,
+        Err(_) => policy(origin)?,
+    };
+    Ok(Host::builder().database(database).key(KeySource::Default).cache(cache_folder()?).policy(policy))
 }
+
+/// The file in a host's folder with another policy than the simulator's, for all processes of the folder.
+pub const POLICY: &str = "policy.json";
 
 /// The same key for all tests: compiled code is only taken from a cache that was written with the own key.
 fn write_key(path: &Path) -> Result<()> {

@@ -31,6 +31,9 @@ fn install_databases() -> Result<()> {
 /// Installs an S3 server for the tests, where it is missing.
 const S3: &str = "tests/s3-server/install.sh";
 
+/// Installs Bluesky's own servers for the tests, where they are missing.
+const BLUESKY: &str = "tests/bluesky-server/install.sh";
+
 /// Installs an OCI registry for the tests, where it is missing.
 const REGISTRY: &str = "tests/registry-server/install.sh";
 
@@ -40,7 +43,7 @@ Developer commands of Social Channel
 Usage: cargo xtask COMMAND
 
   demo          connect an account, read it, publish a 70 MB video: against a simulated platform
-  test [SUITE]  every suite, or one; with its times
+  test [SUITE]  every suite, or one; with its times. `bluesky` runs only by its name
   lint [STEP]   what can be judged without running anything, or one step of it
   guests        build every component; adds the target wasm32-wasip2 if it is missing
   modules [--write]  draw the modules of each crate; --write: into ARCHITECTURE.md, where it has the marks

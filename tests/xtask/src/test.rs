@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::steps::Step;
 use crate::{examples, guests, run, rust, steps};
 
-const SUITES: [Step; 14] = [
+const SUITES: [Step; 15] = [
     ("rust", rust::test),
     ("store", store),
     ("registry", registry),
@@ -23,10 +23,15 @@ const SUITES: [Step; 14] = [
     ("pages", || run::script("tests/browser/run.sh")),
     ("api", || run::script("tests/server/schemathesis.sh")),
     ("clients", clients),
+    ("bluesky", bluesky),
 ];
 
 /// Lines of a suite that failed, which are said again at the end: some show only the end of a long output.
 const LAST_LINES: usize = 60;
+
+/// Not among all suites: installing the servers of another network takes minutes of a machine that has none to spare. What
+/// they judge has tests without them in `rust`, with a server in memory.
+const BY_NAME: &str = "bluesky";
 
 pub(crate) fn run(only: &[String]) -> Result<()> {
     if only.is_empty() {
@@ -40,8 +45,10 @@ fn side_by_side() -> Result<()> {
     // Installs everything that `rust` needs, or two of them would ask the system's installer at the same moment.
     steps::run(&[("install", rust::install), ("build", build)], &[])?;
     // All of these is in `rust`.
-    let others =
-        SUITES.iter().map(|(name, _)| *name).filter(|name| !["rust", "store", "registry"].contains(name));
+    let others = SUITES
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !["rust", "store", "registry", BY_NAME].contains(name));
     let path = run::target().join("other-suites.log");
     let log = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
     eprintln!(
@@ -111,6 +118,13 @@ fn store() -> Result<()> {
 fn registry() -> Result<()> {
     run::script(crate::REGISTRY)?;
     run::cargo(["test", "--test", "registry", "--", "--nocapture"])
+}
+
+/// A second network: its own servers, a provider for them, and its sign-in page in a browser.
+fn bluesky() -> Result<()> {
+    run::script(crate::BLUESKY)?;
+    run::cargo(["test", "--test", "bluesky", "--", "--include-ignored"])?;
+    run::run(Command::new(run::root().join("tests/browser/run.sh")).arg("bluesky"))
 }
 
 /// Unmodified third-party TikTok clients, with the simulator.

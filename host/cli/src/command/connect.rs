@@ -1,5 +1,6 @@
 //! `connect`: a consent in a browser, which returns to a port on this machine.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -47,9 +48,10 @@ pub(crate) struct Flags {
     /// If there are several accounts, connect this one, by its id or name
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// A value that the provider needs before the consent, for example a server name
-    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input::pair)]
-    inputs: Vec<(String, String)>,
+    /// A value that the provider takes before the consent; NAME alone asks for it, so that a password stays out of the
+    /// history of the shell
+    #[arg(long = "input", value_name = "NAME[=VALUE]", value_parser = input::pair_or_name)]
+    inputs: Vec<(String, Option<String>)>,
     /// Seconds to wait for the browser
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
@@ -91,12 +93,21 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
         // Nothing listens, so any port works; the user copies the URL from the browser.
         None => wanted.map(|uri| uri.replacen(":*", ":9", 1)),
     };
+    let mut inputs = BTreeMap::new();
+    for (name, value) in &flags.inputs {
+        let value = match value {
+            Some(value) => value.clone(),
+            // Whatever it is, it is not shown while it is typed.
+            None => input::secret(name)?.expose().to_owned(),
+        };
+        inputs.insert(name.clone(), value);
+    }
     let options = ConnectOptions {
         owner: OWNER.to_owned(),
         redirect_uri: redirect_uri.clone(),
         // Otherwise a platform may connect whoever the browser is signed in as, without a question.
         choose_account: true,
-        inputs: flags.inputs.iter().cloned().collect(),
+        inputs,
         reconnect,
     };
     let connected = match session.tenant.begin_connect(&app.id, options).await? {

@@ -5,7 +5,7 @@ use clap::Args;
 use console::style;
 use indicatif::DecimalBytes;
 use social_channel::form::is_known;
-use social_channel::model::{Consequence, Field, PublishForm};
+use social_channel::model::{Consequence, Field, PostKind, PublishForm};
 
 use crate::global::Global;
 use crate::output::{Column, Fields, plain, quotas, table};
@@ -41,9 +41,33 @@ pub(crate) fn flag(name: &str) -> String {
     }
 }
 
+/// What may go with a post besides what it shows, and how many posts may follow it.
+fn besides(mut head: Fields, kind: &PostKind) -> Fields {
+    for rule in kind.media.iter().filter(|rule| rule.role != "media") {
+        let size = rule.max_size.map(|size| format!(", up to {}", DecimalBytes(size)));
+        let text = format!(
+            "{} to {} of {}{}",
+            rule.minimum,
+            rule.maximum,
+            rule.content_types.join(", "),
+            size.unwrap_or_default()
+        );
+        head = head.with(&format!("  --role {}", plain(&rule.role)), text);
+    }
+    if kind.max_parts > 0 {
+        head = head.with("  --part", format!("up to {} that follow as a thread", kind.max_parts));
+    }
+    head
+}
+
 fn show(form: &PublishForm) -> String {
     let mut head = Fields::default().with("account", &form.account_name);
     for kind in &form.kinds {
+        if kind.max_media == 0 {
+            head = head.with(&format!("--kind {}", plain(&kind.name)), "no media".to_owned());
+            head = besides(head, kind);
+            continue;
+        }
         let size = kind.max_size.map(|size| format!(", up to {}", DecimalBytes(size)));
         let length = kind.max_duration.map(|length| format!(", up to {} s", length / 1000));
         let count = if kind.min_media == kind.max_media {
@@ -61,6 +85,7 @@ fn show(form: &PublishForm) -> String {
                 length.unwrap_or_default()
             ),
         );
+        head = besides(head, kind);
     }
     if !form.quotas.is_empty() {
         head = head.with("allowances", quotas(&form.quotas));

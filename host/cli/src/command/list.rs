@@ -69,28 +69,29 @@ fn show(posts: &[PostSummary]) -> String {
         return "no posts".to_owned();
     }
     let count = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| HumanCount(n).to_string());
+    // Networks tell different numbers; one that no post has is no column.
+    let numbers: [(&'static str, fn(&PostSummary) -> Option<u64>); 4] = [
+        ("VIEWS", |post| post.stats.views),
+        ("LIKES", |post| post.stats.likes),
+        ("COMMENTS", |post| post.stats.replies),
+        ("SHARES", |post| post.stats.reposts),
+    ];
+    let told: Vec<_> =
+        numbers.into_iter().filter(|(_, of)| posts.iter().any(|post| of(post).is_some())).collect();
     let rows = posts.iter().map(|post| {
         let text = post.title.as_deref().filter(|title| !title.is_empty()).or(post.text.as_deref());
         let posted = post.created_at.and_then(|at| i64::try_from(at).ok()).map(instant);
         let posted = posted.and_then(|text| text.get(..16).map(str::to_owned));
-        vec![
+        let text = crate::output::plain(text.unwrap_or_default());
+        let own = [
             post.id.clone(),
             posted.unwrap_or_default(),
-            console::truncate_str(&crate::output::plain(text.unwrap_or_default()), TEXT, "…").into_owned(),
-            count(post.stats.views),
-            count(post.stats.likes),
-            count(post.stats.replies),
-            count(post.stats.reposts),
-        ]
+            console::truncate_str(&text, TEXT, "…").into_owned(),
+        ];
+        own.into_iter().chain(told.iter().map(|(_, of)| count(of(post)))).collect()
     });
-    let columns = [
-        Column::Text("POST"),
-        Column::Text("POSTED (UTC)"),
-        Column::Text("TEXT"),
-        Column::Number("VIEWS"),
-        Column::Number("LIKES"),
-        Column::Number("COMMENTS"),
-        Column::Number("SHARES"),
-    ];
+    let own = [Column::Text("POST"), Column::Text("POSTED (UTC)"), Column::Text("TEXT")];
+    let columns: Vec<Column> =
+        own.into_iter().chain(told.iter().map(|(name, _)| Column::Number(name))).collect();
     table(&columns, rows.collect())
 }

@@ -1,10 +1,11 @@
 //! `publish`: stores a job and follows it to its end.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use social_channel::model::{Finding, Media, MediaInfo, MediaSource, Notice, Severity};
+use social_channel::model::{Finding, Media, MediaInfo, MediaSource, Notice, OptionValue, Part, Severity};
 use social_channel::{Channel, Error, ErrorKind, Job, JobStatus, PublishRequest, form as rules};
 
 use super::form;
@@ -33,7 +34,10 @@ pub(crate) struct Flags {
     /// Who can see it; `social-channel form` shows the values
     #[arg(long)]
     visibility: Option<String>,
-    /// Another field of the form: true, false, a whole number, or text
+    /// The text of a post that follows as a thread; repeat for more
+    #[arg(long = "part", value_name = "TEXT")]
+    parts: Vec<String>,
+    /// Another field of the form: true, false, a whole number, or text; of a list, once for each
     #[arg(long = "option", value_name = "NAME=VALUE", value_parser = input::pair)]
     options: Vec<(String, String)>,
     /// The whole request as JSON, overridden by the flags; `-` reads standard input
@@ -42,6 +46,9 @@ pub(crate) struct Flags {
     /// What the media shows, for people who cannot see it; once for each item
     #[arg(long, value_name = "TEXT")]
     alt_text: Vec<String>,
+    /// What the media is for, as `social-channel form` lists it: `media`, `thumbnail`, `subtitles`…; once for each item
+    #[arg(long, value_name = "ROLE")]
+    role: Vec<String>,
     /// The content type of the media, instead of the detected one; once for each item
     #[arg(long, value_name = "TYPE")]
     content_type: Vec<String>,
@@ -77,6 +84,7 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     let session = Session::open(global, !later && !check).await?;
     warn_of_mappings(&session.place);
     let channel = session.channel(Some(&name)).await?;
+    in_types_of_the_form(&session, &channel, &mut request).await;
     if check {
         return report(&session, &session.tenant.check_publish(&channel.id, &request).await?);
     }
@@ -96,6 +104,23 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     session.output.note(&format!("job {} is stored; it can be resumed after any interruption", job.id));
     let job = progress::follow(&session, &job.id, None).await?;
     end(&session, &job)
+}
+
+/// One value of a list is a list of one. Where the form is not available, the check says what is wrong.
+async fn in_types_of_the_form(session: &Session, channel: &Channel, request: &mut PublishRequest) {
+    if !request.post.options.values().any(|value| matches!(value, OptionValue::Text(_))) {
+        return;
+    }
+    let Ok(form) = session.tenant.publish_form(&channel.id).await else { return };
+    let kind = request.post.kind.clone();
+    for field in
+        rules::fields(&form, &kind).filter(|it| matches!(it.kind.as_str(), "text-list" | "multi-choice"))
+    {
+        if let Some(OptionValue::Text(text)) = request.post.options.get(&field.name) {
+            let list = OptionValue::TextList(vec![text.clone()]);
+            request.post.options.insert(field.name.clone(), list);
+        }
+    }
 }
 
 /// Prints what the platform requires a person to read before the post is sent, and stores it with the job: running
@@ -133,12 +158,12 @@ fn read(flags: Flags) -> Result<PublishRequest> {
     if !flags.media.is_empty() {
         request.media = flags.media.iter().map(|text| media(text)).collect::<Result<_, _>>()?;
     }
-    let details = [&flags.alt_text, &flags.content_type, &flags.public_url];
+    let details = [&flags.alt_text, &flags.content_type, &flags.public_url, &flags.role];
     if let Some(most) = details.iter().map(|list| list.len()).max().filter(|most| *most > request.media.len())
     {
         return Err(crate::failure::wrong(
             format!("{most} details were given for {} media", request.media.len()),
-            "give --alt-text, --content-type and --public-url once for each, in the order of the media",
+            "give --alt-text, --content-type, --public-url and --role once for each, in the order of the media",
         )
         .into());
     }
@@ -151,12 +176,19 @@ fn read(flags: Flags) -> Result<PublishRequest> {
     for (item, text) in request.media.iter_mut().zip(flags.public_url) {
         item.public_url = Some(text);
     }
+    for (item, text) in request.media.iter_mut().zip(flags.role) {
+        item.role = Some(text).filter(|role| role != "media");
+    }
     let post = &mut request.post;
+    if !flags.parts.is_empty() {
+        post.parts =
+            flags.parts.into_iter().map(|text| Part { text: Some(text), ..Part::default() }).collect();
+    }
     fill(&mut post.text, flags.text);
     fill(&mut post.title, flags.title);
     fill(&mut post.visibility, flags.visibility);
-    for (name, value) in flags.options {
-        post.options.insert(name, input::option_value(&value));
+    for (name, value) in options(flags.options) {
+        post.options.insert(name, value);
     }
     if let Some(kind) = flags.kind {
         post.kind = kind;
@@ -170,6 +202,19 @@ fn read(flags: Flags) -> Result<PublishRequest> {
         request.priority = priority;
     }
     Ok(request)
+}
+
+/// A name that comes several times is a list.
+fn options(given: Vec<(String, String)>) -> BTreeMap<String, OptionValue> {
+    let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in given {
+        values.entry(name).or_default().push(value);
+    }
+    let value = |mut texts: Vec<String>| match (texts.len(), texts.pop()) {
+        (1, Some(text)) => input::option_value(&text),
+        (_, last) => OptionValue::TextList(texts.into_iter().chain(last).collect()),
+    };
+    values.into_iter().map(|(name, texts)| (name, value(texts))).collect()
 }
 
 fn fill<T>(place: &mut Option<T>, value: Option<T>) {
@@ -190,6 +235,7 @@ fn media(text: &str) -> Result<Media, Error> {
 
 /// By the file names only; the library checks the bytes.
 fn kind_of(media: &[Media]) -> &'static str {
+    let media: Vec<&Media> = media.iter().filter(|item| item.role.is_none()).collect();
     const PHOTOS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "heic"];
     let is_photo = |item: &Media| {
         let name = match &item.source {
@@ -202,9 +248,9 @@ fn kind_of(media: &[Media]) -> &'static str {
             .as_deref()
             .map_or(PHOTOS.contains(&ending.as_str()), |kind| kind.starts_with("image/"))
     };
-    match media {
+    match media.as_slice() {
         [] => "text",
-        media if media.iter().all(is_photo) => "images",
+        media if media.iter().all(|item| is_photo(item)) => "images",
         _ => "video",
     }
 }
@@ -345,6 +391,15 @@ pub(crate) fn end(session: &Session, job: &Job) -> Result<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_given_twice_is_a_list() {
+        let given =
+            [("a", "1"), ("b", "en"), ("b", "de")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let options = options(given.to_vec());
+        assert_eq!(options["a"], OptionValue::Number(1));
+        assert_eq!(options["b"], OptionValue::TextList(vec!["en".to_owned(), "de".to_owned()]));
+    }
 
     #[test]
     fn the_kind_follows_from_the_media() {

@@ -22,7 +22,7 @@ pub(super) fn of_bytes(head: &[u8]) -> Option<&'static str> {
         let webm = head.get(..64).unwrap_or(head).windows(4).any(|window| window == b"webm");
         return Some(if webm { "video/webm" } else { "video/x-matroska" });
     }
-    let table: [(usize, &[u8], &'static str); 12] = [
+    let table: [(usize, &[u8], &'static str); 13] = [
         (0, &[0xff, 0xd8, 0xff], "image/jpeg"),
         (0, b"\x89PNG\r\n\x1a\n", "image/png"),
         (8, b"WEBP", "image/webp"),
@@ -35,6 +35,7 @@ pub(super) fn of_bytes(head: &[u8]) -> Option<&'static str> {
         (0, b"%PDF-", "application/pdf"),
         (0, b"PK\x03\x04", "application/zip"),
         (0, b"#!", "text/x-script"),
+        (0, b"WEBVTT", "text/vtt"),
     ];
     if let Some((_, _, kind)) = table.iter().find(|(offset, magic, _)| at(*offset, magic)) {
         return Some(kind);
@@ -79,6 +80,7 @@ pub(super) fn of_name(name: &str) -> Option<String> {
             "webp" => "image/webp",
             "gif" => "image/gif",
             "txt" => "text/plain",
+            "vtt" => "text/vtt",
             _ => return None,
         }
         .to_owned(),

@@ -312,6 +312,16 @@ impl Egress {
         Ok(Route { url: url.clone(), host: None, client: client.map_err(no_client)? })
     }
 
+    /// Whether a provider may send the person's browser there: to `https`, or to an `http` origin that the operator granted
+    /// by name, as for a server on this machine.
+    pub fn may_browse(&self, url: &Url) -> bool {
+        match url.scheme() {
+            "https" => true,
+            "http" => self.policy.grants(url),
+            _ => false,
+        }
+    }
+
     /// The URL that a browser must open to reach the same server as the provider.
     pub fn map_url(&self, url: &Url) -> Url {
         self.policy.target(url).map_or_else(|| url.clone(), |target| moved(url, target))
@@ -337,6 +347,18 @@ mod tests {
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_browser_is_sent_without_encryption_only_where_that_was_granted() {
+        let egress = egress(Policy::granting(["https://api.example.com", "http://localhost:2583"]).unwrap());
+        assert!(egress.may_browse(&url("https://anything.example/authorize")));
+        assert!(egress.may_browse(&url("http://localhost:2583/oauth/authorize?x=1")));
+        for other in
+            ["http://localhost:2584/", "http://api.example.com/", "http://localhost/", "javascript:alert(1)"]
+        {
+            assert!(!egress.may_browse(&url(other)), "{other}");
+        }
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn trouble(what: &str, error: &Error) -> Markup {
 const NUMBERS: [Number<Stats>; 4] = [
     ("followers", "Followers", |stats| stats.followers),
     ("likes", "Likes", |stats| stats.likes),
-    ("posts", "Videos", |stats| stats.posts),
+    ("posts", "Posts", |stats| stats.posts),
     ("following", "Following", |stats| stats.following),
 ];
 
@@ -197,13 +197,17 @@ fn card(post: &PostSummary, cover: Option<String>) -> Markup {
         .filter(|title| !title.is_empty())
         .or(post.text.as_ref())
         .filter(|text| !text.is_empty());
-    let name = text.map_or("No caption", String::as_str);
+    let name = text.map_or("No text", String::as_str);
+    // A text has nothing to show beside it.
+    let has_cover = cover.is_some() || post.kind == "video" || !post.media.is_empty();
     html! {
         li.post {
-            div.cover {
-                span.letter aria-hidden="true" { "▶" }
-                @if let Some(cover) = cover { img src=(cover) alt="" loading="lazy" data-fallback="hide"; }
-                @if let Some(duration) = post.duration { span.length { span.hidden { "Length " } (part::length(duration)) } }
+            @if has_cover {
+                div.cover {
+                    @if post.kind == "video" { span.letter aria-hidden="true" { "▶" } }
+                    @if let Some(cover) = cover { img src=(cover) alt="" loading="lazy" data-fallback="hide"; }
+                    @if let Some(duration) = post.duration { span.length { span.hidden { "Length " } (part::length(duration)) } }
+                }
             }
             div.about {
                 p.title { @match post.url.as_deref().and_then(part::https) { Some(url) => (part::outward(Some(url), name)), None => (name) } }
@@ -224,6 +228,7 @@ fn post_numbers(stats: &PostStats) -> Markup {
     html! {
         ul.inline {
             @for (name, one, value) in kinds { @if let Some(value) = value { li title=(part::number(value)) { strong { (part::short_number(value)) } " " (if value == 1 { one } else { name }) } } }
+            @for Metric { name, label, value } in &stats.other { li title=(part::number(*value)) { strong { (part::short_number(*value)) } " " (label.clone().unwrap_or_else(|| part::words(name).to_lowercase())) } }
         }
     }
 }

@@ -266,7 +266,8 @@ async fn draw_add(
                 details { summary { h2 id="trouble" { "If " (descriptor.name) " shows an error instead" } }
                 p { strong { "The redirect address does not match." } " It must be registered at " (descriptor.name) " exactly so, every letter and slash, in the same mode:" }
                 @if let Some(uri) = &app.redirect_uri { (part::copyables(&[Copyable { label: "Callback URL".to_owned(), value: uri.clone() }])) }
-                p { strong { "The key is unknown." } " Keys of a sandbox and of the live app are different ones." }
+                // A network without registrations has no keys.
+                @if descriptor.settings.iter().any(|setting| setting.kind == "secret") { p { strong { "The key is unknown." } " Keys of a sandbox and of the live app are different ones." } }
                 p { a href={"/settings/apps/" (part::encoded(&app.id)) "/guide"} { "Run the checks" } " to see what is wrong." }
                 }
             }

@@ -46,6 +46,8 @@ struct Content {
     texts: BTreeMap<String, String>,
     uploads: Vec<Uploaded>,
     urls: String,
+    #[serde(default)]
+    parts: Vec<String>,
     when: When,
     channels: Vec<String>,
     /// The forms that were sent and refused.
@@ -67,6 +69,8 @@ struct When {
 struct Refused {
     kind: String,
     values: BTreeMap<String, String>,
+    #[serde(default)]
+    parts: Vec<String>,
     when: When,
     reason: String,
 }
@@ -136,6 +140,7 @@ impl Crosspost {
                     .collect(),
                 uploads: draft.uploads.clone(),
                 urls: draft.urls.clone(),
+                parts: draft.parts.clone(),
                 when: When::of(draft),
                 ..Content::default()
             },
@@ -188,9 +193,11 @@ impl Crosspost {
         match self.content.refused.get(channel).filter(|refused| refused.kind == kind) {
             Some(refused) => {
                 draft.values.clone_from(&refused.values);
+                draft.parts.clone_from(&refused.parts);
                 when = &refused.when;
             }
             None => {
+                draft.parts.clone_from(&self.content.parts);
                 let fields: Vec<&str> =
                     social_channel::form::fields(form, kind).map(|field| field.name.as_str()).collect();
                 let texts = self.content.texts.iter().filter(|(name, _)| fields.contains(&name.as_str()));
@@ -243,6 +250,7 @@ impl Crosspost {
         let refused = Refused {
             kind: kind.to_owned(),
             values: draft.values.clone(),
+            parts: draft.parts.clone(),
             when: When::of(draft),
             reason: reason.to_owned(),
         };
@@ -281,7 +289,7 @@ impl Crosspost {
         match (text, self.content.uploads.first()) {
             (Some(text), _) => text.chars().take(60).collect(),
             (None, Some(uploaded)) if !uploaded.name.is_empty() => uploaded.name.clone(),
-            _ => "A post without a caption".to_owned(),
+            _ => "A post without a text".to_owned(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use social_channel::form;
-use social_channel::model::{Field, Media, OptionValue, Post, PublishForm};
+use social_channel::model::{Field, Media, MediaRule, OptionValue, Part, Post, PostKind, PublishForm};
 
 use super::part;
 use crate::auth::Form;
@@ -21,6 +21,49 @@ pub(super) struct Uploaded {
     pub(super) name: String,
     #[serde(default)]
     pub(super) size: u64,
+    /// The content type, as the browser knows it.
+    #[serde(default, rename = "type", skip_serializing_if = "String::is_empty")]
+    pub(super) content_type: String,
+    /// What it is for; empty: `media`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) role: String,
+    /// What was entered beside it, by the names of its rule's fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) fields: BTreeMap<String, String>,
+}
+
+impl Uploaded {
+    /// What it is for, as the rules name it.
+    pub(super) fn role(&self) -> &str {
+        if self.role.is_empty() { "media" } else { &self.role }
+    }
+
+    /// The rule of a kind of post that it falls under: of its role, the first one that takes its type.
+    fn rule<'a>(&self, kind: &'a PostKind) -> Option<&'a MediaRule> {
+        let mut own = kind.media.iter().filter(|rule| rule.role == self.role());
+        let takes = |rule: &&MediaRule| rule.content_types.contains(&self.content_type);
+        own.clone().find(takes).or_else(|| own.next())
+    }
+
+    /// With what the kind of post takes of it: a channel that knows no descriptions is given none.
+    fn media(&self, kind: &PostKind) -> Option<Media> {
+        let mut media = Media::upload(self.upload.clone());
+        let Some(rule) = self.rule(kind) else { return (self.role() == "media").then_some(media) };
+        if self.role() != "media" {
+            media.role = Some(self.role().to_owned());
+        }
+        for field in &rule.fields {
+            let Some(value) = self.fields.get(&field.name).filter(|value| !value.trim().is_empty()) else {
+                continue;
+            };
+            if field.name == "alt-text" {
+                media.alt_text = Some(value.clone());
+            } else {
+                media.options.insert(field.name.clone(), option(field, value));
+            }
+        }
+        Some(media)
+    }
 }
 
 /// The input.
@@ -41,6 +84,8 @@ pub(super) struct Draft {
     pub(super) key: String,
     /// More channels that were chosen for the same post.
     pub(super) also: Vec<String>,
+    /// Texts that follow the first one as a thread.
+    pub(super) parts: Vec<String>,
 }
 
 impl Draft {
@@ -53,7 +98,8 @@ impl Draft {
 
     /// The input for a job's post.
     pub(super) fn of_post(post: &Post) -> Self {
-        Draft { values: form::chosen(post), ..Draft::default() }
+        let parts = post.parts.iter().map(|part| part.text.clone().unwrap_or_default()).collect();
+        Draft { values: form::chosen(post), parts, ..Draft::default() }
     }
 
     /// Reads the posted form.
@@ -84,6 +130,11 @@ impl Draft {
             words: field("words").replace("\r\n", "\n"),
             key: field("key").to_owned(),
             also: posted.all("also").map(str::to_owned).collect(),
+            parts: posted
+                .all("part")
+                .map(|text| text.replace("\r\n", "\n"))
+                .filter(|text| !text.trim().is_empty())
+                .collect(),
         }
     }
 
@@ -92,15 +143,33 @@ impl Draft {
         self.at.filter(|_| self.later)
     }
 
-    /// The media, uploads first.
-    pub(super) fn media(&self) -> Vec<Media> {
-        let uploads = self.uploads.iter().map(|uploaded| Media::upload(uploaded.upload.clone()));
+    /// How many items the post shows: those of the role `media`.
+    pub(super) fn shown(&self, kind: &PostKind) -> usize {
+        self.media(kind).iter().filter(|media| media.role.is_none()).count()
+    }
+
+    /// The media as a kind of post takes them, uploads first.
+    pub(super) fn media(&self, kind: &PostKind) -> Vec<Media> {
+        let uploads = self.uploads.iter().filter_map(|uploaded| uploaded.media(kind));
         let urls = self.urls.lines().map(str::trim).filter(|url| !url.is_empty()).map(Media::url);
         uploads.chain(urls).collect()
     }
 
     /// The post, from the values that remain after the rules.
-    pub(super) fn post(form: &PublishForm, kind: &str, values: &BTreeMap<String, String>) -> Post {
+    pub(super) fn post(
+        &self,
+        form: &PublishForm,
+        kind: &PostKind,
+        values: &BTreeMap<String, String>,
+    ) -> Post {
+        let threads = kind.max_parts > 0;
+        let parts = self.parts.iter().filter(|_| threads);
+        let parts = parts.map(|text| Part { text: Some(text.clone()), ..Part::default() }).collect();
+        Post { parts, ..Self::first(form, &kind.name, values) }
+    }
+
+    /// The post without what follows it.
+    pub(super) fn first(form: &PublishForm, kind: &str, values: &BTreeMap<String, String>) -> Post {
         let own = |name: &str| values.get(name).cloned();
         let options = form::fields(form, kind)
             .filter(|field| !matches!(field.name.as_str(), "title" | "text" | "visibility"))
@@ -180,6 +249,6 @@ mod tests {
             blocked: None,
             details: BTreeMap::new(),
         };
-        assert_eq!(Draft::post(&form, "video", &Draft::of_post(&post).values), post);
+        assert_eq!(Draft::first(&form, "video", &Draft::of_post(&post).values), post);
     }
 }

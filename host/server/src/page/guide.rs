@@ -66,6 +66,8 @@ async fn show(
         }
         Err(error) => Err(error),
     };
+    // Where nothing is registered, nothing is reviewed.
+    let is_registered = provider.descriptor.settings.iter().any(|setting| setting.required);
     let body = html! {
         h1 { "Settings" }
         (settings_tabs("/settings"))
@@ -74,11 +76,11 @@ async fn show(
         }
         h2 { "Setup guide" }
         nav.inpage aria-label="On this page" {
-            a href="#checks" { "Checks" } a href="#guide" { "Steps" } a href="#review" { "Review kit" } a href="#domains" { "Domains" } a href="#files" { "Files" }
+            a href="#checks" { "Checks" } a href="#guide" { "Steps" } @if is_registered { a href="#review" { "Review kit" } } a href="#domains" { "Domains" } a href="#files" { "Files" }
         }
         (checks(&app, &provider.descriptor, findings.as_deref()))
         (guide(&shown))
-        (review(&app, &provider.descriptor, &script, has_guide))
+        @if is_registered { (review(&app, &provider.descriptor, &script, has_guide)) }
         (ownership::domains(&frame, &app, findings.as_deref().unwrap_or_default()))
         (ownership::files(&frame, &state, &app, &files))
     };

@@ -54,7 +54,7 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
             "/channels/add",
             !channels.is_empty(),
         ),
-        ("Publish", "Open a channel and publish a video or photos.", "/channels", !published.is_empty()),
+        ("Publish", "Open a channel and publish a post.", "/channels", !published.is_empty()),
     ];
     let body = html! {
         h1 { "Overview" }

@@ -15,7 +15,9 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 use social_channel::form::{self, Drawn, Problem as Unfit};
-use social_channel::model::{Field, Finding, Post, PostKind, PublishForm, Quota, Severity};
+use social_channel::model::{
+    Field, Finding, MediaRule, Post, PostKind, PublishForm, Quota, Severity, TextLimit,
+};
 use social_channel::{Channel, Digest, Error, ErrorKind, Job, JobChange, PublishRequest, Tenant};
 
 use super::channel::Named;
@@ -86,7 +88,8 @@ fn new_key() -> Result<String, Problem> {
 /// Of the form and of what it was filled in with: sent again it is the same post, and changed it is another. Nothing of
 /// the network's answers goes in, so that it stays the same whatever these say by then.
 fn idempotency_key(draft: &Draft, channel: &str, kind: &str) -> Result<String, Problem> {
-    let filled_in = (channel, kind, &draft.values, draft.media(), draft.publish_at());
+    let filled_in =
+        (channel, kind, &draft.values, &draft.uploads, &draft.urls, &draft.parts, draft.publish_at());
     let filled_in = serde_json::to_vec(&filled_in).map_err(|error| {
         Error::new(ErrorKind::Internal, format!("a form cannot be written down: {error}"))
     })?;
@@ -163,8 +166,8 @@ async fn send(
     let form = tenant.publish_form(&channel.id).await?;
     let kind = kind(&form, posted.get("kind"))?;
     let drawn = form::draw(&form, &kind.name, &draft.values);
-    let post = Draft::post(&form, &kind.name, &drawn.values);
-    let media = draft.media();
+    let post = draft.post(&form, kind, &drawn.values);
+    let media = draft.media(kind);
     let mut request = PublishRequest {
         publish_at: draft.publish_at(),
         consent: Some(consent(&operator.0, &form, &drawn)),
@@ -338,9 +341,9 @@ fn missing(page: &Page<'_>) -> Vec<Finding> {
             details: Default::default(),
         });
     }
-    found.extend(unfit(form, &Draft::post(form, &kind.name, &drawn.values)));
+    found.extend(unfit(form, &draft.post(form, kind, &drawn.values)));
     if page.job.is_none() {
-        let count = draft.media().len();
+        let count = draft.shown(kind);
         if count < kind.min_media as usize || count > kind.max_media as usize {
             let wanted = if kind.min_media == kind.max_media {
                 kind.min_media.to_string()
@@ -436,7 +439,7 @@ async fn change(
         return draw(&state, &operator.0, StatusCode::UNPROCESSABLE_ENTITY, &page).await;
     }
     let change = JobChange {
-        post: Some(Draft::post(&form, &kind.name, &drawn.values)),
+        post: Some(changed(draft.post(&form, kind, &drawn.values), &job.post)),
         consent: Some(consent(&operator.0, &form, &drawn)),
         ..JobChange::default()
     };
@@ -447,6 +450,17 @@ async fn change(
             draw(&state, &operator.0, StatusCode::UNPROCESSABLE_ENTITY, &page).await
         }
     }
+}
+
+/// The page edits the texts of a thread; what else its posts have, they keep.
+fn changed(mut post: Post, before: &Post) -> Post {
+    if post.parts.len() == before.parts.len() {
+        for (part, before) in post.parts.iter_mut().zip(&before.parts) {
+            part.media.clone_from(&before.media);
+            part.options.clone_from(&before.options);
+        }
+    }
+    post
 }
 
 async fn draw(state: &State, browser: &Browser, status: StatusCode, page: &Page<'_>) -> Answer {
@@ -508,6 +522,7 @@ fn fields(frame: &Frame, page: &Page<'_>) -> Markup {
             @if page.crosspost.is_some() { (same_media(page)) } @else if job.is_none() { (media(page)) }
             div.compose {
                 @for field in form::fields(form, &kind.name).filter(|field| form::is_known(field)) { (self::field(page, field)) }
+                @if kind.max_parts > 0 { (parts(page)) }
                 @if job.is_none() { (when(page)) }
                 @if job.is_none() && page.crosspost.is_none() { (crosspost::choice(page.others, &page.draft.also)) }
             }
@@ -530,6 +545,16 @@ fn media(page: &Page<'_>) -> Markup {
     .flatten()
     .collect();
     html! {
+        // A kind without media may take something beside it, such as the picture of a link.
+        @if kind.max_media == 0 && !kind.media.is_empty() {
+            fieldset.field id="field-media" {
+                legend { "Files" }
+                @for rule in besides(kind) { (beside(rule)) }
+                (uploads(page))
+                div id="left-out" role="alert" {}
+                div id="upload-status" role="status" {}
+            }
+        }
         @if kind.max_media > 0 {
             fieldset.field id="field-media" {
                 legend { (kind.label) }
@@ -545,6 +570,7 @@ fn media(page: &Page<'_>) -> Markup {
                         data-formats=(part::formats(&kind.content_types)) data-max-size=[kind.max_size] data-max-duration=[kind.max_duration] data-max-files=(kind.max_media);
                     }
                 }
+                @for rule in besides(kind) { (beside(rule)) }
                 (uploads(page))
                 div id="left-out" role="alert" {}
                 div id="upload-status" role="status" {}
@@ -556,6 +582,66 @@ fn media(page: &Page<'_>) -> Markup {
                     @else { input id="urls" name="urls" type="url" value=(draft.urls) placeholder="https://" spellcheck="false" aria-label=(by_link); }
                 }
             }
+        }
+    }
+}
+
+/// What may go with a post besides what it shows: a cover, subtitles, the picture of a link.
+fn besides(kind: &PostKind) -> impl Iterator<Item = &MediaRule> {
+    kind.media.iter().filter(|rule| rule.role != "media" && rule.maximum > 0)
+}
+
+fn beside(rule: &MediaRule) -> Markup {
+    let id = format!("file-{}", rule.role);
+    let help = format!("{id}-help");
+    let limits = [
+        (!rule.content_types.is_empty()).then(|| part::formats(&rule.content_types)),
+        rule.max_size.map(|size| format!("up to {}", part::bytes(size))),
+    ];
+    html! {
+        div.scripted hidden {
+            label for=(id) { (rule.label) @if rule.minimum > 0 { span.need { " (required)" } } }
+            input id=(id) type="file" accept=(rule.content_types.join(",")) multiple[rule.maximum > 1] aria-describedby=(help)
+                data-role=(rule.role) data-formats=(part::formats(&rule.content_types)) data-max-size=[rule.max_size] data-max-files=(rule.maximum);
+            p.help id=(help) { (limits.into_iter().flatten().collect::<Vec<_>>().join(" · ")) }
+        }
+    }
+}
+
+/// The posts that follow as a thread: a text for each, and always an empty one for the next.
+fn parts(page: &Page<'_>) -> Markup {
+    let Page { form, kind, draft, .. } = *page;
+    let limit = form::fields(form, &kind.name)
+        .find(|field| field.name == "text")
+        .and_then(|field| field.limits.iter().find(|limit| limit.maximum.is_some()));
+    let most = kind.max_parts as usize;
+    let texts = draft.parts.iter().map(String::as_str);
+    let texts = texts.chain((draft.parts.len() < most).then_some(""));
+    html! {
+        details.field id="field-parts" open[!draft.parts.is_empty()] data-most=(most) {
+            summary { "More posts (a thread)" }
+            p.help { "Each answers the one before it; empty ones are left out." }
+            @for (at, text) in texts.enumerate() {
+                @let id = format!("part-{}", at + 2);
+                div.field data-part {
+                    label for=(id) { "Post " (at + 2) }
+                    textarea id=(id) name="part" rows="3" { (text) }
+                    @if let Some(limit) = limit { (counter(&id, text, limit, false)) }
+                }
+            }
+        }
+    }
+}
+
+/// How long a text is and may be. `later`: shown once the text is too long, as a second limit of one text.
+fn counter(id: &str, text: &str, limit: &TextLimit, later: bool) -> Markup {
+    let maximum = limit.maximum.unwrap_or(u32::MAX);
+    let count = form::length(text, limit);
+    let hidden = later && count.is_none_or(|count| count <= maximum as usize);
+    html! {
+        p.counter data-counter=(id) data-maximum=(maximum) data-unit=(limit.unit) data-link=[limit.link_length] data-later[later] hidden[hidden] {
+            @if let Some(count) = count { span.count { (count) } " of " }
+            (maximum) " " (unit(&limit.unit))
         }
     }
 }
@@ -636,13 +722,7 @@ fn field(page: &Page<'_>, field: &Field) -> Markup {
                         }
                         _ => textarea id=(id) name=(name) rows="4" required[field.required] disabled[off] aria-describedby=(described) aria-invalid=[invalid] { (value) },
                     }
-                    @if let Some((limit, maximum)) = field.limits.iter().find_map(|limit| Some((limit, limit.maximum?))) {
-                        @let count = form::length(value, limit);
-                        p.counter data-counter=(id) data-maximum=(maximum) data-unit=(limit.unit) data-link=[limit.link_length] {
-                            @if let Some(count) = count { span.count { (count) } " of " }
-                            (maximum) " " (unit(&limit.unit))
-                        }
-                    }
+                    @for (at, limit) in field.limits.iter().filter(|limit| limit.maximum.is_some()).enumerate() { (counter(&id, value, limit, at > 0)) }
                 }
             }
             @if let Some(text) = &field.help { p.help id=(help) { (text) } }
@@ -696,11 +776,11 @@ fn preview(frame: &Frame, page: &Page<'_>) -> Markup {
         section.preview.card aria-labelledby="preview" {
             h2 id="preview" { "Preview" }
             div id="preview-media" {
-                @let media = draft.media().len();
+                @let media = draft.shown(page.kind);
                 @if let Some(job) = page.job { p.quiet { @for medium in &job.media { (medium.file_name.as_deref().unwrap_or("A file")) " · " (part::bytes(medium.size)) br; } } }
                 @else if media == 0 { p.quiet { "Choose a file to see it here as it will be posted." } }
                 @else if draft.uploads.is_empty() { p.quiet { (media) @if media == 1 { " file" } @else { " files" } } }
-                @for uploaded in &draft.uploads {
+                @for uploaded in draft.uploads.iter().filter(|uploaded| uploaded.role() == "media") {
                     @let address = upload::content_address(&uploaded.upload, &page.channel.app);
                     @if is_film(page.kind) { video src=(address) controls preload="metadata" aria-label="Preview of the video" {} }
                     @else { img src=(address) alt="Preview of the photo"; }
@@ -769,8 +849,6 @@ fn quotas(quotas: &[Quota]) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use social_channel::model::TextLimit;
-
     use super::*;
 
     #[test]
@@ -788,7 +866,7 @@ mod tests {
         let told = |values: &[(&str, &str)]| {
             let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             let drawn = form::draw(&form, "video", &values.collect());
-            let found = unfit(&form, &Draft::post(&form, "video", &drawn.values));
+            let found = unfit(&form, &Draft::first(&form, "video", &drawn.values));
             found.into_iter().map(|it| (it.subject, it.message, it.remedy.unwrap())).collect::<Vec<_>>()
         };
         assert_eq!(told(&[("visibility", "all"), ("text", "abc")]), []);
