@@ -189,8 +189,28 @@ impl JobRun {
         None
     }
 
+    /// A job that failed before its first step goes on with the component that its app runs now: the one that it was stored
+    /// with may be what failed, and has nothing of it yet.
+    async fn leave_what_failed(&mut self) -> Result<()> {
+        if self.row.attempts == 0 || self.row.state.is_some() {
+            return Ok(());
+        }
+        let caller = self.caller().await?;
+        let to = caller.app.provider.digest();
+        if *to == self.row.digest {
+            return Ok(());
+        }
+        let now = self.publisher.clock.now_ms();
+        if self.publisher.store.move_job(&self.tenant, &self.row.id, to, None, now).await? {
+            tracing::info!(job = self.row.id, from = %self.row.digest, %to, "a job that has not begun goes on with another component");
+            self.row.digest = to.clone();
+        }
+        Ok(())
+    }
+
     /// Loads the component that the job started with, and its media.
     pub(super) async fn prepare(&mut self) -> Result<(Provider, Vec<Arc<MediaItem>>)> {
+        self.leave_what_failed().await?;
         let provider = self.publisher.apps.provider(&self.row.digest).await?;
         if self.media.is_empty() && !self.request.media.is_empty() {
             let caller = self.caller().await?;

@@ -3,6 +3,8 @@
 //! The program runs as a real process; only its policy file sends requests to the simulator. The simulator
 //! runs in this process, so that a test can inspect and disturb it.
 
+pub mod swap;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -5,6 +5,7 @@
 
 pub mod database;
 mod dns;
+pub mod failing;
 pub mod hostile;
 
 use std::path::{Path, PathBuf};

@@ -367,6 +367,27 @@ async fn a_component_that_cannot_read_the_state_gives_the_job_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_could_not_begin_goes_on_with_the_component_that_its_app_runs_then() {
+    let scene = Scene::new().await;
+    let channel = scene.stage.connect().await.unwrap().id;
+    let failing =
+        library_tests::failing::trapping(&component("plugin_tiktok").unwrap(), "#begin-publish").unwrap();
+    scene.swap(&failing).await;
+    let job =
+        scene.stage.tenant.publish(&channel, request("x", scene.stage.video(4_096).unwrap())).await.unwrap();
+    scene.work().await;
+    let failed = scene.job(&job.id).await;
+    assert!(failed.status == JobStatus::Active && failed.error.is_some(), "{failed:?}");
+    assert_eq!(failed.digest, job.digest, "nothing else is installed");
+    scene.swap(&repaired()).await;
+    let done = scene.to_the_end(&job.id).await;
+    assert_eq!((done.status, scene.posted()), (JobStatus::Published, 1), "{done:?}");
+    assert_ne!(done.digest, job.digest);
+    let history = scene.stage.tenant.job_history(&job.id).await.unwrap();
+    assert!(history.iter().any(|attempt| attempt.call == "move" && attempt.by.is_none()), "{history:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_has_not_begun_moves_for_good() {
     let scene = Scene::new().await;
     let channel = scene.stage.connect().await.unwrap().id;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::simulator::Simulator;
 use crate::{guests, run};
@@ -12,7 +12,20 @@ use crate::{guests, run};
 /// More than one chunk of 64 MB.
 const VIDEO: u64 = 70_000_000;
 
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(what: &[String]) -> Result<()> {
+    match what {
+        [] => publish(),
+        [swap] if swap == "swap" => {
+            guests::build()?;
+            run::script(crate::BLUESKY)?;
+            run::cargo(["run", "--bin", "swap"])
+        }
+        other => bail!("there is no demo {}; there is `demo`, and `demo swap`", other.join(" ")),
+    }
+}
+
+/// The main workflow.
+fn publish() -> Result<()> {
     guests::build()?;
     run::title("programs");
     run::cargo(["build", "--bins"])?;

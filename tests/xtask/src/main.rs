@@ -42,7 +42,8 @@ Developer commands of Social Channel
 
 Usage: cargo xtask COMMAND
 
-  demo          connect an account, read it, publish a 70 MB video: against a simulated platform
+  demo [swap]   connect an account, read it, publish a 70 MB video: against a simulated platform; `swap`: providers are
+                replaced while posts of two networks are under way
   test [SUITE]  every suite, or one; with its times. `bluesky` runs only by its name
   lint [STEP]   what can be judged without running anything, or one step of it
   guests        build every component; adds the target wasm32-wasip2 if it is missing
@@ -76,7 +77,7 @@ fn run_command() -> Result<()> {
         bail!("a command is missing\n\n{HELP}");
     };
     match command.as_str() {
-        "demo" => demo::run(),
+        "demo" => demo::run(rest),
         "test" => test::run(rest),
         "lint" => lint::run(rest),
         "guests" => guests::build(),

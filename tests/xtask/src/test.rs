@@ -120,10 +120,11 @@ fn registry() -> Result<()> {
     run::cargo(["test", "--test", "registry", "--", "--nocapture"])
 }
 
-/// A second network: its own servers, a provider for them, and its sign-in page in a browser.
+/// A second network: its own servers, a provider for them, its sign-in page in a browser, and providers that are swapped while
+/// posts of both networks are under way.
 fn bluesky() -> Result<()> {
     run::script(crate::BLUESKY)?;
-    run::cargo(["test", "--test", "bluesky", "--", "--include-ignored"])?;
+    run::cargo(["test", "--test", "bluesky", "--test", "swap", "--", "--include-ignored"])?;
     run::run(Command::new(run::root().join("tests/browser/run.sh")).arg("bluesky"))
 }
 
