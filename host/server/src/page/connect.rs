@@ -237,7 +237,8 @@ async fn draw_add(
         div.columns {
             section.card aria-labelledby="go" {
                 h2 id="go" { "Profile" }
-                p { "You are sent to " (descriptor.name) ", see there which permissions are requested, agree, and come back." }
+                @if descriptor.connect_inputs.is_empty() { p { "You are sent to " (descriptor.name) ", see there which permissions are requested, agree, and come back." } }
+                @else { p { "What you enter says how the account is connected: at once, or at " (descriptor.name) ", where you see which permissions are requested, agree, and come back." } }
                 h3 id="scopes" { "Permissions requested" }
                 ul.scopes aria-labelledby="scopes" { @for scope in &descriptor.scopes { li { (part::scope(&scope.name, &descriptor.scopes)) } } }
                 form id="connect" method="post" action={"/channels/add/" (part::encoded(&app.id))} data-provider=(descriptor.name) {
