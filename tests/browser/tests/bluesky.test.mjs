@@ -139,7 +139,9 @@ scene("an app password connects without a browser, and a wrong one is told", asy
   await page.getByLabel("App password").fill("abcd-abcd-abcd-abcd");
   await page.getByRole("button", { name: "+ Profile" }).click();
   await page.getByText("Bluesky does not know this handle and app password.").first().waitFor();
-  await page.getByLabel("Handle").fill(bob.handle);
+  // What was entered is still there, but the secret.
+  assert.equal(await page.getByLabel("Handle").inputValue(), `@${bob.handle}`);
+  assert.equal(await page.getByLabel("App password").inputValue(), "");
   await page.getByLabel("App password").fill(bob.app_password);
   await page.getByRole("button", { name: "+ Profile" }).click();
   await page.waitForURL(/\/channels\?connected=/);
