@@ -124,7 +124,7 @@ scene("an account is connected at the network's own sign-in page", async ({ page
   await page.getByRole("button", { name: "Authorize" }).click();
   await page.waitForURL((url) => url.href.startsWith(origin));
   await page.goto(`${origin}/channels`);
-  await page.getByRole("link", { name: ada.handle }).click();
+  await page.getByRole("link", { name: ada.handle, exact: true }).click();
   await page.getByText("Posts", { exact: true }).first().waitFor();
   // Nothing was registered, so nothing is reviewed.
   await page.goto(`${origin}/settings/apps/bluesky/guide`);
