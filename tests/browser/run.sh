@@ -3,6 +3,7 @@
 #
 #     tests/browser/run.sh            all suites
 #     tests/browser/run.sh audit      one of them: access, audit, crossposting, failures, operator, pages, pictures, pressing, pulling, rules, uploads
+#     tests/browser/run.sh bluesky          a second network, with its own servers: `cargo xtask test bluesky`, not among all
 #     tests/browser/run.sh --pictures [FOLDER]     the pictures of the manuals, as `cargo xtask pictures`
 set -eu
 cd "$(dirname "$0")"

@@ -76,8 +76,17 @@ pub(crate) fn unauthorized(message: &str) -> Error {
 /// When a token of an app password's session ends, which only the token itself tells. It is read, not trusted: the server
 /// has the last word.
 pub(crate) fn expiry(token: &str) -> Option<u64> {
+    json::number(&claims(token)?, "exp")
+}
+
+/// Whether a session was begun with the account's own password: it may do everything, such as deleting the account.
+pub(crate) fn may_do_everything(token: &str) -> bool {
+    claims(token).is_some_and(|claims| claims["scope"] == "com.atproto.access")
+}
+
+fn claims(token: &str) -> Option<Value> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    json::number(&serde_json::from_slice::<Value>(&claims).ok()?, "exp")
+    serde_json::from_slice(&claims).ok()
 }
 
 #[cfg(test)]
@@ -90,6 +99,10 @@ mod tests {
         assert_eq!(expiry(&token), Some(1_795_000_100));
         assert_eq!(expiry("no.token"), None);
         assert_eq!(expiry(""), None);
+        let scoped =
+            |scope: &str| format!("e30.{}.x", URL_SAFE_NO_PAD.encode(format!(r#"{{"scope":"{scope}"}}"#)));
+        assert!(may_do_everything(&scoped("com.atproto.access")));
+        assert!(!may_do_everything(&scoped("com.atproto.appPass")));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use social_channel_provider::channel::Connection;
 use social_channel_provider::http::{Method, Request, Response};
 use social_channel_provider::{Account, Environment, Error, ErrorKind, json};
 
-use crate::credentials::{Credentials, expiry, unauthorized};
+use crate::credentials::{Credentials, expiry, may_do_everything, unauthorized};
 use crate::errors;
 use crate::identity::server_of;
 use crate::profile;
@@ -33,6 +33,13 @@ pub(crate) async fn connect<E: Environment>(
     let answer = errors::body(&response)?;
     let (id, mut credentials) = session(&answer).ok_or_else(errors::unreadable)?;
     credentials.pds = server_of(&answer["didDoc"]).unwrap_or_else(|| settings.service.clone());
+    if may_do_everything(credentials.access.reveal()) {
+        // It is not kept, and its session is ended; if that fails it ends by itself.
+        let _ = disconnect(environment, &credentials).await;
+        return Err(Error::new(ErrorKind::AuthorizationDenied, "This is the account's own password.")
+            .remedy(format!("It could do everything with the account, so it is not used. {WHERE}"))
+            .field("app-password"));
+    }
     // Connected now; the tokens must not be lost because the name cannot be read.
     profile::complete(environment, &id, &mut credentials).await;
     Ok(credentials.connection(id, Vec::new(), Vec::new()))
@@ -47,6 +54,7 @@ fn refused(response: &Response) -> Error {
             "This is the account's own password; Bluesky wants a code that it sent by mail besides.",
         )
         .remedy(WHERE)
+        .field("app-password")
         .code("AuthFactorTokenRequired"),
         Some("AccountTakedown") => {
             Error::new(ErrorKind::AuthorizationDenied, "Bluesky has closed this account.")

@@ -63,7 +63,7 @@ fn read(word: &str) -> Option<(usize, Kind)> {
     }
     let sign = word.chars().next().filter(|first| matches!(first, '#' | '＃'))?;
     let rest = word.get(sign.len_utf8()..)?;
-    let end = rest.find(|c: char| matches!(c, '#' | '＃')).unwrap_or(rest.len());
+    let end = rest.find(['#', '＃']).unwrap_or(rest.len());
     let tag = rest
         .get(..end)?
         .trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '_' || "…»”’".contains(c));

@@ -1,4 +1,5 @@
-// Opens the consent in a separate window. If the browser blocks it, the page says so and offers this window.
+// Opens the consent in a separate window; where something is entered first it stays in this one, because the answer may be about
+// what was entered, and may need no other page. If the browser blocks it, the page says so and offers this window.
 // The result arrives through a broadcast channel of this origin.
 
 const go = document.querySelector("[data-go]");
@@ -16,7 +17,7 @@ if (form) {
   let answered = false;
 
   form.addEventListener("submit", (event) => {
-    if (here) return;
+    if (here || form.querySelector('[name^="i."]')) return;
     answered = false;
     const popup = window.open("about:blank", "consent", "popup,width=560,height=780");
     if (!popup) {

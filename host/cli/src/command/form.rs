@@ -64,7 +64,7 @@ fn show(form: &PublishForm) -> String {
     let mut head = Fields::default().with("account", &form.account_name);
     for kind in &form.kinds {
         if kind.max_media == 0 {
-            head = head.with(&format!("--kind {}", plain(&kind.name)), "no media".to_owned());
+            head = head.with(&format!("--kind {}", plain(&kind.name)), "no media");
             head = besides(head, kind);
             continue;
         }

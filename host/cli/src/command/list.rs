@@ -62,6 +62,9 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     Ok(0)
 }
 
+/// A column, and a post's number in it.
+type Number = (&'static str, fn(&PostSummary) -> Option<u64>);
+
 fn show(posts: &[PostSummary]) -> String {
     /// Longer texts would make the table too wide.
     const TEXT: usize = 36;
@@ -70,7 +73,7 @@ fn show(posts: &[PostSummary]) -> String {
     }
     let count = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| HumanCount(n).to_string());
     // Networks tell different numbers; one that no post has is no column.
-    let numbers: [(&'static str, fn(&PostSummary) -> Option<u64>); 4] = [
+    let numbers: [Number; 4] = [
         ("VIEWS", |post| post.stats.views),
         ("LIKES", |post| post.stats.likes),
         ("COMMENTS", |post| post.stats.replies),

@@ -213,7 +213,7 @@ async fn draw_add(
     app: &App,
     descriptor: &Descriptor,
     reconnect: Option<&str>,
-    error: Option<&Error>,
+    refused: Option<(&Error, &BTreeMap<String, String>)>,
 ) -> Answer {
     let frame = Frame::new(state, browser).await?;
     let again = match reconnect {
@@ -224,7 +224,7 @@ async fn draw_add(
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " a href="/channels/add" { "Add channel" } " / " (descriptor.name) }
         h1 { @if let Some(again) = &again { "Reconnect " (again.display_name) } @else { "Add " (descriptor.name) " channel" } }
-        div id="outcome" { @if let Some(error) = error { (part::failure(error)) } }
+        div id="outcome" { @if let Some((error, _)) = refused { (part::failure(error)) } }
         @if !app.missing_settings.is_empty() {
             div.note.bad role="alert" { p { strong { "The keys of this app are not complete." } " Missing: " (app::missing(app)) ". " a href=(app::url(app)) { "Enter them" } "." } }
         }
@@ -237,13 +237,14 @@ async fn draw_add(
         div.columns {
             section.card aria-labelledby="go" {
                 h2 id="go" { "Profile" }
-                p { "You are sent to " (descriptor.name) ", see there which permissions are requested, agree, and come back." }
+                @if descriptor.connect_inputs.is_empty() { p { "You are sent to " (descriptor.name) ", see there which permissions are requested, agree, and come back." } }
+                @else { p { "What you enter says how the account is connected: at once, or at " (descriptor.name) ", where you see which permissions are requested, agree, and come back." } }
                 h3 id="scopes" { "Permissions requested" }
                 ul.scopes aria-labelledby="scopes" { @for scope in &descriptor.scopes { li { (part::scope(&scope.name, &descriptor.scopes)) } } }
                 form id="connect" method="post" action={"/channels/add/" (part::encoded(&app.id))} data-provider=(descriptor.name) {
                     (frame.token())
                     @if let Some(again) = &again { input type="hidden" name="reconnect" value=(again.id); }
-                    @for input in &descriptor.connect_inputs { (input_field(input)) }
+                    @for input in &descriptor.connect_inputs { (input_field(input, refused.and_then(|(_, entered)| entered.get(&input.name)))) }
                     button.main type="submit" { @if again.is_some() { "Reconnect" } @else { "+ Profile" } }
                 }
                 template id="blocked" {
@@ -273,7 +274,7 @@ async fn draw_add(
             }
         }
     };
-    let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = if refused.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     Ok(frame.page_at(
         status,
         Section::Channels,
@@ -283,12 +284,10 @@ async fn draw_add(
     ))
 }
 
-/// The field's default, as text.
-fn default_of(field: &Field) -> Option<String> {
-    field.default_value.as_ref().map(forms::text)
-}
-
-fn input_field(input: &Field) -> Markup {
+/// A field, with what was entered before or its default. A secret is entered again.
+fn input_field(input: &Field, entered: Option<&String>) -> Markup {
+    let entered = entered.filter(|_| input.kind != "secret").cloned();
+    let shown = entered.or_else(|| input.default_value.as_ref().map(forms::text));
     let id = format!("i-{}", input.name);
     let help = format!("{id}-help");
     html! {
@@ -297,22 +296,20 @@ fn input_field(input: &Field) -> Markup {
             @match input.kind.as_str() {
                 "boolean" => {
                     select id=(id) name={"i." (input.name)} {
-                        @let default = default_of(input);
-                        @for (word, text) in [("", "Not chosen"), ("true", "Yes"), ("false", "No")] { option value=(word) selected[Some(word) == default.as_deref()] { (text) } }
+                        @for (word, text) in [("", "Not chosen"), ("true", "Yes"), ("false", "No")] { option value=(word) selected[Some(word) == shown.as_deref()] { (text) } }
                     }
                 }
                 "text-list" | "multiline" | "multi-choice" => {
-                    textarea id=(id) name={"i." (input.name)} rows="3" required[input.required] { (default_of(input).unwrap_or_default()) }
+                    textarea id=(id) name={"i." (input.name)} rows="3" required[input.required] { (shown.as_deref().unwrap_or_default()) }
                 }
                 "choice" => {
                     select id=(id) name={"i." (input.name)} {
-                        @let default = default_of(input);
-                        @for choice in &input.choices { option value=(choice.value) selected[Some(&choice.value) == default.as_ref()] { (choice.label) } }
+                        @for choice in &input.choices { option value=(choice.value) selected[Some(&choice.value) == shown.as_ref()] { (choice.label) } }
                     }
                 }
                 kind => {
                     input id=(id) name={"i." (input.name)} type=(match kind { "secret" => "password", "url" => "url", _ => "text" })
-                        required[input.required] value=[default_of(input)] autocomplete="off" aria-describedby=[input.help.as_ref().map(|_| &help)];
+                        required[input.required] value=[shown.as_deref()] autocomplete="off" aria-describedby=[input.help.as_ref().map(|_| &help)];
                 }
             }
             @if let Some(text) = &input.help { p.help id=(help) { (text) } }
@@ -344,6 +341,7 @@ async fn begin(
         .filter_map(|(name, value)| Some((name.strip_prefix("i.")?.to_owned(), value.clone())))
         .filter(|(_, value)| !value.is_empty())
         .collect();
+    let entered = inputs.clone();
     let options = ConnectOptions {
         owner: operator.0.owner(),
         // Otherwise a network may connect the account that the browser is signed in to, without a question.
@@ -357,8 +355,16 @@ async fn begin(
         Ok(Connect::Ask(question)) => ask(&state, &operator.0, &app.id, &question).await,
         Ok(Connect::Done(connected)) => outcome(&state, &operator.0, &app.id, connected).await,
         Err(error) => {
-            draw_add(&state, &operator.0, &headers, &app, &descriptor, reconnect.as_deref(), Some(&error))
-                .await
+            draw_add(
+                &state,
+                &operator.0,
+                &headers,
+                &app,
+                &descriptor,
+                reconnect.as_deref(),
+                Some((&error, &entered)),
+            )
+            .await
         }
     }
 }
@@ -386,7 +392,7 @@ async fn ask(state: &State, browser: &Browser, app: &str, question: &Question) -
                 (frame.token())
                 input type="hidden" name="state" value=(question.state);
                 input type="hidden" name="app" value=(app);
-                @for field in question.prompt.fields.iter().filter(|field| forms::is_known(field)) { (input_field(field)) }
+                @for field in question.prompt.fields.iter().filter(|field| forms::is_known(field)) { (input_field(field, None)) }
                 button.main type="submit" { "Continue" }
             }
         }

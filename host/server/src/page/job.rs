@@ -381,7 +381,6 @@ fn facts(job: &Job, form: Option<&PublishForm>) -> Markup {
             h2 id="about" { "About" }
             dl.facts {
                 @if let Some(text) = job.post.text.as_ref().filter(|text| !text.is_empty()) { div { dt { "Text" } dd.text { (text) } } }
-                @for (at, part) in job.post.parts.iter().enumerate() { div { dt { "Post " (at + 2) } dd.text { (part.text.as_deref().unwrap_or_default()) } } }
                 @if let Some(visibility) = &job.post.visibility { div { dt { "Who can see it" } dd { (audience(job, form, visibility)) } } }
                 @for (name, value) in &job.post.options {
                     @let field = field(form, job, name);
