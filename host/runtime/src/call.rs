@@ -32,6 +32,9 @@ pub struct CallContext {
     pub gate: Option<Arc<dyn Gate>>,
     /// Called with the number of media bytes that this call has sent so far.
     pub progress: Option<Arc<dyn Fn(u64) + Send + Sync>>,
+    /// Gets what the call has written to standard error, besides the log: at most [`Limits::stderr`] bytes, when it ends
+    /// by itself or by a limit.
+    pub output: Option<Arc<dyn Fn(&str) + Send + Sync>>,
     /// For logs only.
     pub account_id: Option<String>,
     /// For whom the call is, such as a tenant: its calls wait behind each other for a place, and not behind those of
@@ -50,6 +53,7 @@ impl CallContext {
             media: Vec::new(),
             gate: None,
             progress: None,
+            output: None,
             account_id: None,
             line: Arc::from(""),
         }

@@ -9,7 +9,8 @@ use crate::run;
 
 const TARGET: &str = "wasm32-wasip2";
 /// `plugin-tiktok` is the product; the others are for tests and authors of providers.
-const PACKAGES: [&str; 4] = ["plugin-tiktok", "minimal-provider", "test-provider", "provider-minimal"];
+const PACKAGES: [&str; 5] =
+    ["plugin-tiktok", "minimal-provider", "test-provider", "provider-minimal", "wrong-provider"];
 
 pub(crate) fn build() -> Result<()> {
     run::title("components");

@@ -4,6 +4,7 @@ pub(crate) mod apps;
 pub(crate) mod channels;
 pub(crate) mod compile_component;
 pub(crate) mod completions;
+mod conformance;
 pub(crate) mod connect;
 pub(crate) mod database;
 pub(crate) mod disconnect;
