@@ -75,7 +75,7 @@ async def call(name, query="", token=None, body=None, posts=False):
     answers = dict(response.get_headers().copy_all())
     text = await read(response)
     try:
-        answer = json.loads(text)
+        answer = json.loads(text.decode())
     except ValueError:
         answer = None
     if 200 <= status < 300 and isinstance(answer, dict):
@@ -125,7 +125,7 @@ def refusal(status, answer, headers, posts):
 
 def session_of(account: Account) -> dict:
     try:
-        session = json.loads(account.credentials)
+        session = json.loads(account.credentials.decode())
         return {name: session[name] for name in ("did", "handle", "access", "refresh")}
     except (ValueError, KeyError, TypeError):
         raise error(ErrorKind.UNAUTHORIZED, "The credentials cannot be read.",
@@ -148,7 +148,7 @@ def step(state: dict, phase: str, following, posts=()) -> PublishStep:
 
 def state_of(state: bytes) -> dict:
     try:
-        read = json.loads(state)
+        read = json.loads(state.decode())
         return {name: read[name] for name in ("key", "at")}
     except (ValueError, KeyError, TypeError):
         raise error(ErrorKind.UNSUPPORTED, "This publish was begun by another version of the provider.") from None

@@ -31,6 +31,7 @@ pub(crate) fn some_settings(
         "url" => "https://conformance.example".to_owned(),
         "choice" | "multi-choice" => field.choices.first().map(|it| it.value.clone()).unwrap_or_default(),
         "json" => "{}".to_owned(),
+        "secret" => "secret-of-conformance-0001".to_owned(),
         _ => "setting-of-conformance".to_owned(),
     };
     let fields = provider.descriptor().settings.iter();

@@ -96,14 +96,13 @@ struct Job {
     attempts: usize,
 }
 
-/// Publishes, and disturbs it as the stage's points are planned.
+/// Publishes, and disturbs it as the stage's points are planned. Also returns the account as it is afterwards.
 pub(crate) async fn publish(
     stage: &Stage,
-    account: &Account,
+    mut account: Account,
     post: &Post,
     description: &Description,
-) -> Result<Run, String> {
-    let mut account = account.clone();
+) -> Result<(Run, Account), String> {
     let mut run = Run { ending: Ending::Endless, calls: Vec::new(), posting: None };
     let mut job =
         Job { state: None, effect: Effect::Safe, interrupted: false, may_have_posted: false, attempts: 0 };
@@ -140,7 +139,7 @@ pub(crate) async fn publish(
             Some(Err(CallError::CredentialsExpired(error))) => {
                 if std::mem::replace(&mut refreshed, true) {
                     run.ending = Ending::Paused(error);
-                    return Ok(run);
+                    return Ok((run, account));
                 }
                 // A refresh is not cut off by the host.
                 stage.points.quiet(true);
@@ -151,7 +150,7 @@ pub(crate) async fn publish(
                     Ok(connection) => account = connection.account,
                     Err(error) => {
                         run.ending = Ending::Paused(error.into_error());
-                        return Ok(run);
+                        return Ok((run, account));
                     }
                 }
                 continue;
@@ -159,7 +158,7 @@ pub(crate) async fn publish(
             Some(Err(CallError::Failed(error))) => match after_error(&mut job, error) {
                 Some(ending) => {
                     run.ending = ending;
-                    return Ok(run);
+                    return Ok((run, account));
                 }
                 None => {
                     stage.pass(PAUSE, description, false).await?;
@@ -191,10 +190,9 @@ pub(crate) async fn publish(
                 Ending::Unknown(error.message)
             }
         };
-        return Ok(run);
+        return Ok((run, account));
     }
-    run.ending = Ending::Endless;
-    Ok(run)
+    Ok((run, account))
 }
 
 /// One call; None: the host died during it.

@@ -88,7 +88,7 @@ async fn with_server(provider: &Provider, description: &Description, report: &mu
                 }
                 Some(publish) => {
                     post::forms(&stage, report, &account, &publish.post).await;
-                    let place = post::Place { first: &stage, account: &account, description };
+                    let place = post::Place { first: &stage, account: account.into(), description };
                     if let Err(why) = post::publish(&place, report, &publish.post).await {
                         report.not_checked(|rule| rule.needs == Needs::Post, &why);
                         report.broke(rule::PUBLISHES, format!("it could not be followed: {why}"));

@@ -1,5 +1,8 @@
 //! What can be judged with a post: the form and the checks, publishing it, and what comes of every interruption.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use social_channel_runtime::form::{self, Problem};
 use social_channel_runtime::model::{Field, OptionValue, Post, PublishForm, Severity};
 use social_channel_runtime::{Account, Effect, ErrorKind, NextStep, Resume};
@@ -17,8 +20,8 @@ use crate::stage::Stage;
 
 /// Interruptions of one provider: more take minutes, and the first steps are the ones that differ.
 const INTERRUPTIONS: usize = 240;
-/// By then every platform has processed a small post.
-const PROCESSED: std::time::Duration = std::time::Duration::from_secs(3600);
+/// Time between two publishes, where it can be moved: a small post is processed, and allowances of a day are there again.
+const BETWEEN: Duration = Duration::from_secs(26 * 3600);
 
 /// What the form offers, and what the checks say.
 pub(crate) async fn forms(stage: &Stage, report: &mut Report, account: &Account, post: &Post) {
@@ -120,7 +123,8 @@ struct Published {
 /// Where publishes happen: on one stage, or on a fresh one each.
 pub(crate) struct Place<'a> {
     pub(crate) first: &'a Stage,
-    pub(crate) account: &'a Account,
+    /// With its newest credentials.
+    pub(crate) account: Mutex<Account>,
     pub(crate) description: &'a Description,
 }
 
@@ -134,19 +138,27 @@ impl Place<'_> {
             let connection = connection.map_err(|error| error.into_error().message)?;
             return Ok((stage, connection.account));
         }
-        Ok((self.first.again(), self.account.clone()))
+        Ok((self.first.again(), self.account.lock().unwrap_or_else(PoisonError::into_inner).clone()))
     }
 
     /// Publishes, disturbed at a point.
     async fn publish(&self, post: &Post, planned: Option<(usize, Strike)>) -> Result<Published, String> {
-        let (stage, account) = self.stage().await?;
+        let (stage, mut account) = self.stage().await?;
+        if self.description.clock.is_some() {
+            // The host refreshes shortly before credentials end.
+            let fresh = stage.provider.refresh_credentials(stage.cx("refresh-credentials"), &account).await;
+            if let Ok(fresh) = stage.see("refresh-credentials", fresh) {
+                account = fresh.account;
+            }
+        }
         let before = stage.posts(&account, self.description).await?;
         stage.points.plan(planned);
-        let run = drive::publish(&stage, &account, post, self.description).await?;
+        let (run, account) = drive::publish(&stage, account, post, self.description).await?;
+        account.clone_into(&mut self.account.lock().unwrap_or_else(PoisonError::into_inner));
         // Counting must not be disturbed.
         stage.points.quiet(true);
         if self.description.clock.is_some() {
-            stage.pass(PROCESSED, self.description, true).await?;
+            stage.pass(BETWEEN, self.description, true).await?;
         }
         let posts = stage.posts(&account, self.description).await?.saturating_sub(before);
         Ok(Published { run, posts, stage, account })

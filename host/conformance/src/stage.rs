@@ -36,7 +36,16 @@ pub(crate) struct Notes {
     pub(crate) denied: Vec<String>,
     /// Texts that people see or that go to a log, and what they came from.
     said: Vec<(String, String)>,
+    /// The last line that was written to standard error.
+    last_words: String,
     secrets: BTreeSet<String>,
+}
+
+/// The last two lines of what a provider printed, without Rust's advice.
+fn last_words(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("note: "));
+    let lines: Vec<&str> = lines.collect();
+    lines.get(lines.len().saturating_sub(2)..).unwrap_or_default().join(" / ")
 }
 
 /// What an error says, unless a rule of its own says it: of traps, sizes, origins.
@@ -164,6 +173,7 @@ impl Stage {
             clock: self.clock.clone(),
             output: Some(Arc::new(move |text: &str| {
                 let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+                notes.last_words = last_words(text);
                 notes.said.push((from.clone(), text.to_owned()));
             })),
             ..CallContext::pure()
@@ -197,12 +207,14 @@ impl Stage {
         }
         let seen = format!("{operation}: {}", error.message);
         let mut notes = self.notes();
+        let last_words = std::mem::take(&mut notes.last_words);
         match error.kind {
             ErrorKind::DeniedByPolicy => notes.denied.push(seen),
             ErrorKind::LimitExceeded => notes.traps.push(seen),
             // A value over its limit has no cause below it.
             ErrorKind::ProviderFault if error.source.is_none() => notes.sizes.push(seen),
-            ErrorKind::ProviderFault => notes.traps.push(seen),
+            ErrorKind::ProviderFault if last_words.is_empty() => notes.traps.push(seen),
+            ErrorKind::ProviderFault => notes.traps.push(format!("{seen}; its last words: {last_words}")),
             _ => {}
         }
     }
@@ -212,7 +224,8 @@ impl Stage {
         self.clock.advance(time);
     }
 
-    /// The same stage for another publish, with points of its own; the server, its storage and what was noticed are shared.
+    /// The same stage for another publish, with empty storage, so that each meets the same points; the server and what was
+    /// noticed are shared.
     pub(crate) fn again(&self) -> Self {
         Stage {
             provider: self.provider.clone(),
@@ -222,7 +235,7 @@ impl Stage {
             server: self.server.clone(),
             settings: self.settings.clone(),
             egress: self.egress.clone(),
-            storage: self.storage.clone(),
+            storage: Arc::new(Storage::new(self.points.clone())),
             clock: self.clock.clone(),
             media: self.media.clone(),
         }

@@ -58,7 +58,7 @@ async fn tiktok() {
          [app.settings]\nclient-key = 'simkey-desktop'\nclient-secret = 'simsecret-desktop-0001'\n\
          kind = 'desktop'\nmode = 'live'\naudited = 'true'\n\
          [publish]\npost = {{ kind = 'video', text = 'Hello', visibility = 'PUBLIC_TO_EVERYONE' }}\n\
-         media = ['video.mp4']\nrequests = ['PUT /video/*']\n\
+         media = ['video.mp4']\nrequests = ['PUT /upload*', 'PUT /video*']\n\
          [count]\nurl = '{{origin}}/_simulator/world'\npointer = '/posts'\n\
          [clock]\nurl = '{{origin}}/_simulator/clock/advance'\nmember = 'ms'"
     );
