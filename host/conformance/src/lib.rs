@@ -34,6 +34,7 @@ mod wire;
 pub use description::Description;
 pub use report::{Line, Report, Verdict};
 pub use rule::{Needs, RULES, Rule, rule};
+pub use social_channel_runtime::CONTRACT;
 
 use social_channel_runtime::{Engine, ErrorKind, Provider, Result};
 

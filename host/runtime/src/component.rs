@@ -250,6 +250,59 @@ mod tests {
     }
 
     #[test]
+    fn of_wasi_0_2_a_fixed_set_may_be_imported() {
+        let refused = |import: &str| {
+            let imports = vec![import.to_owned()];
+            needs_only_what_we_have(&Interfaces { imports, exports: Vec::new() }).is_err()
+        };
+        // What componentize-py 0.25 imports, and Rust's standard library.
+        for interface in [
+            "cli/environment",
+            "cli/exit",
+            "cli/stderr",
+            "cli/stdin",
+            "cli/stdout",
+            "cli/terminal-input",
+            "cli/terminal-output",
+            "cli/terminal-stderr",
+            "cli/terminal-stdin",
+            "cli/terminal-stdout",
+            "clocks/monotonic-clock",
+            "clocks/wall-clock",
+            "filesystem/preopens",
+            "filesystem/types",
+            "io/error",
+            "io/poll",
+            "io/streams",
+            "random/insecure",
+            "random/insecure-seed",
+            "random/random",
+            "sockets/instance-network",
+            "sockets/ip-name-lookup",
+            "sockets/network",
+            "sockets/tcp",
+            "sockets/tcp-create-socket",
+            "sockets/udp",
+            "sockets/udp-create-socket",
+        ] {
+            for version in ["0.2.0", "0.2.12"] {
+                assert!(!refused(&format!("wasi:{interface}@{version}")), "{interface}@{version}");
+            }
+            assert!(refused(&format!("wasi:{interface}@0.20.0")) && refused(&format!("wasi:{interface}")));
+        }
+        for import in [
+            "wasi:cli/command@0.2.0",
+            "wasi:clocks/timezone@0.2.0",
+            "wasi:filesystem/mounts@0.2.0",
+            "wasi:sockets/raw@0.2.0",
+            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:logging/logging@0.2.0",
+        ] {
+            assert!(refused(import), "{import}");
+        }
+    }
+
+    #[test]
     fn lines_are_told_apart() {
         let with = |export: &str, imports: &[&str]| {
             let interfaces = Interfaces {

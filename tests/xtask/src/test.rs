@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::steps::Step;
 use crate::{examples, guests, run, rust, steps};
 
-const SUITES: [Step; 14] = [
+const SUITES: [Step; 15] = [
     ("rust", rust::test),
     ("store", store),
     ("registry", registry),
@@ -23,6 +23,7 @@ const SUITES: [Step; 14] = [
     ("pages", || run::script("tests/browser/run.sh")),
     ("api", || run::script("tests/server/schemathesis.sh")),
     ("clients", clients),
+    ("conformance", conformance),
 ];
 
 pub(crate) fn run(only: &[String]) -> Result<()> {
@@ -89,6 +90,12 @@ fn store() -> Result<()> {
 fn registry() -> Result<()> {
     run::script(crate::REGISTRY)?;
     run::cargo(["test", "--test", "registry", "--", "--nocapture"])
+}
+
+/// Providers in other languages, and new ones in each language, built by their own tools and judged by the command line. The
+/// rules themselves, and the providers in Rust, are judged in `rust`.
+fn conformance() -> Result<()> {
+    run::script("tests/conformance/run.sh")
 }
 
 /// Unmodified third-party TikTok clients, with the simulator.

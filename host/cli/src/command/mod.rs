@@ -18,6 +18,7 @@ pub(crate) mod list;
 pub(crate) mod profile;
 pub(crate) mod providers;
 pub(crate) mod publish;
+mod scaffold;
 pub(crate) mod serve;
 pub(crate) mod settings;
 pub(crate) mod stats;
