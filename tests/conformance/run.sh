@@ -37,6 +37,10 @@ judge() {
 examples/provider-python/build.sh "$folder/bluesky-python.wasm"
 judge bluesky-python "$folder/bluesky-python.wasm" examples/provider-python/server.toml
 
+"$target/debug/c-bindings" "$folder/bindings"
+BINDINGS=$folder/bindings examples/provider-c/build.sh "$folder/bluesky-c.wasm"
+judge bluesky-c "$folder/bluesky-c.wasm" examples/provider-c/server.toml
+
 for language in rust python; do
   "$program" --quiet providers new "new-$language" --language "$language" --into "$folder"
   CARGO_TARGET_DIR=$target/provider-tools/rust "$folder/new-$language/build.sh" >"$folder/build.log" 2>&1 || {

@@ -211,12 +211,9 @@ async fn errors(stage: &Stage, report: &mut Report, description: &Description, a
     let secrets = stage.descriptor().connect_inputs.iter().filter(|field| field.kind == "secret");
     let secrets: Vec<String> = secrets.map(|field| field.name.clone()).collect();
     let mut wrong = description.connect.inputs.clone();
-    wrong.retain(|name, value| {
-        if secrets.contains(name) {
-            "wrong-secret-of-conformance".clone_into(value);
-        }
-        true
-    });
+    for (_, value) in wrong.iter_mut().filter(|(name, _)| secrets.contains(name)) {
+        "wrong-secret-of-conformance".clone_into(value);
+    }
     if wrong != description.connect.inputs {
         report.judged(ERRORS_MAP);
         match stage.connect(description, &wrong).await {

@@ -81,9 +81,10 @@ async fn with_server(provider: &Provider, description: &Description, report: &mu
             let publish = description.publish.as_ref().filter(|_| stage.can("publish"));
             match publish {
                 None => {
-                    let why = match description.publish {
-                        None => "the description has no post",
-                        Some(_) => "the provider does not publish",
+                    let why = if stage.can("publish") {
+                        "the description has no post"
+                    } else {
+                        "the provider does not publish"
                     };
                     report.not_checked(|rule| rule.needs == Needs::Post, why);
                 }

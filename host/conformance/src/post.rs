@@ -89,8 +89,8 @@ fn excluded(form: &PublishForm, post: &Post) -> Vec<(String, Post)> {
             }
             other
         };
-        let longest = field.limits.iter().filter_map(|limit| Some((limit.maximum?, limit))).next();
-        if let Some((maximum, _)) = longest.filter(|_| matches!(field.kind.as_str(), "text" | "multiline")) {
+        let longest = field.limits.iter().find_map(|limit| limit.maximum);
+        if let Some(maximum) = longest.filter(|_| matches!(field.kind.as_str(), "text" | "multiline")) {
             let text = "x ".repeat(maximum as usize / 2 + 1);
             posts.push((format!("a `{}` of more than {maximum}", field.name), with(Some(text))));
         }
@@ -103,7 +103,6 @@ fn excluded(form: &PublishForm, post: &Post) -> Vec<(String, Post)> {
         }
     }
     // Some of it the form may allow after all, by its rules or because the limit has a measure of its own.
-    posts.retain(|(_, other)| !form::validate(form, other).problems.is_empty());
     let excluded = |other: &Post| {
         let problems = form::validate(form, other).problems;
         problems.iter().any(|it| !matches!(it, Problem::Blocked { .. }))

@@ -16,6 +16,9 @@ use crate::media::MediaItem;
 use crate::net::egress::{Egress, Refusal};
 use crate::secret::SecretText;
 
+/// Gets the text that a call has written to standard error.
+pub type Listener = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// What one call may use.
 pub struct CallContext {
     /// The app's settings, by name.
@@ -34,7 +37,7 @@ pub struct CallContext {
     pub progress: Option<Arc<dyn Fn(u64) + Send + Sync>>,
     /// Gets what the call has written to standard error, besides the log: at most [`Limits::stderr`] bytes, when it ends
     /// by itself or by a limit.
-    pub output: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    pub output: Option<Listener>,
     /// For logs only.
     pub account_id: Option<String>,
     /// For whom the call is, such as a tenant: its calls wait behind each other for a place, and not behind those of

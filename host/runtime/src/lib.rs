@@ -54,7 +54,7 @@ pub use abi::{
     Account, Addresses, CallError, ConnectRequest, ConnectStep, Connection, Delivery, Effect, Event,
     NextStep, Prompt, PublishStep, Receipt, Resume, WebhookRequest, WebhookResponse,
 };
-pub use call::{CallContext, Entry, Gate, ProviderStorage, SetOptions, StorageError};
+pub use call::{CallContext, Entry, Gate, Listener, ProviderStorage, SetOptions, StorageError};
 pub use compile::{Compile, compile_for_parent};
 pub use component::component_name;
 pub use contract::CONTRACT;

@@ -1,6 +1,7 @@
 //! Providers that break one rule each: every rule finds its own, and no other rule does.
 //!
 //! `tests/guests/wrong-provider` is all of them; it posts to the small network of this crate.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 mod shared;
 
