@@ -2,8 +2,9 @@
 # Providers in other languages, and what `providers new` makes, built by their own tools; `social-channel providers test`
 # judges them. The tools stay in the target folder, by version.
 #
-#   tests/conformance/run.sh
+#   tests/conformance/run.sh [NAME...]      bluesky-python, new-rust, new-python, bluesky-c; without names all of them
 #
+# The gate leaves out the last two: one tool has 411 MB, and the other has judged a provider by then.
 # Needs Python 3 with venv; it is installed on Debian if it is missing (as root, or with sudo).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -17,6 +18,7 @@ fi
 cargo build --quiet
 export PROVIDER_TOOLS=$target/provider-tools
 program=$target/debug/social-channel
+names=${*:-bluesky-python new-rust new-python bluesky-c}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 # Compiled code is kept between runs: the folder, and the key that it is authenticated with.
@@ -34,18 +36,31 @@ judge() {
   echo "$1 ... $(tail -1 "$folder/$1.txt"), $(stat -c %s "$2") bytes, $((SECONDS - begin)) s"
 }
 
-examples/provider-python/build.sh "$folder/bluesky-python.wasm"
-judge bluesky-python "$folder/bluesky-python.wasm" examples/provider-python/server.toml
-
-"$target/debug/c-bindings" "$folder/bindings"
-BINDINGS=$folder/bindings examples/provider-c/build.sh "$folder/bluesky-c.wasm"
-judge bluesky-c "$folder/bluesky-c.wasm" examples/provider-c/server.toml
-
-for language in rust python; do
-  "$program" --quiet providers new "new-$language" --language "$language" --into "$folder"
-  CARGO_TARGET_DIR=$target/provider-tools/rust "$folder/new-$language/build.sh" >"$folder/build.log" 2>&1 || {
-    cat "$folder/build.log"
-    exit 1
-  }
-  judge "new-$language" "$folder/new-$language/new-$language.wasm" "$folder/new-$language/server.toml"
+for name in $names; do
+  built=$folder/$name.wasm
+  case $name in
+    bluesky-python)
+      server=examples/provider-python/server.toml
+      examples/provider-python/build.sh "$built"
+      ;;
+    bluesky-c)
+      server=examples/provider-c/server.toml
+      "$target/debug/c-bindings" "$folder/bindings"
+      BINDINGS=$folder/bindings examples/provider-c/build.sh "$built"
+      ;;
+    new-*)
+      server=$folder/$name/server.toml
+      "$program" --quiet providers new "$name" --language "${name#new-}" --into "$folder"
+      CARGO_TARGET_DIR=$target/provider-tools/rust "$folder/$name/build.sh" >"$folder/build.log" 2>&1 || {
+        cat "$folder/build.log"
+        exit 1
+      }
+      built=$folder/$name/$name.wasm
+      ;;
+    *)
+      echo "error: there is no provider $name" >&2
+      exit 1
+      ;;
+  esac
+  judge "$name" "$built" "$server"
 done
