@@ -12,7 +12,7 @@ use social_channel_runtime::clock::Clock;
 use social_channel_runtime::error::Result;
 use social_channel_runtime::model::{Finding, GuideStep};
 use social_channel_runtime::net::{Fetched, Policy, fetch};
-use social_channel_runtime::{SecretBytes, SecretText};
+use social_channel_runtime::{Engine, SecretBytes, SecretText};
 
 use crate::account::Accounts;
 use crate::address::PublicAddress;
@@ -102,6 +102,12 @@ impl Host {
     pub async fn close(&self, longest: Duration) {
         self.shutdown(longest).await;
         self.parts.store.close().await;
+    }
+
+    /// What compiles and runs components here, for tools that call a provider themselves: the same limits, compiler and
+    /// compiled code.
+    pub fn engine(&self) -> Engine {
+        self.parts.apps.engine()
     }
 
     // ---- providers ----------------------------------------------------------------------------------

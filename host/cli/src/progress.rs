@@ -52,8 +52,17 @@ pub(crate) async fn follow(session: &Session, id: &str, longest: Option<Duration
 
 /// Shows that a provider is being compiled, and for how long. Ctrl-C ends it with the program.
 pub(crate) async fn loading<T>(output: Output, work: impl Future<Output = T>) -> T {
+    timed(output, LOADING, work).await
+}
+
+/// Shows that a provider is being tested, and for how long. Ctrl-C ends it with the program.
+pub(crate) async fn testing<T>(output: Output, work: impl Future<Output = T>) -> T {
+    timed(output, TESTING, work).await
+}
+
+async fn timed<T>(output: Output, template: &str, work: impl Future<Output = T>) -> T {
     let target = if output.moves() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(None, target).with_style(style(LOADING));
+    let bar = ProgressBar::with_draw_target(None, target).with_style(style(template));
     bar.enable_steady_tick(LOOK);
     let done = work.await;
     bar.finish_and_clear();
@@ -146,6 +155,7 @@ fn words(job: &Job) -> String {
 /// The width of the bar in columns.
 const WIDTH: usize = 30;
 const LOADING: &str = "{spinner:.cyan} checking and compiling {elapsed} (press Ctrl-C to stop)";
+const TESTING: &str = "{spinner:.cyan} compiling and testing {elapsed} (press Ctrl-C to stop)";
 const SPINNER: &str = "{spinner:.cyan} {wide_msg}";
 const UPLOAD: &str = "uploading {bar:30.cyan/dim} {percent:>3}%  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
 
@@ -168,7 +178,7 @@ mod tests {
 
     #[test]
     fn templates_are_well_formed() {
-        for template in [LOADING, SPINNER, UPLOAD] {
+        for template in [LOADING, TESTING, SPINNER, UPLOAD] {
             ProgressStyle::with_template(template).unwrap();
         }
         assert!(UPLOAD.contains(&format!("{{bar:{WIDTH}.")));

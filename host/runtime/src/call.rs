@@ -16,6 +16,9 @@ use crate::media::MediaItem;
 use crate::net::egress::{Egress, Refusal};
 use crate::secret::SecretText;
 
+/// Gets the text that a call has written to standard error.
+pub type Listener = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// What one call may use.
 pub struct CallContext {
     /// The app's settings, by name.
@@ -32,6 +35,9 @@ pub struct CallContext {
     pub gate: Option<Arc<dyn Gate>>,
     /// Called with the number of media bytes that this call has sent so far.
     pub progress: Option<Arc<dyn Fn(u64) + Send + Sync>>,
+    /// Gets what the call has written to standard error, besides the log: at most [`Limits::stderr`] bytes, when it ends
+    /// by itself or by a limit.
+    pub output: Option<Listener>,
     /// For logs only.
     pub account_id: Option<String>,
     /// For whom the call is, such as a tenant: its calls wait behind each other for a place, and not behind those of
@@ -50,6 +56,7 @@ impl CallContext {
             media: Vec::new(),
             gate: None,
             progress: None,
+            output: None,
             account_id: None,
             line: Arc::from(""),
         }

@@ -8,22 +8,18 @@ use semver::Version;
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::abi::v0_1;
+use crate::capability::inert;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::LARGEST_COMPONENT;
 
-/// Packages and versions that a component may import, so that the error can name what is missing.
+/// Packages and versions that a component may import, so that the error can name what is missing. Of other packages of
+/// WASI 0.2 it may import what [`inert`] lists.
 const PACKAGES: &[(&str, &str)] = &[
     ("social:channel", "0.1"),
-    ("wasi:cli", "0.2"),
-    ("wasi:clocks", "0.2"),
     ("wasi:clocks", "0.3"),
     ("wasi:config", "0.2"),
-    ("wasi:filesystem", "0.2"),
     ("wasi:http", "0.3"),
-    ("wasi:io", "0.2"),
-    ("wasi:random", "0.2"),
     ("wasi:random", "0.3"),
-    ("wasi:sockets", "0.2"),
 ];
 
 /// The names of a component's imports and exports, for example `wasi:http/client@0.3.0`.
@@ -163,10 +159,11 @@ fn needs_only_what_we_have(interfaces: &Interfaces) -> Result<()> {
     let known = |import: &str| {
         let (interface, version) = import.split_once('@').unwrap_or((import, ""));
         let package = interface.split('/').next().unwrap_or_default();
-        PACKAGES.iter().any(|(name, line)| {
-            *name == package
-                && version.strip_prefix(line).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
+        let of_line = |line: &str| {
+            version.strip_prefix(line).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        PACKAGES.iter().any(|(name, line)| *name == package && of_line(line))
+            || (of_line(inert::LINE) && inert::offers(interface))
     };
     let missing: Vec<&str> = interfaces.imports.iter().map(String::as_str).filter(|it| !known(it)).collect();
     if missing.is_empty() { Ok(()) } else { Err(lacking(&missing.join(", "))) }
@@ -253,6 +250,59 @@ mod tests {
     }
 
     #[test]
+    fn of_wasi_0_2_a_fixed_set_may_be_imported() {
+        let refused = |import: &str| {
+            let imports = vec![import.to_owned()];
+            needs_only_what_we_have(&Interfaces { imports, exports: Vec::new() }).is_err()
+        };
+        // What componentize-py 0.25 imports, and Rust's standard library.
+        for interface in [
+            "cli/environment",
+            "cli/exit",
+            "cli/stderr",
+            "cli/stdin",
+            "cli/stdout",
+            "cli/terminal-input",
+            "cli/terminal-output",
+            "cli/terminal-stderr",
+            "cli/terminal-stdin",
+            "cli/terminal-stdout",
+            "clocks/monotonic-clock",
+            "clocks/wall-clock",
+            "filesystem/preopens",
+            "filesystem/types",
+            "io/error",
+            "io/poll",
+            "io/streams",
+            "random/insecure",
+            "random/insecure-seed",
+            "random/random",
+            "sockets/instance-network",
+            "sockets/ip-name-lookup",
+            "sockets/network",
+            "sockets/tcp",
+            "sockets/tcp-create-socket",
+            "sockets/udp",
+            "sockets/udp-create-socket",
+        ] {
+            for version in ["0.2.0", "0.2.12"] {
+                assert!(!refused(&format!("wasi:{interface}@{version}")), "{interface}@{version}");
+            }
+            assert!(refused(&format!("wasi:{interface}@0.20.0")) && refused(&format!("wasi:{interface}")));
+        }
+        for import in [
+            "wasi:cli/command@0.2.0",
+            "wasi:clocks/timezone@0.2.0",
+            "wasi:filesystem/mounts@0.2.0",
+            "wasi:sockets/raw@0.2.0",
+            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:logging/logging@0.2.0",
+        ] {
+            assert!(refused(import), "{import}");
+        }
+    }
+
+    #[test]
     fn lines_are_told_apart() {
         let with = |export: &str, imports: &[&str]| {
             let interfaces = Interfaces {
@@ -274,12 +324,22 @@ mod tests {
         }
         let error = with(
             "social:channel/channel@0.1.0",
-            &["wasi:keyvalue/store@0.2.0", "wasi:http/types@0.2.3", "wasi:http/client@0.3.0", "env"],
+            &[
+                "wasi:keyvalue/store@0.2.0",
+                "wasi:http/types@0.2.3",
+                "wasi:http/client@0.3.0",
+                "wasi:filesystem/types@0.3.0",
+                "wasi:sockets/raw@0.2.0",
+                "env",
+            ],
         )
         .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Incompatible);
         assert!(
-            error.message.ends_with("wasi:keyvalue/store@0.2.0, wasi:http/types@0.2.3, env"),
+            error.message.ends_with(
+                "wasi:keyvalue/store@0.2.0, wasi:http/types@0.2.3, wasi:filesystem/types@0.3.0, \
+                 wasi:sockets/raw@0.2.0, env"
+            ),
             "{}",
             error.message
         );

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::cache::{Cache, fingerprint};
 use crate::call::{Call, CallContext};
-use crate::capability::{self, State, Stderr};
+use crate::capability::{self, State, Stderr, inert};
 use crate::compile::{Compile, Request, by_program, not_cached, unusable};
 use crate::component::{Interfaces, inspect, lacking};
 use crate::configuration::{Room, config};
@@ -132,7 +132,8 @@ impl Engine {
             Some(component) => component,
             None => engine.compiled(&digest, bytes).await?,
         };
-        let pre = engine.0.linker.instantiate_pre(&component).map_err(|error| {
+        let linker = inert::linker(&engine.0.linker, &component).map_err(unusable)?;
+        let pre = linker.instantiate_pre(&component).map_err(|error| {
             lacking(&missing(&error.to_string())).with_source(error.into_boxed_dyn_error())
         })?;
         Ok(Compiled { digest, interfaces, pre })

@@ -33,6 +33,7 @@ pub mod clock;
 mod compile;
 mod component;
 mod configuration;
+mod contract;
 mod descriptor;
 mod digest;
 mod engine;
@@ -53,9 +54,10 @@ pub use abi::{
     Account, Addresses, CallError, ConnectRequest, ConnectStep, Connection, Delivery, Effect, Event,
     NextStep, Prompt, PublishStep, Receipt, Resume, WebhookRequest, WebhookResponse,
 };
-pub use call::{CallContext, Entry, Gate, ProviderStorage, SetOptions, StorageError};
+pub use call::{CallContext, Entry, Gate, Listener, ProviderStorage, SetOptions, StorageError};
 pub use compile::{Compile, compile_for_parent};
 pub use component::component_name;
+pub use contract::CONTRACT;
 pub use digest::Digest;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorKind, Outcome, Result};

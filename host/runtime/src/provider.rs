@@ -132,14 +132,22 @@ impl Provider {
         &self.0.descriptor
     }
 
+    /// Has it describe itself once more, for tools: the answer of [`Provider::descriptor`] is the one for every other use.
+    /// Dropping the future ends the call.
+    pub async fn describe(&self, cx: CallContext) -> Result<Descriptor, CallError> {
+        let translate = |value| abi::descriptor(value).and_then(checked);
+        self.channel("describe", cx, translate, |accessor, guest, _| {
+            Box::pin(async move { guest.call_describe(accessor).await.map(Ok) })
+        })
+        .await
+    }
+
     /// Whether it supports webhooks.
-    #[cfg(test)]
     pub fn has_webhooks(&self) -> bool {
         self.0.parts.webhooks.is_some()
     }
 
     /// Whether it supports diagnostics.
-    #[cfg(test)]
     pub fn has_diagnostics(&self) -> bool {
         self.0.parts.diagnostics.is_some()
     }
@@ -495,6 +503,9 @@ impl Parts {
         };
         let done = watched(&tally, work.instrument(span)).await;
         stderr.log(id, operation, cx.account_id.as_deref());
+        if let Some(output) = &cx.output {
+            output(&stderr.text());
+        }
         match done {
             Ok(Ok(Ok(value))) => Ok((value, Arc::clone(&tally))),
             Ok(Ok(Err(error))) => Err(Failure::Said(error, Arc::clone(&tally))),

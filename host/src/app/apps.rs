@@ -89,6 +89,7 @@ impl LiveApp {
             media: Vec::new(),
             gate,
             progress: None,
+            output: None,
             account_id: account_id.map(str::to_owned),
             line: line.into(),
         }
@@ -130,6 +131,10 @@ pub(crate) struct AppParts {
 }
 
 impl Apps {
+    pub(crate) fn engine(&self) -> Engine {
+        self.registry.engine().clone()
+    }
+
     pub(crate) fn new(parts: AppParts) -> Self {
         let AppParts { store, vault, clock, engine, policy, clients, own_kv, address, sources } = parts;
         let sources = Arc::new(sources);

@@ -50,7 +50,16 @@ pub const CRATES: &[Crate] = &[
                 "engine",
                 &["cache", "compile", "component", "configuration", "engine", "fault", "structure"],
             ),
-            layer("runtime", &["descriptor", "provider", "lib"]),
+            layer("runtime", &["contract", "descriptor", "provider", "lib"]),
+        ],
+    },
+    Crate {
+        folder: "host/conformance",
+        root: "host/conformance/src/lib.rs",
+        layers: &[
+            layer("vocabulary", &["description", "fault", "report", "rule"]),
+            layer("stage", &["server", "stage", "storage", "wire"]),
+            layer("check", &["account", "alone", "drive", "post", "lib"]),
         ],
     },
     Crate {

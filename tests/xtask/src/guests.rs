@@ -9,8 +9,14 @@ use crate::run;
 
 const TARGET: &str = "wasm32-wasip2";
 /// `plugin-tiktok` is the product; the others are for tests and authors of providers.
-const PACKAGES: [&str; 5] =
-    ["plugin-tiktok", "minimal-provider", "test-provider", "provider-minimal", "provider-bluesky"];
+const PACKAGES: [&str; 6] = [
+    "plugin-tiktok",
+    "minimal-provider",
+    "test-provider",
+    "wrong-provider",
+    "provider-minimal",
+    "provider-bluesky",
+];
 
 pub(crate) fn build() -> Result<()> {
     run::title("components");

@@ -9,9 +9,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::{run, wit};
 
 /// Their folders, each after its dependencies. A missing one is skipped.
-const PUBLISHED: [&str; 8] = [
+const PUBLISHED: [&str; 9] = [
     "host/registry",
     "host/runtime",
+    "host/conformance",
     "host",
     "host/server",
     "host/cli",

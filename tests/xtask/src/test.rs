@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::steps::Step;
 use crate::{examples, guests, run, rust, steps};
 
-const SUITES: [Step; 15] = [
+const SUITES: [Step; 16] = [
     ("rust", rust::test),
     ("store", store),
     ("registry", registry),
@@ -24,6 +24,7 @@ const SUITES: [Step; 15] = [
     ("api", || run::script("tests/server/schemathesis.sh")),
     ("clients", clients),
     ("bluesky", bluesky),
+    ("conformance", conformance),
 ];
 
 /// Lines of a suite that failed, which are said again at the end: some show only the end of a long output.
@@ -126,6 +127,13 @@ fn bluesky() -> Result<()> {
     run::script(crate::BLUESKY)?;
     run::cargo(["test", "--test", "bluesky", "--test", "swap", "--", "--include-ignored"])?;
     run::run(Command::new(run::root().join("tests/browser/run.sh")).arg("bluesky"))
+}
+
+/// Providers in other languages and new ones, built by their own tools and judged by the command line; `run.sh` without names
+/// takes all of them. The rules themselves, and the providers in Rust, are judged in `rust`.
+fn conformance() -> Result<()> {
+    let mut command = Command::new(run::root().join("tests/conformance/run.sh"));
+    run::run(command.args(["bluesky-python", "new-rust"]))
 }
 
 /// Unmodified third-party TikTok clients, with the simulator.

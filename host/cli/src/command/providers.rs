@@ -10,6 +10,7 @@ use social_channel::{Error, InstallOptions, Loaded, LockedProvider, ProviderOrig
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::command::{conformance, scaffold};
 use crate::failure::wrong;
 use crate::global::Global;
 use crate::input;
@@ -70,6 +71,10 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         sign_key: Option<PathBuf>,
     },
+    /// Make a folder with a new provider, which builds and keeps the contract at once
+    New(scaffold::Flags),
+    /// Test whether a component keeps the contract, with or without a test server
+    Test(conformance::Flags),
     /// Print the installed providers with digests and signers, for a file `providers.lock`
     Lock,
     /// Install exactly what a lock file names
@@ -171,9 +176,15 @@ fn say(output: Output, loaded: &Loaded) {
 }
 
 pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
+    if let Command::New(flags) = &command {
+        scaffold::run(global.output(), flags)?;
+        return Ok(0);
+    }
     let session = Session::open(global, false).await?;
     let output = session.output;
     match command {
+        // Needs no host.
+        Command::New(_) => {}
         Command::List => {
             let providers = session.host.providers().await?;
             output.answer(&providers, |providers| {
@@ -278,6 +289,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
                 format!("{}\nsigned by {signed}", pushed.reference)
             })?;
         }
+        Command::Test(flags) => return conformance::run(&session, &flags).await,
         Command::Lock => {
             let lock = Lock { version: LOCK, providers: session.host.lock().await? };
             let text = toml::to_string(&lock)?;

@@ -1,11 +1,11 @@
 //! The imports of a provider's instance: one file per import.
 //!
 //! [`State`] is the data of one store. It lives for one call, so only data in the call context outlives it.
-//! WASI 0.2, which language runtimes import, is linked without access: no arguments, no environment, no files,
-//! no sockets; only clocks, random numbers and a bounded standard error.
+//! WASI 0.2, which language runtimes import, is linked without access: [`inert`] has the whole set.
 
 mod config;
 pub(crate) mod http;
+pub(crate) mod inert;
 pub(crate) mod media;
 mod stderr;
 mod storage;
@@ -50,9 +50,6 @@ impl State {
         let stderr = Stderr::new(call.limits.stderr);
         let wasi = WasiCtxBuilder::new()
             .stderr(stderr.clone())
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
             .max_random_size(RANDOM)
             .wall_clock(TimeOfDay(Arc::clone(&cx.clock)))
             .build();
@@ -107,7 +104,7 @@ impl WasiHttpView for State {
 
 /// Links every import.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    inert::link(linker)?;
     wasmtime_wasi::p3::clocks::add_to_linker(linker)?;
     wasmtime_wasi::p3::random::add_to_linker(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)?;

@@ -52,6 +52,12 @@ impl Stderr {
         }
     }
 
+    /// The kept output.
+    pub(crate) fn text(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&kept.bytes).into_owned()
+    }
+
     /// The last line of the kept output, for the cause of a fault.
     pub(crate) fn last_line(&self) -> Option<String> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,44 @@
+//! What the tests of this crate share.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use social_channel_conformance::Description;
+use social_channel_runtime::{Engine, EngineOptions};
+
+/// The folder that cargo builds into.
+pub(crate) fn target() -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).unwrap().to_owned()
+}
+
+/// The bytes of a component that `cargo xtask guests` built.
+pub(crate) fn guest(name: &str) -> Vec<u8> {
+    let path = target().join("wasm32-wasip2/guest").join(format!("{name}.wasm"));
+    std::fs::read(&path).unwrap_or_else(|_| panic!("no {}: run `cargo xtask guests` first", path.display()))
+}
+
+/// One engine, whose compiled code is kept for all tests and runs.
+pub(crate) fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let options = EngineOptions {
+            cache_dir: Some(target().join("compiled-components/conformance")),
+            cache_key: Some([7; 32]),
+            ..EngineOptions::default()
+        };
+        Engine::new(options).unwrap()
+    })
+}
+
+/// A description whose server is the small network of this crate.
+pub(crate) fn description(rest: &str) -> Description {
+    let command = format!("server.command = ['{}']\n", env!("CARGO_BIN_EXE_small-network"));
+    // The table that `rest` may have is this one, too.
+    let text = match rest.strip_prefix("[server]\n") {
+        Some(rest) => format!("[server]\ncommand = ['{}']\n{rest}", env!("CARGO_BIN_EXE_small-network")),
+        None => format!("{command}{rest}"),
+    };
+    Description::parse(&text, Path::new("")).unwrap()
+}
