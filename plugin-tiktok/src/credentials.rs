@@ -39,6 +39,18 @@ impl Credentials {
         })
     }
 
+    /// An access token of which nothing else is known.
+    pub(crate) fn from_access(access_token: Secret) -> Self {
+        Self {
+            access_token,
+            refresh_token: None,
+            expires_at: None,
+            refresh_expires_at: None,
+            display_name: None,
+            avatar_url: None,
+        }
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
