@@ -16,7 +16,8 @@ if (form) {
   let answered = false;
 
   form.addEventListener("submit", (event) => {
-    if (here) return;
+    // A secret of the account takes the place of the network's page.
+    if (here || [...form.querySelectorAll("[data-brought] [type=password]")].some((input) => input.value)) return;
     answered = false;
     const popup = window.open("about:blank", "consent", "popup,width=560,height=780");
     if (!popup) {

@@ -11,15 +11,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use social_channel_runtime::clock::millis;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
+use social_channel_runtime::model::{Details, IDENTITY};
 use social_channel_runtime::{
     Account, CallError, ConnectRequest, ConnectStep, Connection, Prompt, SecretBytes, SecretText,
 };
 use url::Url;
 
+use super::import::ACCOUNT_ID;
 use super::{Accounts, Channel, bytes};
-use crate::app::LiveApp;
+use crate::app::{LiveApp, SettingValue};
 use crate::id;
-use crate::store::{ConsumedSession, Kept, NewAccount, SessionRow};
+use crate::store::{AccountRow, ConsumedSession, Kept, NewAccount, SessionRow, channel_busy};
 use crate::tenant_id::TenantId;
 use crate::vault::{Place, open_json, row_key, seal_json};
 
@@ -40,9 +42,11 @@ pub struct ConnectOptions {
     pub redirect_uri: Option<String>,
     /// Let the person pick another account even if the browser is signed in to one.
     pub choose_account: bool,
-    /// Values by the names of the provider's connect inputs.
-    pub inputs: BTreeMap<String, String>,
-    /// The channel to connect again. Any other account is then refused.
+    /// Values by the names of the provider's connect inputs. Never shown or logged.
+    pub inputs: BTreeMap<String, SettingValue>,
+    /// The channel to connect again. Any other account is then refused. If the channel belongs to another app of the same
+    /// provider, it moves to this one, with its history, numbers and scheduled posts; where the network does not tell
+    /// whether the account is the same, the person is asked by [`Connected::Choose`] with one candidate.
     pub reconnect: Option<String>,
 }
 
@@ -91,7 +95,7 @@ pub struct Question {
 pub enum Connected {
     /// One account, connected.
     Channel(Channel),
-    /// Several accounts: the person picks one.
+    /// Several accounts: the person picks one. One account: the person confirms that it is the channel's.
     Choose {
         /// Pass this back with the chosen account.
         choice: String,
@@ -152,10 +156,19 @@ struct Pending {
 struct Consent<'a> {
     by: Option<&'a str>,
     owner: &'a str,
+    /// No browser was needed: what was given may be used up.
+    brought: bool,
     reconnect: Option<String>,
     redirect_uri: Option<String>,
     /// What the provider was given as `state`, until a redirect carries it.
     state: Option<String>,
+}
+
+/// What became of a connection.
+enum Stored {
+    Channel(Box<Channel>),
+    /// A person must say first whether it is the account of the channel.
+    Unproven,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -179,6 +192,8 @@ struct StoredConnection {
     expires_at: Option<u64>,
     refresh_expires_at: Option<u64>,
     missing_scopes: Vec<String>,
+    #[serde(default)]
+    details: Details,
 }
 
 /// An empty reference would let anyone complete the consent.
@@ -199,15 +214,61 @@ impl Accounts {
         app: &str,
         options: ConnectOptions,
     ) -> Result<Connect> {
+        let (accounts, tenant, app) = (self.clone(), tenant.clone(), app.to_owned());
+        let by = by.map(str::to_owned);
+        // What was given may be used up by the first request.
+        let task = self
+            .lifetime
+            .spawn(async move { accounts.begin_alone(&tenant, by.as_deref(), &app, options).await });
+        task.await.map_err(|error| Error::internal("a consent broke off").with_source(error))?
+    }
+
+    async fn begin_alone(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        by: Option<&str>,
+        app: &str,
+        options: ConnectOptions,
+    ) -> Result<Connect> {
         let app = self.apps.live(tenant, app).await?;
         check_owner(&options.owner)?;
+        let mut expected = None;
         if let Some(channel) = &options.reconnect {
-            self.row(tenant, channel).await?;
+            let row = self.row(tenant, channel).await?;
+            if row.app == app.id {
+                expected = Some(row.account);
+            } else {
+                self.may_move(tenant, &row, &app).await?;
+            }
         } else {
             self.room.check(tenant, Kept::Channels).await?;
         }
         self.room.check(tenant, Kept::Consents).await?;
-        let redirect_uri = options.redirect_uri.or_else(|| app.redirect_uri.clone()).ok_or_else(|| {
+        let descriptor = app.provider.descriptor();
+        let asks = |name: &str, kind: Option<&str>| {
+            let mut inputs = descriptor.connect_inputs.iter();
+            inputs.any(|input| input.name == name && kind.is_none_or(|kind| input.kind == kind))
+        };
+        let mut inputs: Vec<(String, String)> = Vec::new();
+        for (name, value) in &options.inputs {
+            if !asks(name, None) {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    format!("the provider {} has no input {name}", descriptor.id),
+                )
+                .with_field(name.clone()));
+            }
+            inputs.push((name.clone(), value.expose().to_owned()));
+        }
+        let is_given = |(name, value): &(String, String)| !value.is_empty() && asks(name, Some("secret"));
+        // A secret of the account takes the place of the browser.
+        let brought = inputs.iter().any(is_given);
+        if let Some(expected) = expected.filter(|_| brought && asks(ACCOUNT_ID, None)) {
+            inputs.retain(|(name, _)| name != ACCOUNT_ID);
+            inputs.push((ACCOUNT_ID.to_owned(), expected));
+        }
+        let redirect_uri = options.redirect_uri.or_else(|| app.redirect_uri.clone());
+        let redirect_uri = redirect_uri.or_else(|| brought.then(String::new)).ok_or_else(|| {
             Error::new(ErrorKind::Misconfigured, format!("the app {} has no callback URL", app.id))
                 .with_field("redirect-uri")
                 .with_remedy("set the callback URL that is registered at the platform")
@@ -218,31 +279,18 @@ impl Accounts {
                 .with_field("redirect-uri")
                 .with_remedy("give the address that listens for the callback, with its port"));
         }
-        let descriptor = app.provider.descriptor();
-        for name in options.inputs.keys() {
-            if !descriptor.connect_inputs.iter().any(|input| input.name == *name) {
-                return Err(Error::new(
-                    ErrorKind::InvalidRequest,
-                    format!("the provider {} has no input {name}", descriptor.id),
-                )
-                .with_field(name.clone()));
-            }
-        }
         let state = id::secret()?;
         let request = ConnectRequest {
             state: SecretText::new(state.as_str()),
             redirect_uri: redirect_uri.clone(),
             choose_account: options.choose_account,
-            inputs: options.inputs.into_iter().collect(),
+            inputs,
         };
-        let step = app
-            .provider
-            .begin_connect(app.context(tenant.as_str(), None, None), request)
-            .await
-            .map_err(never_expired)?;
+        let step = self.ask(tenant, &app, request).await?;
         let consent = Consent {
             by,
             owner: &options.owner,
+            brought,
             reconnect: options.reconnect,
             redirect_uri: Some(redirect_uri),
             state: Some(state),
@@ -262,7 +310,7 @@ impl Accounts {
         consent: Consent<'_>,
         step: ConnectStep,
     ) -> Result<Connected> {
-        let Consent { by, owner, reconnect, redirect_uri, state } = consent;
+        let Consent { by, owner, brought, reconnect, redirect_uri, state } = consent;
         let pending = |session, state| Pending {
             session: Some(Session(session)),
             connections: Vec::new(),
@@ -272,7 +320,7 @@ impl Accounts {
         };
         match step {
             ConnectStep::Connected(connections) => {
-                self.connected(tenant, by, app, owner, connections, reconnect).await
+                self.connected(tenant, by, app, owner, connections, (reconnect, brought)).await
             }
             ConnectStep::Redirect { url, session, expires_in } => {
                 let callback = redirect_uri.as_deref().and_then(|uri| Url::parse(uri).ok());
@@ -333,7 +381,7 @@ impl Accounts {
             .complete_connect(app.context(tenant.as_str(), None, None), &session.0, callback)
             .await
             .map_err(never_expired)?;
-        let consent = Consent { by, owner, reconnect, redirect_uri, state: unused };
+        let consent = Consent { by, owner, brought: false, reconnect, redirect_uri, state: unused };
         self.follow_step(tenant, &app, consent, step).await
     }
 
@@ -355,7 +403,7 @@ impl Accounts {
     }
 
     async fn choose_alone(
-        &self,
+        self: &Arc<Self>,
         tenant: &TenantId,
         by: Option<&str>,
         owner: &str,
@@ -380,27 +428,35 @@ impl Accounts {
             expires_at: chosen.expires_at,
             refresh_expires_at: chosen.refresh_expires_at,
             missing_scopes: chosen.missing_scopes,
+            details: chosen.details,
         };
-        self.store_connection(tenant, by, &app, connection, pending.reconnect).await
+        let stored = self.store_connection(tenant, by, &app, &connection, (pending.reconnect, false), true);
+        match stored.await? {
+            Stored::Channel(channel) => Ok(*channel),
+            Stored::Unproven => Err(Error::internal("an account that was chosen is asked for again")),
+        }
     }
 
     async fn connected(
-        &self,
+        self: &Arc<Self>,
         tenant: &TenantId,
         by: Option<&str>,
-        app: &LiveApp,
+        app: &Arc<LiveApp>,
         owner: &str,
-        mut connections: Vec<Connection>,
-        reconnect: Option<String>,
+        connections: Vec<Connection>,
+        (reconnect, brought): (Option<String>, bool),
     ) -> Result<Connected> {
         if connections.len() <= 1 {
-            let connection = connections.pop().ok_or_else(|| {
+            let connection = connections.first().ok_or_else(|| {
                 Error::new(ErrorKind::AuthorizationDenied, "the consent brought no account")
                     .with_remedy("connect again and choose an account")
             })?;
-            return Ok(Connected::Channel(
-                self.store_connection(tenant, by, app, connection, reconnect).await?,
-            ));
+            let how = (reconnect.clone(), brought);
+            if let Stored::Channel(channel) =
+                self.store_connection(tenant, by, app, connection, how, false).await?
+            {
+                return Ok(Connected::Channel(*channel));
+            }
         }
         let candidates = connections
             .iter()
@@ -430,6 +486,7 @@ impl Accounts {
                     expires_at: connection.expires_at,
                     refresh_expires_at: connection.refresh_expires_at,
                     missing_scopes: connection.missing_scopes,
+                    details: connection.details,
                 })
                 .collect(),
             reconnect,
@@ -441,42 +498,102 @@ impl Accounts {
         Ok(Connected::Choose { choice, candidates })
     }
 
+    /// Stores what a consent or a secret of the account brought. `confirmed`: a person says that it is the account of the
+    /// channel to connect again.
     async fn store_connection(
-        &self,
+        self: &Arc<Self>,
         tenant: &TenantId,
         by: Option<&str>,
-        app: &LiveApp,
-        connection: Connection,
-        reconnect: Option<String>,
-    ) -> Result<Channel> {
+        app: &Arc<LiveApp>,
+        connection: &Connection,
+        (reconnect, brought): (Option<String>, bool),
+        confirmed: bool,
+    ) -> Result<Stored> {
+        let mut new = NewAccount {
+            connected_by: by.map(str::to_owned),
+            ..self.new_account(&app.id, id::new("ch")?, connection)
+        };
+        let mut refused = None;
         if let Some(wanted) = reconnect {
             let wanted = self.row(tenant, &wanted).await?;
-            if wanted.account != connection.account.id || wanted.app != app.id {
-                return Err(Error::new(
-                    ErrorKind::InvalidRequest,
-                    format!(
-                        "the browser connected {} ({}), but this channel is {} ({}); nothing was changed",
-                        connection.display_name, connection.account.id, wanted.display_name, wanted.account
-                    ),
-                )
-                .with_remedy("sign in to the right account at the platform and connect again, or add the other one as a new channel"));
+            if wanted.app != app.id {
+                self.may_move(tenant, &wanted, app).await?;
+                match self.same_account(tenant, &wanted, connection).await {
+                    Some(false) => refused = Some(another_account(&wanted, connection)),
+                    None if !confirmed => return Ok(Stored::Unproven),
+                    _ => new.takes_over = Some(wanted.channel),
+                }
+            } else if wanted.account != connection.account.id {
+                refused = Some(another_account(&wanted, connection));
             }
         }
-        let new = NewAccount {
-            connected_by: by.map(str::to_owned),
-            ..self.new_account(&app.id, id::new("ch")?, &connection)
+        if let Some(error) = refused.take_if(|_| !brought) {
+            return Err(error);
+        }
+        let stored = match &refused {
+            None => self.store.connect_account(tenant, &new, &*self.seal(tenant, connection)).await,
+            Some(error) => Err(error.clone()),
         };
-        let credentials = connection.account.credentials;
-        let (vault, of) = (self.vault.clone(), tenant.clone());
-        let seal = move |channel: &str| {
-            let key = row_key(&of, channel);
-            vault.seal(Place { table: "accounts", row: &key, column: "credentials" }, credentials.expose())
+        let channel = match stored {
+            Ok(channel) => channel,
+            // What was given is used up, so its account is kept, whoever it is.
+            Err(error) if brought => {
+                refused = Some(error).filter(|_| refused.is_some() || new.takes_over.is_some());
+                new.takes_over = None;
+                self.store_for_certain(tenant, &new, connection).await
+            }
+            Err(error) => return Err(error),
         };
-        let channel = self.store.connect_account(tenant, &new, &seal).await?;
         self.wake.all();
         self.wake.told();
         tracing::info!(%tenant, app = app.id, channel, by, "connected");
-        self.channel(tenant, &channel).await
+        match refused {
+            Some(error) => Err(Error {
+                remedy: Some(format!(
+                    "that account is connected as {channel} now, because what was given works only once; disconnect it if it is not wanted"
+                )),
+                ..error
+            }),
+            None => Ok(Stored::Channel(Box::new(self.channel(tenant, &channel).await?))),
+        }
+    }
+
+    /// Whether a channel may go on with another app at the moment.
+    async fn may_move(&self, tenant: &TenantId, row: &AccountRow, to: &LiveApp) -> Result<()> {
+        let from = self.store.app(&row.app).await?;
+        let network = &to.provider.descriptor().id;
+        if from.is_none_or(|from| from.provider != *network) {
+            let message =
+                format!("{} is no account of {network}, so it cannot go on with {}", row.display_name, to.id);
+            return Err(Error::new(ErrorKind::InvalidRequest, message)
+                .with_field("reconnect")
+                .with_remedy("choose an app of the same provider, or connect the account as a new channel"));
+        }
+        let mut begun = 0;
+        for job in self.store.open_jobs(tenant, &row.channel).await? {
+            let job = self.store.job(tenant, &job).await?;
+            begun += i64::from(job.is_some_and(|job| job.state.is_some()));
+        }
+        if begun > 0 { Err(channel_busy(begun)) } else { Ok(()) }
+    }
+
+    /// Whether a connection to another app is the account of a channel. None: the network does not tell.
+    async fn same_account(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        row: &AccountRow,
+        connection: &Connection,
+    ) -> Option<bool> {
+        // In most networks an account has one id for all apps.
+        if row.account == connection.account.id {
+            return Some(true);
+        }
+        let new = connection.details.get(IDENTITY)?;
+        // The old app may be out of order, or the account be disconnected there.
+        let old = self.profile(tenant, &row.channel).await;
+        let old = old
+            .inspect_err(|error| tracing::info!(channel = row.channel, %error, "no look at the old account"));
+        old.ok()?.details.get(IDENTITY).map(|old| old == new)
     }
 
     /// If a test or sandbox maps an origin to another address, the browser is sent there too.
@@ -564,6 +681,17 @@ impl Accounts {
     }
 }
 
+fn another_account(wanted: &AccountRow, connection: &Connection) -> Error {
+    Error::new(
+        ErrorKind::InvalidRequest,
+        format!(
+            "the browser connected {} ({}), but this channel is {} ({}); nothing was changed",
+            connection.display_name, connection.account.id, wanted.display_name, wanted.account
+        ),
+    )
+    .with_remedy("sign in to the right account at the platform and connect again, or add the other one as a new channel")
+}
+
 fn unknown_session() -> Error {
     Error::new(ErrorKind::InvalidRequest, "the callback's state is unknown here")
         .with_field("state")
@@ -571,7 +699,7 @@ fn unknown_session() -> Error {
 }
 
 /// Nothing was connected yet, so nothing can have expired: such a result violates the contract.
-fn never_expired(error: CallError) -> Error {
+pub(super) fn never_expired(error: CallError) -> Error {
     match error {
         CallError::Failed(error) => error,
         CallError::CredentialsExpired(error) => Error { kind: ErrorKind::ProviderFault, ..error },

@@ -184,7 +184,7 @@ fn provider_name<'a>(providers: &'a [ProviderInfo], app: &'a App) -> &'a str {
     provider.map_or(app.provider.as_str(), |provider| provider.descriptor.name.as_str())
 }
 
-async fn app_and_descriptor(state: &State, name: &str) -> Result<(App, Descriptor), Problem> {
+pub(super) async fn app_and_descriptor(state: &State, name: &str) -> Result<(App, Descriptor), Problem> {
     let app = state.host().app(name).await?;
     let provider =
         state.host().providers_now().await?.into_iter().find(|provider| provider.digest == app.digest);
@@ -223,7 +223,8 @@ async fn draw_add(
     let elsewhere = elsewhere(app.redirect_uri.as_deref(), headers);
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " a href="/channels/add" { "Add channel" } " / " (descriptor.name) }
-        h1 { @if let Some(again) = &again { "Reconnect " (again.display_name) } @else { "Add " (descriptor.name) " channel" } }
+        @let moves = again.as_ref().is_some_and(|again| again.app != app.id);
+        h1 { @if let Some(again) = &again { @if moves { "Move " } @else { "Reconnect " } (again.display_name) @if moves { " to " (app::label(app)) } } @else { "Add " (descriptor.name) " channel" } }
         div id="outcome" { @if let Some(error) = error { (part::failure(error)) } }
         @if !app.missing_settings.is_empty() {
             div.note.bad role="alert" { p { strong { "The keys of this app are not complete." } " Missing: " (app::missing(app)) ". " a href=(app::url(app)) { "Enter them" } "." } }
@@ -237,13 +238,23 @@ async fn draw_add(
         div.columns {
             section.card aria-labelledby="go" {
                 h2 id="go" { "Profile" }
+                @if moves { p { "The channel keeps its history, numbers and scheduled posts, and goes on with this app. Posts under way must end first." } }
                 p { "You are sent to " (descriptor.name) ", see there which permissions are requested, agree, and come back." }
                 h3 id="scopes" { "Permissions requested" }
                 ul.scopes aria-labelledby="scopes" { @for scope in &descriptor.scopes { li { (part::scope(&scope.name, &descriptor.scopes)) } } }
                 form id="connect" method="post" action={"/channels/add/" (part::encoded(&app.id))} data-provider=(descriptor.name) {
                     (frame.token())
                     @if let Some(again) = &again { input type="hidden" name="reconnect" value=(again.id); }
-                    @for input in &descriptor.connect_inputs { (input_field(input)) }
+                    @let (asked, brought) = ways(descriptor);
+                    @for input in asked { (input_field(input)) }
+                    @if !brought.is_empty() {
+                        details data-brought {
+                            summary { "Connect without " (descriptor.name) "'s page" }
+                            p.help { "Only if you have what it takes. Leave it empty to go to " (descriptor.name) "." }
+                            @for input in brought { (input_field(input)) }
+                            @if again.is_none() { p.help { a href={"/channels/import/" (part::encoded(&app.id))} { "Import many accounts" } } }
+                        }
+                    }
                     button.main type="submit" { @if again.is_some() { "Reconnect" } @else { "+ Profile" } }
                 }
                 template id="blocked" {
@@ -280,6 +291,14 @@ async fn draw_add(
         &["connect.js"],
         &body,
     ))
+}
+
+/// What everybody is asked for, and what takes the place of the network's page: where a secret of the account is among the
+/// optional inputs, those.
+fn ways(descriptor: &Descriptor) -> (Vec<&Field>, Vec<&Field>) {
+    let inputs = descriptor.connect_inputs.iter();
+    let secret = descriptor.connect_inputs.iter().any(|input| !input.required && input.kind == "secret");
+    inputs.partition(|input| input.required || !secret)
 }
 
 /// The field's default, as text.
@@ -337,11 +356,11 @@ async fn begin(
 ) -> Answer {
     let (app, descriptor) = app_and_descriptor(&state, &app).await?;
     let reconnect = form.get("reconnect").map(str::to_owned);
-    let inputs: BTreeMap<String, String> = form
+    let inputs = form
         .fields
         .iter()
-        .filter_map(|(name, value)| Some((name.strip_prefix("i.")?.to_owned(), value.clone())))
         .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(name, value)| Some((name.strip_prefix("i.")?.to_owned(), value.as_str().into())))
         .collect();
     let options = ConnectOptions {
         owner: operator.0.owner(),
@@ -431,8 +450,13 @@ async fn pick(
     let frame = Frame::new(state, browser).await?;
     let body = html! {
         section.card.narrow {
-            h1 { "Which account?" }
-            p { "The consent returned several accounts. Choose the one to connect." }
+            @if let [_] = candidates {
+                h1 { "Is this the account?" }
+                p { "The network does not tell whether it is the same account as before: accounts have another id in each app. Go on only if it is." }
+            } @else {
+                h1 { "Which account?" }
+                p { "The consent returned several accounts. Choose the one to connect." }
+            }
             @if let Some(error) = error { (part::failure(error)) }
             form method="post" action="/channels/choose" {
                 (frame.token())

@@ -64,7 +64,7 @@ mod kv;
 mod lease_clock;
 mod media;
 mod outbox;
-mod process;
+pub(crate) mod process;
 mod queue;
 mod samples;
 
