@@ -547,6 +547,10 @@ impl Accounts {
         self.wake.all();
         self.wake.told();
         tracing::info!(%tenant, app = app.id, channel, by, "connected");
+        // Its credentials are stored now, so they may be used: a provider asks for no name before.
+        if brought && let Err(error) = self.profile(tenant, &channel).await {
+            tracing::debug!(channel, %error, "no look at a new channel's name and picture");
+        }
         match refused {
             Some(error) => Err(Error {
                 remedy: Some(format!(

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use library_tests::{APP, CALLBACK, OWNER, Stage, app_config, browse, request, world};
+use library_tests::{APP, CALLBACK, OWNER, Stage, app_config, browse, component, request, world};
 use social_channel::{
     AppConfig, Channel, Clock as _, Connect, ConnectOptions, Connected, Error, ErrorKind, JobStatus,
     MovedClock,
@@ -177,4 +177,20 @@ async fn a_sandbox_becomes_the_live_app_and_an_account_has_one_channel_there() {
     stage.tenant.disconnect(&sandbox.id).await.unwrap();
     let after = moved(consent(&stage, &live.id).await.unwrap());
     assert_eq!((after.id.as_str(), after.app.as_str()), (live.id.as_str(), NEXT));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_cannot_change_its_network() {
+    let stage = Stage::in_world(world(), |builder| builder).await.unwrap();
+    let channel = stage.connect().await.unwrap();
+    stage.host.load_provider(&component("test_provider").unwrap()).await.unwrap();
+    let config = AppConfig {
+        provider: Some("test-provider".to_owned()),
+        redirect_uri: Some(CALLBACK.to_owned()),
+        ..AppConfig::default()
+    };
+    stage.host.put_app(NEXT, config).await.unwrap();
+    let error = consent(&stage, &channel.id).await.unwrap_err();
+    assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::InvalidRequest, Some("reconnect")), "{error:?}");
+    assert_eq!(stage.tenant.channel(&channel.id).await.unwrap().app, APP);
 }
