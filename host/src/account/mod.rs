@@ -1,6 +1,6 @@
 //! Connected accounts: how they are shown, and provider calls on their behalf.
 //!
-//! A *channel* is one connected account in one tenant. `connect` adds accounts, `import` those of another program, `refresh` renews their credentials,
+//! A *channel* is one connected account in one tenant. `connect` adds accounts (`settle` what follows of one), `import` those of another program, `refresh` renews their credentials,
 //! `profile` stores their names and pictures, `sample` their statistics, `post_sample` those of their posts; this file reads accounts and makes calls with
 //! their credentials.
 
@@ -10,6 +10,7 @@ mod post_sample;
 mod profile;
 mod refresh;
 mod sample;
+mod settle;
 #[cfg(test)]
 mod tests;
 

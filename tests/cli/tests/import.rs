@@ -124,14 +124,17 @@ async fn a_thousand_accounts_move_though_the_program_is_killed_again_and_again()
     assert_eq!(dead.len(), DEAD);
     let tokens = stage.simulator.world().tokens;
     assert_eq!(tokens.refreshed, LIVE as u64, "each token was used up once");
-    assert_eq!(tokens.refreshed_with_rotated_token, lost, "and twice only where an answer was lost");
-    // Four rows are under way at once, and the program was killed six times.
+    // And twice only where an answer was lost; or once more, if the answer to that was lost too. Four rows are under way at
+    // once, and the program was killed six times.
+    assert!((lost..=lost * 2).contains(&tokens.refreshed_with_rotated_token), "{lost}: {tokens:?}");
     assert!(lost <= 24, "{lost}");
-    // Once more: nothing is sent for what is done.
-    let before = stage.simulator.world().tokens;
+    // Once more: nothing is sent for what is done, nor for what is lost.
     let again = stage.run(words).await.unwrap().json();
     assert_eq!(counts(&again)["already_connected"], LIVE as u64 - lost);
-    assert_eq!(stage.simulator.world().tokens.refreshed, before.refreshed);
+    assert_eq!(counts(&again)["dead"], DEAD as u64 + lost);
+    let after = stage.simulator.world().tokens;
+    assert_eq!(after.refreshed, tokens.refreshed);
+    assert_eq!(after.refreshed_with_rotated_token, tokens.refreshed_with_rotated_token);
     let channels = stage.run(["channels", "--format", "json"]).await.unwrap().done().json();
     let channels = channels.as_array().unwrap().clone();
     assert_eq!(channels.len() as u64, LIVE as u64 - lost);

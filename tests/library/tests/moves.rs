@@ -191,6 +191,10 @@ async fn a_channel_cannot_change_its_network() {
     };
     stage.host.put_app(NEXT, config).await.unwrap();
     let error = consent(&stage, &channel.id).await.unwrap_err();
-    assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::InvalidRequest, Some("reconnect")), "{error:?}");
+    assert_eq!(
+        (error.kind, error.field.as_deref()),
+        (ErrorKind::InvalidRequest, Some("reconnect")),
+        "{error:?}"
+    );
     assert_eq!(stage.tenant.channel(&channel.id).await.unwrap().app, APP);
 }

@@ -248,7 +248,8 @@ async fn draw_add(
                     @let (asked, brought) = ways(descriptor);
                     @for input in asked { (input_field(input)) }
                     @if !brought.is_empty() {
-                        details data-brought {
+                        @let wrong = error.and_then(|error| error.field.as_deref());
+                        details data-brought open[brought.iter().any(|input| Some(input.name.as_str()) == wrong)] {
                             summary { "Connect without " (descriptor.name) "'s page" }
                             p.help { "Only if you have what it takes. Leave it empty to go to " (descriptor.name) "." }
                             @for input in brought { (input_field(input)) }

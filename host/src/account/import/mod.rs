@@ -186,12 +186,15 @@ impl Planned {
     }
 
     fn of_channel(&self, status: ImportStatus, row: &AccountRow) -> ImportedRow {
+        let ended = row.health == Health::NeedsReconnect;
+        let status =
+            if ended && status == ImportStatus::AlreadyConnected { ImportStatus::Dead } else { status };
         ImportedRow {
             channel: Some(row.channel.clone()),
             account_id: Some(row.account.clone()),
             display_name: Some(row.display_name.clone()),
             // Nothing that this row holds can help: its inputs were used before.
-            error: (row.health == Health::NeedsReconnect).then(|| super::refresh::needs_reconnect(row)),
+            error: ended.then(|| super::refresh::needs_reconnect(row)),
             ..self.report(status)
         }
     }

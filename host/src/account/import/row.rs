@@ -41,9 +41,25 @@ struct Note {
     /// Until when, in milliseconds since 1970.
     #[serde(default)]
     until: i64,
+    /// The revision of the app with which the platform refused inputs that were perhaps used before. With other keys it
+    /// may take them.
+    #[serde(default)]
+    refused: Option<i64>,
 }
 
 impl Note {
+    /// That nobody uses the inputs, and what came of them is not known.
+    fn open(tenant: &TenantId, app: &LiveApp) -> Self {
+        Note {
+            tenant: tenant.as_str().to_owned(),
+            app: app.id.clone(),
+            account: None,
+            holder: None,
+            until: 0,
+            refused: None,
+        }
+    }
+
     fn is_held(&self, now: i64) -> bool {
         // A process of this machine that was killed holds nothing.
         self.until > now && self.holder.as_deref().is_some_and(|holder| !process::is_dead(holder))
@@ -55,6 +71,8 @@ enum Claim {
     Ours { interrupted: bool },
     /// The account came of this very row before.
     Imported(Box<AccountRow>),
+    /// They were used by a process that was killed before it stored the answer, and the platform takes them no longer.
+    Lost,
     /// Another process or call uses them.
     Held(Duration),
 }
@@ -119,9 +137,14 @@ impl Accounts {
             return Ok(row.of_channel(ImportStatus::AlreadyConnected, &known));
         }
         self.room.check(tenant, Kept::Channels).await?;
-        let interrupted = match self.claim(tenant, &app.id, &row.id).await? {
+        let interrupted = match self.claim(tenant, app, &row.id).await? {
             Claim::Ours { interrupted } => interrupted,
             Claim::Imported(known) => return Ok(row.of_channel(ImportStatus::AlreadyConnected, &known)),
+            Claim::Lost => {
+                let error =
+                    Error::new(ErrorKind::Unauthorized, "what this row holds was used, and no longer works");
+                return Ok(row.failed(ImportStatus::Dead, lost(error)));
+            }
             Claim::Held(left) => {
                 let error = Error::new(ErrorKind::Unavailable, "another import is at this row").with_remedy(
                     "wait until it is done, or until a killed one counts as ended, and import again",
@@ -149,13 +172,7 @@ impl Accounts {
             Err(error) => return self.give_up(tenant, app, row, error, interrupted).await,
         };
         let known = self.connected_account(tenant, &app.id, &connection.account.id).await;
-        let note = Note {
-            tenant: tenant.as_str().to_owned(),
-            app: app.id.clone(),
-            account: Some(connection.account.id.clone()),
-            holder: None,
-            until: 0,
-        };
+        let note = Note { account: Some(connection.account.id.clone()), ..Note::open(tenant, app) };
         let new = NewAccount {
             connected_by: by.map(str::to_owned),
             note: Some(self.document(&row.id, &note)?),
@@ -222,16 +239,11 @@ impl Accounts {
         error: Error,
         interrupted: bool,
     ) -> Result<ImportedRow> {
-        let change = if is_lost(&error) {
-            // The next import says so if the platform no longer takes the inputs.
-            let note = Note {
-                tenant: tenant.as_str().to_owned(),
-                app: app.id.clone(),
-                account: None,
-                holder: None,
-                until: 0,
-            };
-            DocumentChange::Put(self.document(&row.id, &note)?)
+        let refused = error.kind == ErrorKind::Unauthorized && interrupted;
+        let change = if is_lost(&error) || refused {
+            // The next import knows that they were perhaps used, and does not ask for nothing.
+            let refused = refused.then_some(app.revision);
+            DocumentChange::Put(self.document(&row.id, &Note { refused, ..Note::open(tenant, app) })?)
         } else {
             DocumentChange::Remove { kind: KIND.to_owned(), id: row.id.clone() }
         };
@@ -264,27 +276,27 @@ impl Accounts {
         })
     }
 
-    async fn claim(&self, tenant: &TenantId, app: &str, row: &str) -> Result<Claim> {
+    async fn claim(&self, tenant: &TenantId, app: &LiveApp, row: &str) -> Result<Claim> {
         loop {
             let now = self.clock.now_ms();
             let known = self.store.document(KIND, row).await?;
             let before = known.as_ref().and_then(|document| read(&document.facts));
             if let Some(note) = &before {
                 if let Some(account) = &note.account {
-                    if let Some(found) = self.connected_account(tenant, app, account).await? {
+                    if let Some(found) = self.connected_account(tenant, &app.id, account).await? {
                         return Ok(Claim::Imported(Box::new(found)));
                     }
+                } else if note.refused == Some(app.revision) {
+                    return Ok(Claim::Lost);
                 } else if note.is_held(now) {
                     let left = note.until.saturating_sub(now).unsigned_abs();
                     return Ok(Claim::Held(Duration::from_millis(left)));
                 }
             }
             let note = Note {
-                tenant: tenant.as_str().to_owned(),
-                app: app.to_owned(),
-                account: None,
                 holder: Some(process::owner().to_owned()),
                 until: now.saturating_add(millis(LEASE)),
+                ..Note::open(tenant, app)
             };
             let ours = self.document(row, &note)?;
             let change = match known {

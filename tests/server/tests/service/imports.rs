@@ -32,7 +32,10 @@ async fn accounts_are_imported_by_one_call() {
     let done = service.call(Method::POST, IMPORTS, body(false)).await.unwrap();
     let report = done.json();
     assert_eq!(report["counts"], json!({"connected": 1, "dead": 1}), "{report:#}");
-    assert_eq!((&report["rows"][0]["status"], &report["rows"][0]["reference"]), (&json!("connected"), &json!("7")));
+    assert_eq!(
+        (&report["rows"][0]["status"], &report["rows"][0]["reference"]),
+        (&json!("connected"), &json!("7"))
+    );
     assert_eq!(report["rows"][1]["error"]["code"], "invalid_grant");
     let again = service.call(Method::POST, IMPORTS, body(false)).await.unwrap();
     assert_eq!(again.json()["counts"], json!({"already_connected": 1, "dead": 1}));
@@ -79,13 +82,22 @@ async fn the_pages_connect_and_import_without_a_browser_of_the_network() {
 
     let import = "/channels/import/tiktok-demo";
     let (open_id, token) = tokens(&service, "private.pottery");
-    let table = format!("account-id,refresh-token,reference\n{open_id},{token},seven\n,rft.nobody-knows-this-one,eight\n");
+    let table = format!(
+        "account-id,refresh-token,reference\n{open_id},{token},seven\n,rft.nobody-knows-this-one,eight\n"
+    );
     let fields = [("table", table.as_str()), ("format", "csv"), ("dry_run", "true")];
     let dry = browser.submit(import, import, &fields).await.unwrap();
-    assert!(dry.text().contains("Checked, nothing was sent") && dry.text().contains("Ready: 2"), "{}", dry.text());
+    assert!(
+        dry.text().contains("Checked, nothing was sent") && dry.text().contains("Ready: 2"),
+        "{}",
+        dry.text()
+    );
     let done = browser.submit(import, import, &fields[..2]).await.unwrap();
     let text = done.text();
-    assert!(text.contains("Connected: 1") && text.contains("Dead token: 1") && text.contains("eight"), "{text}");
+    assert!(
+        text.contains("Connected: 1") && text.contains("Dead token: 1") && text.contains("eight"),
+        "{text}"
+    );
     assert!(!dry.text().contains(&token) && !text.contains(&token) && !text.contains("rft.nobody"), "{text}");
     let broken = browser.submit(import, import, &[("table", &token), ("format", "csv")]).await.unwrap();
     assert_eq!(broken.status, StatusCode::BAD_REQUEST);
