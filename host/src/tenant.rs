@@ -86,7 +86,7 @@ impl Tenant {
     // ---- connect ------------------------------------------------------------------------------------
 
     /// Begins a consent: returns where to send the person's browser. If the future is dropped, an unused consent may
-    /// remain; it expires. An account that needs no browser is then connected or not.
+    /// remain; it expires. An account that needs no browser is connected nevertheless, because what was given may be used up.
     pub async fn begin_connect(&self, app: &str, options: ConnectOptions) -> Result<Connect> {
         self.parts.accounts.begin_connect(&self.id, self.by(), app, options).await
     }

@@ -13,13 +13,12 @@ use social_channel_runtime::clock::millis;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::model::Details;
 use social_channel_runtime::{
-    Account, CallError, ConnectRequest, ConnectStep, Connection, Prompt, SecretBytes, SecretText,
+    Account, ConnectRequest, ConnectStep, Connection, Prompt, SecretBytes, SecretText,
 };
 use url::Url;
 
-use super::import::ACCOUNT_ID;
 use super::settle::Stored;
-use super::{Accounts, Channel, bytes};
+use super::{ACCOUNT_ID, Accounts, Channel, bytes, never_expired};
 use crate::app::{LiveApp, SettingValue};
 use crate::id;
 use crate::store::{ConsumedSession, Kept, SessionRow};
@@ -585,14 +584,6 @@ fn unknown_session() -> Error {
     Error::new(ErrorKind::InvalidRequest, "the callback's state is unknown here")
         .with_field("state")
         .with_remedy("begin again with Connect; the address may be old, or meant for another server")
-}
-
-/// Nothing was connected yet, so nothing can have expired: such a result violates the contract.
-pub(super) fn never_expired(error: CallError) -> Error {
-    match error {
-        CallError::Failed(error) => error,
-        CallError::CredentialsExpired(error) => Error { kind: ErrorKind::ProviderFault, ..error },
-    }
 }
 
 #[cfg(test)]

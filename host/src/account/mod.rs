@@ -354,6 +354,17 @@ impl Accounts {
     }
 }
 
+/// The connect input that means the same in every network: the platform's id of the account.
+const ACCOUNT_ID: &str = "account-id";
+
+/// Nothing was connected yet, so nothing can have expired: such a result violates the contract.
+fn never_expired(error: CallError) -> Error {
+    match error {
+        CallError::Failed(error) => error,
+        CallError::CredentialsExpired(error) => Error { kind: ErrorKind::ProviderFault, ..error },
+    }
+}
+
 /// Channels for which background work calls providers at once. It is low because nobody waits for it.
 const AT_ONCE: usize = 4;
 

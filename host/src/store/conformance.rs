@@ -612,7 +612,7 @@ async fn a_channel_takes_its_jobs_along_to_another_app(db: &Opened) {
     assert_eq!(db.one.accounts(tenant()).await.unwrap().len(), 1);
     assert_eq!(db.one.samples(tenant(), "ch", 0).await.unwrap(), [(5, "{}".to_owned())]);
     let due = db.job_now("job_waits").await;
-    assert_eq!((due.app.as_str(), due.wake_at, due.asked_at), ("next", Some(db.now()), None));
+    assert_eq!((due.app.as_str(), due.wake_at, due.asked_at), ("next", Some(new.now), None));
     assert_eq!(db.job_now("job_later").await.wake_at, later, "not before its time");
     let (row, lease) = db.acquire(&db.other, Duration::from_secs(60)).await.unwrap();
     assert_eq!(row.id, "job_waits");

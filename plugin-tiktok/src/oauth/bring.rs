@@ -7,9 +7,9 @@ use serde_json::Value;
 use social_channel_provider::channel::{ConnectRequest, Connection};
 use social_channel_provider::{Environment, Error, ErrorKind, Field, json};
 
-use super::{connection, token};
+use super::token;
 use crate::api::{Call, Effect, call};
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, connection};
 use crate::profile;
 use crate::secret::Secret;
 use crate::settings::{SCOPE_BASIC, Settings};

@@ -15,7 +15,7 @@ use social_channel_provider::{Account, Environment, Error, ErrorKind, form, json
 pub(crate) use self::bring::inputs;
 pub(crate) use self::redirect::check_redirect;
 use crate::api::API;
-use crate::credentials::{Credentials, scope_list};
+use crate::credentials::{Credentials, connection, scope_list};
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::{errors, profile};
@@ -222,20 +222,6 @@ fn callback_error(error: &str, error_type: Option<&str>, description: Option<&st
         Some("code_challenge") => errors::misconfigured(error, errors::Cause::Proof),
         Some("scope") => errors::oauth("invalid_scope", description, 400),
         _ => errors::oauth(error, description, 400),
-    }
-}
-
-fn connection(id: String, credentials: Credentials, scopes: Vec<String>, asked: &[String]) -> Connection {
-    let missing_scopes = asked.iter().filter(|scope| !scopes.contains(scope)).cloned().collect();
-    let account = Account { id, credentials: credentials.to_bytes(), scopes };
-    let name = credentials.display_name.unwrap_or_else(|| "TikTok account".to_owned());
-    // One consent returns one account, so there is no grant.
-    Connection {
-        missing_scopes,
-        avatar_url: credentials.avatar_url,
-        expires_at: credentials.expires_at,
-        refresh_expires_at: credentials.refresh_expires_at,
-        ..Connection::new(account, name)
     }
 }
 

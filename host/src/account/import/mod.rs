@@ -19,14 +19,11 @@ use social_channel_runtime::model::Descriptor;
 use tokio::time::Instant;
 
 pub use self::table::TableFormat;
-use super::Accounts;
+use super::{ACCOUNT_ID, Accounts};
 use crate::app::{LiveApp, SettingValue, check_value};
 use crate::store::{AccountRow, Health};
 use crate::tenant_id::TenantId;
 use crate::vault::keyed_hash;
-
-/// The name of the connect input that means the same in every network: the platform's id of the account.
-pub(super) const ACCOUNT_ID: &str = "account-id";
 
 /// Rows of one call: more than a large customer has, and few enough to hold in memory with their tokens.
 pub const IMPORT_ROWS: usize = 10_000;

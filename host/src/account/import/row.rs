@@ -227,7 +227,7 @@ impl Accounts {
                 *error = lost(error.clone());
             }
         }
-        answer.map_err(crate::account::connect::never_expired)
+        answer.map_err(crate::account::never_expired)
     }
 
     /// What follows for a row that came to nothing. An error: it may be tried again.
@@ -350,8 +350,8 @@ fn is_lost(error: &Error) -> bool {
 
 /// The platform no longer takes what was perhaps used up by a request whose answer was lost.
 fn lost(error: Error) -> Error {
-    error
-        .with_remedy("the answer to an earlier request was lost, and with it what replaced this token: connect the account with a browser")
+    let error = Error { outcome: Some(Outcome::Unknown), ..error };
+    error.with_remedy("the answer to an earlier request was lost, and with it what replaced this token: connect the account with a browser")
 }
 
 /// The account of the row among those that came out.
