@@ -41,7 +41,7 @@ pub(crate) fn inputs() -> Vec<Field> {
             ACCOUNT_ID,
             "Open ID",
             "text",
-            "The account's `open_id` in this app. With an access token that still works, another account is refused.",
+            "The account's ID in this app, as TikTok returned it with the token. With an access token that still works, another account is refused.",
         ),
     ]
 }
