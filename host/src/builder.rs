@@ -480,6 +480,7 @@ impl HostBuilder {
             wake: wake.clone(),
             sample_every: self.sample_every,
             room: room.clone(),
+            hash_key: hash_key.clone(),
         }));
         let uploads =
             Arc::new(Uploads::new(store.clone(), clock.clone(), blob, self.keep_uploads, room.clone()));

@@ -79,8 +79,8 @@ pub use social_channel_runtime::{
 };
 
 pub use account::{
-    Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, Question, StatsSample,
-    callback_query,
+    Candidate, Channel, Connect, ConnectOptions, Connected, Disconnected, IMPORT_ROWS, Import, ImportReport,
+    ImportRow, ImportStatus, ImportedRow, PostSample, Question, StatsSample, TableFormat, callback_query,
 };
 pub use address::Routes;
 pub use app::{

@@ -16,7 +16,10 @@ use social_channel_runtime::model::{
     Finding, ListQuery, Media, Post, PostPage, PostSummary, Profile, PublishForm, Stats,
 };
 
-use crate::account::{Channel, Connect, ConnectOptions, Connected, Disconnected, PostSample, StatsSample};
+use crate::account::{
+    Channel, Connect, ConnectOptions, Connected, Disconnected, Import, ImportReport, ImportedRow, PostSample,
+    StatsSample,
+};
 use crate::app::SettingValue;
 use crate::blob::{NewUpload, PartialUpload, Upload};
 use crate::draft::Draft;
@@ -83,7 +86,7 @@ impl Tenant {
     // ---- connect ------------------------------------------------------------------------------------
 
     /// Begins a consent: returns where to send the person's browser. If the future is dropped, an unused consent may
-    /// remain; it expires. An account that needs no browser is then connected or not.
+    /// remain; it expires. An account that needs no browser is connected nevertheless, because what was given may be used up.
     pub async fn begin_connect(&self, app: &str, options: ConnectOptions) -> Result<Connect> {
         self.parts.accounts.begin_connect(&self.id, self.by(), app, options).await
     }
@@ -98,6 +101,26 @@ impl Tenant {
     /// nevertheless.
     pub async fn choose_account(&self, owner: &str, choice: &str, account_id: &str) -> Result<Channel> {
         self.parts.accounts.choose_account(&self.id, self.by(), owner, choice, account_id).await
+    }
+
+    /// Connects accounts of which the caller holds what replaces a browser: refresh tokens, passwords of apps. `told` gets
+    /// each row when it is done. Rows are used once: those that were imported are left alone when the same rows are given
+    /// again, as after a kill. A row whose answer was lost is tried once more. If the future is dropped, the rows under way
+    /// are done nevertheless, and no others.
+    ///
+    /// A dry run knows the form of the rows, those that come twice, and accounts that are connected already. Only the
+    /// platform knows whether it takes a token.
+    ///
+    /// # Errors
+    /// `NotFound` for the app; `InvalidRequest` for no rows or more than [`IMPORT_ROWS`](crate::IMPORT_ROWS). What is wrong with a row is in
+    /// the report.
+    pub async fn import_channels(
+        &self,
+        app: &str,
+        import: Import,
+        told: &(dyn Fn(&ImportedRow) + Send + Sync),
+    ) -> Result<ImportReport> {
+        self.parts.accounts.import(&self.id, self.by(), app, import, told).await
     }
 
     /// All channels. Dropping the future changes nothing.

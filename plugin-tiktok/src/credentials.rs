@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use social_channel_provider::channel::Connection;
 use social_channel_provider::{Account, Error, ErrorKind, json};
 
 use crate::secret::Secret;
@@ -37,6 +38,18 @@ impl Credentials {
             )
             .remedy("Connect the account again.")
         })
+    }
+
+    /// An access token of which nothing else is known.
+    pub(crate) fn from_access(access_token: Secret) -> Self {
+        Self {
+            access_token,
+            refresh_token: None,
+            expires_at: None,
+            refresh_expires_at: None,
+            display_name: None,
+            avatar_url: None,
+        }
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
@@ -76,6 +89,26 @@ impl TokenAnswer {
 /// TikTok writes lists of scopes with commas; the order is not stable, so they are compared as sets.
 pub(crate) fn scope_list(text: &str) -> Vec<String> {
     text.split([',', ' ']).map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+}
+
+/// A connected account. `asked`: the permissions that the app asks for.
+pub(crate) fn connection(
+    id: String,
+    credentials: Credentials,
+    scopes: Vec<String>,
+    asked: &[String],
+) -> Connection {
+    let missing_scopes = asked.iter().filter(|scope| !scopes.contains(scope)).cloned().collect();
+    let account = Account { id, credentials: credentials.to_bytes(), scopes };
+    let name = credentials.display_name.unwrap_or_else(|| "TikTok account".to_owned());
+    // One consent returns one account, so there is no grant.
+    Connection {
+        missing_scopes,
+        avatar_url: credentials.avatar_url,
+        expires_at: credentials.expires_at,
+        refresh_expires_at: credentials.refresh_expires_at,
+        ..Connection::new(account, name)
+    }
 }
 
 /// The error for a missing permission.

@@ -47,7 +47,7 @@ impl Guest for Tiktok {
     }
 
     async fn begin_connect(request: ConnectRequest) -> Result<ConnectStep, Error> {
-        oauth::begin(&HostEnvironment, &request)
+        oauth::connect(&HostEnvironment, &request).await
     }
 
     async fn complete_connect(
@@ -158,7 +158,7 @@ pub fn describe() -> Descriptor {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         abilities: owned(&["profile", "stats", "list", "publish"]),
         settings: settings::describe(),
-        connect_inputs: Vec::new(),
+        connect_inputs: oauth::inputs(),
         scopes: vec![
             scope(
                 settings::SCOPE_BASIC,

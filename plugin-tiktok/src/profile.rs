@@ -2,39 +2,40 @@
 //! field is unknown, never zero.
 
 use serde_json::Value;
-use social_channel_provider::channel::{Metric, Profile, Stats};
-use social_channel_provider::{Account, Environment, Error, ErrorKind, json};
+use social_channel_provider::channel::{Connection, Metric, Profile, Stats};
+use social_channel_provider::{Account, Environment, Error, ErrorKind, Property, json};
 
 use crate::api::{Call, Effect, call};
 use crate::credentials::{Credentials, require_scope};
 use crate::quota;
 use crate::settings::{SCOPE_BASIC, SCOPE_PROFILE, SCOPE_STATS};
 
-/// The name of a newly connected account, if TikTok provides it.
-#[derive(Default)]
-pub(crate) struct Summary {
-    pub(crate) display_name: Option<String>,
-    pub(crate) avatar_url: Option<String>,
-}
+/// What is asked for of a newly connected account.
+pub(crate) const SUMMARY: &str = "open_id,union_id,display_name,avatar_url";
 
+/// A newly connected account as TikTok shows it; null where it does not.
 pub(crate) async fn summary<E: Environment>(
     environment: &E,
     open_id: &str,
     credentials: &Credentials,
-) -> Summary {
-    match user(environment, open_id, credentials, "open_id,display_name,avatar_url", SCOPE_BASIC).await {
-        Ok(user) => Summary {
-            display_name: json::text(&user, "display_name"),
-            avatar_url: https(json::text(&user, "avatar_url")),
-        },
-        Err(_) => Summary::default(),
-    }
+) -> Value {
+    user(environment, open_id, credentials, SUMMARY, SCOPE_BASIC).await.unwrap_or_default()
+}
+
+/// The connection with what names the account in all apps of one developer: `open_id` is another one in each app.
+pub(crate) fn identified(connection: Connection, user: &Value) -> Connection {
+    Connection { details: identity(user), ..connection }
+}
+
+fn identity(user: &Value) -> Vec<Property> {
+    let text = |id| Property::new("identity", social_channel_provider::Value::Text(id));
+    json::text(user, "union_id").map(text).into_iter().collect()
 }
 
 pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> Result<Profile, Error> {
-    const BASIC: &str = "open_id,display_name,avatar_url";
+    const BASIC: &str = SUMMARY;
     const ALL: &str =
-        "open_id,display_name,avatar_url,username,bio_description,profile_deep_link,is_verified";
+        "open_id,union_id,display_name,avatar_url,username,bio_description,profile_deep_link,is_verified";
     let credentials = Credentials::of(account)?;
     require_scope(account, SCOPE_BASIC)?;
     let fields = if may_read_handle(account) { ALL } else { BASIC };
@@ -54,6 +55,7 @@ pub(crate) async fn get<E: Environment>(environment: &E, account: &Account) -> R
         url: link.or_else(|| https(json::text(&user, "profile_deep_link"))),
         avatar_url: https(json::text(&user, "avatar_url")),
         verified: json::flag(&user, "is_verified"),
+        details: identity(&user),
         username,
         ..Profile::new(account.id.clone(), name)
     })
@@ -126,7 +128,7 @@ mod tests {
         let sent = environment.take_sent();
         assert_eq!(
             sent[0].url,
-            "https://open.tiktokapis.com/v2/user/info/?fields=open_id%2Cdisplay_name%2Cavatar_url"
+            "https://open.tiktokapis.com/v2/user/info/?fields=open_id%2Cunion_id%2Cdisplay_name%2Cavatar_url"
         );
         assert_eq!(sent[0].header("authorization"), Some("Bearer act.1"));
     }

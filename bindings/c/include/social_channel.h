@@ -811,6 +811,18 @@ socialchannel_status socialchannel_host_begin_connect(const socialchannel_host *
                                                       socialchannel_error **error_out);
 
 /**
+ * Connects accounts without a browser, of which the caller holds what replaces it, such as refresh tokens. `import` is a JSON
+ * document (schema: Import). Returns when all rows are done; on success `*report_out` says what became of each (schema:
+ * ImportReport), so look at its rows. Rows that are done are left alone when the same ones are given again.
+ */
+socialchannel_status socialchannel_host_import_channels(const socialchannel_host *host,
+                                                        const char *tenant,
+                                                        const char *app,
+                                                        const char *import,
+                                                        char **report_out,
+                                                        socialchannel_error **error_out);
+
+/**
  * Completes a connect. `callback` is the query of the callback URL, exactly as received (not decoded), or the
  * whole URL; for a question, `state=...` and the answers by the names of its fields, encoded as a query. `owner` is the one given to socialchannel_host_begin_connect.
  *

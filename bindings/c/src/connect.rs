@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use social_channel::{ConnectOptions, callback_query};
+use social_channel::{ConnectOptions, Import, callback_query};
 
 use crate::argument::{document, required};
 use crate::host::tenant_call;
@@ -31,6 +31,28 @@ pub unsafe extern "C" fn socialchannel_host_begin_connect(
             let app = required("app", app)?.to_owned();
             let options: ConnectOptions = document("options", options)?;
             Ok(async move { tenant.begin_connect(&app, options).await })
+        })
+    }
+}
+
+/// Connects accounts without a browser, of which the caller holds what replaces it, such as refresh tokens. `import` is a JSON
+/// document (schema: Import). Returns when all rows are done; on success `*report_out` says what became of each (schema:
+/// ImportReport), so look at its rows. Rows that are done are left alone when the same ones are given again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_import_channels(
+    host: *const socialchannel_host,
+    tenant: *const c_char,
+    app: *const c_char,
+    import: *const c_char,
+    report_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        tenant_call(host, tenant, Out::new("report_out", report_out), error_out, |tenant| {
+            let app = required("app", app)?.to_owned();
+            let import: Import = document("import", import)?;
+            Ok(async move { tenant.import_channels(&app, import, &|_| ()).await })
         })
     }
 }

@@ -7,8 +7,8 @@ use social_channel::model::{
 };
 use social_channel::{
     App, AppConfig, Channel, Connect, ConnectOptions, Connected, Disconnected, Error, Event, EventPage,
-    HistoryRow, HostConfig, Job, JobChange, JobStatus, Loaded, ProviderInfo, PublishRequest, Resolution,
-    WebhookAnswer,
+    HistoryRow, HostConfig, Import, ImportReport, Job, JobChange, JobStatus, Loaded, ProviderInfo,
+    PublishRequest, Resolution, WebhookAnswer,
 };
 
 use crate::log::LogEntry;
@@ -125,6 +125,8 @@ pub fn schemas() -> serde_json::Value {
         GuideStep,
         HistoryRow,
         HostConfig,
+        Import,
+        ImportReport,
         Job,
         JobChange,
         JobQuery,

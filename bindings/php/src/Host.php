@@ -18,6 +18,8 @@ use SocialChannel\Model\ErrorKind;
 use SocialChannel\Model\EventPage;
 use SocialChannel\Model\Finding;
 use SocialChannel\Model\GuideStep;
+use SocialChannel\Model\ImportReport;
+use SocialChannel\Model\ImportRow;
 use SocialChannel\Model\JobStatus;
 use SocialChannel\Model\Loaded;
 use SocialChannel\Model\Media;
@@ -279,6 +281,30 @@ final readonly class Host
         ], static fn (mixed $it): bool => $it !== null);
         $next = $this->calls->transport->beginConnect($this->calls->tenant, $app, $options);
         return $this->connected($next['done'] ?? $next);
+    }
+
+    /**
+     * Connects accounts without a browser, of which the caller holds what replaces it, such as refresh tokens. Returns when
+     * all rows are done, and reports each. Rows that are done are left alone when the same ones are given again, as after a
+     * request that was cut off. A service answers within its time limit: give it a few hundred rows at once.
+     *
+     * @param list<ImportRow> $rows
+     * @param bool $dryRun only check the rows: nothing is sent to the platform
+     * @param int $waitSeconds how long to wait in all for a platform that takes nothing at the moment
+     *
+     * @throws SocialChannelException what is wrong with a row is in the report
+     */
+    public function importChannels(
+        string $app,
+        #[\SensitiveParameter] array $rows,
+        bool $dryRun = false,
+        int $waitSeconds = 0,
+    ): ImportReport {
+        $import = ['dry_run' => $dryRun, 'wait_seconds' => $waitSeconds, 'rows' => $rows];
+        return Reader::read(
+            ImportReport::class,
+            $this->calls->transport->importChannels($this->calls->tenant, $app, $import),
+        );
     }
 
     /**

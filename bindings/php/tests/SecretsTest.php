@@ -45,6 +45,7 @@ final class SecretsTest extends TestCase
             foreach ([$host, $served] as $one) {
                 $calls[] = fn () => $one->putApp('a', ['client-secret' => 'SECRET-5'], 'none', 'https://a.test/');
                 $calls[] = fn () => $one->connect('none', 'SECRET-6', inputs: ['password' => 'SECRET-7']);
+                $calls[] = fn () => $one->importChannels('none', [new SocialChannel\Model\ImportRow(['password' => 'SECRET-C'])]);
                 $calls[] = fn () => $one->completeConnect('code=SECRET-8&state=SECRET-8', 'SECRET-9');
                 $calls[] = fn () => $one->chooseAccount('SECRET-A', 'account', 'SECRET-B');
             }

@@ -11,6 +11,8 @@ use SocialChannel\Exception\UnsupportedException;
 use SocialChannel\Internal\Reader;
 use SocialChannel\Internal\Transport;
 use SocialChannel\Job;
+use SocialChannel\Model\ImportRow;
+use SocialChannel\Model\ImportStatus;
 use SocialChannel\Model\JobChange;
 use SocialChannel\Model\JobStatus;
 use SocialChannel\Model\Media;
@@ -393,6 +395,28 @@ final class StoryTest extends TestCase
 
         $this->expectException(\SocialChannel\Exception\ForbiddenException::class);
         $stage->host->receiveWebhook('hooked', ['X-Signature' => 'bad'], '{"a":1}');
+    }
+
+    /** @dataProvider ways */
+    public function testRowsOfAnImportAreReportedOneByOne(TransportKind $kind): void
+    {
+        $tenant = self::stage($kind)->host->tenant('moving');
+        $rows = [
+            new ImportRow(['refresh-token' => 'rft.nobody-knows-this-one'], reference: 'seven'),
+            new ImportRow(['password' => 'swordfish-swordfish'], accountId: 'open-9'),
+        ];
+
+        $dry = $tenant->importChannels('demo', $rows, dryRun: true);
+        $report = $tenant->importChannels('demo', $rows);
+
+        self::assertTrue($dry->dryRun);
+        self::assertSame([ImportStatus::Ready, ImportStatus::Refused], array_column($dry->rows, 'status'));
+        self::assertSame([ImportStatus::Dead, ImportStatus::Refused], array_column($report->rows, 'status'));
+        self::assertSame(['dead' => 1, 'refused' => 1], $report->counts);
+        self::assertSame(['seven', 'invalid_grant'], [$report->rows[0]->reference, $report->rows[0]->error?->code]);
+        self::assertFalse($report->isGood());
+        self::assertStringNotContainsString('nobody-knows', print_r([$report, $rows], true));
+        self::assertSame([], $tenant->channels());
     }
 
     /** @dataProvider ways */

@@ -45,6 +45,18 @@ def test_accounts_are_connected_read_and_disconnected(stage):
     assert stage.tenant.channels() == []
 
 
+def test_rows_of_an_import_are_reported_one_by_one(stage):
+    rows = [{"inputs": {"password": "swordfish-swordfish"}, "reference": "7"}, documents.ImportRow(account_id="a")]
+    report = stage.tenant.import_channels("app", rows, dry_run=True)
+    assert isinstance(report, documents.ImportReport) and report.dry_run
+    assert [row.status for row in report.rows] == [documents.ImportStatus.REFUSED] * 2
+    assert (report.rows[0].reference, report.rows[0].error.code) == ("7", "unknown_input")
+    assert report.counts == {"refused": 2}
+    assert "swordfish" not in repr(report) + repr(documents.ImportRow(inputs={"password": "swordfish"}))
+    with pytest.raises(errors.InvalidRequest):
+        stage.tenant.import_channels("app", [])
+
+
 def test_what_happened_is_read_where_it_was_left(stage):
     tenant = stage.tenant
     assert tenant.events() == documents.EventPage(events=[], next=0, last=0, missed=0)

@@ -64,7 +64,7 @@ pub(crate) enum Command {
     Settings(settings::Command),
     /// Connect an account in the browser
     Connect(connect::Flags),
-    /// Connected accounts
+    /// Connected accounts: list, show, import
     Channels(channels::Flags),
     /// The account's profile
     Profile(profile::Flags),
@@ -128,7 +128,8 @@ mod tests {
             "apps add a --provider p --for-tenant t --grant https://x.example --set a=b",
             "apps change a --callback http://127.0.0.1:*/callback",
             "settings set a name --from-env X",
-            "connect a --print-url --timeout 5",
+            "connect a --print-url --timeout 5 --input refresh-token --input server=x",
+            "channels import - --app a --dry-run --file-format jsonl",
             "list c --limit 5 --pages 2",
             "publish c x.mp4 --text hello --option a=true --priority -5 --publish-at +2h",
             "jobs list --status paused --channel c",

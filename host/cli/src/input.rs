@@ -90,15 +90,6 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// `NAME=VALUE`, or `NAME` whose value is asked for, for clap.
-pub(crate) fn pair_or_name(text: &str) -> Result<(String, Option<String>), String> {
-    match text.contains('=') {
-        true => pair(text).map(|(name, value)| (name, Some(value))),
-        false if text.trim().is_empty() => Err("write NAME=VALUE, or NAME".to_owned()),
-        false => Ok((text.trim().to_owned(), None)),
-    }
-}
-
 /// The value of a post's option: `true`, `false` and whole numbers have their type, `["a","b"]` is several
 /// texts, `"12"` is the text 12; everything else is text.
 pub(crate) fn option_value(text: &str) -> OptionValue {

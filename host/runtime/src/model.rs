@@ -13,6 +13,10 @@ use crate::error::Error;
 /// What a document may carry besides its members, by names that networks share. Absent if empty.
 pub type Details = BTreeMap<String, OptionValue>;
 
+/// A detail of connections and profiles, a text: names the account in every app of the one who registered the apps, where the
+/// account's id is another one in each app.
+pub const IDENTITY: &str = "identity";
+
 /// A value that somebody fills in: the operator, the person who connects, the person who posts. Forms are built from
 /// these.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -17,7 +17,8 @@ if (form) {
   let answered = false;
 
   form.addEventListener("submit", (event) => {
-    if (here || form.querySelector('[name^="i."]')) return;
+    // What was entered may be wrong, or be the whole way in: that is told on this page.
+    if (here || [...form.querySelectorAll('[name^="i."]')].some((input) => input.value)) return;
     answered = false;
     const popup = window.open("about:blank", "consent", "popup,width=560,height=780");
     if (!popup) {

@@ -56,7 +56,10 @@ fn reworded(what: &str, path: &str, said: &str) -> Error {
     if let Some((found, expected)) = said.split_once(", expected ")
         && let Some((_, found)) = found.split_once(": ")
     {
-        let (found, expected) = (value(found), kind(expected));
+        // What belongs there may be a secret, so what stands there may be one.
+        let is_secret = path.split(['.', '[']).any(|part| matches!(part, "rows" | "inputs" | "settings"));
+        let found = if is_secret && found.starts_with("string") { "a text".to_owned() } else { value(found) };
+        let expected = kind(expected);
         return wrong(format!("{subject} is {found}, and {expected} belongs there"), here, None);
     }
     // What serde derives for an object reads lists too, as far as they go.

@@ -11,15 +11,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use social_channel_runtime::clock::millis;
 use social_channel_runtime::error::{Error, ErrorKind, Result};
+use social_channel_runtime::model::Details;
 use social_channel_runtime::{
-    Account, CallError, ConnectRequest, ConnectStep, Connection, Prompt, SecretBytes, SecretText,
+    Account, ConnectRequest, ConnectStep, Connection, Prompt, SecretBytes, SecretText,
 };
 use url::Url;
 
-use super::{Accounts, Channel, bytes};
-use crate::app::LiveApp;
+use super::settle::Stored;
+use super::{ACCOUNT_ID, Accounts, Channel, bytes, never_expired};
+use crate::app::{LiveApp, SettingValue};
 use crate::id;
-use crate::store::{ConsumedSession, Kept, NewAccount, SessionRow};
+use crate::store::{ConsumedSession, Kept, SessionRow};
 use crate::tenant_id::TenantId;
 use crate::vault::{Place, open_json, row_key, seal_json};
 
@@ -40,9 +42,11 @@ pub struct ConnectOptions {
     pub redirect_uri: Option<String>,
     /// Let the person pick another account even if the browser is signed in to one.
     pub choose_account: bool,
-    /// Values by the names of the provider's connect inputs.
-    pub inputs: BTreeMap<String, String>,
-    /// The channel to connect again. Any other account is then refused.
+    /// Values by the names of the provider's connect inputs. Never shown or logged.
+    pub inputs: BTreeMap<String, SettingValue>,
+    /// The channel to connect again. Any other account is then refused. If the channel belongs to another app of the same
+    /// provider, it moves to this one, with its history, numbers and scheduled posts; where the network does not tell
+    /// whether the account is the same, the person is asked by [`Connected::Choose`] with one candidate.
     pub reconnect: Option<String>,
 }
 
@@ -91,7 +95,7 @@ pub struct Question {
 pub enum Connected {
     /// One account, connected.
     Channel(Channel),
-    /// Several accounts: the person picks one.
+    /// Several accounts: the person picks one. One account: the person confirms that it is the channel's.
     Choose {
         /// Pass this back with the chosen account.
         choice: String,
@@ -152,6 +156,8 @@ struct Pending {
 struct Consent<'a> {
     by: Option<&'a str>,
     owner: &'a str,
+    /// No browser was needed: what was given may be used up.
+    brought: bool,
     reconnect: Option<String>,
     redirect_uri: Option<String>,
     /// What the provider was given as `state`, until a redirect carries it.
@@ -179,6 +185,8 @@ struct StoredConnection {
     expires_at: Option<u64>,
     refresh_expires_at: Option<u64>,
     missing_scopes: Vec<String>,
+    #[serde(default)]
+    details: Details,
 }
 
 /// An empty reference would let anyone complete the consent.
@@ -199,50 +207,87 @@ impl Accounts {
         app: &str,
         options: ConnectOptions,
     ) -> Result<Connect> {
+        let (accounts, tenant, app) = (self.clone(), tenant.clone(), app.to_owned());
+        let by = by.map(str::to_owned);
+        // What was given may be used up by the first request.
+        let task = self
+            .lifetime
+            .spawn(async move { accounts.begin_alone(&tenant, by.as_deref(), &app, options).await });
+        task.await.map_err(|error| Error::internal("a consent broke off").with_source(error))?
+    }
+
+    async fn begin_alone(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        by: Option<&str>,
+        app: &str,
+        options: ConnectOptions,
+    ) -> Result<Connect> {
         let app = self.apps.live(tenant, app).await?;
         check_owner(&options.owner)?;
+        let mut expected = None;
         if let Some(channel) = &options.reconnect {
-            self.row(tenant, channel).await?;
+            let row = self.row(tenant, channel).await?;
+            if row.app == app.id {
+                expected = Some(row.account);
+            } else {
+                self.may_move(tenant, &row, &app).await?;
+            }
         } else {
             self.room.check(tenant, Kept::Channels).await?;
         }
         self.room.check(tenant, Kept::Consents).await?;
-        let redirect_uri = options.redirect_uri.or_else(|| app.redirect_uri.clone()).ok_or_else(|| {
-            Error::new(ErrorKind::Misconfigured, format!("the app {} has no callback URL", app.id))
-                .with_field("redirect-uri")
-                .with_remedy("set the callback URL that is registered at the platform")
-        })?;
-        let redirect_uri = self.address.with_own_port(&redirect_uri);
-        if redirect_uri.contains(":*") {
-            return Err(Error::new(ErrorKind::InvalidRequest, "the callback URL has no port yet")
-                .with_field("redirect-uri")
-                .with_remedy("give the address that listens for the callback, with its port"));
-        }
         let descriptor = app.provider.descriptor();
-        for name in options.inputs.keys() {
-            if !descriptor.connect_inputs.iter().any(|input| input.name == *name) {
+        let asks = |name: &str, kind: Option<&str>| {
+            let mut inputs = descriptor.connect_inputs.iter();
+            inputs.any(|input| input.name == name && kind.is_none_or(|kind| input.kind == kind))
+        };
+        let mut inputs: Vec<(String, String)> = Vec::new();
+        for (name, value) in &options.inputs {
+            if !asks(name, None) {
                 return Err(Error::new(
                     ErrorKind::InvalidRequest,
                     format!("the provider {} has no input {name}", descriptor.id),
                 )
                 .with_field(name.clone()));
             }
+            inputs.push((name.clone(), value.expose().to_owned()));
+        }
+        let is_given = |(name, value): &(String, String)| !value.is_empty() && asks(name, Some("secret"));
+        // A secret of the account takes the place of the browser.
+        let brought = inputs.iter().any(is_given);
+        if let Some(expected) = expected.filter(|_| brought && asks(ACCOUNT_ID, None)) {
+            inputs.retain(|(name, _)| name != ACCOUNT_ID);
+            inputs.push((ACCOUNT_ID.to_owned(), expected));
+        }
+        let redirect_uri = options.redirect_uri.or_else(|| app.redirect_uri.clone());
+        let redirect_uri = redirect_uri.or_else(|| brought.then(String::new)).ok_or_else(|| {
+            Error::new(ErrorKind::Misconfigured, format!("the app {} has no callback URL", app.id))
+                .with_field("redirect-uri")
+                .with_remedy("set the callback URL that is registered at the platform")
+        })?;
+        let mut redirect_uri = self.address.with_own_port(&redirect_uri);
+        if redirect_uri.contains(":*") && brought {
+            // Nobody comes back, so nobody listens.
+            redirect_uri.clear();
+        }
+        if redirect_uri.contains(":*") {
+            return Err(Error::new(ErrorKind::InvalidRequest, "the callback URL has no port yet")
+                .with_field("redirect-uri")
+                .with_remedy("give the address that listens for the callback, with its port"));
         }
         let state = id::secret()?;
         let request = ConnectRequest {
             state: SecretText::new(state.as_str()),
             redirect_uri: redirect_uri.clone(),
             choose_account: options.choose_account,
-            inputs: options.inputs.into_iter().collect(),
+            inputs,
         };
-        let step = app
-            .provider
-            .begin_connect(app.context(tenant.as_str(), None, None), request)
-            .await
-            .map_err(never_expired)?;
+        let step = self.ask(tenant, &app, request).await?;
         let consent = Consent {
             by,
             owner: &options.owner,
+            brought,
             reconnect: options.reconnect,
             redirect_uri: Some(redirect_uri),
             state: Some(state),
@@ -262,7 +307,7 @@ impl Accounts {
         consent: Consent<'_>,
         step: ConnectStep,
     ) -> Result<Connected> {
-        let Consent { by, owner, reconnect, redirect_uri, state } = consent;
+        let Consent { by, owner, brought, reconnect, redirect_uri, state } = consent;
         let pending = |session, state| Pending {
             session: Some(Session(session)),
             connections: Vec::new(),
@@ -272,7 +317,7 @@ impl Accounts {
         };
         match step {
             ConnectStep::Connected(connections) => {
-                self.connected(tenant, by, app, owner, connections, reconnect).await
+                self.connected(tenant, by, app, owner, connections, (reconnect, brought)).await
             }
             ConnectStep::Redirect { url, session, expires_in } => {
                 let callback = redirect_uri.as_deref().and_then(|uri| Url::parse(uri).ok());
@@ -333,7 +378,7 @@ impl Accounts {
             .complete_connect(app.context(tenant.as_str(), None, None), &session.0, callback)
             .await
             .map_err(never_expired)?;
-        let consent = Consent { by, owner, reconnect, redirect_uri, state: unused };
+        let consent = Consent { by, owner, brought: false, reconnect, redirect_uri, state: unused };
         self.follow_step(tenant, &app, consent, step).await
     }
 
@@ -355,7 +400,7 @@ impl Accounts {
     }
 
     async fn choose_alone(
-        &self,
+        self: &Arc<Self>,
         tenant: &TenantId,
         by: Option<&str>,
         owner: &str,
@@ -380,27 +425,35 @@ impl Accounts {
             expires_at: chosen.expires_at,
             refresh_expires_at: chosen.refresh_expires_at,
             missing_scopes: chosen.missing_scopes,
+            details: chosen.details,
         };
-        self.store_connection(tenant, by, &app, connection, pending.reconnect).await
+        let stored = self.store_connection(tenant, by, &app, &connection, (pending.reconnect, false), true);
+        match stored.await? {
+            Stored::Channel(channel) => Ok(*channel),
+            Stored::Unproven => Err(Error::internal("an account that was chosen is asked for again")),
+        }
     }
 
     async fn connected(
-        &self,
+        self: &Arc<Self>,
         tenant: &TenantId,
         by: Option<&str>,
-        app: &LiveApp,
+        app: &Arc<LiveApp>,
         owner: &str,
-        mut connections: Vec<Connection>,
-        reconnect: Option<String>,
+        connections: Vec<Connection>,
+        (reconnect, brought): (Option<String>, bool),
     ) -> Result<Connected> {
         if connections.len() <= 1 {
-            let connection = connections.pop().ok_or_else(|| {
+            let connection = connections.first().ok_or_else(|| {
                 Error::new(ErrorKind::AuthorizationDenied, "the consent brought no account")
                     .with_remedy("connect again and choose an account")
             })?;
-            return Ok(Connected::Channel(
-                self.store_connection(tenant, by, app, connection, reconnect).await?,
-            ));
+            let how = (reconnect.clone(), brought);
+            if let Stored::Channel(channel) =
+                self.store_connection(tenant, by, app, connection, how, false).await?
+            {
+                return Ok(Connected::Channel(*channel));
+            }
         }
         let candidates = connections
             .iter()
@@ -430,6 +483,7 @@ impl Accounts {
                     expires_at: connection.expires_at,
                     refresh_expires_at: connection.refresh_expires_at,
                     missing_scopes: connection.missing_scopes,
+                    details: connection.details,
                 })
                 .collect(),
             reconnect,
@@ -439,44 +493,6 @@ impl Accounts {
         let choice = id::secret()?;
         self.keep(tenant, &app.id, owner, &choice, &pending, CHOICE_TIME).await?;
         Ok(Connected::Choose { choice, candidates })
-    }
-
-    async fn store_connection(
-        &self,
-        tenant: &TenantId,
-        by: Option<&str>,
-        app: &LiveApp,
-        connection: Connection,
-        reconnect: Option<String>,
-    ) -> Result<Channel> {
-        if let Some(wanted) = reconnect {
-            let wanted = self.row(tenant, &wanted).await?;
-            if wanted.account != connection.account.id || wanted.app != app.id {
-                return Err(Error::new(
-                    ErrorKind::InvalidRequest,
-                    format!(
-                        "the browser connected {} ({}), but this channel is {} ({}); nothing was changed",
-                        connection.display_name, connection.account.id, wanted.display_name, wanted.account
-                    ),
-                )
-                .with_remedy("sign in to the right account at the platform and connect again, or add the other one as a new channel"));
-            }
-        }
-        let new = NewAccount {
-            connected_by: by.map(str::to_owned),
-            ..self.new_account(&app.id, id::new("ch")?, &connection)
-        };
-        let credentials = connection.account.credentials;
-        let (vault, of) = (self.vault.clone(), tenant.clone());
-        let seal = move |channel: &str| {
-            let key = row_key(&of, channel);
-            vault.seal(Place { table: "accounts", row: &key, column: "credentials" }, credentials.expose())
-        };
-        let channel = self.store.connect_account(tenant, &new, &seal).await?;
-        self.wake.all();
-        self.wake.told();
-        tracing::info!(%tenant, app = app.id, channel, by, "connected");
-        self.channel(tenant, &channel).await
     }
 
     /// If a test or sandbox maps an origin to another address, the browser is sent there too.
@@ -569,14 +585,6 @@ fn unknown_session() -> Error {
     Error::new(ErrorKind::InvalidRequest, "the callback's state is unknown here")
         .with_field("state")
         .with_remedy("begin again with Connect; the address may be old, or meant for another server")
-}
-
-/// Nothing was connected yet, so nothing can have expired: such a result violates the contract.
-fn never_expired(error: CallError) -> Error {
-    match error {
-        CallError::Failed(error) => error,
-        CallError::CredentialsExpired(error) => Error { kind: ErrorKind::ProviderFault, ..error },
-    }
 }
 
 #[cfg(test)]

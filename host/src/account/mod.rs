@@ -1,14 +1,16 @@
 //! Connected accounts: how they are shown, and provider calls on their behalf.
 //!
-//! A *channel* is one connected account in one tenant. `connect` adds accounts, `refresh` renews their credentials,
+//! A *channel* is one connected account in one tenant. `connect` adds accounts (`settle` what follows of one), `import` those of another program, `refresh` renews their credentials,
 //! `profile` stores their names and pictures, `sample` their statistics, `post_sample` those of their posts; this file reads accounts and makes calls with
 //! their credentials.
 
 mod connect;
+mod import;
 mod post_sample;
 mod profile;
 mod refresh;
 mod sample;
+mod settle;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +28,7 @@ use social_channel_runtime::{Account, CallContext, CallError, Connection, Gate, 
 use tokio::sync::Mutex as AsyncMutex;
 
 pub use connect::{Candidate, Connect, ConnectOptions, Connected, Question, callback_query};
+pub use import::{IMPORT_ROWS, Import, ImportReport, ImportRow, ImportStatus, ImportedRow, TableFormat};
 pub use post_sample::PostSample;
 pub use sample::StatsSample;
 
@@ -33,7 +36,7 @@ use crate::address::PublicAddress;
 use crate::app::{Apps, LiveApp};
 use crate::lifetime::Lifetime;
 use crate::room::Room;
-use crate::store::{AccountRow, Health, NewAccount, Store};
+use crate::store::{AccountRow, Health, NewAccount, Seal, Store, no_channel};
 use crate::tenant_id::{TenantId, in_turns};
 use crate::vault::{Place, Vault, row_key};
 use crate::wake::Wake;
@@ -127,6 +130,7 @@ pub(crate) struct Accounts {
     /// The time between two samples of a channel's numbers.
     sample_every: Duration,
     room: Arc<Room>,
+    hash_key: SecretBytes,
     /// Refreshes of one account queue here before they request the lease in the store.
     turns: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
 }
@@ -142,13 +146,15 @@ pub(crate) struct AccountParts {
     pub(crate) wake: Wake,
     pub(crate) sample_every: Duration,
     pub(crate) room: Arc<Room>,
+    pub(crate) hash_key: SecretBytes,
 }
 
 impl Accounts {
     pub(crate) fn new(parts: AccountParts) -> Self {
-        let AccountParts { store, vault, clock, apps, address, lifetime, wake, sample_every, room } = parts;
+        let AccountParts { store, vault, clock, apps, address, lifetime, wake, sample_every, room, hash_key } =
+            parts;
         let turns = Mutex::default();
-        Accounts { store, vault, clock, apps, address, lifetime, wake, sample_every, room, turns }
+        Accounts { store, vault, clock, apps, address, lifetime, wake, sample_every, room, hash_key, turns }
     }
 
     /// Channels by their ids.
@@ -173,10 +179,7 @@ impl Accounts {
     }
 
     pub(crate) async fn row(&self, tenant: &TenantId, channel: &str) -> Result<AccountRow> {
-        self.store.account(tenant, channel).await?.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("there is no channel {channel}"))
-                .with_remedy("see the list of channels; a disconnected one must be connected again")
-        })
+        self.store.account(tenant, channel).await?.ok_or_else(|| no_channel(channel))
     }
 
     /// Calls the provider on behalf of an account. Refreshes credentials that are about to expire, and
@@ -262,6 +265,16 @@ impl Accounts {
         })
     }
 
+    /// Seals the credentials of a connection for the channel that they will belong to.
+    fn seal(&self, tenant: &TenantId, connection: &Connection) -> Box<Seal> {
+        let (vault, of) = (self.vault.clone(), tenant.clone());
+        let credentials = connection.account.credentials.clone();
+        Box::new(move |channel: &str| {
+            let key = row_key(&of, channel);
+            vault.seal(Place { table: "accounts", row: &key, column: "credentials" }, credentials.expose())
+        })
+    }
+
     /// The result of a consent or a refresh, in the form that the store accepts.
     fn new_account(&self, app: &str, channel: String, connection: &Connection) -> NewAccount {
         let now = self.clock.now_ms();
@@ -290,6 +303,8 @@ impl Accounts {
                 )
             }),
             connected_by: None,
+            note: None,
+            takes_over: None,
             now,
         }
     }
@@ -336,6 +351,17 @@ impl Accounts {
         self.wake.told();
         tracing::info!(%tenant, channel, revoked = outcome.revoked, "disconnected");
         Ok(outcome)
+    }
+}
+
+/// The connect input that means the same in every network: the platform's id of the account.
+const ACCOUNT_ID: &str = "account-id";
+
+/// Nothing was connected yet, so nothing can have expired: such a result violates the contract.
+fn never_expired(error: CallError) -> Error {
+    match error {
+        CallError::Failed(error) => error,
+        CallError::CredentialsExpired(error) => Error { kind: ErrorKind::ProviderFault, ..error },
     }
 }
 

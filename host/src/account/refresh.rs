@@ -209,7 +209,7 @@ impl Accounts {
     }
 }
 
-fn needs_reconnect(row: &AccountRow) -> Error {
+pub(super) fn needs_reconnect(row: &AccountRow) -> Error {
     let why = row.health_detail.as_deref().unwrap_or("the platform refuses its credentials");
     Error::new(ErrorKind::Unauthorized, format!("{} must be connected again: {why}", row.display_name))
         .with_remedy("connect the account again; its history and its jobs are kept")

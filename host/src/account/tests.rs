@@ -49,6 +49,7 @@ impl Alone {
             wake: Wake::default(),
             sample_every: DAY,
             room: Arc::new(Room::new(store.clone(), None, 0)),
+            hash_key: SecretBytes::new(vec![7; 32]),
         }));
         let alone = Alone { accounts, store, clock, tenant: TenantId::default() };
         alone.install().await;
@@ -97,6 +98,7 @@ impl Alone {
             expires_at: None,
             refresh_expires_at: Some(end.unsigned_abs()),
             missing_scopes: Vec::new(),
+            details: Default::default(),
         };
         let new = self.accounts.new_account("app", "ch".to_owned(), &connection);
         let (vault, tenant) = (self.accounts.vault.clone(), self.tenant.clone());

@@ -18,6 +18,7 @@ pub(crate) use apps::{AppParts, Apps, LiveApp, OPERATOR, Wait};
 pub use install::{InstallOptions, Loaded, LockedProvider, ProviderInfo};
 pub use listing::{DomainRecord, Listing};
 pub use origin::{ProviderOrigin, ProviderSigner};
+pub(crate) use settings::check_value;
 pub use settings::{App, AppConfig, SettingValue, ShownSetting};
 pub use source::{ProviderKey, ProviderPolicy, PushedProvider, RequiredSignature};
 pub use upgrade::{UpgradeChange, UpgradeReport, UpgradeSide, WaitingApp};

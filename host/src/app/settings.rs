@@ -134,6 +134,12 @@ pub(super) fn check_setting(descriptor: &Descriptor, name: &str, value: &str) ->
         .with_field(name)
         .with_remedy(format!("its settings are {}", known.join(", "))));
     };
+    check_value(setting, value)
+}
+
+/// Refuses a value that is not of its field's form.
+pub(crate) fn check_value(setting: &Field, value: &str) -> Result<()> {
+    let name = setting.name.as_str();
     let wrong = |message: String, remedy: String| {
         Err(Error::new(ErrorKind::InvalidRequest, message).with_field(name).with_remedy(remedy))
     };

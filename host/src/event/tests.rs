@@ -96,6 +96,8 @@ impl Stage {
             health: Health::Active,
             health_detail: None,
             connected_by: None,
+            note: None,
+            takes_over: None,
             now,
         };
         let seal = |_: &str| Ok(Sealed(vec![1]));

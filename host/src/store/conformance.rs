@@ -35,6 +35,10 @@ macro_rules! conformance {
                 refreshes_and_reconnects_at_once_leave_no_credentials_made_from_older_ones,
                 one_of_many_refreshers_holds_an_account,
                 health_is_noted_for_the_credentials_it_was_found_with,
+                an_account_and_its_note_are_stored_together,
+                of_many_who_add_a_document_one_does,
+                a_channel_takes_its_jobs_along_to_another_app,
+                a_channel_stays_where_it_is_while_its_posts_are_under_way,
                 a_consent_is_consumed_once_and_by_the_one_who_began_it,
                 one_of_many_workers_gets_a_job,
                 jobs_of_one_channel_are_held_one_at_a_time,
@@ -256,6 +260,8 @@ impl Opened {
             health: Health::Active,
             health_detail: None,
             connected_by: None,
+            note: None,
+            takes_over: None,
             now: self.now(),
         }
     }
@@ -527,6 +533,111 @@ async fn connecting_again_keeps_the_channel_and_wakes_its_paused_jobs(db: &Opene
     assert_eq!((due.status, due.wake_at), (JobStatus::Active, Some(due.updated_at)));
     let later = db.job_now("job_later").await;
     assert_eq!((later.status, later.wake_at), (JobStatus::Active, later.publish_at), "not before its time");
+}
+
+fn note(db: &Opened, id: &str, facts: &str) -> Document {
+    Document {
+        kind: "note".to_owned(),
+        id: id.to_owned(),
+        facts: facts.to_owned(),
+        body: None,
+        created_at: db.now(),
+        expires_at: Some(db.now() + 60_000),
+    }
+}
+
+async fn an_account_and_its_note_are_stored_together(db: &Opened) {
+    db.with_app().await;
+    let added = DocumentChange::Add(note(db, "row", "1"));
+    assert_eq!(db.one.change_documents(&[added]).await.unwrap(), 1);
+    let new = NewAccount { note: Some(note(db, "row", "2")), ..db.account("ch", "42") };
+    let failing = |_: &str| Err(social_channel_runtime::Error::internal("no key"));
+    db.one.connect_account(tenant(), &new, &failing).await.unwrap_err();
+    assert_eq!(db.other.document("note", "row").await.unwrap().unwrap().facts, "1");
+    db.one.connect_account(tenant(), &new, &|channel| Ok(sealed(channel))).await.unwrap();
+    assert_eq!(db.other.document("note", "row").await.unwrap().unwrap().facts, "2");
+}
+
+async fn of_many_who_add_a_document_one_does(db: &Opened) {
+    let added = race(db, |number, store| {
+        let add = DocumentChange::Add(note(db, "row", &number.to_string()));
+        async move { store.change_documents(&[add]).await.unwrap() }
+    })
+    .await;
+    assert_eq!(added.iter().sum::<u64>(), 1, "{added:?}");
+    let again = DocumentChange::Add(note(db, "row", "100"));
+    assert_eq!(db.other.change_documents(&[again]).await.unwrap(), 0);
+    assert_ne!(db.one.document("note", "row").await.unwrap().unwrap().facts, "100");
+}
+
+/// An account of the app `next` that takes over a channel.
+fn taking_over(db: &Opened, channel: &str, account: &str) -> NewAccount {
+    NewAccount {
+        app: "next".to_owned(),
+        takes_over: Some(channel.to_owned()),
+        ..db.account("ch_unused", account)
+    }
+}
+
+async fn with_two_apps(db: &Opened) {
+    db.with_app().await;
+    let app = db.one.app("app").await.unwrap().unwrap();
+    assert!(db.one.put_app(&AppRow { id: "next".to_owned(), revision: 0, ..app }).await.unwrap());
+}
+
+async fn a_channel_takes_its_jobs_along_to_another_app(db: &Opened) {
+    with_two_apps(db).await;
+    db.connect("ch", "42").await;
+    db.one.insert_sample(tenant(), "ch", 5, "{}").await.unwrap();
+    // It was connected to the other app before, as another channel.
+    let former = NewAccount { app: "next".to_owned(), ..db.account("ch_former", "n42") };
+    db.one.connect_account(tenant(), &former, &|channel| Ok(sealed(channel))).await.unwrap();
+    let new = taking_over(db, "ch", "n42");
+    let seal = |channel: &str| Ok(sealed(&format!("{channel} again")));
+    let taken = db.one.connect_account(tenant(), &new, &seal).await.unwrap_err();
+    assert_eq!(taken.code.as_deref(), Some("account_taken"), "{taken:?}");
+    db.one.delete_account(tenant(), "ch_former", db.now()).await.unwrap();
+    let (waiting, later) = (db.now() + 900_000, Some(db.now() + 60_000));
+    for (id, publish_at) in [("job_waits", None), ("job_later", later)] {
+        let (wake_at, quotas) = (Some(waiting), Some("[]".to_owned()));
+        let job = JobRow { wake_at, publish_at, quotas, asked_at: Some(1), ..db.job(id, "ch") };
+        db.store_job(job).await;
+    }
+    let before = db.one.account(tenant(), "ch").await.unwrap().unwrap();
+    assert_eq!(db.one.connect_account(tenant(), &new, &seal).await.unwrap(), "ch");
+    let after = db.other.account(tenant(), "ch").await.unwrap().unwrap();
+    assert_eq!((after.app.as_str(), after.account.as_str()), ("next", "n42"));
+    assert_eq!(after.credentials, sealed("ch again"));
+    assert_eq!(after.credentials_revision, before.credentials_revision + 1);
+    assert_eq!(db.one.accounts(tenant()).await.unwrap().len(), 1);
+    assert_eq!(db.one.samples(tenant(), "ch", 0).await.unwrap(), [(5, "{}".to_owned())]);
+    let due = db.job_now("job_waits").await;
+    assert_eq!((due.app.as_str(), due.wake_at, due.asked_at), ("next", Some(new.now), None));
+    assert_eq!(db.job_now("job_later").await.wake_at, later, "not before its time");
+    let (row, lease) = db.acquire(&db.other, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(row.id, "job_waits");
+    db.one.put_off_job("job_waits", &lease, db.now() + 60_000).await.unwrap();
+    // The old app is free, and connecting the account to it again makes another channel.
+    assert_eq!(db.connect("ch_old", "42").await, "ch_old");
+    let nobody = taking_over(db, "nosuch", "n43");
+    let missing = db.one.connect_account(tenant(), &nobody, &seal).await.unwrap_err();
+    assert_eq!(missing.kind, social_channel_runtime::ErrorKind::NotFound);
+}
+
+async fn a_channel_stays_where_it_is_while_its_posts_are_under_way(db: &Opened) {
+    with_two_apps(db).await;
+    db.connect("ch", "42").await;
+    let new = taking_over(db, "ch", "n42");
+    let take = async || db.one.connect_account(tenant(), &new, &|channel| Ok(sealed(channel))).await;
+    db.store_job(JobRow { wake_at: Some(db.now()), ..db.job("job", "ch") }).await;
+    let (row, lease) = db.acquire(&db.other, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(take().await.unwrap_err().code.as_deref(), Some("channel_busy"), "a worker holds it");
+    let step = JobUpdate { state: Some(sealed("state")), release: true, ..update(&row) };
+    db.other.store_step("job", &lease, &step, db.now()).await.unwrap().unwrap();
+    assert_eq!(take().await.unwrap_err().code.as_deref(), Some("channel_busy"), "it was begun");
+    let still = db.one.account(tenant(), "ch").await.unwrap().unwrap();
+    assert_eq!((still.app.as_str(), still.account.as_str()), ("app", "42"));
+    assert_eq!(still.credentials, sealed("ch"));
 }
 
 async fn a_disconnected_account_comes_back_as_its_channel_with_its_numbers(db: &Opened) {

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use social_channel_runtime::Digest;
-use social_channel_runtime::error::Result;
+use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::model::{Finding, Severity};
 
 pub(crate) use copy::{MOVED, Side, UNDER_WAY, copy, moved, not_whole};
@@ -45,7 +45,7 @@ pub(crate) use outbox::*;
 pub(crate) use postgres::{Postgres, PostgresSide};
 pub(crate) use record::*;
 pub use record::{Health, HistoryRow, JobGroup, JobStatus};
-pub(crate) use sqlite::{Sqlite, SqliteSide, doubt, is_shared};
+pub(crate) use sqlite::{Sqlite, SqliteSide, doubt, is_shared, process};
 
 use crate::kv::KeyValueStore;
 use crate::tenant_id::TenantId;
@@ -61,6 +61,29 @@ fn doubtful(message: impl Into<String>, remedy: &str) -> Finding {
         code: None,
         details: Default::default(),
     }
+}
+
+/// The error for a channel that cannot change its app, because what it has sent is known to the old one only.
+pub(crate) fn channel_busy(jobs: i64) -> Error {
+    Error::new(ErrorKind::InvalidRequest, format!("{jobs} of the channel's posts are under way with its app"))
+        .with_code("channel_busy")
+        .with_remedy("wait until they have ended, or cancel them; scheduled posts need not end")
+}
+
+/// The error for an account that has a channel of its own in the new app.
+pub(crate) fn account_taken(channel: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidRequest,
+        format!("the account is connected to that app already, as {channel}"),
+    )
+    .with_code("account_taken")
+    .with_remedy("disconnect that channel first, or use it")
+}
+
+/// The error for a channel that is not there.
+pub(crate) fn no_channel(channel: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no channel {channel}"))
+        .with_remedy("see the list of channels; a disconnected one must be connected again")
 }
 
 /// What is as it should be.
@@ -184,6 +207,10 @@ pub(crate) trait AccountStore: Send + Sync {
     /// Connects an account: inserts it as `account.channel`, or replaces everything but the channel's id where the
     /// tenant's app has it already, or had it before it was disconnected; and makes the channel's paused jobs due again. `seal` seals the credentials for
     /// the channel that they will belong to. Returns that channel.
+    ///
+    /// With [`NewAccount::takes_over`] it becomes that channel's account: its jobs that have not begun belong to the new app and
+    /// are due when they are to be published. `InvalidRequest` for a channel with jobs under way ([`channel_busy`]), and
+    /// if the account has another channel in the new app ([`account_taken`]).
     async fn connect_account(&self, tenant: &TenantId, account: &NewAccount, seal: &Seal) -> Result<String>;
     /// Stores refreshed credentials, if `lease` still holds the account, and frees it. Name and picture stay: a provider
     /// may only know those of the day of the consent.

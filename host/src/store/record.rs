@@ -127,6 +127,11 @@ pub(crate) struct NewAccount {
     pub(crate) health_detail: Option<String>,
     /// Who connected it; a refresh leaves that as it was.
     pub(crate) connected_by: Option<String>,
+    /// Stored in the same transaction, by [`AccountStore::connect_account`](super::AccountStore::connect_account) alone.
+    pub(crate) note: Option<Document>,
+    /// The channel of another app that the account takes over, by
+    /// [`AccountStore::connect_account`](super::AccountStore::connect_account) alone.
+    pub(crate) takes_over: Option<String>,
     pub(crate) now: i64,
 }
 
@@ -484,6 +489,8 @@ pub(crate) struct Document {
 pub(crate) enum DocumentChange {
     /// Inserts or replaces.
     Put(Document),
+    /// Inserts, unless there is one.
+    Add(Document),
     /// Replaces the facts of an existing document.
     SetFacts {
         kind: String,

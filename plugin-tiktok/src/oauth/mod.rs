@@ -2,6 +2,7 @@
 //!
 //! The host generates and checks `state`, and prevents concurrent refreshes.
 
+mod bring;
 mod redirect;
 mod token;
 
@@ -9,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use social_channel_provider::channel::{ConnectRequest, ConnectStep, Connection, Redirect};
 use social_channel_provider::http::{Method, Request};
-use social_channel_provider::{Account, Environment, Error, ErrorKind, form};
+use social_channel_provider::{Account, Environment, Error, ErrorKind, form, json};
 
+pub(crate) use self::bring::inputs;
 pub(crate) use self::redirect::check_redirect;
 use crate::api::API;
-use crate::credentials::{Credentials, scope_list};
+use crate::credentials::{Credentials, connection, scope_list};
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::{errors, profile};
@@ -32,6 +34,17 @@ struct Session {
     #[serde(default)]
     verifier: Option<Secret>,
     scopes: Vec<String>,
+}
+
+/// Connects with tokens that were brought along, or begins with the address of TikTok's consent page.
+pub(crate) async fn connect<E: Environment>(
+    environment: &E,
+    request: &ConnectRequest,
+) -> Result<ConnectStep, Error> {
+    match bring::connect(environment, request).await? {
+        Some(connection) => Ok(ConnectStep::Connected(vec![connection])),
+        None => begin(environment, request),
+    }
 }
 
 /// The address of TikTok's consent page.
@@ -113,9 +126,11 @@ pub(crate) async fn complete<E: Environment>(
         .unwrap_or_else(|| session.scopes.clone());
     let mut credentials = answer.credentials;
     // The account is connected now; its tokens must not be lost because its name cannot be read.
-    let shown = profile::summary(environment, &answer.open_id, &credentials).await;
-    (credentials.display_name, credentials.avatar_url) = (shown.display_name, shown.avatar_url);
-    Ok(vec![connection(answer.open_id, credentials, granted, &session.scopes)])
+    let user = profile::summary(environment, &answer.open_id, &credentials).await;
+    credentials.display_name = json::text(&user, "display_name");
+    credentials.avatar_url = profile::https(json::text(&user, "avatar_url"));
+    let made = connection(answer.open_id, credentials, granted, &session.scopes);
+    Ok(vec![profile::identified(made, &user)])
 }
 
 /// Refreshes the tokens. TikTok issues both again, and the old ones stop working at once.
@@ -207,20 +222,6 @@ fn callback_error(error: &str, error_type: Option<&str>, description: Option<&st
         Some("code_challenge") => errors::misconfigured(error, errors::Cause::Proof),
         Some("scope") => errors::oauth("invalid_scope", description, 400),
         _ => errors::oauth(error, description, 400),
-    }
-}
-
-fn connection(id: String, credentials: Credentials, scopes: Vec<String>, asked: &[String]) -> Connection {
-    let missing_scopes = asked.iter().filter(|scope| !scopes.contains(scope)).cloned().collect();
-    let account = Account { id, credentials: credentials.to_bytes(), scopes };
-    let name = credentials.display_name.unwrap_or_else(|| "TikTok account".to_owned());
-    // One consent returns one account, so there is no grant.
-    Connection {
-        missing_scopes,
-        avatar_url: credentials.avatar_url,
-        expires_at: credentials.expires_at,
-        refresh_expires_at: credentials.refresh_expires_at,
-        ..Connection::new(account, name)
     }
 }
 

@@ -32,7 +32,7 @@ fn tokens() -> Value {
 }
 
 fn user() -> Value {
-    json!({"data": {"user": {"open_id": "open-1", "display_name": "Demo Kitchen",
+    json!({"data": {"user": {"open_id": "open-1", "union_id": "union-1", "display_name": "Demo Kitchen",
         "avatar_url": "https://p.example/a"}}, "error": {"code": "ok", "message": "", "log_id": "l"}})
 }
 
@@ -117,7 +117,9 @@ fn a_partial_grant_names_what_is_missing() {
     assert_eq!(made[0].account.id, "open-1");
     assert_eq!(made[0].expires_at, Some(1_795_007_200));
     assert_eq!(made[0].missing_scopes, ["user.info.profile", "user.info.stats", "video.list"]);
-    assert!(environment.take_sent()[1].url.ends_with("fields=open_id%2Cdisplay_name%2Cavatar_url"));
+    assert!(
+        environment.take_sent()[1].url.ends_with("fields=open_id%2Cunion_id%2Cdisplay_name%2Cavatar_url")
+    );
 }
 
 #[test]
@@ -224,4 +226,98 @@ fn revoking_takes_an_empty_answer_and_asks_for_a_fresh_token() {
     assert!(environment.take_sent()[0].text().ends_with("&token=act.0"));
     environment.advance_ms(200_000);
     assert_eq!(run(revoke(&environment, &account())).unwrap_err().kind, ErrorKind::CredentialsExpired);
+}
+
+fn bringing(pairs: &[(&str, &str)]) -> ConnectRequest {
+    let inputs = pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    ConnectRequest { inputs, ..request("https://app.example.com/elsewhere?not=registered") }
+}
+
+fn brought(environment: &FakeEnvironment, pairs: &[(&str, &str)]) -> Result<Connection, Error> {
+    match run(connect(environment, &bringing(pairs)))? {
+        ConnectStep::Connected(mut connections) => Ok(connections.remove(0)),
+        ConnectStep::Redirect(_) | ConnectStep::Ask(_) => panic!("a token needs no browser"),
+    }
+}
+
+#[test]
+fn without_a_token_the_browser_is_the_way() {
+    let environment = environment();
+    let empty =
+        ConnectRequest { inputs: vec![("refresh-token".to_owned(), " ".to_owned())], ..request(REDIRECT) };
+    for request in [request(REDIRECT), empty] {
+        assert!(matches!(run(connect(&environment, &request)).unwrap(), ConnectStep::Redirect(_)));
+    }
+    assert!(environment.take_sent().is_empty());
+}
+
+#[test]
+fn a_refresh_token_is_proven_by_one_refresh_and_what_it_answers_is_kept() {
+    let environment = environment();
+    environment.answer_json(200, &tokens());
+    let made = brought(&environment, &[("refresh-token", " rft.old "), ("account-id", "open-9")]).unwrap();
+    assert_eq!(made.account.id, "open-1", "whose it is, says the answer alone");
+    let kept = Credentials::of(&made.account).unwrap();
+    assert_eq!((kept.access_token.reveal(), kept.refresh_token.unwrap().reveal()), ("act.1", "rft.1"));
+    assert_eq!(made.account.scopes, ["video.publish", "user.info.basic"]);
+    assert_eq!(made.missing_scopes, ["user.info.profile", "user.info.stats", "video.list"]);
+    assert_eq!(made.expires_at, Some(1_795_007_200));
+    let sent = environment.take_sent();
+    assert_eq!(sent.len(), 1, "the new token is not used before the host has stored it");
+    assert!(sent[0].text().ends_with("grant_type=refresh_token&refresh_token=rft.old"));
+}
+
+#[test]
+fn an_access_token_that_works_tells_whose_account_it_is_first() {
+    let environment = environment();
+    environment.answer_json(200, &user()).answer_json(200, &tokens());
+    let all = [("refresh-token", "rft.old"), ("access-token", "act.old"), ("account-id", "open-1")];
+    let made = brought(&environment, &all).unwrap();
+    assert_eq!((made.display_name.as_str(), made.details.len()), ("Demo Kitchen", 1));
+    let sent = environment.take_sent();
+    assert_eq!((sent.len(), sent[0].header("authorization")), (2, Some("Bearer act.old")));
+
+    environment.answer_json(200, &user());
+    let error = brought(&environment, &[all[0], all[1], ("account-id", "open-9")]).unwrap_err();
+    assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::InvalidRequest, Some("account-id")));
+    assert_eq!(environment.take_sent().len(), 1, "the refresh token is not used up for another account");
+
+    let stale = json!({"data": {}, "error": {"code": "access_token_invalid", "message": "m", "log_id": "l"}});
+    environment.answer_json(401, &stale).answer_json(200, &tokens());
+    assert_eq!(brought(&environment, &all).unwrap().display_name, "TikTok account");
+    environment.take_sent();
+    environment.answer_text(503, "");
+    assert_eq!(brought(&environment, &all).unwrap_err().kind, ErrorKind::Unavailable);
+    assert_eq!(environment.take_sent().len(), 1, "an outage uses nothing up");
+}
+
+#[test]
+fn what_is_no_token_is_refused_before_anything_is_sent() {
+    let environment = environment();
+    for (pairs, field) in [
+        (&[("access-token", "act.1")][..], "refresh-token"),
+        (&[("refresh-token", "act.1")][..], "refresh-token"),
+        (&[("refresh-token", "rft.1 rft.2")][..], "refresh-token"),
+        (&[("refresh-token", "rft.1"), ("account-id", "a b")][..], "account-id"),
+    ] {
+        let error = run(connect(&environment, &bringing(pairs))).unwrap_err();
+        assert_eq!(
+            (error.kind, error.field.as_deref()),
+            (ErrorKind::InvalidRequest, Some(field)),
+            "{pairs:?}"
+        );
+    }
+    assert!(environment.take_sent().is_empty());
+}
+
+#[test]
+fn a_dead_token_and_a_lost_answer_are_different_things() {
+    let environment = environment();
+    environment.answer_json(400, &json!({"error": "invalid_grant", "error_description": "x", "log_id": "L"}));
+    let pair = [("refresh-token", "rft.dead")];
+    let error = brought(&environment, &pair).unwrap_err();
+    assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::Unauthorized, Some("invalid_grant")));
+    assert!(!format!("{error:?}").contains("rft."), "{error:?}");
+    environment.answer(Err(SendError::Lost("reset".to_owned())));
+    assert_eq!(brought(&environment, &pair).unwrap_err().kind, ErrorKind::OutcomeUnknown);
 }

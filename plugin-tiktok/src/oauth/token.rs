@@ -18,7 +18,12 @@ pub(super) async fn request<E: Environment>(
         .form(fields);
     // Codes and refresh tokens are used up by the first request that arrives.
     let response = environment.send(request).await.map_err(|error| error.of_effect("TikTok"))?;
-    read(&response, environment.now())
+    read(&response, environment.now()).map_err(|mut error| {
+        if error.kind == ErrorKind::RateLimited {
+            error.retry_after = response.retry_after_ms().or(error.retry_after);
+        }
+        error
+    })
 }
 
 fn read(response: &Response, now: u64) -> Result<TokenAnswer, Error> {

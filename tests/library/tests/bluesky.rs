@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use social_channel::model::{ListQuery, Media, OptionValue, Part, Post};
 use social_channel::{
     AppConfig, Channel, Connect, ConnectOptions, Connected, ErrorKind, Health, Host, Job, JobStatus,
-    PublishRequest, Tenant, TenantId,
+    PublishRequest, SettingValue, Tenant, TenantId,
 };
 
 const APP: &str = "bluesky";
@@ -65,8 +65,8 @@ impl Stage {
     }
 
     async fn begin(&self, inputs: &[(&str, &str)]) -> social_channel::Result<Connect> {
-        let inputs: BTreeMap<String, String> =
-            inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let inputs: BTreeMap<String, SettingValue> =
+            inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         let options = ConnectOptions {
             owner: OWNER.to_owned(),
             redirect_uri: Some(CALLBACK.to_owned()),

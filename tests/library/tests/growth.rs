@@ -39,7 +39,7 @@ impl Scene {
     }
 
     async fn begin(&self, inputs: &[(&str, &str)]) -> Connect {
-        let inputs = inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let inputs = inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         let options = ConnectOptions { owner: OWNER.to_owned(), inputs, ..ConnectOptions::default() };
         self.host.tenant(TenantId::default()).begin_connect("app", options).await.unwrap()
     }

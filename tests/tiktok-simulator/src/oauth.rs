@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
@@ -186,28 +186,40 @@ fn exchange(
     if let Some(code) = state.codes.get_mut(value) {
         code.used = true;
     }
-    let open_id = State::open_id(&app.client_key, &username);
-    let index = if let Some(index) = state.grant_of(&app.client_key, &username) {
+    state.counts.codes_exchanged += 1;
+    notes.effect = true;
+    Ok(Reply::flat(consented(state, &app.client_key, username, scopes, call.now_ms))
+        .header("cache-control", "no-store".into()))
+}
+
+/// The tokens of a new consent of an account to an app.
+pub(crate) fn consented(
+    state: &mut State,
+    client_key: &str,
+    username: String,
+    scopes: BTreeSet<String>,
+    now_ms: i64,
+) -> Value {
+    let open_id = State::open_id(client_key, &username);
+    let index = if let Some(index) = state.grant_of(client_key, &username) {
         if let Some(grant) = state.grants.get_mut(index) {
             grant.scopes.clone_from(&scopes);
-            grant.consented_ms = call.now_ms;
+            grant.consented_ms = now_ms;
             grant.alive = true;
         }
         index
     } else {
         state.grants.push(Grant {
-            client_key: app.client_key.clone(),
+            client_key: client_key.to_owned(),
             username,
             open_id: open_id.clone(),
             scopes: scopes.clone(),
-            consented_ms: call.now_ms,
+            consented_ms: now_ms,
             alive: true,
         });
         state.grants.len() - 1
     };
-    state.counts.codes_exchanged += 1;
-    notes.effect = true;
-    Ok(issue(state, index, &open_id, scopes, Rotation::First, call.now_ms))
+    issue(state, index, &open_id, scopes, Rotation::First, now_ms)
 }
 
 /// `Err` has rule and reason.
@@ -317,7 +329,8 @@ fn refresh(
     };
     state.counts.refreshed += 1;
     notes.effect = true;
-    Ok(issue(state, index, &open_id, scopes, rotation, call.now_ms))
+    Ok(Reply::flat(issue(state, index, &open_id, scopes, rotation, call.now_ms))
+        .header("cache-control", "no-store".into()))
 }
 
 enum Rotation {
@@ -333,7 +346,7 @@ fn issue(
     scopes: BTreeSet<String>,
     rotation: Rotation,
     now_ms: i64,
-) -> Reply {
+) -> Value {
     const HOUR_MS: i64 = 3_600_000;
     const DAY_MS: i64 = 24 * HOUR_MS;
     let (access_ms, refresh_ms) = match state.world.switches.token_profile {
@@ -364,7 +377,7 @@ fn issue(
     state.random.shuffle(&mut words);
     let expires_ms = now_ms + access_ms;
     state.access.insert(access_token.clone(), AccessToken { grant, scopes, expires_ms, revoked: false });
-    Reply::flat(json!({
+    json!({
         "access_token": access_token,
         "expires_in": access_ms / 1000,
         "open_id": open_id,
@@ -372,8 +385,7 @@ fn issue(
         "refresh_token": refresh_token,
         "scope": words.join(","),
         "token_type": "Bearer",
-    }))
-    .header("cache-control", "no-store".into())
+    })
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::inspect::{Inspection, inspect};
 use crate::log::{Exchange, Violation};
+use crate::oauth::consented;
 use crate::server::{self, Shared};
 use crate::state::State;
-use crate::world::World;
+use crate::world::{SCOPES, World};
 
 /// A running simulator. It stops, with all its connections, when dropped.
 #[derive(Debug)]
@@ -113,6 +114,18 @@ impl Simulator {
         change(&mut state.world);
         drop(state);
         self.shared.wake.notify_one();
+    }
+
+    /// The answer of the token endpoint to a consent of this account to an app, with all scopes, as another program holds
+    /// it that uses the same app. None: there is no such app or account.
+    pub fn issue_tokens(&self, client_key: &str, username: &str) -> Option<serde_json::Value> {
+        let now_ms = self.shared.clock.now_ms();
+        let mut state = self.shared.state();
+        state.world.account(username)?;
+        let scopes = state.world.app(client_key)?.scopes.clone();
+        let scopes = if scopes.is_empty() { SCOPES.map(str::to_owned).to_vec() } else { scopes };
+        let scopes = scopes.into_iter().filter(|scope| scope != "video.upload").collect();
+        Some(consented(&mut state, client_key, username.to_owned(), scopes, now_ms))
     }
 
     /// The user revokes scopes in TikTok. Returns whether there was such a consent.

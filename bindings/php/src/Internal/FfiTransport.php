@@ -122,6 +122,11 @@ final class FfiTransport implements Transport
         return $this->ask('begin_connect', $tenant, $app, Writer::json($options));
     }
 
+    public function importChannels(?string $tenant, string $app, #[\SensitiveParameter] array $import): array
+    {
+        return $this->ask('import_channels', $tenant, $app, Writer::json($import));
+    }
+
     public function completeConnect(
         ?string $tenant,
         #[\SensitiveParameter] string $owner,

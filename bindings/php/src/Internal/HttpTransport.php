@@ -102,6 +102,11 @@ final class HttpTransport implements Transport
         return $this->call('POST', '/apps/' . rawurlencode($app) . '/connects', $tenant, $options);
     }
 
+    public function importChannels(?string $tenant, string $app, #[\SensitiveParameter] array $import): array
+    {
+        return $this->call('POST', '/apps/' . rawurlencode($app) . '/imports', $tenant, $import);
+    }
+
     public function completeConnect(
         ?string $tenant,
         #[\SensitiveParameter] string $owner,

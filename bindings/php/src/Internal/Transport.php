@@ -58,6 +58,9 @@ interface Transport
     public function beginConnect(?string $tenant, string $app, #[\SensitiveParameter] array $options): array;
 
     /** @return array<mixed> */
+    public function importChannels(?string $tenant, string $app, #[\SensitiveParameter] array $import): array;
+
+    /** @return array<mixed> */
     public function completeConnect(
         ?string $tenant,
         #[\SensitiveParameter] string $owner,

@@ -210,6 +210,12 @@ socialchannel_status socialchannel_host_begin_connect(const socialchannel_host *
                                                       const char *options,
                                                       char **connect_out,
                                                       socialchannel_error **error_out);
+socialchannel_status socialchannel_host_import_channels(const socialchannel_host *host,
+                                                        const char *tenant,
+                                                        const char *app,
+                                                        const char *import,
+                                                        char **report_out,
+                                                        socialchannel_error **error_out);
 socialchannel_status socialchannel_host_complete_connect(const socialchannel_host *host,
                                                          const char *tenant,
                                                          const char *owner,

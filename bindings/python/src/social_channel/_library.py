@@ -39,6 +39,7 @@ ANSWERING = {
     "host_get_doubts": "",
     "host_get_app_guide": "app",
     "host_begin_connect": "tenant? app options",
+    "host_import_channels": "tenant? app import",
     "host_complete_connect": "tenant? owner callback",
     "host_choose_account": "tenant? owner choice account_id",
     "host_list_channels": "tenant?",

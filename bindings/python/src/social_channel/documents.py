@@ -234,8 +234,8 @@ class ConnectOptions:
     choose_account: bool = False
     """Let the person pick another account even if the browser is signed in to one."""
 
-    inputs: dict[str, str] = field(default_factory=dict)
-    """Values by the names of the provider's connect inputs."""
+    inputs: dict[str, SettingValue] = field(default_factory=dict)
+    """Values by the names of the provider's connect inputs. Never shown or logged."""
 
     owner: str = ''
     """Who begins: a reference that must be given again to complete, such as a hash of the browser's session
@@ -243,7 +243,10 @@ class ConnectOptions:
     wrong workspace."""
 
     reconnect: str | None = None
-    """The channel to connect again. Any other account is then refused."""
+    """The channel to connect again. Any other account is then refused. If the channel belongs to another app of
+    the same provider, it moves to this one, with its history, numbers and scheduled posts; where the network
+    does not tell whether the account is the same, the person is asked by `Connected::Choose` with one
+    candidate."""
 
     redirect_uri: str | None = None
     """Used instead of the app's own callback URL; required if that URL has the port `*`."""
@@ -265,7 +268,7 @@ class ConnectTo:
 
 @dataclass(kw_only=True)
 class ConnectedChoose:
-    """Several accounts: the person picks one."""
+    """Several accounts: the person picks one. One account: the person confirms that it is the channel's."""
 
     candidates: list[Candidate]
     """The accounts to choose from."""
@@ -296,7 +299,7 @@ class Connected:
     """One account, connected."""
 
     choose: ConnectedChoose | None = None
-    """Several accounts: the person picks one."""
+    """Several accounts: the person picks one. One account: the person confirms that it is the channel's."""
 
     ask: Question | None = None
     """The person must answer a question: complete once more, with the answers."""
@@ -792,6 +795,107 @@ class HostConfig:
 
     def __repr__(self) -> str:
         return _masked(self, "key", "proxy")
+
+
+@dataclass(kw_only=True)
+class Import:
+    """Accounts to be connected without a browser."""
+
+    dry_run: bool = False
+    """Only check: nothing is sent to the platform, and nothing stored."""
+
+    rows: list[ImportRow] = field(default_factory=list)
+    """At most 10,000."""
+
+    wait_seconds: int = 0
+    """How long the import may wait in all for a platform that takes nothing at the moment, in seconds. Rows that
+    are not done then are reported as `not_done`."""
+
+
+@dataclass(kw_only=True)
+class ImportReport:
+    """What became of an import."""
+
+    counts: dict[str, int]
+    """How many rows have which status."""
+
+    dry_run: bool
+    """Nothing was sent and nothing stored."""
+
+    rows: list[ImportedRow]
+    """In the order of the import."""
+
+
+@dataclass(kw_only=True)
+class ImportRow:
+    """One account."""
+
+    account_id: str | None = None
+    """The platform's id of the account, where it is known. An account that is connected and works is then left
+    alone, and another account that answers is reported as such."""
+
+    inputs: dict[str, SettingValue] = field(default_factory=dict)
+    """Values by the names of the provider's connect inputs. Never shown or logged."""
+
+    reference: str | None = None
+    """The caller's own name for the row; the report returns it."""
+
+    def __repr__(self) -> str:
+        return _masked(self, "inputs")
+
+
+class ImportStatus(StrEnum):
+    """What became of a row."""
+
+    READY = "ready"
+    """Of a dry run: nothing speaks against it. Whether the platform takes it is known only once it is asked."""
+
+    CONNECTED = "connected"
+    """A new channel."""
+
+    UPDATED = "updated"
+    """A channel that existed got these credentials."""
+
+    ALREADY_CONNECTED = "already_connected"
+    """This row was imported before, or its account is connected and works. Nothing was sent."""
+
+    OTHER_ACCOUNT = "other_account"
+    """Connected, but it is another account than the row says."""
+
+    DEAD = "dead"
+    """The platform does not take it: the person must connect the account."""
+
+    REFUSED = "refused"
+    """The row itself is wrong. Nothing was sent."""
+
+    NOT_DONE = "not_done"
+    """The platform could not be asked, or did not answer. Import the row again."""
+
+
+@dataclass(kw_only=True)
+class ImportedRow:
+    """A row of the report."""
+
+    row: int
+    """The number of the row, from 1 on."""
+
+    status: ImportStatus
+    """What became of it."""
+
+    account_id: str | None = None
+    """The platform's id of the account, if it is known."""
+
+    channel: str | None = None
+    """The channel of its account."""
+
+    display_name: str | None = None
+    """The account's name at the platform."""
+
+    error: Error | None = None
+    """Why, and what to do."""
+
+    reference: str | None = None
+    """The caller's own name for it."""
 
 
 @dataclass(kw_only=True)

@@ -175,6 +175,21 @@ class Tenant:
         options["owner"] = _owner(owner)
         return decode(doc.Connect, self._call("begin_connect", app, encode(options)))
 
+    def import_channels(
+        self,
+        app: str,
+        rows: Sequence[doc.ImportRow | Mapping[str, Any]],
+        *,
+        dry_run: bool = False,
+        wait_seconds: int = 0,
+    ) -> doc.ImportReport:
+        """Connects accounts without a browser, of which the caller holds what replaces it, such as refresh tokens.
+
+        Returns when all rows are done, and reports each. Rows that are done are left alone when the same ones are given
+        again, as after a kill."""
+        document = {"dry_run": dry_run, "wait_seconds": wait_seconds, "rows": list(rows)}
+        return decode(doc.ImportReport, self._call("import_channels", app, encode(document)))
+
     def complete_connect(self, owner: str, callback: str) -> doc.Connected:
         """Completes it with the query of the callback, exactly as received, or its whole URL."""
         return decode(doc.Connected, self._call("complete_connect", _owner(owner), callback))

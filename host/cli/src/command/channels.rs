@@ -1,20 +1,34 @@
 //! `channels`: connected accounts.
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Subcommand};
 
+use super::import;
 use crate::global::Global;
 use crate::output::{Column, channel, health, instant, table};
 use crate::session::Session;
 
 /// Flags of `channels`.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Flags {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Only this channel, in full: its id, or its account's name
     channel: Option<String>,
 }
 
+/// Commands below `channels`.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Connect accounts of which another program holds the tokens, from a file: no browser, and nobody is asked again
+    Import(import::Flags),
+}
+
 pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
+    if let Some(Command::Import(flags)) = flags.command {
+        return import::run(global, flags).await;
+    }
     let session = Session::open(global, false).await?;
     if let Some(name) = &flags.channel {
         session.output.answer(&session.channel(Some(name)).await?, channel)?;

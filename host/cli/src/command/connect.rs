@@ -8,7 +8,8 @@ use anyhow::Result;
 use clap::Args;
 use social_channel::form::is_known;
 use social_channel::{
-    Candidate, Channel, Connect, ConnectOptions, Connected, Error, ErrorKind, Question, callback_query,
+    App, Candidate, Channel, Connect, ConnectOptions, Connected, Error, ErrorKind, Question, SettingValue,
+    callback_query,
 };
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -48,10 +49,10 @@ pub(crate) struct Flags {
     /// If there are several accounts, connect this one, by its id or name
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// A value that the provider takes before the consent; NAME alone asks for it, so that a password stays out of the
-    /// history of the shell
-    #[arg(long = "input", value_name = "NAME[=VALUE]", value_parser = input::pair_or_name)]
-    inputs: Vec<(String, Option<String>)>,
+    /// A value that the provider needs before the consent, for example a server name. A secret, such as a refresh token
+    /// that connects without a browser, is given by its name alone: it is asked for, or read from standard input
+    #[arg(long = "input", value_name = "NAME[=VALUE]")]
+    inputs: Vec<String>,
     /// Seconds to wait for the browser
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
@@ -93,21 +94,12 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
         // Nothing listens, so any port works; the user copies the URL from the browser.
         None => wanted.map(|uri| uri.replacen(":*", ":9", 1)),
     };
-    let mut inputs = BTreeMap::new();
-    for (name, value) in &flags.inputs {
-        let value = match value {
-            Some(value) => value.clone(),
-            // Whatever it is, it is not shown while it is typed.
-            None => input::secret(name)?.expose().to_owned(),
-        };
-        inputs.insert(name.clone(), value);
-    }
     let options = ConnectOptions {
         owner: OWNER.to_owned(),
         redirect_uri: redirect_uri.clone(),
         // Otherwise a platform may connect whoever the browser is signed in as, without a question.
         choose_account: true,
-        inputs,
+        inputs: inputs(&session, &app, &flags.inputs).await?,
         reconnect,
     };
     let connected = match session.tenant.begin_connect(&app.id, options).await? {
@@ -150,6 +142,39 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     };
     session.output.answer(&connected, channel)?;
     Ok(0)
+}
+
+/// The values that the provider asks for. Secrets never stand on the command line, where the shell and `ps` keep them.
+async fn inputs(session: &Session, app: &App, given: &[String]) -> Result<BTreeMap<String, SettingValue>> {
+    let mut values = BTreeMap::new();
+    if given.is_empty() {
+        return Ok(values);
+    }
+    let providers = session.host.providers().await?;
+    let provider = providers.into_iter().find(|provider| provider.digest == app.digest);
+    let fields = provider.map(|provider| provider.descriptor.connect_inputs).unwrap_or_default();
+    for one in given {
+        let (name, value) =
+            one.split_once('=').map_or((one.as_str(), None), |(name, value)| (name, Some(value)));
+        let field = fields.iter().find(|field| field.name == name);
+        let value = match value {
+            Some(_) if field.is_some_and(|field| field.kind == "secret") => {
+                return Err(wrong(
+                    format!("{name} is a secret, and the command line is no place for it"),
+                    format!("give --input {name} alone, and type it or send it on standard input"),
+                )
+                .into());
+            }
+            Some(value) => value.into(),
+            None => {
+                let label = field.map_or(name, |field| field.label.as_str());
+                let secret = field.is_none_or(|field| field.kind == "secret");
+                input::value(&plain(label), secret)?.expose().into()
+            }
+        };
+        values.insert(name.to_owned(), value);
+    }
+    Ok(values)
 }
 
 /// Concurrently, because the browser may return before the program that opened it has ended.

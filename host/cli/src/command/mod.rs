@@ -12,6 +12,7 @@ pub(crate) mod doctor;
 pub(crate) mod endpoints;
 pub(crate) mod events;
 pub(crate) mod form;
+pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod list;

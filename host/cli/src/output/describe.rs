@@ -57,7 +57,9 @@ pub(crate) fn provider(info: &ProviderInfo) -> String {
         .with("permissions", scopes.join(", "))
         .with("settings", settings.collect::<Vec<_>>().join(", "));
     if !descriptor.connect_inputs.is_empty() {
-        let inputs = descriptor.connect_inputs.iter().map(|input| input.name.as_str());
+        let inputs = descriptor.connect_inputs.iter().map(|input| {
+            if input.required { input.name.clone() } else { format!("{} (optional)", input.name) }
+        });
         fields = fields.with("asks for", inputs.collect::<Vec<_>>().join(", "));
     }
     fields

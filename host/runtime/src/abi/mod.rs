@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::media::MediaItem;
-use crate::model::{Field, Publication};
+use crate::model::{Details, Field, Publication};
 use crate::secret::{SecretBytes, SecretText};
 
 /// The host's side of a `media.item` handle.
@@ -101,6 +101,8 @@ pub struct Connection {
     pub refresh_expires_at: Option<u64>,
     /// Permissions that were requested but not granted.
     pub missing_scopes: Vec<String>,
+    /// What the contract has no member for. Registered: [`IDENTITY`](crate::model::IDENTITY).
+    pub details: Details,
 }
 
 /// `channel.publish-step`.

@@ -332,6 +332,7 @@ pub(crate) fn connection(value: channel::Connection) -> Result<Connection> {
         expires_at: value.expires_at,
         refresh_expires_at: value.refresh_expires_at,
         missing_scopes: lines("connection.missing-scopes", value.missing_scopes)?,
+        details: details("connection.details", value.details)?,
     })
 }
 

@@ -8,7 +8,9 @@ use axum::Json;
 use axum::extract::State as Shared;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use social_channel::{Channel, Connect, ConnectOptions, Connected, callback_query};
+use social_channel::{
+    Channel, Connect, ConnectOptions, Connected, Import, ImportReport, SettingValue, callback_query,
+};
 
 use super::document::asks_provider;
 use super::path::NamedApp;
@@ -31,8 +33,9 @@ struct ConnectRequest {
     choose_account: bool,
     /// Values by the names of the provider's connect inputs.
     #[serde(default)]
-    inputs: BTreeMap<String, String>,
-    /// The channel to connect again. Any other account is then refused.
+    inputs: BTreeMap<String, SettingValue>,
+    /// The channel to connect again. Any other account is then refused. A channel of another app of the same provider
+    /// moves to this app.
     #[serde(default)]
     reconnect: Option<String>,
 }
@@ -91,6 +94,17 @@ pub(super) fn routes() -> ApiRouter<State> {
             }),
         )
         .api_route(
+            "/apps/{app}/imports",
+            post_with(import, |op| {
+                asks_provider(op.id("import_channels").tag("channels").summary("Connect accounts without a browser"))
+                    .description(
+                        "For accounts of which another program holds what replaces a browser, such as refresh tokens. \
+                         Answers when all rows are done. Give the same rows again after a broken request: those that are \
+                         done are left alone. A few hundred rows in one request keep it short.",
+                    )
+            }),
+        )
+        .api_route(
             "/connects/complete",
             post_with(complete, |op| {
                 asks_provider(op.id("complete_connect").tag("channels").summary("Complete a consent"))
@@ -113,6 +127,15 @@ async fn begin(
     let ConnectRequest { owner, redirect_uri, choose_account, inputs, reconnect } = request;
     let options = ConnectOptions { owner, redirect_uri, choose_account, inputs, reconnect };
     Ok(Json(caller.tenant(&state).begin_connect(&app, options).await?))
+}
+
+async fn import(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(NamedApp { app }): Path<NamedApp>,
+    Body(import): Body<Import>,
+) -> Result<Json<ImportReport>, Problem> {
+    Ok(Json(caller.tenant(&state).import_channels(&app, import, &|_| ()).await?))
 }
 
 async fn complete(

@@ -34,6 +34,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "app.js": "text/javascript; charset=utf-8",
         "compressor.js": "text/javascript; charset=utf-8",
         "connect.js": "text/javascript; charset=utf-8",
+        "import.js": "text/javascript; charset=utf-8",
         "fit.js": "text/javascript; charset=utf-8",
         "keep.js": "text/javascript; charset=utf-8",
         "outcome.js": "text/javascript; charset=utf-8",

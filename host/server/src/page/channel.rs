@@ -12,7 +12,7 @@ use social_channel::{Channel, Error, ErrorKind, Health, StatsSample};
 use super::jobs::List;
 use super::layout::{Answer, Frame, Section};
 use super::numbers::{self, Number, Numbers};
-use super::{chart, connect, part};
+use super::{app, chart, connect, part};
 use crate::State;
 use crate::auth::{Form, Operator};
 use crate::extract::{Path, Query};
@@ -83,6 +83,10 @@ async fn show(
                     (frame.token())
                     button.danger type="submit" data-confirm="Disconnect this channel? Its open jobs are cancelled, and its access is deleted. Jobs, consents and numbers are kept for when it is connected again." { "Disconnect" }
                 }
+            }
+            @let others: Vec<_> = apps.iter().filter(|other| other.id != channel.app && app.is_some_and(|app| app.provider == other.provider) && other.tenant.as_deref().is_none_or(|own| own == browser.tenant_id().as_str())).collect();
+            @if !others.is_empty() {
+                p.fine { "Move it to another app, with its history and scheduled posts: " @for (place, other) in others.iter().enumerate() { @if place > 0 { ", " } a href={"/channels/add/" (part::encoded(&other.id)) "?reconnect=" (channel.id)} { (app::label(other)) " (" (other.id) ")" } } }
             }
             p.fine.quiet { "Disconnecting cancels the open jobs, ends the access at the network, and deletes it here. Jobs, consents and numbers are kept: connect the same account to this app again, and they are here again." }
         }

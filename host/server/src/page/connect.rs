@@ -184,7 +184,7 @@ fn provider_name<'a>(providers: &'a [ProviderInfo], app: &'a App) -> &'a str {
     provider.map_or(app.provider.as_str(), |provider| provider.descriptor.name.as_str())
 }
 
-async fn app_and_descriptor(state: &State, name: &str) -> Result<(App, Descriptor), Problem> {
+pub(super) async fn app_and_descriptor(state: &State, name: &str) -> Result<(App, Descriptor), Problem> {
     let app = state.host().app(name).await?;
     let provider =
         state.host().providers_now().await?.into_iter().find(|provider| provider.digest == app.digest);
@@ -223,7 +223,8 @@ async fn draw_add(
     let elsewhere = elsewhere(app.redirect_uri.as_deref(), headers);
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " a href="/channels/add" { "Add channel" } " / " (descriptor.name) }
-        h1 { @if let Some(again) = &again { "Reconnect " (again.display_name) } @else { "Add " (descriptor.name) " channel" } }
+        @let moves = again.as_ref().is_some_and(|again| again.app != app.id);
+        h1 { @if let Some(again) = &again { @if moves { "Move " } @else { "Reconnect " } (again.display_name) @if moves { " to " (app::label(app)) } } @else { "Add " (descriptor.name) " channel" } }
         div id="outcome" { @if let Some((error, _)) = refused { (part::failure(error)) } }
         @if !app.missing_settings.is_empty() {
             div.note.bad role="alert" { p { strong { "The keys of this app are not complete." } " Missing: " (app::missing(app)) ". " a href=(app::url(app)) { "Enter them" } "." } }
@@ -237,14 +238,26 @@ async fn draw_add(
         div.columns {
             section.card aria-labelledby="go" {
                 h2 id="go" { "Profile" }
-                @if descriptor.connect_inputs.is_empty() { p { "You are sent to " (descriptor.name) ", see there which permissions are requested, agree, and come back." } }
+                @let (asked, brought) = ways(descriptor);
+                @if moves { p { "The channel keeps its history, numbers and scheduled posts, and goes on with this app. Posts under way must end first." } }
+                @if asked.is_empty() { p { "You are sent to " (descriptor.name) ", see there which permissions are requested, agree, and come back." } }
                 @else { p { "What you enter says how the account is connected: at once, or at " (descriptor.name) ", where you see which permissions are requested, agree, and come back." } }
                 h3 id="scopes" { "Permissions requested" }
                 ul.scopes aria-labelledby="scopes" { @for scope in &descriptor.scopes { li { (part::scope(&scope.name, &descriptor.scopes)) } } }
                 form id="connect" method="post" action={"/channels/add/" (part::encoded(&app.id))} data-provider=(descriptor.name) {
                     (frame.token())
                     @if let Some(again) = &again { input type="hidden" name="reconnect" value=(again.id); }
-                    @for input in &descriptor.connect_inputs { (input_field(input, refused.and_then(|(_, entered)| entered.get(&input.name)))) }
+                    @let entered = |input: &Field| refused.and_then(|(_, entered)| entered.get(&input.name));
+                    @for input in asked { (input_field(input, entered(input))) }
+                    @if !brought.is_empty() {
+                        @let wrong = refused.and_then(|(error, _)| error.field.as_deref());
+                        details data-brought open[brought.iter().any(|input| Some(input.name.as_str()) == wrong)] {
+                            summary { "Connect without " (descriptor.name) "'s page" }
+                            p.help { "Only if you have what it takes. Leave it empty to go to " (descriptor.name) "." }
+                            @for input in brought { (input_field(input, entered(input))) }
+                            @if again.is_none() { p.help { a href={"/channels/import/" (part::encoded(&app.id))} { "Import many accounts" } } }
+                        }
+                    }
                     button.main type="submit" { @if again.is_some() { "Reconnect" } @else { "+ Profile" } }
                 }
                 template id="blocked" {
@@ -282,6 +295,14 @@ async fn draw_add(
         &["connect.js"],
         &body,
     ))
+}
+
+/// What everybody is asked for, and what takes the place of the network's page: where a secret of the account is among the
+/// optional inputs, those.
+fn ways(descriptor: &Descriptor) -> (Vec<&Field>, Vec<&Field>) {
+    let inputs = descriptor.connect_inputs.iter();
+    let secret = descriptor.connect_inputs.iter().any(|input| !input.required && input.kind == "secret");
+    inputs.partition(|input| input.required || !secret)
 }
 
 /// A field, with what was entered before or its default. A secret is entered again.
@@ -335,13 +356,13 @@ async fn begin(
 ) -> Answer {
     let (app, descriptor) = app_and_descriptor(&state, &app).await?;
     let reconnect = form.get("reconnect").map(str::to_owned);
-    let inputs: BTreeMap<String, String> = form
+    let entered: BTreeMap<String, String> = form
         .fields
         .iter()
-        .filter_map(|(name, value)| Some((name.strip_prefix("i.")?.to_owned(), value.clone())))
         .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(name, value)| Some((name.strip_prefix("i.")?.to_owned(), value.clone())))
         .collect();
-    let entered = inputs.clone();
+    let inputs = entered.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     let options = ConnectOptions {
         owner: operator.0.owner(),
         // Otherwise a network may connect the account that the browser is signed in to, without a question.
@@ -438,8 +459,13 @@ async fn pick(
     let frame = Frame::new(state, browser).await?;
     let body = html! {
         section.card.narrow {
-            h1 { "Which account?" }
-            p { "The consent returned several accounts. Choose the one to connect." }
+            @if let [_] = candidates {
+                h1 { "Is this the account?" }
+                p { "The network does not tell whether it is the same account as before: accounts have another id in each app. Go on only if it is." }
+            } @else {
+                h1 { "Which account?" }
+                p { "The consent returned several accounts. Choose the one to connect." }
+            }
             @if let Some(error) = error { (part::failure(error)) }
             form method="post" action="/channels/choose" {
                 (frame.token())

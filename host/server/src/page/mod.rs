@@ -14,6 +14,7 @@
 //! | `provider`, `key`, `person` | Settings: components, API keys, who may sign in |
 //! | `endpoint` | Settings: addresses that get events |
 //! | `connect` | Channels, *Add channel*, and the return from a platform |
+//! | `import` | accounts that another program has connected, from a table |
 //! | `channel` | a channel's profile, statistics and posts |
 //! | `numbers`, `chart` | numbers over time |
 //! | `publish`, `draft` | the publish page |
@@ -36,6 +37,7 @@ mod endpoint;
 mod guide;
 mod guide_step;
 mod home;
+mod import;
 mod integration;
 mod job;
 mod jobs;

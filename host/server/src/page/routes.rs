@@ -4,8 +4,8 @@ use axum::Router;
 use axum::middleware::from_fn;
 
 use super::{
-    app, asset, channel, connect, crosspost, endpoint, guide, home, integration, job, jobs, key, person,
-    picture, problem, provider, publish, sign_in, tenant, upload,
+    app, asset, channel, connect, crosspost, endpoint, guide, home, import, integration, job, jobs, key,
+    person, picture, problem, provider, publish, sign_in, tenant, upload,
 };
 use crate::State;
 
@@ -22,6 +22,7 @@ pub(crate) fn router() -> Router<State> {
         .merge(endpoint::routes())
         .merge(person::routes())
         .merge(connect::routes())
+        .merge(import::routes())
         .merge(channel::routes())
         .merge(publish::routes())
         .merge(crosspost::routes())

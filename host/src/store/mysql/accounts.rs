@@ -135,6 +135,11 @@ impl AccountStore for Mysql {
             // channel. There is no row to lock yet.
             let consent = lock_number("account", &[tenant.as_str(), &account.app, &account.account]);
             lock(&self.tables, &mut *db, vec![consent]).await?;
+            if let Some(channel) = &account.takes_over
+                && let Err(error) = self.tables.take_over(&mut *db, tenant, channel, account).await?
+            {
+                return Ok(Err(error));
+            }
             // Locked, so that it is not disconnected meanwhile.
             let known = sqlx::query(self.sql(
                 "SELECT channel, health, connected_at FROM {accounts} WHERE tenant = ? AND app = ? AND account = ? FOR UPDATE",
@@ -218,6 +223,9 @@ impl AccountStore for Mysql {
             }
             for weight in weights {
                 self.tables.requeue(&mut *db, tenant.as_str(), &channel, weight).await?;
+            }
+            if let Some(note) = &account.note {
+                self.put_document(note).execute(&mut *db).await?;
             }
             Ok(Ok(channel))
         });
@@ -371,6 +379,86 @@ impl AccountStore for Mysql {
 }
 
 impl Tables {
+    /// Makes the channel of another app that of `account`, with its jobs that have not begun. What follows is as if it
+    /// had been connected to this app before.
+    async fn take_over(
+        &self,
+        db: &mut MySqlConnection,
+        tenant: &TenantId,
+        channel: &str,
+        account: &NewAccount,
+    ) -> sqlx::Result<Result<()>> {
+        let other = sqlx::query(self.sql(
+            "SELECT channel FROM {accounts} WHERE tenant = ? AND app = ? AND account = ? AND channel <> ?",
+        ))
+        .bind(tenant.as_str())
+        .bind(&account.app)
+        .bind(&account.account)
+        .bind(channel)
+        .fetch_optional(&mut *db)
+        .await?;
+        if let Some(other) = other {
+            return Ok(Err(account_taken(&text(&other, "channel")?)));
+        }
+        let known = sqlx::query(
+            self.sql("SELECT channel FROM {accounts} WHERE tenant = ? AND channel = ? FOR UPDATE"),
+        )
+        .bind(tenant.as_str())
+        .bind(channel)
+        .fetch_optional(&mut *db)
+        .await?;
+        if known.is_none() {
+            return Ok(Err(no_channel(channel)));
+        }
+        // Locked, so that no worker begins one meanwhile.
+        let jobs = sqlx::query(self.sql(
+            "SELECT weight, CAST(state IS NOT NULL OR lease_owner IS NOT NULL AS SIGNED) AS begun FROM {jobs}
+             WHERE tenant = ? AND channel = ? AND ended_at IS NULL ORDER BY id FOR UPDATE",
+        ))
+        .bind(tenant.as_str())
+        .bind(channel)
+        .fetch_all(&mut *db)
+        .await?;
+        let (mut begun, mut weights) = (0, BTreeSet::new());
+        for job in &jobs {
+            begun += job.try_get::<i64, _>("begun")?;
+            weights.insert(job.try_get("weight")?);
+        }
+        if begun > 0 {
+            return Ok(Err(channel_busy(begun)));
+        }
+        sqlx::query(self.sql("UPDATE {accounts} SET app = ?, account = ? WHERE tenant = ? AND channel = ?"))
+            .bind(&account.app)
+            .bind(&account.account)
+            .bind(tenant.as_str())
+            .bind(channel)
+            .execute(&mut *db)
+            .await?;
+        // It was connected to this app once, under another channel, whose place this one takes.
+        sqlx::query(self.sql("DELETE FROM {former_channels} WHERE tenant = ? AND app = ? AND account = ?"))
+            .bind(tenant.as_str())
+            .bind(&account.app)
+            .bind(&account.account)
+            .execute(&mut *db)
+            .await?;
+        // What the old app had left of its allowances no longer counts.
+        sqlx::query(self.sql(
+            "UPDATE {jobs} SET app = ?, asked_at = NULL, wake_at = GREATEST(?, COALESCE(publish_at, 0)), updated_at = ?
+             WHERE tenant = ? AND channel = ? AND ended_at IS NULL",
+        ))
+        .bind(&account.app)
+        .bind(account.now)
+        .bind(account.now)
+        .bind(tenant.as_str())
+        .bind(channel)
+        .execute(&mut *db)
+        .await?;
+        for weight in weights {
+            self.requeue(&mut *db, tenant.as_str(), channel, weight).await?;
+        }
+        Ok(Ok(()))
+    }
+
     /// Locks a channel whose column has this value. None: there is no such channel.
     async fn lock_channel(
         &self,

@@ -19,6 +19,33 @@ pub(super) fn tenant_of(facts: &str) -> Option<String> {
     facts.get("tenant")?.as_str().map(str::to_owned)
 }
 
+type Query<'q> = sqlx::query::Query<'q, sqlx::MySql, sqlx::mysql::MySqlArguments>;
+
+impl Mysql {
+    /// Inserts or replaces a document.
+    pub(super) fn put_document<'q>(&self, one: &'q Document) -> Query<'q> {
+        let put = self.sql("INSERT INTO {documents} (kind, id, facts, tenant, body, created_at, expires_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE facts = ?, tenant = ?, body = ?, created_at = ?, expires_at = ?");
+        bound(put, one)
+            .bind(&one.facts)
+            .bind(tenant_of(&one.facts))
+            .bind(&one.body)
+            .bind(one.created_at)
+            .bind(one.expires_at)
+    }
+}
+
+fn bound<'q>(sql: sqlx::AssertSqlSafe<String>, one: &'q Document) -> Query<'q> {
+    sqlx::query(sql)
+        .bind(&one.kind)
+        .bind(&one.id)
+        .bind(&one.facts)
+        .bind(tenant_of(&one.facts))
+        .bind(&one.body)
+        .bind(one.created_at)
+        .bind(one.expires_at)
+}
+
 #[async_trait]
 impl DocumentStore for Mysql {
     async fn document(&self, kind: &str, id: &str) -> Result<Option<Document>> {
@@ -78,20 +105,13 @@ impl DocumentStore for Mysql {
             let mut changed = 0;
             for change in changes {
                 let query = match change {
-                    DocumentChange::Put(one) => sqlx::query(self.sql("INSERT INTO {documents} (kind, id, facts, tenant, body, created_at, expires_at)
-                         VALUES (?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE facts = ?, tenant = ?, body = ?, created_at = ?, expires_at = ?"))
-                    .bind(&one.kind)
-                    .bind(&one.id)
-                    .bind(&one.facts)
-                    .bind(tenant_of(&one.facts))
-                    .bind(&one.body)
-                    .bind(one.created_at)
-                    .bind(one.expires_at)
-                    .bind(&one.facts)
-                    .bind(tenant_of(&one.facts))
-                    .bind(&one.body)
-                    .bind(one.created_at)
-                    .bind(one.expires_at),
+                    DocumentChange::Put(one) => self.put_document(one),
+                    // With the rows that were found, an update of the same would count too.
+                    DocumentChange::Add(one) => bound(
+                        self.sql("INSERT IGNORE INTO {documents} (kind, id, facts, tenant, body, created_at, expires_at)
+                         VALUES (?, ?, ?, ?, ?, ?, ?)"),
+                        one,
+                    ),
                     DocumentChange::SetFacts { kind, id, facts } => {
                         sqlx::query(self.sql("UPDATE {documents} SET facts = ?, tenant = ? WHERE kind = ? AND id = ?"))
                             .bind(facts)

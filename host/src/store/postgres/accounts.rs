@@ -52,6 +52,76 @@ fn account_row(row: &PgRow) -> sqlx::Result<AccountRow> {
     })
 }
 
+/// Makes the channel of another app that of `account`, with its jobs that have not begun. What follows is as if it had
+/// been connected to this app before.
+async fn take_over(
+    db: &mut PgConnection,
+    tenant: &TenantId,
+    channel: &str,
+    account: &NewAccount,
+) -> sqlx::Result<Result<()>> {
+    let other: Option<String> = sqlx::query_scalar(
+        "SELECT channel FROM accounts WHERE tenant = $1 AND app = $2 AND account = $3 AND channel <> $4",
+    )
+    .bind(tenant.as_str())
+    .bind(&account.app)
+    .bind(text(&account.account))
+    .bind(channel)
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(other) = other {
+        return Ok(Err(account_taken(&other)));
+    }
+    let known: Option<String> =
+        sqlx::query_scalar("SELECT channel FROM accounts WHERE tenant = $1 AND channel = $2 FOR UPDATE")
+            .bind(tenant.as_str())
+            .bind(channel)
+            .fetch_optional(&mut *db)
+            .await?;
+    if known.is_none() {
+        return Ok(Err(no_channel(channel)));
+    }
+    // Locked, so that no worker begins one meanwhile.
+    let jobs: Vec<bool> = sqlx::query_scalar(
+        "SELECT state IS NOT NULL OR lease_owner IS NOT NULL FROM jobs
+         WHERE tenant = $1 AND channel = $2 AND ended_at IS NULL ORDER BY id FOR UPDATE",
+    )
+    .bind(tenant.as_str())
+    .bind(channel)
+    .fetch_all(&mut *db)
+    .await?;
+    let begun = jobs.into_iter().filter(|begun| *begun).count();
+    if begun > 0 {
+        return Ok(Err(channel_busy(i64::try_from(begun).unwrap_or(i64::MAX))));
+    }
+    sqlx::query("UPDATE accounts SET app = $1, account = $2 WHERE tenant = $3 AND channel = $4")
+        .bind(&account.app)
+        .bind(text(&account.account))
+        .bind(tenant.as_str())
+        .bind(channel)
+        .execute(&mut *db)
+        .await?;
+    // It was connected to this app once, under another channel, whose place this one takes.
+    sqlx::query("DELETE FROM former_channels WHERE tenant = $1 AND app = $2 AND account = $3")
+        .bind(tenant.as_str())
+        .bind(&account.app)
+        .bind(text(&account.account))
+        .execute(&mut *db)
+        .await?;
+    // What the old app had left of its allowances no longer counts.
+    sqlx::query(
+        "UPDATE jobs SET app = $1, asked_at = NULL, wake_at = greatest($2, publish_at), updated_at = $2
+         WHERE tenant = $3 AND channel = $4 AND ended_at IS NULL",
+    )
+    .bind(&account.app)
+    .bind(account.now)
+    .bind(tenant.as_str())
+    .bind(channel)
+    .execute(&mut *db)
+    .await?;
+    Ok(Ok(()))
+}
+
 #[async_trait]
 impl AccountStore for Postgres {
     async fn accounts(&self, tenant: &TenantId) -> Result<Vec<AccountRow>> {
@@ -148,6 +218,11 @@ impl AccountStore for Postgres {
             // channel. There is no row to lock yet.
             let consent = lock_number("account", &[tenant.as_str(), &account.app, &account.account]);
             lock(&mut *db, vec![consent]).await?;
+            if let Some(channel) = &account.takes_over
+                && let Err(error) = take_over(&mut *db, tenant, channel, account).await?
+            {
+                return Ok(Err(error));
+            }
             // Locked, so that it is not disconnected meanwhile.
             let known: Option<String> = sqlx::query_scalar(
                 "SELECT channel FROM accounts WHERE tenant = $1 AND app = $2 AND account = $3 FOR UPDATE",
@@ -227,6 +302,9 @@ impl AccountStore for Postgres {
             .bind(&channel)
             .execute(&mut *db)
             .await?;
+            if let Some(note) = &account.note {
+                documents::put(note).execute(&mut *db).await?;
+            }
             Ok(Ok(channel))
         });
         self.bell.ring();

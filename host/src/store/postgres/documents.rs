@@ -21,6 +21,30 @@ pub(super) fn tenant_of(facts: &str) -> Option<String> {
     facts.get("tenant")?.as_str().map(|tenant| text(tenant).into_owned())
 }
 
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+const ADD: &str = "INSERT INTO documents (kind, id, facts, tenant, body, created_at, expires_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kind, id) DO NOTHING";
+
+/// Inserts or replaces a document.
+pub(super) fn put(one: &Document) -> Query<'_> {
+    let put = "INSERT INTO documents (kind, id, facts, tenant, body, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kind, id) DO UPDATE SET facts = excluded.facts,
+         tenant = excluded.tenant, body = excluded.body, created_at = excluded.created_at, expires_at = excluded.expires_at";
+    written(put, one)
+}
+
+fn written<'q>(sql: &'static str, one: &'q Document) -> Query<'q> {
+    sqlx::query(sql)
+        .bind(&one.kind)
+        .bind(text(&one.id))
+        .bind(text(&one.facts))
+        .bind(tenant_of(&one.facts))
+        .bind(&one.body)
+        .bind(one.created_at)
+        .bind(one.expires_at)
+}
+
 #[async_trait]
 impl DocumentStore for Postgres {
     async fn document(&self, kind: &str, id: &str) -> Result<Option<Document>> {
@@ -88,18 +112,8 @@ impl DocumentStore for Postgres {
             let mut changed = 0;
             for change in changes {
                 let query = match change {
-                    DocumentChange::Put(one) => sqlx::query(
-                        "INSERT INTO documents (kind, id, facts, tenant, body, created_at, expires_at)
-                         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kind, id) DO UPDATE SET facts = excluded.facts,
-                         tenant = excluded.tenant, body = excluded.body, created_at = excluded.created_at, expires_at = excluded.expires_at",
-                    )
-                    .bind(&one.kind)
-                    .bind(text(&one.id))
-                    .bind(text(&one.facts))
-                    .bind(tenant_of(&one.facts))
-                    .bind(&one.body)
-                    .bind(one.created_at)
-                    .bind(one.expires_at),
+                    DocumentChange::Put(one) => put(one),
+                    DocumentChange::Add(one) => written(ADD, one),
                     DocumentChange::SetFacts { kind, id, facts } => {
                         sqlx::query("UPDATE documents SET facts = $1, tenant = $2 WHERE kind = $3 AND id = $4")
                             .bind(text(facts))

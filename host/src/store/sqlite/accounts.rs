@@ -52,6 +52,68 @@ fn account_row(row: &SqliteRow) -> sqlx::Result<AccountRow> {
     })
 }
 
+/// Makes the channel of another app that of `account`, with its jobs that have not begun. What follows is as if it had
+/// been connected to this app before.
+async fn take_over(
+    db: &mut SqliteConnection,
+    tenant: &TenantId,
+    channel: &str,
+    account: &NewAccount,
+) -> sqlx::Result<Result<()>> {
+    let other: Option<String> = sqlx::query_scalar(
+        "SELECT channel FROM accounts WHERE tenant = ? AND app = ? AND account = ? AND channel <> ?",
+    )
+    .bind(tenant.as_str())
+    .bind(&account.app)
+    .bind(&account.account)
+    .bind(channel)
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(other) = other {
+        return Ok(Err(account_taken(&other)));
+    }
+    let begun: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM jobs WHERE tenant = ? AND channel = ? AND ended_at IS NULL
+         AND (state IS NOT NULL OR lease_owner IS NOT NULL)",
+    )
+    .bind(tenant.as_str())
+    .bind(channel)
+    .fetch_one(&mut *db)
+    .await?;
+    if begun > 0 {
+        return Ok(Err(channel_busy(begun)));
+    }
+    let moved = sqlx::query("UPDATE accounts SET app = ?, account = ? WHERE tenant = ? AND channel = ?")
+        .bind(&account.app)
+        .bind(&account.account)
+        .bind(tenant.as_str())
+        .bind(channel)
+        .execute(&mut *db)
+        .await?;
+    if moved.rows_affected() == 0 {
+        return Ok(Err(no_channel(channel)));
+    }
+    // It was connected to this app once, under another channel, whose place this one takes.
+    sqlx::query("DELETE FROM former_channels WHERE tenant = ? AND app = ? AND account = ?")
+        .bind(tenant.as_str())
+        .bind(&account.app)
+        .bind(&account.account)
+        .execute(&mut *db)
+        .await?;
+    // What the old app had left of its allowances no longer counts.
+    sqlx::query(
+        "UPDATE jobs SET app = ?1, asked_at = NULL, wake_at = max(?2, coalesce(publish_at, 0)), updated_at = ?2
+         WHERE tenant = ?3 AND channel = ?4 AND ended_at IS NULL",
+    )
+    .bind(&account.app)
+    .bind(account.now)
+    .bind(tenant.as_str())
+    .bind(channel)
+    .execute(&mut *db)
+    .await?;
+    Ok(Ok(()))
+}
+
 #[async_trait]
 impl AccountStore for Sqlite {
     async fn accounts(&self, tenant: &TenantId) -> Result<Vec<AccountRow>> {
@@ -139,6 +201,11 @@ impl AccountStore for Sqlite {
 
     async fn connect_account(&self, tenant: &TenantId, account: &NewAccount, seal: &Seal) -> Result<String> {
         let connected: Result<Result<String>> = write!(self for tenant.as_str(), db => {
+            if let Some(channel) = &account.takes_over
+                && let Err(error) = take_over(&mut *db, tenant, channel, account).await?
+            {
+                return Ok(Err(error));
+            }
             // If two consents connect one account, the second finds the channel of the first, and seals for that
             // channel.
             let known: Option<String> =
@@ -217,6 +284,9 @@ impl AccountStore for Sqlite {
             .bind(&channel)
             .execute(&mut *db)
             .await?;
+            if let Some(note) = &account.note {
+                documents::put(note).execute(&mut *db).await?;
+            }
             Ok(Ok(channel))
         });
         connected?

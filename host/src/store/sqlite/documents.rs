@@ -15,6 +15,29 @@ fn document(row: &SqliteRow) -> sqlx::Result<Document> {
     })
 }
 
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+const ADD: &str = "INSERT INTO documents (kind, id, facts, body, created_at, expires_at)
+     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO NOTHING";
+
+/// Inserts or replaces a document.
+pub(super) fn put(one: &Document) -> Query<'_> {
+    let put = "INSERT INTO documents (kind, id, facts, body, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET facts = excluded.facts,
+         body = excluded.body, created_at = excluded.created_at, expires_at = excluded.expires_at";
+    written(put, one)
+}
+
+fn written<'q>(sql: &'static str, one: &'q Document) -> Query<'q> {
+    sqlx::query(sql)
+        .bind(&one.kind)
+        .bind(&one.id)
+        .bind(&one.facts)
+        .bind(&one.body)
+        .bind(one.created_at)
+        .bind(one.expires_at)
+}
+
 #[async_trait]
 impl DocumentStore for Sqlite {
     async fn document(&self, kind: &str, id: &str) -> Result<Option<Document>> {
@@ -78,17 +101,8 @@ impl DocumentStore for Sqlite {
             let mut changed = 0;
             for change in changes {
                 let query = match change {
-                    DocumentChange::Put(one) => sqlx::query(
-                        "INSERT INTO documents (kind, id, facts, body, created_at, expires_at)
-                         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET facts = excluded.facts,
-                         body = excluded.body, created_at = excluded.created_at, expires_at = excluded.expires_at",
-                    )
-                    .bind(&one.kind)
-                    .bind(&one.id)
-                    .bind(&one.facts)
-                    .bind(&one.body)
-                    .bind(one.created_at)
-                    .bind(one.expires_at),
+                    DocumentChange::Put(one) => put(one),
+                    DocumentChange::Add(one) => written(ADD, one),
                     DocumentChange::SetFacts { kind, id, facts } => {
                         sqlx::query("UPDATE documents SET facts = ? WHERE kind = ? AND id = ?")
                             .bind(facts)

@@ -84,7 +84,7 @@ mod kv;
 mod lease_clock;
 mod media;
 mod outbox;
-mod process;
+pub(crate) mod process;
 mod queue;
 mod samples;
 

@@ -12,6 +12,7 @@ mod edge;
 mod events;
 mod fairness;
 mod foreign;
+mod imports;
 mod media;
 mod nginx;
 mod numbers;

@@ -87,6 +87,7 @@ async fn what_is_not_there_is_not_found() {
         (Method::DELETE, "/api/v1/providers/nobody", Value::Null),
         (Method::DELETE, "/api/v1/apps/nobody", Value::Null),
         (Method::POST, "/api/v1/apps/nobody/connects", json!({"owner": "x"})),
+        (Method::POST, "/api/v1/apps/nobody/imports", json!({"rows": [{}]})),
         (Method::DELETE, "/api/v1/channels/nobody", Value::Null),
         (Method::POST, "/api/v1/channels/nobody/checks", json!({"post": post})),
         (Method::POST, "/api/v1/channels/nobody/jobs", json!({"post": post})),
