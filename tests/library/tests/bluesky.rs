@@ -357,7 +357,7 @@ async fn killed_before_and_after_every_request_each_post_is_there_once() {
     let requests: Vec<String> = stage.gate.paths().drain(before..).collect();
     assert!(requests.len() >= 4, "{requests:?}");
     let mut posted = 1;
-    for at in 0..requests.len() {
+    for (at, path) in requests.iter().enumerate() {
         for side in [Stop::Before, Stop::After] {
             let job = publish().await;
             stage.gate.stop_at(at, side);
@@ -378,7 +378,7 @@ async fn killed_before_and_after_every_request_each_post_is_there_once() {
             assert_eq!(job.status, JobStatus::Published, "{at} {side:?}: {job:?}");
             posted += 1;
             let records = stage.records().await;
-            assert_eq!(records.len(), 2 * posted, "killed {side:?} request {at}, {}", requests[at]);
+            assert_eq!(records.len(), 2 * posted, "killed {side:?} request {at}, {path}");
         }
     }
 }
