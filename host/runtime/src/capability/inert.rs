@@ -17,12 +17,10 @@
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceAny, ResourceType, Val};
 use wasmtime::{StoreContextMut, bail};
-use wasmtime_wasi::WasiView as _;
+use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::p2::bindings::{cli, random};
 use wasmtime_wasi::random::WasiRandom;
-
-use super::State;
 
 /// The line of versions.
 pub(crate) const LINE: &str = "0.2";
@@ -71,12 +69,12 @@ pub(crate) fn offers(interface: &str) -> bool {
 }
 
 /// Links what has an implementation.
-pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn link<T: WasiView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
-    cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
-    cli::exit::add_to_linker::<State, WasiCli>(linker, State::cli)?;
-    random::insecure::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
-    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())
+    cli::environment::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::exit::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    random::insecure::add_to_linker::<T, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<T, WasiRandom>(linker, |state| state.ctx().ctx.random())
 }
 
 /// What of a resource is behind its handle: nothing.
@@ -84,7 +82,7 @@ struct Nothing;
 
 /// The linker for one component: the common one, and what this component imports of the inert interfaces. Their functions are
 /// taken from the component, because each version of WASI 0.2 has some more.
-pub(crate) fn linker(common: &Linker<State>, component: &Component) -> wasmtime::Result<Linker<State>> {
+pub(crate) fn linker<T: WasiView>(common: &Linker<T>, component: &Component) -> wasmtime::Result<Linker<T>> {
     let mut linker = common.clone();
     let engine = component.engine();
     for (import, item) in component.component_type().imports(engine) {
@@ -98,8 +96,8 @@ pub(crate) fn linker(common: &Linker<State>, component: &Component) -> wasmtime:
     Ok(linker)
 }
 
-fn define(
-    instance: &mut LinkerInstance<'_, State>,
+fn define<T: WasiView>(
+    instance: &mut LinkerInstance<'_, T>,
     interface: &str,
     resources: &[&str],
     ty: &ComponentInstance,
@@ -111,19 +109,29 @@ fn define(
     for (name, item) in ty.exports(component.engine()) {
         if let ComponentItem::ComponentFunc(_) = item.ty {
             let full = format!("{interface}#{name}");
-            instance.func_new(name, move |store, ty, _, results| no(store, &ty, results, &full))?;
+            instance
+                .func_new(name, move |store, ty, given, results| no(store, &ty, given, results, &full))?;
         }
     }
     Ok(())
 }
 
 /// Says no in the words of the function's type: an empty list, nothing, access denied, a handle to nothing.
-fn no(
-    store: StoreContextMut<'_, State>,
+fn no<T: WasiView>(
+    mut store: StoreContextMut<'_, T>,
     ty: &ComponentFunc,
+    given: &[Val],
     results: &mut [Val],
     name: &str,
 ) -> wasmtime::Result<()> {
+    for handle in given {
+        // A handle that was lent is given back before the call ends.
+        if let Val::Resource(handle) = handle
+            && !handle.owned()
+        {
+            handle.try_into_resource::<Nothing>(&mut store)?;
+        }
+    }
     let answer = match ty.results().next() {
         Some(Type::List(_)) => Some(Val::List(Vec::new())),
         Some(Type::Option(_)) => Some(Val::Option(None)),
