@@ -44,14 +44,17 @@ pub(crate) fn provider(info: &ProviderInfo) -> String {
         if setting.required { format!("{} (required)", setting.name) } else { setting.name.clone() }
     });
     // Sorted, because a component lists them in its linker's order, which differs between builds.
-    let mut interfaces = info.interfaces.clone();
-    interfaces.sort();
+    let sorted = |names: &[String]| {
+        let mut names = names.to_vec();
+        names.sort();
+        names.join(", ")
+    };
     let mut fields = Fields::default()
         .with("provider", format!("{} ({})", descriptor.id, descriptor.name))
         .with("version", &descriptor.version)
         .with("digest", info.digest.as_str())
         .with("size", DecimalBytes(info.size).to_string())
-        .with("implements", interfaces.join(", "))
+        .with("implements", sorted(&info.interfaces))
         .with("abilities", descriptor.abilities.join(", "))
         .with("calls", descriptor.origins.join(", "))
         .with("permissions", scopes.join(", "))
@@ -63,7 +66,7 @@ pub(crate) fn provider(info: &ProviderInfo) -> String {
         fields = fields.with("asks for", inputs.collect::<Vec<_>>().join(", "));
     }
     fields
-        .with("needs", info.imports.join(", "))
+        .with("needs", sorted(&info.imports))
         .with("installed", if info.installed { "yes" } else { "no" })
         .maybe("from", info.origin.as_ref().and_then(|origin| origin.reference.clone()))
         .maybe("signed by", info.origin.as_ref().and_then(|origin| origin.signer.as_ref()).map(named))
