@@ -11,7 +11,12 @@ async function redraw() {
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("job");
   if (!fresh) return;
   const at = document.activeElement?.closest("form")?.getAttribute("action");
+  // What somebody opened to read stays open.
+  const opened = new Set([...box.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent));
   box.replaceChildren(...fresh.childNodes);
+  for (const summary of box.querySelectorAll("details > summary")) {
+    if (opened.has(summary.textContent)) summary.parentElement.open = true;
+  }
   box.toggleAttribute("data-ended", fresh.hasAttribute("data-ended"));
   enliven(box);
   if (at) box.querySelector(`form[action="${CSS.escape(at)}"] button`)?.focus();
