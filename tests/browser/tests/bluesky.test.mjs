@@ -136,12 +136,14 @@ scene("an app password connects without a browser, and a wrong one is told", asy
   await page.goto(`${origin}/channels/add/bluesky`);
   await page.getByLabel("Handle").fill(`@${bob.handle}`);
   assert.equal(await page.getByLabel("App password").getAttribute("type"), "password");
+  await page.getByText("Connect without Bluesky's page").click();
   await page.getByLabel("App password").fill("abcd-abcd-abcd-abcd");
   await page.getByRole("button", { name: "+ Profile" }).click();
   await page.getByText("Bluesky does not know this handle and app password.").first().waitFor();
   // What was entered is still there, but the secret.
   assert.equal(await page.getByLabel("Handle").inputValue(), `@${bob.handle}`);
   assert.equal(await page.getByLabel("App password").inputValue(), "");
+  if (!(await page.getByLabel("App password").isVisible())) await page.getByText("Connect without Bluesky's page").click();
   await page.getByLabel("App password").fill(bob.app_password);
   await page.getByRole("button", { name: "+ Profile" }).click();
   await page.waitForURL(/\/channels\?connected=/);

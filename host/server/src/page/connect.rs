@@ -297,12 +297,17 @@ async fn draw_add(
     ))
 }
 
-/// What everybody is asked for, and what takes the place of the network's page: where a secret of the account is among the
-/// optional inputs, those.
+/// What everybody is asked for, and what takes the place of the network's page: an optional secret of the account, and the
+/// optional inputs after it.
 fn ways(descriptor: &Descriptor) -> (Vec<&Field>, Vec<&Field>) {
-    let inputs = descriptor.connect_inputs.iter();
-    let secret = descriptor.connect_inputs.iter().any(|input| !input.required && input.kind == "secret");
-    inputs.partition(|input| input.required || !secret)
+    let inputs = &descriptor.connect_inputs;
+    let secret = inputs.iter().position(|input| !input.required && input.kind == "secret");
+    let (asked, brought): (Vec<_>, Vec<_>) = inputs
+        .iter()
+        .enumerate()
+        .partition(|(place, input)| input.required || secret.is_none_or(|secret| *place < secret));
+    let plain = |inputs: Vec<(usize, _)>| inputs.into_iter().map(|(_, input)| input).collect();
+    (plain(asked), plain(brought))
 }
 
 /// A field, with what was entered before or its default. A secret is entered again.
