@@ -18,16 +18,14 @@ const ACCOUNTS: [&str; 3] = ["demo.kitchen", "swap.baker", "swap.gardener"];
 /// What came of it.
 #[derive(Debug)]
 pub struct Swapped {
-    /// The texts of the posts at TikTok, of those at Bluesky, and of those that were asked for: each as often as it is there.
+    /// The texts of the posts at TikTok, each as often as it is there.
     pub tiktok: Vec<String>,
-    /// See above.
+    /// The same at Bluesky.
     pub bluesky: Vec<String>,
-    /// See above.
+    /// The texts of the posts that were asked for.
     pub asked: Vec<String>,
     /// How often the event log tells each kind.
     pub events: BTreeMap<String, usize>,
-    /// Jobs of which a call to the failing provider failed.
-    pub failed_once: usize,
 }
 
 impl Swapped {
@@ -41,7 +39,6 @@ impl Swapped {
         posted.sort();
         asked.sort();
         ensure!(posted == asked, "{posted:?} is out, and {asked:?} was asked for");
-        ensure!(self.failed_once == ACCOUNTS.len(), "{} jobs met the failing version", self.failed_once);
         let told = |kind: &str| self.events.get(kind).copied().unwrap_or_default();
         ensure!(told("job.published") == asked.len(), "{:?}", self.events);
         ensure!(told("provider.replaced") == 3, "{:?}", self.events);
@@ -84,10 +81,8 @@ pub async fn run(say: &mut (dyn FnMut(&str) + Send)) -> Result<Swapped> {
     let begun = scene.jobs.len();
     scene.ask("with the version that fails").await?;
     let failed = scene.jobs.iter().skip(begun).take(ACCOUNTS.len()).cloned().collect::<Vec<_>>();
-    let mut failed_once = 0;
     for job in &failed {
         scene.until(job, |job| !job["error"].is_null()).await?;
-        failed_once += 1;
     }
     scene.tell("each post that met it waits: nothing of it was sent");
     let back = scene.stage.say("providers rollback tiktok").await?.done();
@@ -98,7 +93,7 @@ pub async fn run(say: &mut (dyn FnMut(&str) + Send)) -> Result<Swapped> {
     }
     interrupt(&worker).await?;
     finish(worker).await?.done();
-    scene.outcome(failed_once).await
+    scene.outcome().await
 }
 
 impl<'a> Scene<'a> {
@@ -215,7 +210,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    async fn outcome(self, failed_once: usize) -> Result<Swapped> {
+    async fn outcome(self) -> Result<Swapped> {
         let Scene { stage, server, account, asked, say, .. } = self;
         let tiktok: Vec<String> = {
             let world = stage.simulator.world();
@@ -240,7 +235,7 @@ impl<'a> Scene<'a> {
         for (kind, number) in &events {
             say(&format!("   {number:4} {kind}"));
         }
-        Ok(Swapped { tiktok, bluesky, asked, events, failed_once })
+        Ok(Swapped { tiktok, bluesky, asked, events })
     }
 }
 
