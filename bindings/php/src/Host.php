@@ -25,8 +25,8 @@ use SocialChannel\Model\Loaded;
 use SocialChannel\Model\Media;
 use SocialChannel\Model\ProviderInfo;
 use SocialChannel\Model\Redirect;
-use SocialChannel\Model\WebhookAnswer;
 use SocialChannel\Model\UpgradeReport;
+use SocialChannel\Model\WebhookAnswer;
 use SocialChannel\Model\Worked;
 
 /**
