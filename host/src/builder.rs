@@ -456,6 +456,7 @@ impl HostBuilder {
             cache_key: Some(vault.derive("compiled-code cache")),
             limits: self.limits,
             compile: self.compile,
+            ..EngineOptions::default()
         })?;
         let lifetime = Lifetime::default();
         let room = Arc::new(Room::new(store.clone(), folder, self.disk_reserve));

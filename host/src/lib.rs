@@ -85,8 +85,8 @@ pub use account::{
 pub use address::Routes;
 pub use app::{
     App, AppConfig, DomainRecord, InstallOptions, Listing, Loaded, LockedProvider, ProviderInfo, ProviderKey,
-    ProviderOrigin, ProviderPolicy, ProviderSigner, PushedProvider, RequiredSignature, SettingValue,
-    ShownSetting, UpgradeChange, UpgradeReport, UpgradeSide, WaitingApp,
+    ProviderOrigin, ProviderPolicy, ProviderSigner, ProviderSource, PushedProvider, RequiredSignature,
+    SettingValue, ShownSetting, UpgradeChange, UpgradeReport, UpgradeSide, WaitingApp,
 };
 pub use blob::{Blob, NewUpload, PartialUpload, Upload};
 pub use builder::HostBuilder;

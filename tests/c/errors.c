@@ -68,6 +68,15 @@ static void the_host_s_own_errors_have_their_numbers(void) {
   ROW(SOCIALCHANNEL_STATUS_LOAD_FAILED, NULL, socialchannel_host_load_provider(host, NULL, 0, &out, &error));
   ROW(SOCIALCHANNEL_STATUS_NOT_FOUND, NULL,
         socialchannel_host_load_provider_file(host, "/nowhere/provider.wasm", &out, &error));
+  ROW(SOCIALCHANNEL_STATUS_INVALID_ARGUMENT, NULL, socialchannel_host_add_provider(host, "{}", &out, &error));
+  ROW(SOCIALCHANNEL_STATUS_INVALID_REQUEST, NULL,
+        socialchannel_host_add_provider(host, "{\"reference\":\"ghcr.io/acme/x\"}", &out, &error));
+  /* Nothing listens there. */
+  ROW(SOCIALCHANNEL_STATUS_UNAVAILABLE, NULL,
+        socialchannel_host_add_provider(host, "{\"reference\":\"http://127.0.0.1:1/x.wasm\"}", &out, &error));
+  ROW(SOCIALCHANNEL_STATUS_NOT_FOUND, NULL, socialchannel_host_check_provider(host, "none", NULL, &out, &error));
+  ROW(SOCIALCHANNEL_STATUS_NOT_FOUND, NULL, socialchannel_host_update_provider(host, "none", NULL, &out, &error));
+  ROW(SOCIALCHANNEL_STATUS_NOT_FOUND, NULL, socialchannel_host_roll_back_provider(host, "test-provider", &out, &error));
   /* Built for another version of the contract. */
   int changed = 0;
   for (size_t at = 0; at + 5 < size; at++)

@@ -2,9 +2,9 @@
 
 use std::ffi::c_char;
 
-use social_channel::{Error, ErrorKind, Result};
+use social_channel::{Error, ErrorKind, ProviderSource, Result};
 
-use crate::argument::{bytes, required};
+use crate::argument::{bytes, document, optional_document, required};
 use crate::border::enter;
 use crate::handle;
 use crate::host::host_call;
@@ -62,6 +62,98 @@ pub unsafe extern "C" fn socialchannel_host_load_provider_file(
         host_call(host, Out::new("loaded_out", loaded_out), error_out, |host| {
             let component = read(required("path", path)?)?;
             Ok(async move { host.load_provider(&component).await })
+        })
+    }
+}
+
+/// Fetches a provider from a registry or an https address and installs it as socialchannel_host_load_provider does. `source`
+/// is a JSON document (schema: ProviderSource) with a `reference`, for example
+/// `{"reference": "ghcr.io/acme/bluesky:1.2"}`. Where it came from and who signed it are kept; nothing asks there again
+/// before the program does.
+///
+/// On success `*loaded_out` is as that of socialchannel_host_load_provider.
+///
+/// DENIED_BY_POLICY: it is not signed by somebody who may (code `signer_changed`: by somebody else than the installed one), or
+/// its tag points to another image than when it was installed (code `tag_moved`).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_add_provider(
+    host: *const socialchannel_host,
+    source: *const c_char,
+    loaded_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        host_call(host, Out::new("loaded_out", loaded_out), error_out, |host| {
+            let source: ProviderSource = document("source", source)?;
+            source.reference()?;
+            Ok(async move { host.add_provider(source.reference()?, &source.options()).await })
+        })
+    }
+}
+
+/// Looks for an update where a provider came from, or at another `reference` of `source` (NULL: none). Nothing is installed.
+/// On success `*report_out` says what replacing the installed component would change (schema: UpgradeReport).
+///
+/// NOT_FOUND: the provider is not installed, or nothing is there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_check_provider(
+    host: *const socialchannel_host,
+    provider: *const c_char,
+    source: *const c_char,
+    report_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        host_call(host, Out::new("report_out", report_out), error_out, |host| {
+            let provider = required("provider", provider)?.to_owned();
+            let source: ProviderSource = optional_document("source", source)?;
+            Ok(
+                async move {
+                    host.check_provider(&provider, source.reference.as_deref(), &source.options()).await
+                },
+            )
+        })
+    }
+}
+
+/// Installs what there is now where a provider came from, or at another `reference` of `source` (NULL: none). What it replaces
+/// is kept for socialchannel_host_roll_back_provider. Fails like socialchannel_host_add_provider.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_update_provider(
+    host: *const socialchannel_host,
+    provider: *const c_char,
+    source: *const c_char,
+    loaded_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        host_call(host, Out::new("loaded_out", loaded_out), error_out, |host| {
+            let provider = required("provider", provider)?.to_owned();
+            let source: ProviderSource = optional_document("source", source)?;
+            Ok(async move {
+                host.update_provider(&provider, source.reference.as_deref(), &source.options()).await
+            })
+        })
+    }
+}
+
+/// Installs the component again that the installed one of a provider replaced last, from the database; no registry is asked.
+/// A second time undoes the first. NOT_FOUND: no earlier one is kept.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socialchannel_host_roll_back_provider(
+    host: *const socialchannel_host,
+    provider: *const c_char,
+    loaded_out: *mut *mut c_char,
+    error_out: *mut *mut socialchannel_error,
+) -> socialchannel_status {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        host_call(host, Out::new("loaded_out", loaded_out), error_out, |host| {
+            let provider = required("provider", provider)?.to_owned();
+            Ok(async move { host.roll_back_provider(&provider).await })
         })
     }
 }

@@ -25,6 +25,7 @@ use SocialChannel\Model\Loaded;
 use SocialChannel\Model\Media;
 use SocialChannel\Model\ProviderInfo;
 use SocialChannel\Model\Redirect;
+use SocialChannel\Model\UpgradeReport;
 use SocialChannel\Model\WebhookAnswer;
 use SocialChannel\Model\Worked;
 
@@ -132,6 +133,65 @@ final readonly class Host
     public function loadProvider(string $path): Loaded
     {
         return Reader::read(Loaded::class, $this->calls->transport->loadProvider(self::bytes($path)));
+    }
+
+    /**
+     * Fetches a provider from a registry or an https address, and installs it. Where it came from and who signed it are
+     * kept; nothing asks there again before you do.
+     *
+     * @param string $reference an image (`ghcr.io/acme/bluesky:1.2`), or the https address of a component
+     * @param string|null $key a public key as PEM that may sign this provider, now and later; with it, it must be signed
+     * @param bool $acceptSigner another signer than that of the installed one is meant, or none
+     *
+     * @throws SocialChannelException `DeniedByPolicy`: it is not signed by somebody who may, or its tag was moved
+     */
+    public function addProvider(string $reference, ?string $key = null, bool $acceptSigner = false): Loaded
+    {
+        $source = self::source($reference, $key, $acceptSigner);
+        return Reader::read(Loaded::class, $this->calls->transport->addProvider($source));
+    }
+
+    /**
+     * Looks for an update where a provider came from, or at another reference. Nothing is installed.
+     *
+     * @throws SocialChannelException
+     */
+    public function checkProvider(string $id, ?string $reference = null): UpgradeReport
+    {
+        $source = self::source($reference, null, false);
+        return Reader::read(UpgradeReport::class, $this->calls->transport->checkProvider($id, $source));
+    }
+
+    /**
+     * Installs what there is now where a provider came from, or at another reference. What it replaces is kept.
+     *
+     * @throws SocialChannelException as `addProvider`
+     */
+    public function updateProvider(
+        string $id,
+        ?string $reference = null,
+        ?string $key = null,
+        bool $acceptSigner = false,
+    ): Loaded {
+        $source = self::source($reference, $key, $acceptSigner);
+        return Reader::read(Loaded::class, $this->calls->transport->updateProvider($id, $source));
+    }
+
+    /**
+     * Installs again what was replaced last, from the database. A second time undoes the first.
+     *
+     * @throws SocialChannelException `NotFound`: no earlier one is kept
+     */
+    public function rollBackProvider(string $id): Loaded
+    {
+        return Reader::read(Loaded::class, $this->calls->transport->rollBackProvider($id));
+    }
+
+    /** @return array<string, mixed> */
+    private static function source(?string $reference, ?string $key, bool $acceptSigner): array
+    {
+        $source = ['reference' => $reference, 'key' => $key, 'accept_signer' => $acceptSigner ?: null];
+        return array_filter($source, static fn (mixed $it): bool => $it !== null);
     }
 
     /**

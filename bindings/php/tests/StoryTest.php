@@ -7,6 +7,7 @@ namespace SocialChannel\Tests;
 use PHPUnit\Framework\TestCase;
 use SocialChannel\Exception\InvalidRequestException;
 use SocialChannel\Exception\NotFoundException;
+use SocialChannel\Exception\UnavailableException;
 use SocialChannel\Exception\UnsupportedException;
 use SocialChannel\Internal\Reader;
 use SocialChannel\Internal\Transport;
@@ -23,6 +24,7 @@ use SocialChannel\Model\Redirect;
 use SocialChannel\Model\Resolution;
 use SocialChannel\Model\Severity;
 use SocialChannel\Tests\Support\Built;
+use SocialChannel\Tests\Support\Program;
 use SocialChannel\Tests\Support\Simulator;
 use SocialChannel\Tests\Support\Stage;
 use SocialChannel\TransportKind;
@@ -135,6 +137,42 @@ final class StoryTest extends TestCase
         self::assertGreaterThanOrEqual(57, count(iterator_to_array($channel->allPosts(), false)));
         self::assertContains($channel->id, array_column($stage->host->channels(), 'id'));
         self::assertEquals($channel->accountId, $stage->host->channel($channel->id)->accountId);
+    }
+
+    /** @dataProvider ways */
+    public function testAProviderComesFromAnAddressIsReplacedAndGoesBack(TransportKind $kind): void
+    {
+        $stage = new Stage($kind, null);
+        $component = (string) file_get_contents(Built::component('provider_minimal'));
+        $file = "{$stage->folder->path}/provider.wasm";
+        $port = Program::freePort();
+        $address = "http://127.0.0.1:$port/provider.wasm";
+        file_put_contents($file, $component);
+        $server = new Program([PHP_BINARY, '-S', "127.0.0.1:$port", '-t', $stage->folder->path]);
+        Program::awaitPort($port);
+
+        $first = $stage->host->addProvider($address)->provider;
+        self::assertSame([$address, false], [$first->origin?->reference, $first->origin?->signed]);
+        $id = $first->descriptor->id;
+        self::assertTrue($stage->host->checkProvider($id)->same);
+        // The same with another digest: a custom section at its end.
+        file_put_contents($file, $component . "\x00\x03\x01v\x01");
+        $report = $stage->host->checkProvider($id, $address);
+        self::assertSame([false, [], 0], [$report->same, $report->changes, $report->openJobs]);
+        self::assertSame($first->digest, $report->from->digest);
+        $second = $stage->host->updateProvider($id)->provider;
+        self::assertSame([$report->to->digest, $first->digest], [$second->digest, $second->previous]);
+        try {
+            $stage->host->updateProvider($id, key: 'no key');
+            self::fail('what is no key was taken');
+        } catch (InvalidRequestException $error) {
+            self::assertNotNull($error->remedy);
+        }
+
+        $server->stop();
+        self::assertSame($first->digest, $stage->host->rollBackProvider($id)->provider->digest);
+        $this->expectException(UnavailableException::class);
+        $stage->host->updateProvider($id);
     }
 
     /** @dataProvider ways */

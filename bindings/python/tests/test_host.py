@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import functools
+import http.server
 import json
 import logging
 import os
@@ -43,6 +45,36 @@ def test_accounts_are_connected_read_and_disconnected(stage):
         stage.host.tenant("other").profile(channel.id)
     stage.tenant.disconnect(channel.id)
     assert stage.tenant.channels() == []
+
+
+def test_a_provider_comes_from_an_address_is_replaced_and_goes_back(tmp_path):
+    component = (COMPONENTS / "provider_minimal.wasm").read_bytes()
+    file = tmp_path / "provider.wasm"
+    file.write_bytes(component)
+    folder = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with Host(cache=CACHE) as host:
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), folder) as server:
+            threading.Thread(target=server.serve_forever).start()
+            address = f"http://127.0.0.1:{server.server_port}/provider.wasm"
+            first = host.add_provider(address).provider
+            assert (first.origin.reference, first.origin.signed) == (address, False)
+            provider = first.descriptor.id
+            assert host.check_provider(provider).same
+            # The same with another digest: a custom section at its end.
+            file.write_bytes(component + b"\0\3\1v\1")
+            report = host.check_provider(provider, {"reference": address})
+            assert (report.same, report.changes, report.open_jobs) == (False, [], 0)
+            second = host.update_provider(provider, documents.ProviderSource(reference=address)).provider
+            assert (second.digest, second.previous) == (report.to.digest, first.digest)
+            with pytest.raises(errors.InvalidRequest):
+                host.update_provider(provider, {"key": "no key"})
+            server.shutdown()
+        assert host.roll_back_provider(provider).provider.digest == first.digest
+        with pytest.raises(errors.Unavailable):
+            host.update_provider(provider)
+        with pytest.raises(errors.InvalidArgument) as raised:
+            host.add_provider({})
+        assert raised.value.field == "reference"
 
 
 def test_rows_of_an_import_are_reported_one_by_one(stage):

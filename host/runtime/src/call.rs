@@ -38,6 +38,9 @@ pub struct CallContext {
     /// Gets what the call has written to standard error, besides the log: at most [`Limits::stderr`] bytes, when it ends
     /// by itself or by a limit.
     pub output: Option<Listener>,
+    /// Grows by the WebAssembly instructions that the call has executed, if the engine counts them
+    /// ([`EngineOptions::count_instructions`](crate::EngineOptions::count_instructions)).
+    pub instructions: Option<Arc<AtomicU64>>,
     /// For logs only.
     pub account_id: Option<String>,
     /// For whom the call is, such as a tenant: its calls wait behind each other for a place, and not behind those of
@@ -57,6 +60,7 @@ impl CallContext {
             gate: None,
             progress: None,
             output: None,
+            instructions: None,
             account_id: None,
             line: Arc::from(""),
         }

@@ -45,6 +45,9 @@ pub struct EngineOptions {
     pub limits: Limits,
     /// Where components are compiled.
     pub compile: Compile,
+    /// Counts the instructions of calls, for [`CallContext::instructions`]. Code that counts is slower and larger, so this is
+    /// for measuring; it is compiled in this process.
+    pub count_instructions: bool,
 }
 
 /// Compiles and runs components. Cheap to clone.
@@ -84,12 +87,16 @@ impl Engine {
         let limits = options.limits;
         // Reserving address space for all calls at once makes instances cheap. If address space is limited
         // (`ulimit -v`, containers), each call allocates what it needs.
-        let (wasmtime, room) = match wasmtime::Engine::new(&config(&limits, Room::Pool, true)) {
+        let configured = |room, reserves| {
+            let mut config = config(&limits, room, reserves);
+            config.consume_fuel(options.count_instructions);
+            wasmtime::Engine::new(&config)
+        };
+        let (wasmtime, room) = match configured(Room::Pool, true) {
             Ok(engine) => (engine, Room::Pool),
             Err(error) => {
                 tracing::debug!(%error, "no address space for a pool of instances");
-                let narrow = wasmtime::Engine::new(&config(&limits, Room::Narrow, false)).map_err(broken)?;
-                (narrow, Room::Narrow)
+                (configured(Room::Narrow, false).map_err(broken)?, Room::Narrow)
             }
         };
         let mut linker = Linker::new(&wasmtime);
@@ -106,7 +113,8 @@ impl Engine {
             // By then one of the calls that hold the places has ended.
             patience: limits.total,
         });
-        let (limits, compile) = (Arc::new(limits), options.compile);
+        let compile = if options.count_instructions { Compile::InProcess } else { options.compile };
+        let limits = Arc::new(limits);
         let compilers = Semaphore::new(COMPILERS);
         let inner = Inner { wasmtime, linker, limits, cache, compile, compilers, room, calls, ticker };
         Ok(Engine(Arc::new(inner)))
@@ -216,6 +224,10 @@ impl Engine {
         store.set_max_component_handles(self.0.limits.handles);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
+        if cx.instructions.is_some() {
+            // Refused by an engine that does not count; then the counter stays as it is.
+            let _ = store.set_fuel(u64::MAX);
+        }
         (store, call, stderr)
     }
 }

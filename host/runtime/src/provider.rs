@@ -5,6 +5,7 @@
 //! the effect. Storing, refreshing and retrying are up to the caller.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -502,6 +503,9 @@ impl Parts {
             store.run_concurrent(async |accessor| call(accessor, &guest, media).await).await?
         };
         let done = watched(&tally, work.instrument(span)).await;
+        if let (Some(counter), Ok(left)) = (&cx.instructions, store.get_fuel()) {
+            counter.fetch_add(u64::MAX - left, Ordering::Relaxed);
+        }
         stderr.log(id, operation, cx.account_id.as_deref());
         if let Some(output) = &cx.output {
             output(&stderr.text());

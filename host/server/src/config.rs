@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
-use social_channel::{Blob, Error, ErrorKind, HostBuilder, Limits, Proxy, Result, TenantId};
+use social_channel::{Blob, Error, ErrorKind, HostBuilder, Limits, ProviderPolicy, Proxy, Result, TenantId};
 
 /// The configuration of the service. Unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -76,6 +76,8 @@ pub struct Config {
     pub dns_server: Option<SocketAddr>,
     /// The HTTP proxy through which all requests go.
     pub proxy: Option<Proxy>,
+    /// Who may sign providers, and how registries are reached.
+    pub providers: Option<ProviderPolicy>,
     /// Show metrics to every caller of `/metrics`, not only to the operator.
     pub public_metrics: bool,
 }
@@ -117,6 +119,7 @@ impl Default for Config {
             compile_seconds: Limits::default().compile_time.as_secs(),
             dns_server: None,
             proxy: None,
+            providers: None,
             public_metrics: false,
         }
     }
@@ -260,6 +263,9 @@ impl Config {
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         }
+        if let Some(providers) = &self.providers {
+            builder = builder.providers(providers.clone());
+        }
         let mut limits = Limits::default();
         limits.compile_memory = self.compile_memory;
         limits.compile_time = Duration::from_secs(self.compile_seconds);
@@ -338,6 +344,7 @@ mod tests {
             compile_seconds,
             dns_server,
             proxy,
+            providers,
             public_metrics
         );
     }

@@ -90,6 +90,7 @@ impl LiveApp {
             gate,
             progress: None,
             output: None,
+            instructions: None,
             account_id: account_id.map(str::to_owned),
             line: line.into(),
         }

@@ -78,6 +78,39 @@ pub struct InstallOptions {
     pub signature: Option<String>,
 }
 
+/// A provider by where it is, as front doors take it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProviderSource {
+    /// An image in an OCI registry (`ghcr.io/acme/bluesky:1.2`), or the https address of a component. Absent: where the
+    /// installed one came from.
+    pub reference: Option<String>,
+    /// A public key that may sign this provider, now and later, as PEM. With it, it must be signed.
+    pub key: Option<String>,
+    /// Another signer than that of the installed component is meant, or none.
+    pub accept_signer: bool,
+}
+
+impl ProviderSource {
+    /// The reference of a provider that is not installed yet.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there is none.
+    pub fn reference(&self) -> Result<&str> {
+        self.reference.as_deref().filter(|reference| !reference.is_empty()).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, "it is not said where the provider is")
+                .with_field("reference")
+                .with_remedy("give the name of an image, as ghcr.io/acme/bluesky:1.2, or an https address")
+        })
+    }
+
+    /// What it says about the installation.
+    #[must_use]
+    pub fn options(&self) -> InstallOptions {
+        InstallOptions { key: self.key.clone(), accept_signer: self.accept_signer, signature: None }
+    }
+}
+
 /// An installed provider as a lock file names it: enough to install the same on another machine, and nothing else.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

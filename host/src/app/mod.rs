@@ -15,7 +15,7 @@ mod storage;
 mod upgrade;
 
 pub(crate) use apps::{AppParts, Apps, LiveApp, OPERATOR, Wait};
-pub use install::{InstallOptions, Loaded, LockedProvider, ProviderInfo};
+pub use install::{InstallOptions, Loaded, LockedProvider, ProviderInfo, ProviderSource};
 pub use listing::{DomainRecord, Listing};
 pub use origin::{ProviderOrigin, ProviderSigner};
 pub(crate) use settings::check_value;

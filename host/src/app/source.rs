@@ -16,7 +16,7 @@ use social_channel_runtime::{Digest, SecretText};
 
 /// Who may sign providers, and how registries are reached. The empty document takes everything from every public registry,
 /// signed or not, and says which.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderPolicy {
     /// What must be signed by one of `keys`, when it is fetched and whenever it is loaded: `fetched` (what comes from a
@@ -45,7 +45,7 @@ pub enum RequiredSignature {
 }
 
 /// A key that may sign providers.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderKey {
     /// What the operator calls its owner.

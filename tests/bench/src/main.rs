@@ -4,10 +4,13 @@
 //! in this process (latency, throughput), alternating between the host and plain reqwest with the same
 //! requests.
 
+mod call;
 mod jobs;
 mod native;
+mod peer;
 mod scheduled;
 mod service;
+mod table;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,8 +18,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use library_tests::database::choose;
 use library_tests::{Stage, builder, component, connect, request, video, world};
+use serde_json::json;
 use social_channel::{JobStatus, TenantId};
 use tiktok_simulator::{Account, Action, Fault, World};
+
+use crate::table::{Figure, Table};
 
 const GIB: u64 = 1 << 30;
 
@@ -26,36 +32,45 @@ async fn main() -> Result<()> {
     if arguments.first().is_some_and(|first| first == "child") {
         return child(arguments.get(1..).unwrap_or_default()).await;
     }
+    if let [first, folder, origin] = arguments.as_slice()
+        && first == "connect"
+    {
+        return peer::connect(std::path::Path::new(folder), origin).await;
+    }
     let only = arguments.first().map(String::as_str);
     // Only when it is named: it takes long.
     if only == Some("service") {
         return service::measure(arguments.get(1..).unwrap_or_default()).await;
+    }
+    if only == Some("call") {
+        return call::measure(arguments.get(1..).unwrap_or_default()).await;
     }
     // With a table of its own, and each row takes half a minute.
     if only == Some("jobs") {
         return jobs::measure(arguments.get(1..).unwrap_or_default()).await;
     }
     let wanted = |name: &str| only.is_none_or(|only| only == name);
-    println!("| what | host | native | goal | |\n| --- | --- | --- | --- | --- |");
+    let mut table = Table::begin();
     if wanted("profile") {
-        profile().await?;
+        profile(&mut table).await?;
     }
     if wanted("upload") {
-        upload().await?;
+        upload(&mut table).await?;
     }
     if wanted("memory") {
-        memory().await?;
+        memory(&mut table).await?;
     }
     if wanted("start") {
-        start().await?;
+        start(&mut table).await?;
     }
     if wanted("concurrent") {
-        concurrent().await?;
+        concurrent(&mut table).await?;
     }
     if wanted("scheduled") {
-        scheduled::measure().await?;
+        scheduled::measure(&mut table).await?;
     }
-    Ok(())
+    // Beside the program, which is in the target folder.
+    table.write(&std::env::current_exe()?.with_file_name("bench.json"))
 }
 
 /// No limits and no waiting, because the platform is not measured.
@@ -91,26 +106,23 @@ async fn connect_all(stage: &Stage, accounts: usize) -> Result<Vec<String>> {
     Ok(channels)
 }
 
-fn row(what: &str, host: &str, native: &str, goal: &str, reached: bool) {
-    println!("| {what} | {host} | {native} | {goal} | {} |", if reached { "reached" } else { "NOT reached" });
-}
-
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-async fn profile() -> Result<()> {
-    // Including the warm-up, below the provider's limit of 600 per minute.
-    const ROUNDS: usize = 400;
-    let stage = Stage::in_world(fast_world(), |builder| builder).await?;
-    let channel = stage.connect().await?.id;
+async fn profile(table: &mut Table) -> Result<()> {
+    // Enough accounts that the provider's limit of 600 a minute and account refuses nothing.
+    const ACCOUNTS: usize = 8;
+    const ROUNDS: usize = 1_000;
+    let stage = Stage::in_world(fast_world_of(ACCOUNTS), |builder| builder).await?;
+    let channels = connect_all(&stage, ACCOUNTS).await?;
     let native = native::Client::new(&stage.simulator.origin())?;
     let token = native.token(&stage).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS + 100 {
+    for (round, channel) in channels.iter().cycle().take(ROUNDS + 100).enumerate() {
         let begun = Instant::now();
-        stage.tenant.profile(&channel).await?;
+        stage.tenant.profile(channel).await?;
         let host = begun.elapsed();
         let begun = Instant::now();
         native.profile(&token).await?;
@@ -121,19 +133,14 @@ async fn profile() -> Result<()> {
             theirs.push(alone);
         }
     }
-    let (ours, theirs) = (median(ours), median(theirs));
-    let added = ours.saturating_sub(theirs);
-    row(
-        "one `profile` call, median",
-        &format!("{} µs", ours.as_micros()),
-        &format!("{} µs", theirs.as_micros()),
-        &format!("<= 100 µs added; added {} µs", added.as_micros()),
-        added <= Duration::from_micros(100),
-    );
+    let (ours, theirs) = (Figure::micros(&ours), Figure::micros(&theirs));
+    let added = ours.median - theirs.median;
+    let goal = format!("<= 100 µs added; added {added:.0} µs");
+    table.row("one `profile` call", &ours, Some(&theirs), &goal, added <= 100.0);
     Ok(())
 }
 
-async fn upload() -> Result<()> {
+async fn upload(table: &mut Table) -> Result<()> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let stage = Stage::in_world(fast_world(), |builder| builder).await?;
     let channel = stage.connect().await?.id;
@@ -152,20 +159,15 @@ async fn upload() -> Result<()> {
         native.upload(&token, &stage.folder.path().join(format!("video-{GIB}.mp4")), GIB).await?;
         theirs.push(native::upload_time(&stage, before)?);
     }
-    let (ours, theirs) = (median(ours), median(theirs));
-    let rate = |time: Duration| GIB as f64 / time.as_secs_f64() / 1e6;
-    let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
-    row(
-        "upload of 1 GiB, each chunk's step stored",
-        &format!("{:.0} MB/s", rate(ours)),
-        &format!("{:.0} MB/s", rate(theirs)),
-        &format!(">= 0.95; is {ratio:.2}"),
-        ratio >= 0.95,
-    );
+    let rate = |times: &[Duration]| Figure::rate(times, GIB as f64 / 1e6, "MB/s");
+    let (ours, theirs) = (rate(&ours), rate(&theirs));
+    let ratio = ours.median / theirs.median;
+    let goal = format!(">= 0.95; is {ratio:.2}");
+    table.row("upload of 1 GiB, each chunk's step stored", &ours, Some(&theirs), &goal, ratio >= 0.95);
     Ok(())
 }
 
-async fn memory() -> Result<()> {
+async fn memory(table: &mut Table) -> Result<()> {
     let stage = Stage::in_world(fast_world(), |builder| builder).await?;
     let channel = stage.connect().await?.id;
     let mut peaks = Vec::new();
@@ -174,17 +176,18 @@ async fn memory() -> Result<()> {
         peaks.push((facts.idle, facts.peak));
     }
     let above: Vec<u64> = peaks.iter().map(|(idle, peak)| peak.saturating_sub(*idle) / 1024).collect();
-    row(
+    let told = format!("{} / {} MiB", above.first().unwrap_or(&0), above.get(1).unwrap_or(&0));
+    table.row(
         "peak memory above idle, upload of 1 GiB / 4 GB",
-        &format!("{} / {} MiB", above.first().unwrap_or(&0), above.get(1).unwrap_or(&0)),
-        "-",
+        &Figure::told(told, json!({"mebibytes": above})),
+        None,
         "<= 64 MiB, flat",
         above.iter().all(|mib| *mib <= 64),
     );
     Ok(())
 }
 
-async fn start() -> Result<()> {
+async fn start(table: &mut Table) -> Result<()> {
     let stage = Stage::in_world(fast_world(), |builder| builder).await?;
     let channel = stage.connect().await?.id;
     run_child(&stage, &["profile", &channel])?;
@@ -192,48 +195,37 @@ async fn start() -> Result<()> {
     for _ in 0..11 {
         times.push(run_child(&stage, &["profile", &channel])?.first_answer);
     }
-    let time = median(times);
-    row(
-        "process start to first answer, code cache warm",
-        &format!("{:.1} ms", time.as_secs_f64() * 1e3),
-        "-",
-        "<= 50 ms",
-        time <= Duration::from_millis(50),
-    );
+    let time = Figure::of(times.iter().map(|time| time.as_secs_f64() * 1e3).collect(), "ms");
+    table.row("process start to first answer, code cache warm", &time, None, "<= 50 ms", time.median <= 50.0);
     Ok(())
 }
 
-async fn concurrent() -> Result<()> {
+async fn concurrent(table: &mut Table) -> Result<()> {
     const CALLS: usize = 1_000;
     // Enough accounts that no call waits for the provider's limit of 600 per minute and account.
-    const ACCOUNTS: usize = 10;
+    const ACCOUNTS: usize = 40;
+    const TURNS: usize = 5;
     let stage = Stage::in_world(fast_world_of(ACCOUNTS), |builder| builder).await?;
     let channels = connect_all(&stage, ACCOUNTS).await?.join(",");
     stage.simulator.faults().add(Fault::new(Action::Delay { ms: 50 }).path("/v2/user/info/").times(0));
-    let facts = run_child(&stage, &["concurrent", &channels, &CALLS.to_string(), "3"])?;
-    let native = native::Client::new(&stage.simulator.origin())?;
-    let token = native.token(&stage).await?;
-    let mut times = Vec::new();
-    for _ in 0..3 {
-        let begun = Instant::now();
-        let mut calls = tokio::task::JoinSet::new();
-        for _ in 0..CALLS {
-            let (native, token) = (native.clone(), token.clone());
-            calls.spawn(async move { native.profile(&token).await });
-        }
-        while let Some(call) = calls.join_next().await {
-            call??;
-        }
-        times.push(begun.elapsed());
+    let token = native::Client::new(&stage.simulator.origin())?.token(&stage).await?;
+    let (mut ours, mut theirs, mut each) = (Vec::new(), Vec::new(), 0);
+    // In turns, and both as processes of their own.
+    for _ in 0..TURNS {
+        let facts = run_child(&stage, &["concurrent", &channels, &CALLS.to_string(), "1"])?;
+        each = each.max(facts.peak.saturating_sub(facts.idle) / CALLS as u64);
+        ours.push(facts.round);
+        theirs.push(run_child(&stage, &["concurrent-native", &token, &CALLS.to_string()])?.round);
     }
-    let theirs = median(times);
-    let ratio = theirs.as_secs_f64() / facts.round.as_secs_f64();
-    let each = facts.peak.saturating_sub(facts.idle) / CALLS as u64;
-    row(
+    let rate = |times: &[Duration]| Figure::rate(times, CALLS as f64, "calls/s");
+    let (ours, theirs) = (rate(&ours), rate(&theirs));
+    let ratio = ours.median / theirs.median;
+    let goal = format!(">= 0.8 and <= 256 KiB a call; is {ratio:.2} and {each} KiB");
+    table.row(
         "1,000 calls at once, server takes 50 ms",
-        &format!("{:.0}/s, {each} KiB each", CALLS as f64 / facts.round.as_secs_f64()),
-        &format!("{:.0}/s", CALLS as f64 / theirs.as_secs_f64()),
-        &format!(">= 0.8 and <= 256 KiB; is {ratio:.2}"),
+        &ours,
+        Some(&theirs),
+        &goal,
         ratio >= 0.8 && each <= 256,
     );
     Ok(())
@@ -288,6 +280,9 @@ async fn child(arguments: &[String]) -> Result<()> {
     if argument(2)? == "serve" {
         return service::serve(folder, argument(1)?).await;
     }
+    if argument(2)? == "concurrent-native" {
+        return concurrent_native(argument(1)?, argument(3)?, argument(4)?.parse()?).await;
+    }
     let host = choose(builder(folder, argument(1)?)?, folder).open().await?;
     let tenant = host.tenant(TenantId::default());
     if argument(2)? == "work" {
@@ -297,6 +292,7 @@ async fn child(arguments: &[String]) -> Result<()> {
     }
     let channel = argument(3)?;
     match argument(2)? {
+        "peer" => peer::run(&tenant, channel, argument(4)?, argument(5)?).await?,
         "profile" => {
             tenant.profile(channel).await?;
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
@@ -338,6 +334,23 @@ async fn child(arguments: &[String]) -> Result<()> {
     }
     // Keeps the component loaded until here.
     debug_assert!(component("plugin_tiktok").is_ok());
+    Ok(())
+}
+
+/// One round of calls at once, after one that warms up.
+async fn concurrent_native(origin: &str, token: &str, calls: usize) -> Result<()> {
+    let native = native::Client::new(origin)?;
+    native.profile(token).await?;
+    let begun = Instant::now();
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..calls {
+        let (native, token) = (native.clone(), token.to_owned());
+        all.spawn(async move { native.profile(&token).await });
+    }
+    while let Some(call) = all.join_next().await {
+        call??;
+    }
+    println!("round {}", begun.elapsed().as_nanos());
     Ok(())
 }
 

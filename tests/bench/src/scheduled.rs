@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use library_tests::{Stage, request};
+use serde_json::json;
 use social_channel::model::Media;
 use social_channel::{Clock as _, MovedClock, PublishRequest};
 
-use crate::{connect_all, fast_world_of, median, row};
+use crate::table::{Figure, Table};
+use crate::{connect_all, fast_world_of, median};
 
 /// So many more are stored, read and published for a figure.
 const SAMPLE: usize = 100;
@@ -69,7 +71,7 @@ impl Scheduled {
     }
 }
 
-pub(crate) async fn measure() -> Result<()> {
+pub(crate) async fn measure(table: &mut Table) -> Result<()> {
     let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
     let mut few = Scheduled::new().await?;
     while few.stored < FEW {
@@ -106,19 +108,22 @@ pub(crate) async fn measure() -> Result<()> {
             let _aborted = working.await;
             100.0 * used.as_secs_f64() / IDLE.as_secs_f64()
         };
-        row(
+        let times = [posting, median(reading), median(listing)];
+        let told = times.map(ms).join(", ");
+        table.row(
             &format!("{count} scheduled posts: one more, read one, list"),
-            &format!("{}, {}, {}", ms(posting), ms(median(reading)), ms(median(listing))),
-            "-",
+            &Figure::told(told, json!({"seconds": times.map(|time| time.as_secs_f64()), "idle": idle})),
+            None,
             &format!("the same at each count; a process with workers uses {idle:.1} % while idle"),
             idle < 5.0,
         );
     }
     let many = scheduled.each_when_due().await?;
-    row(
+    let times = [few, many];
+    table.row(
         &format!("{FEW} and 50000 due at once: one job"),
-        &format!("{}, {}", ms(few), ms(many)),
-        "-",
+        &Figure::told(times.map(ms).join(", "), json!({"seconds": times.map(|time| time.as_secs_f64())})),
+        None,
         "the same at each count",
         many.as_secs_f64() < 1.5 * few.as_secs_f64(),
     );

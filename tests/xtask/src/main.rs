@@ -1,5 +1,6 @@
 //! Developer commands, which are the same locally and in CI.
 
+mod bench;
 mod browser;
 mod bundled;
 mod demo;
@@ -57,7 +58,8 @@ Usage: cargo xtask COMMAND
                 database's server), break answers, and count the posts
   bench [--debug] [NAME]  measure, side by side with native code (release build, unless --debug); `service [COUNT...]`:
                 scheduled posts over HTTP; `store [JOBS]`: what the databases take for one job of many;
-                `jobs [DATABASE...]`: jobs a second with one to six workers, and where the time goes
+                `jobs [DATABASE...]`: jobs a second with one to six workers, and where the time goes; `peers`: beside
+                Extism, PHP's curl and Node; `call FILE...`: what a provider costs by itself
 ";
 
 fn main() -> ExitCode {
@@ -96,34 +98,7 @@ fn run_command() -> Result<()> {
             run::run(command.arg("--pictures").args(rest))
         }
         "install" => install::run(rest),
-        "bench" if rest.first().is_some_and(|first| first == "store") => {
-            install_databases()?;
-            // The store is no public part of the library, so this is a test that only runs when it is asked for.
-            let mut command = std::process::Command::new(run::cargo_program());
-            command.args([
-                "test",
-                "--lib",
-                "--",
-                "--ignored",
-                "--nocapture",
-                "--test-threads=1",
-                "store::measure",
-            ]);
-            if let Some(jobs) = rest.get(1) {
-                command.env("STORED_JOBS", jobs);
-            }
-            run::run(&mut command)
-        }
-        "bench" => {
-            guests::build()?;
-            if rest.iter().any(|word| word == "jobs") {
-                install_databases()?;
-            }
-            let debug = rest.first().is_some_and(|first| first == "--debug");
-            let build = if debug { &["run"][..] } else { &["run", "--release"] };
-            let rest = rest.iter().skip(usize::from(debug)).map(String::as_str);
-            run::cargo(build.iter().copied().chain(["--bin", "bench", "--"]).chain(rest))
-        }
+        "bench" => bench::run(rest),
         // The browser of the demo, for internal use; users run `demo`.
         "browse" => browser::follow(rest.last().map_or("", String::as_str)).map(|_| ()),
         "help" | "--help" | "-h" => {

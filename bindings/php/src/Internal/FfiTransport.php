@@ -61,6 +61,26 @@ final class FfiTransport implements Transport
         return $this->library->documentOfBytes('load_provider', $this->host, $component);
     }
 
+    public function addProvider(array $source): array
+    {
+        return $this->ask('add_provider', Writer::json($source ?: new \stdClass()));
+    }
+
+    public function checkProvider(string $provider, array $source): array
+    {
+        return $this->ask('check_provider', $provider, Writer::json($source ?: new \stdClass()));
+    }
+
+    public function updateProvider(string $provider, array $source): array
+    {
+        return $this->ask('update_provider', $provider, Writer::json($source ?: new \stdClass()));
+    }
+
+    public function rollBackProvider(string $provider): array
+    {
+        return $this->ask('roll_back_provider', $provider);
+    }
+
     public function inspectProvider(string $component): array
     {
         return $this->library->documentOfBytes('inspect_provider', $this->host, $component);

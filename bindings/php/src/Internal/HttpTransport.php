@@ -52,6 +52,26 @@ final class HttpTransport implements Transport
         return $this->sendBytes('/providers', $component);
     }
 
+    public function addProvider(array $source): array
+    {
+        return $this->call('POST', '/providers/add', document: $source);
+    }
+
+    public function checkProvider(string $provider, array $source): array
+    {
+        return $this->call('POST', '/providers/' . rawurlencode($provider) . '/check', document: $source);
+    }
+
+    public function updateProvider(string $provider, array $source): array
+    {
+        return $this->call('POST', '/providers/' . rawurlencode($provider) . '/update', document: $source);
+    }
+
+    public function rollBackProvider(string $provider): array
+    {
+        return $this->call('POST', '/providers/' . rawurlencode($provider) . '/rollback');
+    }
+
     public function inspectProvider(string $component): array
     {
         return $this->sendBytes('/providers/inspect', $component);

@@ -21,6 +21,30 @@ interface Transport
     /** @return array<mixed> */
     public function loadProvider(string $component): array;
 
+    /**
+     * @param array<string, mixed> $source
+     *
+     * @return array<mixed>
+     */
+    public function addProvider(array $source): array;
+
+    /**
+     * @param array<string, mixed> $source
+     *
+     * @return array<mixed>
+     */
+    public function checkProvider(string $provider, array $source): array;
+
+    /**
+     * @param array<string, mixed> $source
+     *
+     * @return array<mixed>
+     */
+    public function updateProvider(string $provider, array $source): array;
+
+    /** @return array<mixed> */
+    public function rollBackProvider(string $provider): array;
+
     /** @return array<mixed> */
     public function inspectProvider(string $component): array;
 

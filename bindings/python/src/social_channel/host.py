@@ -63,6 +63,27 @@ class Host:
         """Like `load_provider`, from a file."""
         return decode(doc.Loaded, self._call("load_provider_file", fspath(path)))
 
+    def add_provider(self, source: doc.ProviderSource | Mapping[str, Any] | str) -> doc.Loaded:
+        """Installs a provider from a registry or an https address: `ghcr.io/acme/bluesky:1.2`, or with who must have signed it."""
+        source = {"reference": source} if isinstance(source, str) else source
+        return decode(doc.Loaded, self._call("add_provider", encode(source)))
+
+    def check_provider(
+        self, provider: str, source: doc.ProviderSource | Mapping[str, Any] | None = None
+    ) -> doc.UpgradeReport:
+        """What there is now where it came from, and what replacing the installed one by it would change."""
+        return decode(doc.UpgradeReport, self._call("check_provider", provider, encode(source or {})))
+
+    def update_provider(
+        self, provider: str, source: doc.ProviderSource | Mapping[str, Any] | None = None
+    ) -> doc.Loaded:
+        """Installs what there is now where it came from. What it replaces is kept."""
+        return decode(doc.Loaded, self._call("update_provider", provider, encode(source or {})))
+
+    def roll_back_provider(self, provider: str) -> doc.Loaded:
+        """Installs again what was replaced last, from the database. A second time undoes the first."""
+        return decode(doc.Loaded, self._call("roll_back_provider", provider))
+
     def inspect_provider(self, component: bytes) -> doc.ProviderInfo:
         """Inspects a component without installing it."""
         return decode(doc.ProviderInfo, self._call("inspect_provider", component))

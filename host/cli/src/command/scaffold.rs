@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use social_channel_conformance::CONTRACT;
+use wit_bindgen_core::{AsyncFilterSet, Files};
+use wit_parser::Resolve;
 
 use crate::failure::wrong;
 use crate::output::Output;
@@ -31,6 +33,11 @@ enum Language {
     Rust,
     /// 21 MB, with all of Python inside.
     Python,
+    /// 1.6 MB, with a small engine inside; plain ECMAScript without the functions of browsers and Node.
+    #[value(name = "javascript")]
+    JavaScript,
+    /// The smallest components. For networks whose answers need no large library.
+    C,
 }
 
 /// A file of a template: its path, its text, whether it is a program.
@@ -50,6 +57,16 @@ const PYTHON: [File; 3] = [
     ("{module}.py", include_str!("../../templates/python/provider.py"), false),
     ("build.sh", include_str!("../../templates/python/build.sh"), true),
     (".gitignore", "/.tools\n*.wasm\n__pycache__\n", false),
+];
+const JAVASCRIPT: [File; 3] = [
+    ("provider.js", include_str!("../../templates/javascript/provider.js"), false),
+    ("build.sh", include_str!("../../templates/javascript/build.sh"), true),
+    (".gitignore", "/.tools\n*.wasm\n", false),
+];
+const C: [File; 3] = [
+    ("provider.c", include_str!("../../templates/c/provider.c"), false),
+    ("build.sh", include_str!("../../templates/c/build.sh"), true),
+    (".gitignore", "/.tools\n*.wasm\n", false),
 ];
 
 /// The longest id that a host takes.
@@ -72,13 +89,18 @@ pub(crate) fn run(output: Output, flags: &Flags) -> Result<()> {
     let own: &[File] = match language {
         Language::Rust => &RUST,
         Language::Python => &PYTHON,
+        Language::JavaScript => &JAVASCRIPT,
+        Language::C => &C,
     };
     let filled = |text: &str| text.replace("{name}", name).replace("{module}", &name.replace('-', "_"));
     for (path, text, is_program) in own.iter().chain(&COMMON) {
-        write(&folder.join(filled(path)), &filled(text), *is_program)?;
+        write(&folder.join(filled(path)), filled(text).as_bytes(), *is_program)?;
     }
     for (path, text) in CONTRACT {
-        write(&folder.join("wit").join(path), text, false)?;
+        write(&folder.join("wit").join(path), text.as_bytes(), false)?;
+    }
+    if *language == Language::C {
+        write_bindings(&folder)?;
     }
     output.note(&format!("{} is a provider: see its README.md", folder.display()));
     output.answer(&serde_json::json!({ "folder": folder }), |_| String::new())
@@ -91,7 +113,23 @@ fn is_name(name: &str) -> bool {
     words && name.len() <= LONGEST && name.starts_with(|it: char| it.is_ascii_lowercase())
 }
 
-fn write(path: &Path, text: &str, is_program: bool) -> Result<()> {
+/// The contract for C. Half a megabyte of generated code, for which an author would otherwise build `wit-bindgen-cli` for minutes.
+fn write_bindings(folder: &Path) -> Result<()> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(folder.join("wit"))?;
+    let world = resolve.select_world(&[package], Some("provider"))?;
+    // Blocking functions instead of callbacks that are written by hand.
+    let options =
+        wit_bindgen_c::Opts { async_: AsyncFilterSet::all(false), ..wit_bindgen_c::Opts::default() };
+    let mut files = Files::default();
+    options.build().generate(&mut resolve, world, &mut files)?;
+    for (name, bytes) in files.iter() {
+        write(&folder.join("bindings").join(name), bytes, false)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8], is_program: bool) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -103,7 +141,7 @@ fn write(path: &Path, text: &str, is_program: bool) -> Result<()> {
     }
     #[cfg(not(unix))]
     let _ = is_program;
-    Ok(options.open(path)?.write_all(text.as_bytes())?)
+    Ok(options.open(path)?.write_all(bytes)?)
 }
 
 #[cfg(test)]

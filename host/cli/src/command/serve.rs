@@ -59,6 +59,8 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
     global.tenant.as_str().clone_into(&mut config.tenant);
 
     config.proxy = global.proxy()?.or(config.proxy);
+    // The flag's file is in the builder that the configuration is applied to.
+    config.providers = config.providers.filter(|_| global.providers.is_none());
     let is_public = config.media_address.is_some() || config.public_address.is_some();
     let mut server = Server::bind(config).await?;
     let place = Place::find_with_media(global, server.address().filter(|_| !is_public).as_deref()).await?;

@@ -7,13 +7,13 @@ use axum::extract::State as Shared;
 use axum::response::NoContent;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use social_channel::{Error, ErrorKind, Loaded, ProviderInfo};
+use social_channel::{Error, ErrorKind, Loaded, ProviderInfo, ProviderSource, UpgradeReport};
 
 use super::document::asks_provider;
 use super::page::{Page, PageQuery};
 use crate::State;
 use crate::auth::{Caller, OperatorCaller};
-use crate::extract::{Path, Query, Raw};
+use crate::extract::{Body, Path, Query, Raw};
 use crate::problem::Problem;
 
 /// Components of other languages reach 35 MB.
@@ -42,6 +42,34 @@ pub(super) fn routes() -> ApiRouter<State> {
             post_with(inspect, |op| {
                 asks_provider(op.id("inspect_provider").tag("providers").summary("Inspect a component"))
                     .description("The body is the component. Nothing is installed.")
+            }),
+        )
+        .api_route(
+            "/providers/add",
+            post_with(add, |op| {
+                asks_provider(op.id("add_provider").tag("providers").summary("Install a provider from a registry or an address"))
+                    .description("`reference` is needed. Where it came from and who signed it are kept; nothing asks there again before you do.")
+            }),
+        )
+        .api_route(
+            "/providers/{id}/check",
+            post_with(check, |op| {
+                asks_provider(op.id("check_provider").tag("providers").summary("What an update would change"))
+                    .description("Looks where the provider came from, or at `reference`. Nothing is installed.")
+            }),
+        )
+        .api_route(
+            "/providers/{id}/update",
+            post_with(update, |op| {
+                asks_provider(op.id("update_provider").tag("providers").summary("Install the update"))
+                    .description("What it replaces is kept for the way back. Another signer needs `accept_signer`.")
+            }),
+        )
+        .api_route(
+            "/providers/{id}/rollback",
+            post_with(roll_back, |op| {
+                asks_provider(op.id("roll_back_provider").tag("providers").summary("Install again what was replaced last"))
+                    .description("From the database; no registry is asked. A second time undoes the first.")
             }),
         )
         .api_route(
@@ -96,4 +124,38 @@ async fn unload(
 ) -> Result<NoContent, Problem> {
     state.host().unload_provider(&id).await?;
     Ok(NoContent)
+}
+
+async fn add(
+    Shared(state): Shared<State>,
+    _: OperatorCaller,
+    Body(source): Body<ProviderSource>,
+) -> Result<Json<Loaded>, Problem> {
+    Ok(Json(state.host().add_provider(source.reference()?, &source.options()).await?))
+}
+
+async fn check(
+    Shared(state): Shared<State>,
+    _: OperatorCaller,
+    Path(Named { id }): Path<Named>,
+    Body(source): Body<ProviderSource>,
+) -> Result<Json<UpgradeReport>, Problem> {
+    Ok(Json(state.host().check_provider(&id, source.reference.as_deref(), &source.options()).await?))
+}
+
+async fn update(
+    Shared(state): Shared<State>,
+    _: OperatorCaller,
+    Path(Named { id }): Path<Named>,
+    Body(source): Body<ProviderSource>,
+) -> Result<Json<Loaded>, Problem> {
+    Ok(Json(state.host().update_provider(&id, source.reference.as_deref(), &source.options()).await?))
+}
+
+async fn roll_back(
+    Shared(state): Shared<State>,
+    _: OperatorCaller,
+    Path(Named { id }): Path<Named>,
+) -> Result<Json<Loaded>, Problem> {
+    Ok(Json(state.host().roll_back_provider(&id).await?))
 }

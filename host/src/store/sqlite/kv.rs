@@ -32,17 +32,26 @@ fn unavailable(error: Error) -> StorageError {
 
 impl Sqlite {
     async fn value(&self, app: &str, key: &str) -> Result<Option<StoredValue>> {
+        const QUERY: &str = "SELECT key, value, version, expires_at FROM provider_values
+             WHERE app = ? AND key = ? AND (expires_at IS NULL OR expires_at > ?)";
         let now = self.clock.now_ms();
-        let row = sqlx::query(
-            "SELECT key, value, version, expires_at FROM provider_values
-             WHERE app = ? AND key = ? AND (expires_at IS NULL OR expires_at > ?)",
-        )
-        .bind(app)
-        .bind(key)
-        .bind(now)
-        .fetch_optional(&mut *self.reader_for(app).await?)
-        .await
-        .map_err(failure)?;
+        let read = |row: &rusqlite::Row<'_>| {
+            row.get_ref("key")?.as_str()?;
+            let version: i64 = row.get("version")?;
+            let (value, expires_at) = (row.get("value")?, row.get("expires_at")?);
+            Ok(StoredValue { value, version: version.cast_unsigned(), expires_at })
+        };
+        let direct = self.direct.as_ref();
+        if let Some(value) = direct.and_then(|direct| direct.row(QUERY, (app, key, now), read)) {
+            return Ok(value);
+        }
+        let row = sqlx::query(QUERY)
+            .bind(app)
+            .bind(key)
+            .bind(now)
+            .fetch_optional(&mut *self.reader_for(app).await?)
+            .await
+            .map_err(failure)?;
         row::one("provider_values", row, |row| {
             Ok(StoredValue {
                 value: row.try_get("value")?,

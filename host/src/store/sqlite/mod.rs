@@ -74,6 +74,7 @@ mod apps;
 mod copy;
 #[cfg(test)]
 mod damage;
+mod direct;
 mod disk;
 mod documents;
 mod drafts;
@@ -107,6 +108,7 @@ use social_channel_runtime::error::{Error, ErrorKind};
 use social_channel_runtime::fair::{Bounds, Fair, Place};
 
 pub(crate) use self::copy::SqliteSide;
+use self::direct::Direct;
 pub(crate) use self::disk::{doubt, is_shared};
 use self::failure::{failure, is_doubted, is_suspect};
 use self::lease_clock::LeaseClock;
@@ -138,6 +140,8 @@ const READERS: u32 = 4;
 /// See the module documentation.
 pub(crate) struct Sqlite {
     readers: SqlitePool,
+    /// For what every call reads; None in memory, where the single connection is the database.
+    direct: Option<Direct>,
     /// The readers, shared among tenants. What the host reads for itself waits for nobody's turn.
     reading: Fair,
     /// One connection.
@@ -185,7 +189,8 @@ impl Sqlite {
         let relaxed = pool.clone().max_connections(1).connect_with(relaxed).await.map_err(connecting)?;
         let readers =
             pool.max_connections(READERS).connect_with(options.read_only(true)).await.map_err(connecting)?;
-        Sqlite::new(readers, writer, Some(relaxed), clock).agreed().await
+        let direct = Some(Direct::new(path));
+        Sqlite { direct, ..Sqlite::new(readers, writer, Some(relaxed), clock) }.agreed().await
     }
 
     /// A database that ends with the process, for tests and trials.
@@ -212,6 +217,7 @@ impl Sqlite {
         let places = usize::try_from(READERS).unwrap_or(1);
         Sqlite {
             readers,
+            direct: None,
             reading: Fair::new(Bounds { what: "reads", places, waiting: WAITING, patience: BUSY_TIMEOUT }),
             writer,
             relaxed,

@@ -159,6 +159,9 @@ async fn a_provider_comes_from_elsewhere_is_replaced_as_shown_and_goes_back() {
 
     let service = Service::new().await.unwrap();
     let browser = service.browser().await.unwrap();
+    let ask = async |path: &str, body: Value| {
+        service.call(Method::POST, &format!("/api/v1/providers/{path}"), body).await.unwrap()
+    };
     let page = "/settings/providers";
     let fetched = browser.submit(page, "/settings/providers/fetch", &[("reference", &url)]).await.unwrap();
     assert_eq!(fetched.status, StatusCode::SEE_OTHER, "{}", fetched.text());
@@ -169,6 +172,7 @@ async fn a_provider_comes_from_elsewhere_is_replaced_as_shown_and_goes_back() {
     );
     let check = async || browser.submit(page, "/settings/providers/tiktok/check", &[]).await.unwrap().text();
     assert!(check().await.contains("It is up to date"));
+    assert_eq!(ask("tiktok/check", json!({})).await.json()["same"], true);
 
     *served.lock().unwrap() = marked(1);
     let report = check().await;
@@ -176,6 +180,8 @@ async fn a_provider_comes_from_elsewhere_is_replaced_as_shown_and_goes_back() {
     let digest = |bytes: &[u8]| social_channel::Digest::of(bytes).to_string();
     let agreed = digest(&marked(1));
     assert!(report.contains(&agreed), "{report}");
+    let told = ask("tiktok/check", json!({})).await.json();
+    assert_eq!((&told["same"], &told["to"]["digest"]), (&json!(false), &json!(agreed)), "{told}");
     // It changes again before the operator presses the button.
     *served.lock().unwrap() = marked(2);
     let update = async || {
@@ -188,7 +194,30 @@ async fn a_provider_comes_from_elsewhere_is_replaced_as_shown_and_goes_back() {
     assert_eq!(update().await.status, StatusCode::SEE_OTHER);
     assert_eq!(app(&service).await["digest"], agreed);
 
+    // A program does the same.
+    *served.lock().unwrap() = marked(3);
+    let third = digest(&marked(3));
+    let updated = ask("tiktok/update", json!({})).await.json();
+    assert_eq!(
+        (&updated["provider"]["digest"], &app(&service).await["digest"]),
+        (&json!(third), &json!(third))
+    );
+    let back = ask("tiktok/rollback", json!({})).await.json();
+    assert_eq!(back["provider"]["digest"], agreed);
+    let added = ask("add", json!({"reference": url})).await.json();
+    assert_eq!(added["provider"]["digest"], third);
+    ask("tiktok/rollback", json!({})).await;
+    for (path, body) in [("add", json!({})), ("add", json!({"reference": "ghcr.io/acme/x"}))] {
+        let refused = ask(path, body).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text());
+        assert_eq!(refused.json()["field"], "reference", "{}", refused.text());
+    }
+    assert_eq!(ask("none/update", json!({})).await.status, StatusCode::NOT_FOUND);
+
     // Back, with nobody there any more.
+    *served.lock().unwrap() = first.clone();
+    ask("tiktok/update", json!({})).await;
+    ask("tiktok/rollback", json!({})).await;
     server.abort();
     assert!(browser.open(page).await.unwrap().text().contains("Go back to"));
     let back = browser.submit(page, "/settings/providers/tiktok/rollback", &[]).await.unwrap();
