@@ -704,6 +704,53 @@ socialchannel_status socialchannel_host_load_provider_file(const socialchannel_h
                                                            socialchannel_error **error_out);
 
 /**
+ * Fetches a provider from a registry or an https address and installs it as socialchannel_host_load_provider does. `source`
+ * is a JSON document (schema: ProviderSource) with a `reference`, for example
+ * `{"reference": "ghcr.io/acme/bluesky:1.2"}`. Where it came from and who signed it are kept; nothing asks there again
+ * before the program does.
+ *
+ * On success `*loaded_out` is as that of socialchannel_host_load_provider.
+ *
+ * DENIED_BY_POLICY: it is not signed by somebody who may (code `signer_changed`: by somebody else than the installed one), or
+ * its tag points to another image than when it was installed (code `tag_moved`).
+ */
+socialchannel_status socialchannel_host_add_provider(const socialchannel_host *host,
+                                                     const char *source,
+                                                     char **loaded_out,
+                                                     socialchannel_error **error_out);
+
+/**
+ * Looks for an update where a provider came from, or at another `reference` of `source` (NULL: none). Nothing is installed.
+ * On success `*report_out` says what replacing the installed component would change (schema: UpgradeReport).
+ *
+ * NOT_FOUND: the provider is not installed, or nothing is there.
+ */
+socialchannel_status socialchannel_host_check_provider(const socialchannel_host *host,
+                                                       const char *provider,
+                                                       const char *source,
+                                                       char **report_out,
+                                                       socialchannel_error **error_out);
+
+/**
+ * Installs what there is now where a provider came from, or at another `reference` of `source` (NULL: none). What it replaces
+ * is kept for socialchannel_host_roll_back_provider. Fails like socialchannel_host_add_provider.
+ */
+socialchannel_status socialchannel_host_update_provider(const socialchannel_host *host,
+                                                        const char *provider,
+                                                        const char *source,
+                                                        char **loaded_out,
+                                                        socialchannel_error **error_out);
+
+/**
+ * Installs the component again that the installed one of a provider replaced last, from the database; no registry is asked.
+ * A second time undoes the first. NOT_FOUND: no earlier one is kept.
+ */
+socialchannel_status socialchannel_host_roll_back_provider(const socialchannel_host *host,
+                                                           const char *provider,
+                                                           char **loaded_out,
+                                                           socialchannel_error **error_out);
+
+/**
  * Inspects a component without installing it. On success `*provider_out` describes it (schema: ProviderInfo).
  * Fails like socialchannel_host_load_provider.
  */

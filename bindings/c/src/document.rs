@@ -8,7 +8,7 @@ use social_channel::model::{
 use social_channel::{
     App, AppConfig, Channel, Connect, ConnectOptions, Connected, Disconnected, Error, Event, EventPage,
     HistoryRow, HostConfig, Import, ImportReport, Job, JobChange, JobStatus, Loaded, ProviderInfo,
-    PublishRequest, Resolution, WebhookAnswer,
+    ProviderSource, PublishRequest, Resolution, UpgradeReport, WebhookAnswer,
 };
 
 use crate::log::LogEntry;

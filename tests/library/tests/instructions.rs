@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use library_tests::{CALLBACK, SECRET, browse, component, policy, post, video, world};
 use social_channel_runtime::media::MediaItem;
-use social_channel_runtime::model::ListQuery;
+use social_channel_runtime::model::{ListQuery, MediaSource};
 use social_channel_runtime::net::{Clients, Egress, Policy};
 use social_channel_runtime::{
     Account, CallContext, ConnectRequest, ConnectStep, Effect, Engine, EngineOptions, Entry, NextStep,
@@ -133,7 +133,8 @@ async fn calls_cost_what_the_table_says() {
 
     let folder = tempfile::tempdir().unwrap();
     let media = video(folder.path(), 20_000_000).unwrap();
-    let item = Arc::new(MediaItem::open(&media, &it.egress).await.unwrap());
+    let MediaSource::File(path) = &media.source else { panic!("a file was made") };
+    let item = Arc::new(MediaItem::open_at(&media, Some(path.as_path()), &it.egress).await.unwrap());
     let cx = || CallContext { media: vec![item.clone()], ..it.cx() };
     let post = post("A test");
     let mut step = it.provider.begin_publish(cx(), &account, &post).await.unwrap();

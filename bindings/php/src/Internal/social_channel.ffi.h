@@ -167,6 +167,24 @@ socialchannel_status socialchannel_host_load_provider_file(const socialchannel_h
                                                            const char *path,
                                                            char **loaded_out,
                                                            socialchannel_error **error_out);
+socialchannel_status socialchannel_host_add_provider(const socialchannel_host *host,
+                                                     const char *source,
+                                                     char **loaded_out,
+                                                     socialchannel_error **error_out);
+socialchannel_status socialchannel_host_check_provider(const socialchannel_host *host,
+                                                       const char *provider,
+                                                       const char *source,
+                                                       char **report_out,
+                                                       socialchannel_error **error_out);
+socialchannel_status socialchannel_host_update_provider(const socialchannel_host *host,
+                                                        const char *provider,
+                                                        const char *source,
+                                                        char **loaded_out,
+                                                        socialchannel_error **error_out);
+socialchannel_status socialchannel_host_roll_back_provider(const socialchannel_host *host,
+                                                           const char *provider,
+                                                           char **loaded_out,
+                                                           socialchannel_error **error_out);
 socialchannel_status socialchannel_host_inspect_provider(const socialchannel_host *host,
                                                          const uint8_t *component,
                                                          size_t component_len,

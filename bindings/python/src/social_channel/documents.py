@@ -1654,6 +1654,21 @@ class ProviderSigner:
 
 
 @dataclass(kw_only=True)
+class ProviderSource:
+    """A provider by where it is, as front doors take it."""
+
+    accept_signer: bool = False
+    """Another signer than that of the installed component is meant, or none."""
+
+    key: str | None = None
+    """A public key that may sign this provider, now and later, as PEM. With it, it must be signed."""
+
+    reference: str | None = None
+    """An image in an OCI registry (`ghcr.io/acme/bluesky:1.2`), or the https address of a component. Absent:
+    where the installed one came from."""
+
+
+@dataclass(kw_only=True)
 class PublishForm:
     """What an account may post now."""
 
@@ -1940,6 +1955,63 @@ class TextLimit:
 
     minimum: int | None = None
     """The minimum length, in units."""
+
+
+@dataclass(kw_only=True)
+class UpgradeChange:
+    """A difference between two components."""
+
+    change: str
+    """`added`, `changed` or `removed`."""
+
+    kind: str
+    """`interface`, `import`, `ability`, `origin`, `permission`, `setting` or `input`."""
+
+    name: str
+    """What differs."""
+
+
+@dataclass(kw_only=True)
+class UpgradeReport:
+    """What replacing a provider's component would change."""
+
+    changes: list[UpgradeChange]
+    """What appears, changes and vanishes."""
+
+    from_: UpgradeSide
+    """The installed component."""
+
+    open_jobs: int
+    """Jobs that are under way with the installed component. They finish with it."""
+
+    provider: str
+    """The provider's id."""
+
+    same: bool
+    """Both are the same component: there is nothing to replace."""
+
+    signer_changed: bool
+    """Somebody else signed it, or nobody: the operator must agree."""
+
+    to: UpgradeSide
+    """The other one."""
+
+    waiting: list[WaitingApp]
+    """Apps that would keep their older component, and the origins that they would have to grant."""
+
+
+@dataclass(kw_only=True)
+class UpgradeSide:
+    """One of two components."""
+
+    digest: Digest
+    """The component."""
+
+    version: str
+    """Its version, by its own word."""
+
+    origin: ProviderOrigin | None = None
+    """Where it came from. Absent for what an older version of this program installed."""
 
 
 @dataclass(kw_only=True)
