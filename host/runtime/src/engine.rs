@@ -66,6 +66,8 @@ struct Inner {
     /// The places of concurrent calls.
     calls: Fair,
     ticker: Ticker,
+    /// See [`EngineOptions::count_instructions`].
+    counts: bool,
 }
 
 impl std::fmt::Debug for Engine {
@@ -116,7 +118,9 @@ impl Engine {
         let compile = if options.count_instructions { Compile::InProcess } else { options.compile };
         let limits = Arc::new(limits);
         let compilers = Semaphore::new(COMPILERS);
-        let inner = Inner { wasmtime, linker, limits, cache, compile, compilers, room, calls, ticker };
+        let counts = options.count_instructions;
+        let inner =
+            Inner { wasmtime, linker, limits, cache, compile, compilers, room, calls, ticker, counts };
         Ok(Engine(Arc::new(inner)))
     }
 
@@ -224,8 +228,8 @@ impl Engine {
         store.set_max_component_handles(self.0.limits.handles);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        if cx.instructions.is_some() {
-            // Refused by an engine that does not count; then the counter stays as it is.
+        if self.0.counts {
+            // Without a limit: it is a counter. Refused by engines that do not count only.
             let _ = store.set_fuel(u64::MAX);
         }
         (store, call, stderr)
