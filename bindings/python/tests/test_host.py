@@ -54,7 +54,7 @@ def test_a_provider_comes_from_an_address_is_replaced_and_goes_back(tmp_path):
     folder = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
     with Host(cache=CACHE) as host:
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), folder) as server:
-            threading.Thread(target=server.serve_forever).start()
+            threading.Thread(target=server.serve_forever, daemon=True).start()
             address = f"http://127.0.0.1:{server.server_port}/provider.wasm"
             first = host.add_provider(address).provider
             assert (first.origin.reference, first.origin.signed) == (address, False)

@@ -109,7 +109,8 @@ def test_the_documents_of_the_header_are_taken(tmp_path):
         for document in re.findall(r"`(\{.*?\})`", plain):
             examples.setdefault(function.removeprefix("socialchannel_host_"), []).append(document)
     answers = {"begin_connect", "complete_connect"}
-    assert set(examples) == {"open", "put_app", "list_posts", "publish", "resolve_job", "receive_webhook"} | answers
+    documents = {"open", "add_provider", "put_app", "list_posts", "publish", "resolve_job", "receive_webhook"}
+    assert set(examples) == documents | answers
     # Examples of results are shortened with three dots; those of arguments are complete.
     given = {name: [json.loads(one) for one in documents] for name, documents in examples.items() if name not in answers}
 
@@ -124,6 +125,10 @@ def test_the_documents_of_the_header_are_taken(tmp_path):
     write_video(video, 4096)
     request["media"][0]["file"] = request["media"][0]["file"].replace("/videos", str(tmp_path))
     with Host(data=tmp_path / "data", cache=CACHE, background=False) as host:
+        (source,) = given["add_provider"]
+        # Nobody listens there; this error means that the document was accepted.
+        with pytest.raises(errors.Unavailable):
+            host.add_provider(source | {"reference": source["reference"].replace("ghcr.io", "127.0.0.1:1")})
         host.load_provider_file(COMPONENTS / "test_provider.wasm")
         host.put_app("app", {"provider": "test-provider", "redirect_uri": "http://127.0.0.1:9/callback"})
         (config,) = given["put_app"]
