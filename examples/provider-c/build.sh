@@ -1,8 +1,7 @@
 #!/bin/sh
 # Builds the provider: build.sh OUT.wasm. Needs Python 3 with venv: zig (as a C compiler) and wasm-tools come from PyPI, into a
-# folder of its own. The contract for C comes from `wit-bindgen` 0.63 (`cargo install wit-bindgen-cli --no-default-features
-# --features c`), or from the folder that BINDINGS names; `social-channel providers new
-# NAME --language c` writes them, too.
+# folder of its own. The contract for C lies in the folder that BINDINGS names: `social-channel providers new NAME --language c`
+# makes NAME/bindings. Without it `wit-bindgen` 0.63 is needed (`cargo install wit-bindgen-cli --no-default-features --features c`).
 set -eu
 out=$(realpath "$1")
 cd "$(dirname "$0")"

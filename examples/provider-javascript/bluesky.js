@@ -51,7 +51,7 @@ async function call(name, { query = "", token = null, body = null, posts = false
   }
   const contents = data === null ? null : wit.Stream(wit.Stream.U8);
   // Without a body that ends, a request never does.
-  const trailers = wit.Future.from({ tag: "ok", val: null }, TRAILERS);
+  const trailers = wit.Future.from({ tag: "ok", val: null }, wit.Future.RESULT_OPTION_OTHER_ERROR_CODE);
   const [request] = http.Request.new(http.Fields.fromList(headers), contents?.readable ?? null, trailers.readable, null);
   request.setMethod({ tag: query ? "get" : "post" });
   request.setScheme({ tag: "HTTPS" });
@@ -74,7 +74,7 @@ async function call(name, { query = "", token = null, body = null, posts = false
 }
 
 async function read(response) {
-  const done = wit.Future.from({ tag: "ok", val: null }, DONE);
+  const done = wit.Future.from({ tag: "ok", val: null }, wit.Future.RESULT_VOID_ERROR_CODE);
   const [body, end] = http.Response.consumeBody(response, done.readable);
   const bytes = [];
   for await (const chunk of body) {
