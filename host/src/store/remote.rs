@@ -8,6 +8,19 @@ use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::fair::{Bounds, Fair};
 use tokio::time::Instant;
 
+/// Whether a server was reached, and its certificate is not what was asked for. The library for TLS says it so.
+pub(super) fn is_about_encryption(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::InvalidData
+}
+
+/// What is said then.
+pub(super) fn not_encrypted(
+    error: &dyn std::fmt::Display,
+    remedy: &'static str,
+) -> (ErrorKind, String, &'static str) {
+    (ErrorKind::Misconfigured, format!("the connection to the database cannot be encrypted: {error}"), remedy)
+}
+
 /// Runs one transaction. The block must await only the database, and is run again from its beginning where others came
 /// first. A macro, because the bound "an async closure whose future is `Send`" is not stable. Where it is used, `Driver`
 /// is the connection's type, and `passing` and `failure` judge its errors.

@@ -71,6 +71,9 @@ async fn draw(
 ) -> Answer {
     let frame = Frame::new(state, browser).await?;
     let columns: Vec<&str> = descriptor.connect_inputs.iter().map(|input| input.name.as_str()).collect();
+    // Both are said below. A network may ask for the first one besides.
+    let own: Vec<&str> =
+        columns.iter().copied().filter(|name| !["account-id", "reference"].contains(name)).collect();
     let failed = matches!(done, Some(Err(_)));
     let body = html! {
         nav.crumbs aria-label="Path" { a href="/channels" { "Channels" } " / " a href="/channels/add" { "Add channel" } " / Import" }
@@ -88,7 +91,7 @@ async fn draw(
             section.card aria-labelledby="table" {
                 h2 id="table" { "Accounts" }
                 p { "For accounts that another program has connected with the keys of this app: nobody is asked again. Stop that program first; most networks replace a token with each use." }
-                p { "Columns of the table: " @for (place, name) in columns.iter().enumerate() { @if place > 0 { ", " } code { (name) } } ". Two more help: " code { "account-id" } " (an account that is connected and works is left alone) and " code { "reference" } " (your own name for the row)." }
+                p { "Columns of the table: " @for (place, name) in own.iter().enumerate() { @if place > 0 { ", " } code { (name) } } ". Two more help: " code { "account-id" } " (an account that is connected and works is left alone) and " code { "reference" } " (your own name for the row)." }
                 form id="import" method="post" action={"/channels/import/" (part::encoded(&app.id))} {
                     (frame.token())
                     div.field { label for="file" { "File" } input type="file" id="file" accept=".csv,.jsonl,.ndjson,text/csv"; }

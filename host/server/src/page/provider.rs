@@ -70,12 +70,12 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
                 button.main type="submit" { "Install" }
             }
             div id="install-answer" role="status" {}
-            form method="post" action="/settings/providers/fetch" {
+            form.next method="post" action="/settings/providers/fetch" {
                 (frame.token())
                 div.field {
                     label for="reference" { "From a registry" }
                     input id="reference" name="reference" required placeholder="ghcr.io/acme/bluesky:1.2" autocomplete="off" spellcheck="false";
-                    p.help { "An image in an OCI registry, or an https address. Who may sign is set in the file of --providers." }
+                    p.help { "An image in an OCI registry, or an https address. Who may sign is set by --providers, or by `providers` in the configuration." }
                 }
                 button type="submit" { "Fetch and install" }
             }

@@ -4,7 +4,7 @@ use social_channel_runtime::error::{Error, ErrorKind};
 use sqlx::mysql::{MySqlDatabaseError, MySqlQueryResult, MySqlRow};
 use sqlx::{Row as _, ValueRef as _};
 
-use crate::store::remote::Passing;
+use crate::store::remote::{Passing, is_about_encryption, not_encrypted};
 use crate::store::row::{self, DriverRow};
 
 /// Texts are columns of bytes, which the driver does not read as texts unless it is told to.
@@ -82,6 +82,10 @@ pub(super) fn failure(error: sqlx::Error) -> Error {
     }
     let (kind, message, remedy) = match &error {
         sqlx::Error::Database(inner) => refusal(number(&error).unwrap_or_default(), inner.message()),
+        sqlx::Error::Io(inner) if is_about_encryption(inner) => not_encrypted(
+            inner,
+            "check the server's certificate, and `ssl-mode` and `ssl-ca` in the database's URL",
+        ),
         sqlx::Error::Io(inner) => (
             ErrorKind::Unavailable,
             format!("the database cannot be reached: {inner}"),
@@ -95,9 +99,8 @@ pub(super) fn failure(error: sqlx::Error) -> Error {
         sqlx::Error::PoolClosed => {
             (ErrorKind::Unavailable, "the database is closed".to_owned(), "open the host again")
         }
-        sqlx::Error::Tls(inner) => (
-            ErrorKind::Misconfigured,
-            format!("the connection to the database cannot be encrypted: {inner}"),
+        sqlx::Error::Tls(inner) => not_encrypted(
+            inner,
             "check the server's certificate, and `ssl-mode` and `ssl-ca` in the database's URL",
         ),
         // The only one after the URL was read: the first login with `caching_sha2_password`.

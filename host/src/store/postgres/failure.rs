@@ -3,7 +3,7 @@
 use social_channel_runtime::error::{Error, ErrorKind};
 use sqlx::postgres::PgRow;
 
-use crate::store::remote::Passing;
+use crate::store::remote::{Passing, is_about_encryption, not_encrypted};
 use crate::store::row::{self, driver_row};
 
 driver_row!(PgRow, failure);
@@ -48,6 +48,10 @@ pub(super) fn failure(error: sqlx::Error) -> Error {
     }
     let (kind, message, remedy) = match &error {
         sqlx::Error::Database(inner) => refusal(inner.code().as_deref().unwrap_or_default(), inner.message()),
+        sqlx::Error::Io(inner) if is_about_encryption(inner) => not_encrypted(
+            inner,
+            "check the server's certificate, and `sslmode` and `sslrootcert` in the database's URL",
+        ),
         sqlx::Error::Io(inner) => (
             ErrorKind::Unavailable,
             format!("the database cannot be reached: {inner}"),
@@ -61,9 +65,8 @@ pub(super) fn failure(error: sqlx::Error) -> Error {
         sqlx::Error::PoolClosed => {
             (ErrorKind::Unavailable, "the database is closed".to_owned(), "open the host again")
         }
-        sqlx::Error::Tls(inner) => (
-            ErrorKind::Misconfigured,
-            format!("the connection to the database cannot be encrypted: {inner}"),
+        sqlx::Error::Tls(inner) => not_encrypted(
+            inner,
             "check the server's certificate, and `sslmode` and `sslrootcert` in the database's URL",
         ),
         other => {

@@ -4,7 +4,8 @@
 //! waits or says why.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension as _, Params, Row};
@@ -18,6 +19,7 @@ const CONNECTIONS: usize = 4;
 pub(super) struct Direct {
     path: PathBuf,
     kept: [Mutex<Option<Kept>>; CONNECTIONS],
+    closed: AtomicBool,
 }
 
 struct Kept {
@@ -27,7 +29,16 @@ struct Kept {
 
 impl Direct {
     pub(super) fn new(path: &Path) -> Self {
-        Direct { path: path.to_owned(), kept: Default::default() }
+        Direct { path: path.to_owned(), kept: Default::default(), closed: AtomicBool::new(false) }
+    }
+
+    /// Closes all connections. What is read later goes to sqlx, which says that the database is closed.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        for kept in &self.kept {
+            // At most one read long.
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
     }
 
     /// The row of a query, or None in it. None outside: ask sqlx.
@@ -38,6 +49,11 @@ impl Direct {
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Option<Option<T>> {
         let mut kept = self.kept.iter().find_map(|kept| kept.try_lock().ok())?;
+        if self.closed.load(Ordering::Acquire) {
+            return None;
+        }
+        // As sqlx tells of its statements, so that whoever listens sees all of them.
+        tracing::debug!(target: "sqlx::query", summary = query);
         // A connection goes on with the pages that it has, also with damaged ones after the file was mended.
         if kept.as_ref().is_none_or(|kept| is_doubted(kept.opened.elapsed())) {
             *kept = Some(Kept { connection: self.open().ok()?, opened: Instant::now() });

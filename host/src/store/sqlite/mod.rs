@@ -514,6 +514,9 @@ impl MetaStore for Sqlite {
     }
 
     async fn close(&self) {
+        if let Some(direct) = &self.direct {
+            direct.close();
+        }
         for pool in [Some(&self.readers), Some(&self.writer), self.relaxed.as_ref()].into_iter().flatten() {
             pool.close().await;
         }
