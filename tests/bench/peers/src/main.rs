@@ -220,7 +220,8 @@ impl Bench {
                     said("upload");
                     let told = self.run(*way, "upload", &video.display().to_string(), &folder.0)?;
                     row.uploads.push(GIB as f64 / 1e6 / seconds(&told)?);
-                    row.peak_kib = row.peak_kib.max(told.get("peak_kib").and_then(Value::as_u64).unwrap_or(0));
+                    row.peak_kib =
+                        row.peak_kib.max(told.get("peak_kib").and_then(Value::as_u64).unwrap_or(0));
                 }
             }
         }
@@ -229,10 +230,13 @@ impl Bench {
              brackets the 10th and the 90th of a hundred.\n",
             self::load()
         );
-        println!("| | one `profile` | calls/s | upload of 1 GiB, MB/s | memory above idle |\n| --- | --- | --- | --- | --- |");
+        println!(
+            "| | one `profile` | calls/s | upload of 1 GiB, MB/s | memory above idle |\n| --- | --- | --- | --- | --- |"
+        );
         let mut all = Vec::new();
         for (_, name, row) in rows {
-            let memory = if row.uploads.is_empty() { "-".to_owned() } else { format!("{} MiB", row.peak_kib >> 10) };
+            let memory =
+                if row.uploads.is_empty() { "-".to_owned() } else { format!("{} MiB", row.peak_kib >> 10) };
             println!(
                 "| {name} | {} | {} | {} | {memory} |",
                 shown(&row.micros, " µs"),
@@ -271,7 +275,9 @@ impl Bench {
                 brings(&mut command)?;
             }
             Way::ExtismFresh | Way::ExtismWarm => {
-                command.arg(if way == Way::ExtismFresh { "extism-fresh" } else { "extism-warm" }).arg(&self.guest);
+                command
+                    .arg(if way == Way::ExtismFresh { "extism-fresh" } else { "extism-warm" })
+                    .arg(&self.guest);
                 brings(&mut command)?;
             }
             Way::PhpCurl => {
@@ -286,7 +292,13 @@ impl Bench {
                 let (data, channel) = self.connected(folder)?;
                 match way {
                     Way::Ours => {
-                        command.arg("child").arg(&data).args([&platform.origin, "peer", &channel, work, value]);
+                        command.arg("child").arg(&data).args([
+                            &platform.origin,
+                            "peer",
+                            &channel,
+                            work,
+                            value,
+                        ]);
                     }
                     Way::PhpOurs => {
                         let library = self.release.join("libsocialchannel.so");
@@ -309,7 +321,8 @@ impl Bench {
             bail!("a peer failed: {command:?}: {}", output.status);
         }
         let said = String::from_utf8(output.stdout)?;
-        serde_json::from_str(said.lines().last().unwrap_or_default()).with_context(|| format!("no JSON: {said}"))
+        serde_json::from_str(said.lines().last().unwrap_or_default())
+            .with_context(|| format!("no JSON: {said}"))
     }
 
     /// A data folder with one account, whose allowance is unused.
@@ -381,7 +394,12 @@ fn seconds(told: &Value) -> Result<f64> {
 }
 
 fn load() -> String {
-    std::fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or_default().to_owned()
+    std::fs::read_to_string("/proc/loadavg")
+        .unwrap_or_default()
+        .split(' ')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The 10th, the 50th and the 90th of a hundred.

@@ -70,8 +70,7 @@ pub(crate) async fn run(task: &Task) -> Result<()> {
 }
 
 async fn profile(http: &reqwest::Client, task: &Task) -> Result<Value> {
-    let request =
-        http.get(format!("{}/v2/user/info/?fields={FIELDS}", task.origin)).bearer_auth(&task.token);
+    let request = http.get(format!("{}/v2/user/info/?fields={FIELDS}", task.origin)).bearer_auth(&task.token);
     let answer: Value = serde_json::from_slice(&request.send().await?.bytes().await?)?;
     answer.pointer("/data/user").cloned().with_context(|| format!("no user: {answer}"))
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use extism::{CompiledPlugin, Manifest, MemoryOptions, Plugin, PluginBuilder, Wasm};
+use extism::{CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
 use serde_json::{Value, json};
 
 use crate::AT_ONCE;
@@ -18,10 +18,10 @@ const PAGE: u64 = 64 << 10;
 /// `fresh`: each call has an instance of its own.
 pub(crate) fn run(guest: &Path, fresh: bool, task: &Task) -> Result<()> {
     let origin = url::Url::parse(&task.origin)?;
-    let manifest = Manifest::new([Wasm::file(guest)])
+    let manifest = Manifest::new([Wasm::data(std::fs::read(guest)?)])
         .with_allowed_host(origin.host_str().context("no host")?)
         // A chunk is in the guest's memory, whole and more than once.
-        .with_memory_options(MemoryOptions::new().with_max_pages(u32::try_from(6 * CHUNK / PAGE)?));
+        .with_memory_max(u32::try_from(6 * CHUNK / PAGE)?);
     let compiled = PluginBuilder::new(manifest).with_wasi(false).compile()?;
     let account = json!({"origin": task.origin, "token": task.token}).to_string();
     let mut kept = Plugin::new_from_compiled(&compiled)?;
@@ -43,13 +43,18 @@ pub(crate) fn run(guest: &Path, fresh: bool, task: &Task) -> Result<()> {
             std::thread::scope(|scope| {
                 let thread = || -> Result<()> {
                     let mut kept = (!fresh).then(|| Plugin::new_from_compiled(&compiled)).transpose()?;
-                    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1)).is_ok() {
+                    while left
+                        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1))
+                        .is_ok()
+                    {
                         call(&compiled, kept.as_mut(), &account)?;
                     }
                     Ok(())
                 };
                 let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(thread)).collect();
-                threads.into_iter().try_for_each(|it| it.join().unwrap_or_else(|_| bail!("a thread panicked")))
+                threads
+                    .into_iter()
+                    .try_for_each(|it| it.join().unwrap_or_else(|_| bail!("a thread panicked")))
             })?;
             say_piece(begun, idle)?;
         }
