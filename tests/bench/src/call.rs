@@ -16,7 +16,9 @@ pub(crate) async fn measure(files: &[String]) -> Result<()> {
     );
     for file in files {
         let bytes = std::fs::read(file).with_context(|| format!("{file} cannot be read"))?;
-        let cache = tempfile::tempdir()?;
+        // Beside the program: compiled code is not kept in a folder that everybody may write to.
+        let own = std::env::current_exe()?;
+        let cache = tempfile::tempdir_in(own.parent().context("no folder")?)?;
         let engine = || {
             Engine::new(EngineOptions {
                 cache_dir: Some(cache.path().to_owned()),
