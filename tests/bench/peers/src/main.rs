@@ -38,13 +38,8 @@ fn main() -> Result<()> {
             let task = Task::read(words.get(2..).unwrap_or_default())?;
             plugin::run(Path::new(word(1)?), way == "extism-fresh", &task)
         }
-        _ => Bench {
-            release: word(0)?.into(),
-            guest: word(1)?.into(),
-            scripts: word(2)?.into(),
-            platform: Platform::start(&Path::new(word(0)?).join("tiktok-simulator"))?,
-        }
-        .measure(Path::new(word(3)?)),
+        _ => Bench { release: word(0)?.into(), guest: word(1)?.into(), scripts: word(2)?.into() }
+            .measure(Path::new(word(3)?)),
     }
 }
 
@@ -191,7 +186,6 @@ struct Bench {
     release: PathBuf,
     guest: PathBuf,
     scripts: PathBuf,
-    platform: Platform,
 }
 
 impl Bench {
@@ -205,20 +199,23 @@ impl Bench {
             Way::ALL.into_iter().map(|(way, name)| (way, name, Row::default())).collect();
         let load = load();
         for turn in 0..TURNS {
+            // A new one, whose account has posted nothing today.
+            let platform = Platform::start(&self.release.join("tiktok-simulator"))?;
             for (way, name, row) in &mut rows {
                 let said = |what: &str| eprintln!("turn {} of {TURNS}: {name}, {what}", turn + 1);
                 said("one call");
-                let told = self.run(*way, "profile", &CALLS.to_string(), &folder.0)?;
+                let told = self.run(&platform, *way, "profile", &CALLS.to_string(), &folder.0)?;
                 let micros = told.get("micros").and_then(Value::as_array).context("no times")?;
                 row.micros.extend(micros.iter().filter_map(Value::as_f64));
                 if way.can("at-once") {
                     said("many at once");
-                    let told = self.run(*way, "at-once", &CALLS.to_string(), &folder.0)?;
+                    let told = self.run(&platform, *way, "at-once", &CALLS.to_string(), &folder.0)?;
                     row.rates.push(CALLS as f64 / seconds(&told)?);
                 }
                 if turn < UPLOADS && way.can("upload") {
                     said("upload");
-                    let told = self.run(*way, "upload", &video.display().to_string(), &folder.0)?;
+                    let told =
+                        self.run(&platform, *way, "upload", &video.display().to_string(), &folder.0)?;
                     row.uploads.push(GIB as f64 / 1e6 / seconds(&told)?);
                     row.peak_kib =
                         row.peak_kib.max(told.get("peak_kib").and_then(Value::as_u64).unwrap_or(0));
@@ -255,9 +252,8 @@ impl Bench {
     }
 
     /// One process of one way.
-    fn run(&self, way: Way, work: &str, value: &str, folder: &Path) -> Result<Value> {
+    fn run(&self, platform: &Platform, way: Way, work: &str, value: &str, folder: &Path) -> Result<Value> {
         let script = |name: &str| self.scripts.join(name);
-        let platform = &self.platform;
         let brings = |command: &mut Command| -> Result<()> {
             command.args([&platform.origin, &platform.token()?, work, value]);
             Ok(())
@@ -289,7 +285,7 @@ impl Bench {
                 brings(&mut command)?;
             }
             Way::Ours | Way::PhpOurs | Way::PhpSocket => {
-                let (data, channel) = self.connected(folder)?;
+                let (data, channel) = self.connected(platform, folder)?;
                 match way {
                     Way::Ours => {
                         command.arg("child").arg(&data).args([
@@ -307,7 +303,7 @@ impl Bench {
                         command.args([&config.to_string(), &channel, work, value]);
                     }
                     _ => {
-                        let (started, address) = self.service(&data)?;
+                        let (started, address) = self.service(platform, &data)?;
                         service = Some(started);
                         command.arg(script("peer.php")).arg("ours");
                         command.args([&json!({ "service": address }).to_string(), &channel, work, value]);
@@ -318,7 +314,7 @@ impl Bench {
         let output = command.stderr(Stdio::inherit()).output()?;
         drop(service);
         if !output.status.success() {
-            bail!("a peer failed: {command:?}: {}", output.status);
+            bail!("a peer failed: {}, {work}: {}", Path::new(command.get_program()).display(), output.status);
         }
         let said = String::from_utf8(output.stdout)?;
         serde_json::from_str(said.lines().last().unwrap_or_default())
@@ -326,14 +322,14 @@ impl Bench {
     }
 
     /// A data folder with one account, whose allowance is unused.
-    fn connected(&self, folder: &Path) -> Result<(PathBuf, String)> {
+    fn connected(&self, platform: &Platform, folder: &Path) -> Result<(PathBuf, String)> {
         let data = folder.join("data");
         let _ = std::fs::remove_dir_all(&data);
         std::fs::create_dir(&data)?;
         let output = Command::new(self.release.join("bench"))
             .arg("connect")
             .arg(&data)
-            .arg(&self.platform.origin)
+            .arg(&platform.origin)
             .stderr(Stdio::inherit())
             .output()?;
         if !output.status.success() {
@@ -343,9 +339,9 @@ impl Bench {
     }
 
     /// A service with it, and its socket.
-    fn service(&self, data: &Path) -> Result<(Service, String)> {
+    fn service(&self, platform: &Platform, data: &Path) -> Result<(Service, String)> {
         let policy = data.join("policy.json");
-        std::fs::write(&policy, self.platform.policy.to_string())?;
+        std::fs::write(&policy, platform.policy.to_string())?;
         let address = format!("unix:{}", data.join("service.sock").display());
         let mut child = Command::new(self.release.join("social-channel"))
             .arg("--data")

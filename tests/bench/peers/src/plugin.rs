@@ -10,8 +10,10 @@ use extism::{CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
 use serde_json::{Value, json};
 
 use crate::AT_ONCE;
-use crate::peer::{Begun, CHUNK, Task, Work, resident, say_piece, say_times};
+use crate::peer::{Begun, Task, Work, resident, say_piece, say_times};
 
+/// All that 32 bits can address. The last chunk has nearly twice the size of the others, and stands there several times.
+const LARGEST: u64 = 4 << 30;
 /// A page of WebAssembly's memory.
 const PAGE: u64 = 64 << 10;
 
@@ -21,7 +23,7 @@ pub(crate) fn run(guest: &Path, fresh: bool, task: &Task) -> Result<()> {
     let manifest = Manifest::new([Wasm::data(std::fs::read(guest)?)])
         .with_allowed_host(origin.host_str().context("no host")?)
         // A chunk is in the guest's memory, whole and more than once.
-        .with_memory_max(u32::try_from(6 * CHUNK / PAGE)?);
+        .with_memory_max(u32::try_from(LARGEST / PAGE)?);
     let compiled = PluginBuilder::new(manifest).with_wasi(false).compile()?;
     let account = json!({"origin": task.origin, "token": task.token}).to_string();
     let mut kept = Plugin::new_from_compiled(&compiled)?;
