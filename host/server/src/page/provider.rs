@@ -75,7 +75,7 @@ async fn show(Shared(state): Shared<State>, Operator(browser): Operator) -> Answ
                 div.field {
                     label for="reference" { "From a registry" }
                     input id="reference" name="reference" required placeholder="ghcr.io/acme/bluesky:1.2" autocomplete="off" spellcheck="false";
-                    p.help { "An image in an OCI registry, or an https address. Who may sign is set by --providers, or by `providers` in the configuration." }
+                    p.help { "An image in an OCI registry, or an https address. Who may sign is set by " code { "--providers" } ", or by " code { "providers" } " in the configuration." }
                 }
                 button type="submit" { "Fetch and install" }
             }
