@@ -36,4 +36,5 @@ suites=()
 for name in "${@:-access audit crossposting failures operator pages pictures pressing pulling rules uploads}"; do
     for one in $name; do suites+=("tests/$one.test.mjs"); done
 done
-exec "$node" --test --test-concurrency=2 "${suites[@]}"
+# `spec` says what failed once more at its end.
+exec "$node" --test --test-reporter=spec --test-concurrency=2 "${suites[@]}"

@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { deflateSync, crc32 } from "node:zlib";
 import { launch } from "../stage.mjs";
+import { A_TEST, A_WAIT } from "./support.mjs";
 
 const target = fileURLToPath(new URL("../../../target/", import.meta.url));
 const cli = process.env.SOCIAL_CHANNEL ?? join(target, "debug/social-channel");
@@ -65,9 +66,9 @@ after(async () => {
 
 /** A test with a fresh browser, whose page must not have violated its policy. */
 function scene(name, act) {
-  test(name, { timeout: 120_000 }, async () => {
+  test(name, A_TEST, async () => {
     const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1200, height: 900 } });
-    context.setDefaultTimeout(30_000);
+    context.setDefaultTimeout(A_WAIT);
     const page = await context.newPage();
     const broken = [];
     // Of our pages alone: what the network's page does is its own.

@@ -28,7 +28,7 @@ const SUITES: [Step; 16] = [
 ];
 
 /// Lines of a suite that failed, which are said again at the end: some show only the end of a long output.
-const LAST_LINES: usize = 60;
+const LAST_LINES: usize = 100;
 
 /// Not among all suites: installing the servers of another network takes minutes of a machine that has none to spare. What
 /// they judge has tests without them in `rust`, with a server in memory.
