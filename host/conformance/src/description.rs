@@ -184,7 +184,9 @@ impl Description {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
-        Self::parse(&text, path.parent().unwrap_or(Path::new("")))
+        // Media are opened by their whole paths.
+        let folder = std::path::absolute(path).ok().and_then(|path| Some(path.parent()?.to_owned()));
+        Self::parse(&text, &folder.unwrap_or_default())
     }
 }
 

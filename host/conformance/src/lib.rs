@@ -24,6 +24,7 @@ mod description;
 mod drive;
 mod fault;
 mod post;
+mod recording;
 mod report;
 mod rule;
 mod server;
@@ -32,6 +33,7 @@ mod storage;
 mod wire;
 
 pub use description::Description;
+pub use recording::{Difference, Recording, Replay, record, replay};
 pub use report::{Line, Report, Verdict};
 pub use rule::{Needs, RULES, Rule, rule};
 pub use social_channel_runtime::CONTRACT;

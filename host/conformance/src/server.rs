@@ -56,6 +56,21 @@ impl Running {
         })
     }
 
+    /// The server of a recording: nothing runs, and requests have the addresses that they had.
+    pub(crate) fn recorded(
+        description: &Description,
+        connect_to: &[ConnectTo],
+        origins: &[String],
+    ) -> Result<Self> {
+        Ok(Running {
+            origin: None,
+            policy: Policy { connect_to: connect_to.to_vec(), ..Policy::granting(origins)? },
+            settings: description.app.settings.clone(),
+            redirect_uri: description.app.redirect_uri.clone().unwrap_or_default(),
+            _child: None,
+        })
+    }
+
     /// A text of the description with the server's origin.
     pub(crate) fn filled(&self, text: &str) -> String {
         text.replace("{origin}", self.origin.as_deref().unwrap_or_default())

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use social_channel_runtime::clock::MovedClock;
+use social_channel_runtime::clock::{Clock as _, MovedClock};
 use social_channel_runtime::media::MediaItem;
 use social_channel_runtime::model::{Descriptor, ListQuery, Media};
-use social_channel_runtime::net::{Clients, Egress, Policy};
+use social_channel_runtime::net::{Clients, ConnectTo, Egress, Policy};
 use social_channel_runtime::{
     Account, CallContext, CallError, ConnectRequest, ConnectStep, Connection, Error, ErrorKind, Provider,
     Result, SecretText,
@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::description::Description;
 use crate::fault::Points;
+use crate::recording::Tape;
 use crate::server::Running;
 use crate::storage::Storage;
 use crate::wire::Wire;
@@ -68,19 +69,50 @@ pub(crate) struct Stage {
     storage: Arc<Storage>,
     clock: Arc<MovedClock>,
     media: Vec<Arc<MediaItem>>,
+    tape: Option<Arc<Tape>>,
 }
 
 impl Stage {
     /// Without a server: nothing can be reached.
     pub(crate) fn alone(provider: &Provider, settings: &BTreeMap<String, String>) -> Result<Self> {
-        Self::new(provider, None, settings, None)
+        Self::new(provider, None, settings, None, None)
     }
 
     /// With the server of a description.
     pub(crate) async fn with_server(provider: &Provider, description: &Description) -> Result<Self> {
         let running = Running::start(description, &provider.descriptor().origins).await?;
+        Self::with(provider, description, running, None).await
+    }
+
+    /// With the server of a description, whose answers are written down.
+    pub(crate) async fn recording(
+        provider: &Provider,
+        description: &Description,
+        tape: Arc<Tape>,
+    ) -> Result<Self> {
+        let running = Running::start(description, &provider.descriptor().origins).await?;
+        Self::with(provider, description, running, Some(tape)).await
+    }
+
+    /// With what a server answered before.
+    pub(crate) async fn replaying(
+        provider: &Provider,
+        description: &Description,
+        connect_to: &[ConnectTo],
+        tape: Arc<Tape>,
+    ) -> Result<Self> {
+        let running = Running::recorded(description, connect_to, &provider.descriptor().origins)?;
+        Self::with(provider, description, running, Some(tape)).await
+    }
+
+    async fn with(
+        provider: &Provider,
+        description: &Description,
+        running: Running,
+        tape: Option<Arc<Tape>>,
+    ) -> Result<Self> {
         let settings = running.settings.clone();
-        let mut stage = Self::new(provider, Some(description), &settings, Some(running))?;
+        let mut stage = Self::new(provider, Some(description), &settings, Some(running), tape)?;
         for name in description.publish.iter().flat_map(|publish| &publish.media) {
             let media = Media::file(description.folder.join(name));
             let path = description.folder.join(name);
@@ -95,9 +127,11 @@ impl Stage {
         description: Option<&Description>,
         settings: &BTreeMap<String, String>,
         server: Option<Running>,
+        tape: Option<Arc<Tape>>,
     ) -> Result<Self> {
         let points = Arc::new(Points::default());
-        let wire = Arc::new(Wire::new(points.clone(), description.and_then(|it| it.publish.as_ref())));
+        let publish = description.and_then(|it| it.publish.as_ref());
+        let wire = Arc::new(Wire::new(points.clone(), publish, tape.clone()));
         let policy = match &server {
             Some(running) => running.policy.clone(),
             None => Policy::granting(&provider.descriptor().origins)?,
@@ -114,6 +148,7 @@ impl Stage {
             points,
             wire,
             server: server.map(Arc::new),
+            tape,
         };
         for field in provider.descriptor().settings.iter().filter(|field| field.kind == "secret") {
             for (_, value) in stage.settings.iter().filter(|(name, _)| *name == field.name) {
@@ -153,11 +188,17 @@ impl Stage {
         self.notes().said.push((operation.to_owned(), text.into()));
     }
 
-    /// The texts in which a secret stands, by what they came from.
-    pub(crate) fn leaks(&self) -> Vec<String> {
+    /// All that must not be said anywhere.
+    pub(crate) fn secrets(&self) -> BTreeSet<String> {
         for secret in self.wire.secrets() {
             self.secret(&secret);
         }
+        self.notes().secrets.clone()
+    }
+
+    /// The texts in which a secret stands, by what they came from.
+    pub(crate) fn leaks(&self) -> Vec<String> {
+        self.secrets();
         let notes = self.notes();
         let leaks = notes.said.iter().filter(|(_, text)| notes.secrets.iter().any(|it| text.contains(it)));
         leaks.map(|(from, _)| from.clone()).collect()
@@ -166,12 +207,17 @@ impl Stage {
     /// The context of a call.
     pub(crate) fn cx(&self, operation: &str) -> CallContext {
         let (notes, from) = (self.notes.clone(), format!("standard error of {operation}"));
+        let tape = self.tape.clone();
         CallContext {
             settings: self.settings.clone(),
             egress: self.egress.clone(),
             storage: self.storage.clone(),
             clock: self.clock.clone(),
+            random: self.tape.as_ref().map(|tape| tape.random()),
             output: Some(Arc::new(move |text: &str| {
+                if let Some(tape) = &tape {
+                    tape.printed(text);
+                }
                 let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
                 notes.last_words = last_words(text);
                 notes.said.push((from.clone(), text.to_owned()));
@@ -238,6 +284,22 @@ impl Stage {
             storage: Arc::new(Storage::new(self.points.clone())),
             clock: self.clock.clone(),
             media: self.media.clone(),
+            tape: self.tape.clone(),
+        }
+    }
+
+    /// A part of what is recorded or replayed begins, at the time at which it was recorded.
+    pub(crate) fn part(&self, name: &str) {
+        let now = self.clock.now_ms();
+        let Some(at) = self.tape.as_ref().and_then(|tape| tape.part(name, now)) else { return };
+        let by = Duration::from_millis(at.abs_diff(now));
+        if at > now { self.clock.advance(by) } else { self.clock.turn_back(by) }
+    }
+
+    /// What the provider says at the end of a part.
+    pub(crate) fn answered(&self, answer: Value) {
+        if let Some(tape) = &self.tape {
+            tape.answered(answer);
         }
     }
 
@@ -250,6 +312,9 @@ impl Stage {
         wait: bool,
     ) -> Result<(), String> {
         self.clock.advance(time);
+        if self.tape.as_ref().is_some_and(|tape| tape.is_player()) {
+            return Ok(());
+        }
         let (Some(clock), Some(server)) = (&description.clock, &self.server) else {
             if wait {
                 tokio::time::sleep(time.min(LONGEST_WAIT)).await;
@@ -325,7 +390,7 @@ impl Stage {
                     return account.ok_or_else(|| answered("no account came of it".to_owned()));
                 }
                 ConnectStep::Redirect { url, session, .. } => {
-                    let callback = self.browse(&url, &redirect_uri).await.map_err(answered)?;
+                    let callback = self.callback(&url, &redirect_uri).await.map_err(answered)?;
                     (session, callback)
                 }
                 ConnectStep::Ask { prompt, session, .. } => {
@@ -349,6 +414,20 @@ impl Stage {
             step = self.see("complete-connect", next)?;
         }
         Err(answered("the consent goes round in a circle".to_owned()))
+    }
+
+    /// What the platform's page sends back: now, or when it was recorded.
+    async fn callback(&self, url: &str, redirect_uri: &str) -> Result<Vec<(String, String)>, String> {
+        match &self.tape {
+            None => self.browse(url, redirect_uri).await,
+            Some(tape) => {
+                let live = match tape.is_player() {
+                    true => None,
+                    false => Some(self.browse(url, redirect_uri).await?),
+                };
+                tape.callback(live).ok_or_else(|| "the recording has no consent for this page".to_owned())
+            }
+        }
     }
 
     /// Follows a page of the platform to the callback, as a browser of somebody who agrees to everything.

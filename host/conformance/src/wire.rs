@@ -16,6 +16,7 @@ use social_channel_runtime::net::{HttpBody, HttpClient, HttpFailure};
 
 use crate::description::{Publish, RequestPattern};
 use crate::fault::{Kind, Points, Strike};
+use crate::recording::Tape;
 
 /// What all requests are answered, instead of being sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +57,11 @@ pub(crate) struct Wire {
     points: Arc<Points>,
     client: Client<HttpConnector, HttpBody>,
     inner: Mutex<Inner>,
+    tape: Option<Arc<Tape>>,
 }
 
 impl Wire {
-    pub(crate) fn new(points: Arc<Points>, publish: Option<&Publish>) -> Self {
+    pub(crate) fn new(points: Arc<Points>, publish: Option<&Publish>, tape: Option<Arc<Tape>>) -> Self {
         // One connection for each request: one that the server has closed meanwhile would look like a lost answer.
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
@@ -70,7 +72,7 @@ impl Wire {
             key: publish.and_then(|it| it.key.clone()),
             ..Inner::default()
         };
-        Wire { points, client, inner: Mutex::new(inner) }
+        Wire { points, client, inner: Mutex::new(inner), tape }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -220,7 +222,27 @@ impl HttpClient for Wire {
         if strike == Some(Strike::NotSent) {
             return Err(HttpFailure::NotSent("nobody is there".to_owned()));
         }
-        if !is_here(&uri) {
+        let Some(tape) = &self.tape else {
+            return self.delivered(place, request, &uri, strike).await;
+        };
+        let (written, request) = tape.form(request).await?;
+        if tape.is_player() {
+            return tape.play(&written);
+        }
+        tape.write(written, self.delivered(place, request, &uri, strike).await?).await
+    }
+}
+
+impl Wire {
+    /// Sends a request to the server, and loses the answer if that is planned.
+    async fn delivered(
+        &self,
+        place: usize,
+        request: Request<HttpBody>,
+        uri: &Uri,
+        strike: Option<Strike>,
+    ) -> Result<Response<HttpBody>, HttpFailure> {
+        if !is_here(uri) {
             let origin =
                 format!("{}://{}", uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default());
             self.inner().unmapped.insert(origin.clone());

@@ -29,6 +29,9 @@ pub struct CallContext {
     pub storage: Arc<dyn ProviderStorage>,
     /// The system time that the provider sees, from the same clock as due jobs.
     pub clock: Arc<dyn Clock>,
+    /// Instead of the system's random numbers: these bytes, again and again. For recordings that are replayed, and never for
+    /// an account of anybody: whoever knows them knows the keys that the provider makes of them.
+    pub random: Option<Vec<u8>>,
     /// The media of the post, in its order.
     pub media: Vec<Arc<MediaItem>>,
     /// Checked before each outgoing request.
@@ -56,6 +59,7 @@ impl CallContext {
             egress: Arc::new(Egress::closed()),
             storage: Arc::new(NoStorage),
             clock: Arc::new(SystemClock),
+            random: None,
             media: Vec::new(),
             gate: None,
             progress: None,

@@ -86,6 +86,7 @@ impl LiveApp {
             egress: self.egress.clone(),
             storage: self.storage.clone(),
             clock: self.clock.clone(),
+            random: None,
             media: Vec::new(),
             gate,
             progress: None,

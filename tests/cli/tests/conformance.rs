@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::ffi::OsStr;
+use std::process::Stdio;
 
 use cli_tests::{Stage, component};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const SERVER: &str = "connect.inputs.name = 'ada'\npublish.post = { kind = 'text', text = 'Hello' }";
 
@@ -69,4 +71,64 @@ async fn a_new_provider_has_all_its_files() {
     }
     let wrong = stage.run(["providers", "new", "../x", "--format", "json"]).await.unwrap();
     assert_eq!((wrong.code, wrong.error()["kind"].as_str()), (1, Some("invalid_argument")));
+}
+
+#[tokio::test]
+async fn what_a_server_answered_is_recorded_and_another_component_replayed() {
+    let stage = Stage::empty().await.unwrap();
+    let minimal = component("provider_minimal").unwrap();
+    std::fs::write(stage.path("server.toml"), SERVER).unwrap();
+    let words = ["--server", "server.toml", "--record", "recording.json"].map(OsStr::new);
+    let test = [OsStr::new("providers"), "test".as_ref(), minimal.as_ref()].into_iter().chain(words);
+    stage.run(test).await.unwrap().done();
+    let replay = async |file: &OsStr| {
+        let words = ["providers", "replay"].map(OsStr::new).into_iter();
+        let rest = ["recording.json", "--format", "json"].map(OsStr::new);
+        stage.run(words.chain([file]).chain(rest)).await.unwrap()
+    };
+    let same = replay(minimal.as_ref()).await;
+    assert_eq!(same.done().json()["differences"], serde_json::json!([]));
+    let other = replay(component("plugin_tiktok").unwrap().as_ref()).await;
+    assert_eq!(other.code, 1, "{other:?}");
+    assert!(other.json()["differences"][0]["part"] == "connect", "{other:?}");
+    // Without a server nothing answers.
+    let refused = ["providers", "test", "x.wasm", "--record", "y.json"];
+    assert!(
+        String::from_utf8_lossy(&stage.command(refused).output().await.unwrap().stderr).contains("--server")
+    );
+}
+
+#[tokio::test]
+async fn a_component_that_changes_is_run_and_tested_again() {
+    let stage = Stage::empty().await.unwrap();
+    std::fs::write(stage.path("server.toml"), SERVER).unwrap();
+    let file = stage.path("provider.wasm");
+    std::fs::copy(component("provider_minimal").unwrap(), &file).unwrap();
+    let mut dev = stage
+        .command(["providers", "dev", "provider.wasm", "--server", "server.toml"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(dev.stdout.take().unwrap()).lines();
+    let mut until = async |end: &str| {
+        let mut seen = Vec::new();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let is_end = line.contains(end);
+            seen.push(line);
+            if is_end {
+                return seen.join("\n");
+            }
+        }
+        panic!("no `{end}`: {seen:?}");
+    };
+    let first = until("rules hold").await;
+    assert!(first.contains("connect") && first.contains("Hello 0.1.0: "), "{first}");
+    // As a build that fails and one that does not.
+    std::fs::write(&file, "no component").unwrap();
+    let second = until("are broken").await;
+    assert!(second.contains("BROKEN  loads"), "{second}");
+    std::fs::copy(component("provider_minimal").unwrap(), &file).unwrap();
+    let third = until("0 are broken").await;
+    assert!(third.contains("publish"), "{third}");
 }

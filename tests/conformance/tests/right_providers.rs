@@ -6,9 +6,8 @@ mod shared;
 
 use std::path::Path;
 
-use shared::{engine, guest};
+use shared::{engine, guest, tiktok_server};
 use social_channel_conformance::{Description, Report, Verdict, check};
-use tiktok_simulator::{Simulator, World};
 
 /// That it keeps them, and that no other rules than these were left out.
 fn keeps(report: &Report, not_checked: &[&str]) {
@@ -45,26 +44,7 @@ async fn the_minimal_provider() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tiktok() {
-    let mut world = World::demo();
-    world.switches.auto_consent.enabled = true;
-    // A hundred publishes in a few seconds are no day of a person.
-    world.switches.rate_limit_divisor = 0;
-    let simulator = Simulator::start(world).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    sample_video::write(&folder.path().join("video.mp4"), 6_000_000).unwrap();
-    let origin = simulator.origin();
-    let server = format!(
-        "[server]\norigin = '{origin}'\nconnect_to = ['https://www.tiktok.com = {{origin}}', \
-         'https://*.tiktokapis.com = {{origin}}', 'https://*.tiktokcdn.com = {{origin}}']\n\
-         [app]\nredirect_uri = 'http://127.0.0.1:9123/callback'\n\
-         [app.settings]\nclient-key = 'simkey-desktop'\nclient-secret = 'simsecret-desktop-0001'\n\
-         kind = 'desktop'\nmode = 'live'\naudited = 'true'\n\
-         [publish]\npost = {{ kind = 'video', text = 'Hello', visibility = 'PUBLIC_TO_EVERYONE' }}\n\
-         media = ['video.mp4']\nrequests = ['PUT /upload*', 'PUT /video*']\n\
-         [count]\nurl = '{{origin}}/_simulator/world'\npointer = '/posts'\n\
-         [clock]\nurl = '{{origin}}/_simulator/clock/advance'\nmember = 'ms'"
-    );
-    let server = Description::parse(&server, folder.path()).unwrap();
+    let (_simulator, _folder, server) = tiktok_server(6_000_000).await;
     let report = check(engine(), &guest("plugin_tiktok"), Some(&server)).await.unwrap();
     keeps(&report, &["idempotent-repeats"]);
     assert!(report.interruptions >= 20, "{}", report.text());

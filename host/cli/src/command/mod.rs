@@ -7,6 +7,7 @@ pub(crate) mod completions;
 mod conformance;
 pub(crate) mod connect;
 pub(crate) mod database;
+mod dev;
 pub(crate) mod disconnect;
 pub(crate) mod doctor;
 pub(crate) mod endpoints;

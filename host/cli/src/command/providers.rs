@@ -10,7 +10,7 @@ use social_channel::{Error, InstallOptions, Loaded, LockedProvider, ProviderOrig
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::command::{conformance, scaffold};
+use crate::command::{conformance, dev, scaffold};
 use crate::failure::wrong;
 use crate::global::Global;
 use crate::input;
@@ -75,6 +75,10 @@ pub(crate) enum Command {
     New(scaffold::Flags),
     /// Test whether a component keeps the contract, with or without a test server
     Test(conformance::Flags),
+    /// Run a component with what a test server answered before, and say what it does otherwise
+    Replay(conformance::ReplayFlags),
+    /// Watch a component and run and test it again whenever it changes, for its author
+    Dev(dev::Flags),
     /// Print the installed providers with digests and signers, for a file `providers.lock`
     Lock,
     /// Install exactly what a lock file names
@@ -290,6 +294,8 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<u8> {
             })?;
         }
         Command::Test(flags) => return conformance::run(&session, &flags).await,
+        Command::Dev(flags) => return dev::run(&session, &flags).await,
+        Command::Replay(flags) => return conformance::run_replay(&session, &flags).await,
         Command::Lock => {
             let lock = Lock { version: LOCK, providers: session.host.lock().await? };
             let text = toml::to_string(&lock)?;

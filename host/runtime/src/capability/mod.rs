@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{ResourceLimiter, StoreLimits};
+use wasmtime_wasi::random::Deterministic;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -48,11 +49,12 @@ impl State {
     /// The state for one call, its standard error, and its media as handles.
     pub(crate) fn new(call: Arc<Call>, cx: &CallContext) -> (Self, Stderr) {
         let stderr = Stderr::new(call.limits.stderr);
-        let wasi = WasiCtxBuilder::new()
-            .stderr(stderr.clone())
-            .max_random_size(RANDOM)
-            .wall_clock(TimeOfDay(Arc::clone(&cx.clock)))
-            .build();
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.stderr(stderr.clone()).max_random_size(RANDOM).wall_clock(TimeOfDay(Arc::clone(&cx.clock)));
+        if let Some(bytes) = &cx.random {
+            wasi.secure_random(Deterministic::new(bytes.clone()));
+        }
+        let wasi = wasi.build();
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(call.limits.request_headers);
         let mut table = ResourceTable::new();
