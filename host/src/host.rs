@@ -156,7 +156,13 @@ impl Host {
         reference: Option<&str>,
         options: &InstallOptions,
     ) -> Result<UpgradeReport> {
-        self.parts.apps.check_provider(id, reference, options).await
+        let (mut report, provider) = self.parts.apps.check_provider(id, reference, options).await?;
+        // Whoever is not trusted yet gets nothing of an account, not even where nothing can leave.
+        if !report.same && !report.signer_changed {
+            let calls = self.parts.publisher.dry_calls(&provider, &report.from.digest).await?;
+            (report.asked_jobs, report.unreadable_jobs) = (calls.asked, calls.unreadable);
+        }
+        Ok(report)
     }
 
     /// Installs what there is now where a provider came from (or at another reference). The component that it replaces is

@@ -255,7 +255,8 @@ impl Accounts {
         }
     }
 
-    fn open_account(&self, tenant: &TenantId, row: &AccountRow) -> Result<Account> {
+    /// The account with its credentials, as a call gets it.
+    pub(crate) fn open_account(&self, tenant: &TenantId, row: &AccountRow) -> Result<Account> {
         let key = row_key(tenant, &row.channel);
         let place = Place { table: "accounts", row: &key, column: "credentials" };
         Ok(Account {

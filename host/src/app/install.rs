@@ -363,9 +363,9 @@ impl Apps {
         id: &str,
         reference: Option<&str>,
         options: &InstallOptions,
-    ) -> Result<UpgradeReport> {
+    ) -> Result<(UpgradeReport, Provider)> {
         let candidate = self.newest(id, reference, options).await?;
-        self.report(&candidate).await
+        Ok((self.report(&candidate).await?, candidate.provider))
     }
 
     /// See [`Host::update_provider`](crate::Host::update_provider).
@@ -445,6 +445,8 @@ impl Apps {
             changes: upgrade::changes(&from, to),
             waiting,
             open_jobs: self.store.open_jobs_with(&digest).await?,
+            asked_jobs: 0,
+            unreadable_jobs: Vec::new(),
             signer_changed: candidate.signer_changed(),
             from: side(&from, stored.map(|stored| stored.origin)),
             to: side(to, Some(candidate.stored.origin.clone())),

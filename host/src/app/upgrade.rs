@@ -26,6 +26,11 @@ pub struct UpgradeReport {
     pub waiting: Vec<WaitingApp>,
     /// Jobs that are under way with the installed component. They finish with it.
     pub open_jobs: u64,
+    /// How many of these, the newest twenty at most, the other component was asked about by a call without network and storage:
+    /// only those whose publishing has begun, and only if the same signer signed it.
+    pub asked_jobs: u64,
+    /// Those of them whose state it cannot read. They finish with the installed component, and must not be moved.
+    pub unreadable_jobs: Vec<String>,
     /// Somebody else signed it, or nobody: the operator must agree.
     pub signer_changed: bool,
 }

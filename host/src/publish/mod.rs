@@ -9,6 +9,7 @@ mod background;
 mod bounds;
 mod check;
 mod decide;
+mod dry_call;
 mod forms;
 mod job;
 mod job_run;

@@ -399,7 +399,7 @@ impl Opened {
 }
 
 /// An update that gives the unchanged row back.
-pub(super) fn update(row: &JobRow) -> JobUpdate {
+pub(crate) fn update(row: &JobRow) -> JobUpdate {
     JobUpdate {
         digest: row.digest.clone(),
         send_back: false,
@@ -1425,6 +1425,17 @@ async fn open_jobs_are_counted_by_their_component(db: &Opened) {
     db.store_job(job).await;
     assert_eq!(db.other.open_jobs_with(&of).await.unwrap(), 1);
     assert_eq!(db.other.open_jobs_with(&digest("another")).await.unwrap(), 0);
+    // Only what has a state can be asked about.
+    assert!(db.other.begun_jobs_with(&of, 9).await.unwrap().is_empty());
+    let (row, lease) = db.acquire(&db.one, LONG).await.unwrap();
+    let step = JobUpdate { state: Some(sealed("state")), ..update(&row) };
+    db.one.store_step("job", &lease, &step, db.now()).await.unwrap().unwrap();
+    let begun = db.other.begun_jobs_with(&of, 9).await.unwrap();
+    let found: Vec<_> =
+        begun.iter().map(|(tenant, row)| (tenant, row.id.as_str(), row.state.clone())).collect();
+    assert_eq!(found, [(tenant(), "job", Some(sealed("state")))]);
+    assert!(db.other.begun_jobs_with(&of, 0).await.unwrap().is_empty());
+    assert!(db.other.begun_jobs_with(&digest("another"), 9).await.unwrap().is_empty());
     assert!(end(db, JobStatus::Published).await.contains("job"));
     assert_eq!(db.other.open_jobs_with(&of).await.unwrap(), 0);
 }

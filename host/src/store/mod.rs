@@ -12,7 +12,7 @@
 mod clock;
 mod columns;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 mod copy;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod lock;
@@ -332,6 +332,8 @@ pub(crate) trait JobStore: Send + Sync {
     async fn prune_jobs(&self, before: i64, most: i64) -> Result<bool>;
     /// The jobs of a channel that have not ended.
     async fn open_jobs(&self, tenant: &TenantId, channel: &str) -> Result<Vec<String>>;
+    /// Jobs that have begun and not ended and run a component, the newest first.
+    async fn begun_jobs_with(&self, digest: &Digest, limit: u32) -> Result<Vec<(TenantId, JobRow)>>;
     /// Mends what the store derives from jobs, should it be damaged.
     async fn mend_queues(&self) -> Result<()>;
 }

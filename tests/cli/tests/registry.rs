@@ -248,6 +248,39 @@ async fn wider_origins_wait_and_another_line_of_the_contract_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn before_a_replacement_the_new_component_is_asked_about_the_jobs_under_way() {
+    let scene = Scene::new("under-way", true).await;
+    let channel = scene.stage.connect(&[]).await.unwrap().done();
+    let signed = |number| {
+        let mut bytes = std::fs::read(component("plugin_tiktok").unwrap()).unwrap();
+        bytes.extend_from_slice(&[0, 3, 1, b'v', number]);
+        bytes
+    };
+    scene.push(&signed(1), "1", Some("acme")).await;
+    scene.say(&format!("update tiktok --from {}", scene.at("1"))).await.done();
+    // A post that TikTok processes for longer than this test lasts.
+    scene.stage.simulator.edit(|world| world.switches.processing_ms = 3_600_000);
+    scene.stage.video(6_000_000).unwrap();
+    let channels = scene.stage.say("channels --format json").await.unwrap().done().json();
+    let id = channels[0]["id"].as_str().unwrap_or_else(|| panic!("{channel:?}"));
+    let words = format!("publish {id} clip.mp4 --text x --visibility SELF_ONLY --no-wait");
+    scene.stage.say(&words).await.unwrap().done();
+    scene.stage.say("work --once").await.unwrap().done();
+    scene.push(&signed(2), "2", Some("acme")).await;
+    let report = scene.say(&format!("update tiktok --check --from {}", scene.at("2"))).await.done().json();
+    assert_eq!(
+        (&report["open_jobs"], &report["asked_jobs"], &report["unreadable_jobs"]),
+        (&json!(1), &json!(1), &json!([])),
+        "{report}"
+    );
+    // Whoever else signed it gets nothing of an account, not even here.
+    scene.trust(&["acme", "other"]);
+    scene.push(&signed(3), "3", Some("other")).await;
+    let report = scene.say(&format!("update tiktok --check --from {}", scene.at("3"))).await.done().json();
+    assert_eq!((&report["signer_changed"], &report["asked_jobs"]), (&json!(true), &json!(0)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_spoiled_on_the_way_changes_nothing() {
     let scene = Scene::new("spoiled", false).await;
     // The registry has each component once for all repositories: these are of this test alone.

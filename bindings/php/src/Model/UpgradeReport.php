@@ -33,6 +33,13 @@ final readonly class UpgradeReport implements \JsonSerializable
         public int $openJobs,
         /** Somebody else signed it, or nobody: the operator must agree. */
         public bool $signerChanged,
+        /**
+         * How many of the open jobs, the newest twenty at most, the other component was asked about by a call without network
+         * and storage: only those whose publishing has begun, and only if the same signer signed it.
+         */
+        public int $askedJobs = 0,
+        /** @var list<string> Those of them whose state it cannot read: they must not be moved to it. */
+        public array $unreadableJobs = [],
     ) {
     }
 }

@@ -1975,6 +1975,10 @@ class UpgradeChange:
 class UpgradeReport:
     """What replacing a provider's component would change."""
 
+    asked_jobs: int
+    """How many of these, the newest twenty at most, the other component was asked about by a call without
+    network and storage: only those whose publishing has begun, and only if the same signer signed it."""
+
     changes: list[UpgradeChange]
     """What appears, changes and vanishes."""
 
@@ -1995,6 +1999,9 @@ class UpgradeReport:
 
     to: UpgradeSide
     """The other one."""
+
+    unreadable_jobs: list[str]
+    """Those of them whose state it cannot read. They finish with the installed component, and must not be moved."""
 
     waiting: list[WaitingApp]
     """Apps that would keep their older component, and the origins that they would have to grant."""

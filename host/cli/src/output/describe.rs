@@ -122,6 +122,16 @@ pub(crate) fn upgrade(report: &UpgradeReport) -> String {
     if report.open_jobs > 0 && !report.same {
         lines.push(format!("{} open jobs finish with the installed component", report.open_jobs));
     }
+    if report.asked_jobs > 0 {
+        lines.push(match report.unreadable_jobs.as_slice() {
+            [] => format!("the other can read the {} of them that it was asked about", report.asked_jobs),
+            ids => format!(
+                "the other cannot read these of the {} that it was asked about, so do not move them: {}",
+                report.asked_jobs,
+                ids.join(", ")
+            ),
+        });
+    }
     lines.join("\n")
 }
 

@@ -287,6 +287,12 @@ fn told(frame: &Frame, report: &UpgradeReport) -> Markup {
                     p.note.warn { "The app " (waiting.app) " keeps its component until you allow " (waiting.missing_origins.join(", ")) "." }
                 }
                 @if report.open_jobs > 0 { p { (report.open_jobs) " open jobs finish with the installed component." } }
+                @if !report.unreadable_jobs.is_empty() {
+                    p.note.warn {
+                        "The other component cannot go on with " (report.unreadable_jobs.len()) " of the " (report.asked_jobs)
+                        " jobs that it was asked about. Leave them to the installed one."
+                    }
+                }
                 form method="post" action={"/settings/providers/" (part::encoded(&report.provider)) "/update"} {
                     (frame.token())
                     // Exactly what is shown here, wherever the tag points to by then.

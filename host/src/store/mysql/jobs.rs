@@ -851,6 +851,19 @@ impl JobStore for Mysql {
         Ok(plain(ids))
     }
 
+    async fn begun_jobs_with(&self, digest: &Digest, limit: u32) -> Result<Vec<(TenantId, JobRow)>> {
+        let rows = read!(self for "", db => {
+            sqlx::query(self.sql(select!(
+                "WHERE j.digest = ? AND j.ended_at IS NULL AND j.state IS NOT NULL ORDER BY j.created_at DESC LIMIT ?"
+            )))
+            .bind(digest.as_str())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *db)
+            .await
+        })?;
+        Ok(row::all("jobs", &rows, |row| Ok((row::parsed::<TenantId>(row, "tenant")?, job_row(row)?))))
+    }
+
     async fn prune_jobs(&self, before: i64, most: i64) -> Result<bool> {
         write!(self, db => {
             // A job that was retried stays as long as its retry: the guard against a second post looks through both.

@@ -690,6 +690,18 @@ impl JobStore for Sqlite {
         .map_err(failure)
     }
 
+    async fn begun_jobs_with(&self, digest: &Digest, limit: u32) -> Result<Vec<(TenantId, JobRow)>> {
+        let rows = sqlx::query(select!(
+            "WHERE j.digest = ? AND j.ended_at IS NULL AND j.state IS NOT NULL ORDER BY j.created_at DESC LIMIT ?"
+        ))
+        .bind(digest.as_str())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failure)?;
+        Ok(row::all("jobs", &rows, |row| Ok((row::parsed::<TenantId>(row, "tenant")?, job_row(row)?))))
+    }
+
     async fn prune_jobs(&self, before: i64, most: i64) -> Result<bool> {
         write!(self, db => {
             // A job that was retried stays as long as its retry: the guard against a second post looks through both.
