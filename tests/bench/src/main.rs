@@ -8,6 +8,7 @@ mod call;
 mod jobs;
 mod native;
 mod peer;
+mod requests;
 mod scheduled;
 mod service;
 mod table;
@@ -65,6 +66,9 @@ async fn main() -> Result<()> {
     }
     if wanted("concurrent") {
         concurrent(&mut table).await?;
+    }
+    if wanted("requests") {
+        requests::measure(&mut table).await?;
     }
     if wanted("scheduled") {
         scheduled::measure(&mut table).await?;
@@ -279,6 +283,9 @@ async fn child(arguments: &[String]) -> Result<()> {
     let folder = std::path::Path::new(argument(0)?);
     if argument(2)? == "serve" {
         return service::serve(folder, argument(1)?).await;
+    }
+    if argument(2)? == "serve-bare" {
+        return requests::serve_bare().await;
     }
     if argument(2)? == "concurrent-native" {
         return concurrent_native(argument(1)?, argument(3)?, argument(4)?.parse()?).await;

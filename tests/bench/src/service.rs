@@ -49,7 +49,7 @@ async fn one(count: usize) -> Result<String> {
     let stage = Stage::in_world(fast_world_of(ACCOUNTS), |builder| builder.background(false)).await?;
     let channels = connect_all(&stage, ACCOUNTS).await?;
     let key = Access::of(&stage.host).create_api_key("bench", None).await?.text.expose().to_owned();
-    let mut service = Service::start(&stage, key).await?;
+    let mut service = Service::start(&stage, "serve", key).await?;
     let upload = service.upload().await?;
     let post = |number: usize| {
         let channel = channels.get(number % ACCOUNTS).map_or("", String::as_str);
@@ -100,8 +100,8 @@ async fn one(count: usize) -> Result<String> {
 }
 
 /// The measured process, which ends with this.
-struct Service {
-    at: String,
+pub(crate) struct Service {
+    pub(crate) at: String,
     key: String,
     client: reqwest::Client,
     pid: u32,
@@ -110,12 +110,13 @@ struct Service {
 }
 
 impl Service {
-    async fn start(stage: &Stage, key: String) -> Result<Self> {
+    /// `what`: the child's work, which is this service or another server.
+    pub(crate) async fn start(stage: &Stage, what: &str, key: String) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("child")
             .arg(stage.folder.path())
             .arg(stage.simulator.origin())
-            .arg("serve")
+            .arg(what)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
