@@ -84,9 +84,10 @@ pub use account::{
 };
 pub use address::Routes;
 pub use app::{
-    App, AppConfig, DomainRecord, InstallOptions, Listing, Loaded, LockedProvider, ProviderInfo, ProviderKey,
-    ProviderOrigin, ProviderPolicy, ProviderSigner, ProviderSource, PushedProvider, RequiredSignature,
-    SettingValue, ShownSetting, UpgradeChange, UpgradeReport, UpgradeSide, WaitingApp,
+    App, AppConfig, DomainRecord, InstallOptions, Listing, Loaded, LockedProvider, ProviderIdentity,
+    ProviderInfo, ProviderKey, ProviderOrigin, ProviderPolicy, ProviderSigner, ProviderSource,
+    PushedProvider, RequiredSignature, SettingValue, ShownSetting, UpgradeChange, UpgradeReport, UpgradeSide,
+    WaitingApp,
 };
 pub use blob::{Blob, NewUpload, PartialUpload, Upload};
 pub use builder::HostBuilder;

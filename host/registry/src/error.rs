@@ -39,6 +39,10 @@ impl Error {
         Error { kind, message: message.into(), remedy: remedy.into() }
     }
 
+    pub(crate) fn invalid(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, message, remedy)
+    }
+
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
         Self::new(
             ErrorKind::Corrupt,

@@ -5,6 +5,7 @@
 mod client;
 mod credentials;
 mod error;
+mod identity;
 mod key;
 mod manifest;
 mod oci;
@@ -16,6 +17,7 @@ mod trust;
 pub use client::{Client, Fetched, Network};
 pub use credentials::{Credentials, Password};
 pub use error::{Error, ErrorKind, Result};
+pub use identity::TrustedIdentity;
 pub use key::{PublicKey, SigningKey};
 pub use push::{About, Pushed};
 pub use reference::{Image, Reference};

@@ -50,15 +50,20 @@ impl Evidence {
         match self {
             Evidence::Minisign { signature } => key.verifies_file(component, signature),
             Evidence::Image { manifest, bundles } => {
-                let names = |manifest: &Manifest| {
-                    let layer = manifest.component().and_then(|layer| layer.sha256().map(str::to_owned));
-                    layer.is_ok_and(|named| named == sha256(component))
-                };
                 let subject = sha256(manifest.as_bytes());
-                Manifest::parse(manifest.as_bytes()).is_ok_and(|manifest| names(&manifest))
-                    && bundles.iter().any(|bundle| bundle_signs(bundle, &subject, key))
+                self.is_about(component) && bundles.iter().any(|bundle| bundle_signs(bundle, &subject, key))
             }
         }
+    }
+
+    /// Whether the manifest that is signed names this component.
+    pub(crate) fn is_about(&self, component: &[u8]) -> bool {
+        let Evidence::Image { manifest, .. } = self else { return false };
+        let names = |manifest: &Manifest| {
+            let layer = manifest.component().and_then(|layer| layer.sha256().map(str::to_owned));
+            layer.is_ok_and(|named| named == sha256(component))
+        };
+        Manifest::parse(manifest.as_bytes()).is_ok_and(|manifest| names(&manifest))
     }
 }
 
@@ -105,14 +110,29 @@ fn encoded(payload: &[u8]) -> Vec<u8> {
     [head.as_bytes(), payload].concat()
 }
 
+/// The envelope of a bundle, and what it holds.
+fn opened(bundle: &str) -> Option<(Envelope, Vec<u8>)> {
+    let Bundle { media_type, dsse_envelope } = serde_json::from_str(bundle).ok()?;
+    let envelope = dsse_envelope?;
+    let payload = STANDARD.decode(&envelope.payload).ok()?;
+    (media_type.starts_with(ANY_BUNDLE) && envelope.payload_type == STATEMENT).then_some((envelope, payload))
+}
+
+/// Whether a statement says that this image is its signer's.
+fn states(payload: &[u8], subject: &str) -> bool {
+    serde_json::from_slice::<Statement>(payload).is_ok_and(|statement| {
+        statement.predicate_type == SIGNED
+            && statement.subject.iter().any(|one| one.digest.sha256.as_deref() == Some(subject))
+    })
+}
+
+/// Whether a bundle, which is verified already, says that this image is its signer's.
+pub(crate) fn says_signed(bundle: &str, subject: &str) -> bool {
+    opened(bundle).is_some_and(|(_, payload)| states(&payload, subject))
+}
+
 fn bundle_signs(bundle: &str, subject: &str, key: &PublicKey) -> bool {
-    let Ok(Bundle { media_type, dsse_envelope: Some(envelope) }) = serde_json::from_str(bundle) else {
-        return false;
-    };
-    let Ok(payload) = STANDARD.decode(&envelope.payload) else { return false };
-    if !media_type.starts_with(ANY_BUNDLE) || envelope.payload_type != STATEMENT {
-        return false;
-    }
+    let Some((envelope, payload)) = opened(bundle) else { return false };
     let message = encoded(&payload);
     let signed = envelope
         .signatures
@@ -120,11 +140,7 @@ fn bundle_signs(bundle: &str, subject: &str, key: &PublicKey) -> bool {
         .take(MOST)
         .any(|one| STANDARD.decode(&one.sig).is_ok_and(|signature| key.verifies(&message, &signature)));
     // Only what is signed is read.
-    signed
-        && serde_json::from_slice::<Statement>(&payload).is_ok_and(|statement| {
-            statement.predicate_type == SIGNED
-                && statement.subject.iter().any(|one| one.digest.sha256.as_deref() == Some(subject))
-        })
+    signed && states(&payload, subject)
 }
 
 /// A bundle that signs the manifest with this SHA-256.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::TrustedIdentity;
 use crate::key::PublicKey;
 use crate::signature::Evidence;
 
@@ -37,13 +38,13 @@ impl TrustedKey {
     pub fn read(name: impl Into<String>, text: &str) -> Result<Self> {
         Ok(TrustedKey { name: name.into(), key: PublicKey::parse(text)?, references: Vec::new() })
     }
+}
 
-    fn may_sign(&self, source: Option<&str>) -> bool {
-        // A file of this machine has no reference.
-        self.references.is_empty()
-            || source
-                .is_some_and(|source| self.references.iter().any(|start| source.starts_with(start.as_str())))
-    }
+/// Whether a signer with these beginnings of references may sign for `source`.
+fn may_sign(references: &[String], source: Option<&str>) -> bool {
+    // A file of this machine has no reference.
+    references.is_empty()
+        || source.is_some_and(|source| references.iter().any(|start| source.starts_with(start.as_str())))
 }
 
 /// The operator's policy.
@@ -51,8 +52,10 @@ impl TrustedKey {
 pub struct Trust {
     /// What must be signed. None: see [`Signed`].
     pub signed: Option<Signed>,
-    /// Who may sign.
+    /// Who may sign, by a key.
     pub keys: Vec<TrustedKey>,
+    /// Who may sign, by an identity that somebody vouches for.
+    pub identities: Vec<TrustedIdentity>,
 }
 
 /// Who signed a component.
@@ -60,8 +63,10 @@ pub struct Trust {
 pub struct Signer {
     /// What the operator calls them.
     pub name: String,
-    /// The key's fingerprint: SHA-256 as hexadecimal digits.
+    /// The key's fingerprint, or what stands for the identity: SHA-256 as hexadecimal digits.
     pub key: String,
+    /// The identity, if it is no key, and who vouches for it.
+    pub identity: Option<(String, String)>,
 }
 
 impl Trust {
@@ -69,7 +74,7 @@ impl Trust {
     pub fn required(&self) -> Signed {
         match self.signed {
             Some(signed) => signed,
-            None if self.keys.is_empty() => Signed::Nothing,
+            None if self.keys.is_empty() && self.identities.is_empty() => Signed::Nothing,
             None => Signed::Fetched,
         }
     }
@@ -86,13 +91,19 @@ impl Trust {
         component: &[u8],
         more: &[TrustedKey],
     ) -> Result<Option<Signer>> {
-        let trusted = self.keys.iter().chain(more).filter(|key| key.may_sign(source));
-        let signer = evidence.and_then(|evidence| {
-            let mut keys = trusted.clone();
-            keys.find(|one| evidence.proves(component, &one.key))
-        });
-        if let Some(TrustedKey { name, key, .. }) = signer {
-            return Ok(Some(Signer { name: name.clone(), key: key.fingerprint() }));
+        let mut keys = self.keys.iter().chain(more).filter(|one| may_sign(&one.references, source));
+        let key = evidence.and_then(|evidence| keys.find(|one| evidence.proves(component, &one.key)));
+        if let Some(TrustedKey { name, key, .. }) = key {
+            return Ok(Some(Signer { name: name.clone(), key: key.fingerprint(), identity: None }));
+        }
+        let mut identities = self.identities.iter().filter(|one| may_sign(&one.references, source));
+        let identity = evidence.and_then(|evidence| identities.find(|one| one.proves(evidence, component)));
+        if let Some(one) = identity {
+            return Ok(Some(Signer {
+                name: one.name.clone(),
+                key: one.fingerprint(),
+                identity: Some((one.identity.clone(), one.issuer.clone())),
+            }));
         }
         let is_needed = match self.required() {
             Signed::All => true,
@@ -107,7 +118,7 @@ impl Trust {
             true => Error::new(
                 ErrorKind::Refused,
                 format!("{what} is signed, but by nobody who may sign it"),
-                "ask its author for the public key, make sure that it is theirs, and trust it: --trust-key FILE, or `keys` in the policy of providers",
+                "ask its author for the public key, make sure that it is theirs, and trust it: --trust-key FILE, or `keys` in the policy of providers; an identity that signs without a key stands in `identities`",
             ),
             false => Error::new(
                 ErrorKind::Refused,

@@ -20,5 +20,5 @@ pub use listing::{DomainRecord, Listing};
 pub use origin::{ProviderOrigin, ProviderSigner};
 pub(crate) use settings::check_value;
 pub use settings::{App, AppConfig, SettingValue, ShownSetting};
-pub use source::{ProviderKey, ProviderPolicy, PushedProvider, RequiredSignature};
+pub use source::{ProviderIdentity, ProviderKey, ProviderPolicy, PushedProvider, RequiredSignature};
 pub use upgrade::{UpgradeChange, UpgradeReport, UpgradeSide, WaitingApp};

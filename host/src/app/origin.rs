@@ -20,13 +20,20 @@ const KEPT: &str = "provider-kept";
 pub struct ProviderSigner {
     /// What the operator calls them.
     pub name: String,
-    /// The fingerprint of their key: SHA-256, as 64 hexadecimal digits.
+    /// The fingerprint of their key, or what stands for their identity: SHA-256, as 64 hexadecimal digits.
     pub key: String,
+    /// Their identity, if they have no key: an address of e-mail, or the URL of a workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// Who vouches for the identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
 }
 
 impl From<Signer> for ProviderSigner {
     fn from(signer: Signer) -> Self {
-        ProviderSigner { name: signer.name, key: signer.key }
+        let (identity, issuer) = signer.identity.unzip();
+        ProviderSigner { name: signer.name, key: signer.key, identity, issuer }
     }
 }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use social_channel_registry::{
     About, Client, Credentials, Error as RegistryError, ErrorKind as Why, Evidence, Fetched, Network,
-    Reference, Signed, SigningKey, Trust, TrustedKey,
+    Reference, Signed, SigningKey, Trust, TrustedIdentity, TrustedKey,
 };
 use social_channel_runtime::error::{Error, ErrorKind, Result};
 use social_channel_runtime::limits::LARGEST_COMPONENT;
@@ -19,11 +19,14 @@ use social_channel_runtime::{Digest, SecretText};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderPolicy {
-    /// What must be signed by one of `keys`, when it is fetched and whenever it is loaded: `fetched` (what comes from a
+    /// What must be signed by one of `keys` or `identities`, when it is fetched and whenever it is loaded: `fetched` (what comes from a
     /// registry or a URL; the default with keys), `all` (files, too) or `nothing` (the default without keys).
     pub signed: Option<RequiredSignature>,
-    /// Who may sign.
+    /// Who may sign, by a key.
     pub keys: Vec<ProviderKey>,
+    /// Who may sign images without a key of their own (Sigstore's keyless signing): a workflow or a person, proven by a
+    /// certificate that holds for minutes and by a public log.
+    pub identities: Vec<ProviderIdentity>,
     /// Names and passwords of registries: a file as Docker's `config.json`. Programs named in it are not started.
     pub credentials: Option<PathBuf>,
     /// Certificates of further authorities, as PEM, for registries of one's own.
@@ -56,6 +59,23 @@ pub struct ProviderKey {
     pub file: Option<PathBuf>,
     /// Beginnings of references that it may sign for, such as `ghcr.io/acme/`. Empty: all.
     pub references: Vec<String>,
+}
+
+/// An identity that may sign providers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProviderIdentity {
+    /// What the operator calls it. Empty: the identity itself.
+    pub name: String,
+    /// As the certificate has it, exactly: an address of e-mail, or a URL such as
+    /// `https://github.com/acme/bluesky/.github/workflows/release.yml@refs/heads/main`.
+    pub identity: String,
+    /// Who vouches for it, for example `https://token.actions.githubusercontent.com`.
+    pub issuer: String,
+    /// Beginnings of references that it may sign for, such as `ghcr.io/acme/`. Empty: all.
+    pub references: Vec<String>,
+    /// The `trusted_root.json` of a Sigstore of one's own. Absent: the public one.
+    pub trusted_root: Option<PathBuf>,
 }
 
 /// The policy, read.
@@ -121,6 +141,20 @@ impl ProviderPolicy {
             }
             keys.push(key);
         }
+        let mut identities = Vec::new();
+        for one in &self.identities {
+            let root = match &one.trusted_root {
+                Some(path) => {
+                    Some(String::from_utf8_lossy(&read_file("a trusted root of signers", path)?).into_owned())
+                }
+                None => None,
+            };
+            let name = if one.name.is_empty() { &one.identity } else { &one.name };
+            let mut identity =
+                TrustedIdentity::new(name, &one.identity, &one.issuer, root.as_deref()).map_err(failed)?;
+            identity.references.clone_from(&one.references);
+            identities.push(identity);
+        }
         let signed = self.signed.map(|signed| match signed {
             RequiredSignature::Fetched => Signed::Fetched,
             RequiredSignature::All => Signed::All,
@@ -143,7 +177,7 @@ impl ProviderPolicy {
             credentials,
             plain_http: self.plain_http,
         };
-        Ok(Sources { trust: Trust { signed, keys }, network })
+        Ok(Sources { trust: Trust { signed, keys, identities }, network })
     }
 }
 

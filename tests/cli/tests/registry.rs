@@ -248,6 +248,30 @@ async fn wider_origins_wait_and_another_line_of_the_contract_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_only_an_identity_may_sign_a_key_proves_nothing() {
+    let scene = Scene::new("identities", false).await;
+    let identity = json!({"identity": "https://github.com/acme/bluesky/.github/workflows/release.yml@refs/heads/main",
+        "issuer": "https://token.actions.githubusercontent.com"});
+    let policy = |identity: &Value| json!({"authorities": scene.server.authority(), "credentials": "config.json", "identities": [identity]});
+    scene.push(&version(1), "1", Some("acme")).await;
+    scene.push(&version(2), "unsigned", None).await;
+    std::fs::write(scene.path("providers.json"), policy(&identity).to_string()).unwrap();
+    for tag in ["1", "unsigned"] {
+        let refused = scene.say(&format!("add {}", scene.at(tag))).await.error();
+        assert_eq!(refused["kind"], "denied_by_policy", "{refused}");
+    }
+    let refused = scene.say(&format!("add {}", scene.at("1"))).await.error();
+    assert!(refused["remedy"].as_str().unwrap().contains("`identities`"), "{refused}");
+    // A root that is none is named before anything is fetched.
+    let mut own = identity;
+    own["trusted_root"] = json!("root.json");
+    std::fs::write(scene.path("root.json"), "no root").unwrap();
+    std::fs::write(scene.path("providers.json"), policy(&own).to_string()).unwrap();
+    let refused = scene.say("list").await.error();
+    assert!(refused["message"].as_str().unwrap().contains("trusted root"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn before_a_replacement_the_new_component_is_asked_about_the_jobs_under_way() {
     let scene = Scene::new("under-way", true).await;
     let channel = scene.stage.connect(&[]).await.unwrap().done();

@@ -34,6 +34,8 @@ enum Story {
     Script,
     /// A policy file.
     Policy,
+    /// A file that says who may sign providers.
+    Signers,
     /// The simulator is started with these flags.
     Simulator,
     /// A world of the simulator.
@@ -62,7 +64,7 @@ const CLIENTS: &str = "tests/tiktok-simulator/clients/run.py";
 const SIMULATOR: &str = "tests/tiktok-simulator/README.md";
 
 use Runner::{Drawing, Gate, Here, Rust, Suite};
-use Story::{CommandLine, Fault, Policy, Script, Services, Simulator, World};
+use Story::{CommandLine, Fault, Policy, Script, Services, Signers, Simulator, World};
 
 /// A page with an empty `start` claims all its blocks of the language: its suite demands itself that it runs each.
 const CLAIMS: &[Claim] = &[
@@ -80,6 +82,7 @@ const CLAIMS: &[Claim] = &[
     claim("bindings/php/README.md", "sh", "", Suite(PHP)),
     claim("bindings/python/README.md", "python", "", Suite(PYTHON)),
     claim("bindings/python/README.md", "sh", "", Suite(PYTHON)),
+    claim("docs/providers.md", "toml", "[[identities]]", Here(Signers)),
     claim("docs/scaling.md", "text", "", Drawing),
     claim("docs/service.md", "nginx", "", Suite(PHP)),
     claim("docs/service.md", "sh", "", Here(Services)),
@@ -127,6 +130,7 @@ async fn run(runner: &Runner, block: &Block) -> anyhow::Result<()> {
         Here(CommandLine) => program::command_line(block).await,
         Here(Script) => program::script(block).await,
         Here(Policy) => program::policy(block).await,
+        Here(Signers) => program::signers(block).await,
         Here(Simulator) => simulator::flags(block).await,
         Here(World) => simulator::world(block).await,
         Here(Fault) => simulator::fault(block).await,

@@ -27,7 +27,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 fn store(jobs: Option<&String>) -> Result<()> {
     crate::install_databases()?;
     let mut command = Command::new(run::cargo_program());
-    command.args(["test", "--lib", "--", "--ignored", "--nocapture", "--test-threads=1", "store::measure"]);
+    command.args([
+        "test",
+        "--release",
+        "--lib",
+        "--",
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+        "store::measure",
+    ]);
     if let Some(jobs) = jobs {
         command.env("STORED_JOBS", jobs);
     }

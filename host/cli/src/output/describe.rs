@@ -76,7 +76,11 @@ pub(crate) fn provider(info: &ProviderInfo) -> String {
 }
 
 fn named(signer: &ProviderSigner) -> String {
-    format!("{} (key {})", signer.name, signer.key.get(..12).unwrap_or(&signer.key))
+    match (&signer.identity, &signer.issuer) {
+        (Some(identity), Some(issuer)) if *identity == signer.name => format!("{identity} of {issuer}"),
+        (Some(identity), Some(issuer)) => format!("{} ({identity} of {issuer})", signer.name),
+        _ => format!("{} (key {})", signer.name, signer.key.get(..12).unwrap_or(&signer.key)),
+    }
 }
 
 /// Who signed a component, in a word.

@@ -207,8 +207,12 @@ fn came(origin: &ProviderOrigin) -> Markup {
 fn signed(origin: &ProviderOrigin) -> Markup {
     html! {
         @match &origin.signer {
+            Some(signer) if signer.identity.is_some() => {
+                (signer.name) " "
+                @for word in [&signer.identity, &signer.issuer].into_iter().flatten() { code { (word) } " " }
+            }
             Some(signer) => { (signer.name) " " code { (signer.key.get(..12).unwrap_or(&signer.key)) } }
-            None if origin.signed => "somebody whose key is not trusted here",
+            None if origin.signed => "somebody who is not trusted here",
             None => "nobody",
         }
     }

@@ -78,13 +78,20 @@ fn history_row(row: &MySqlRow) -> sqlx::Result<HistoryRow> {
 macro_rules! select {
     ($($rest:tt)+) => {
         concat!(
-            concat!("SELECT ", columns!(jobs "j."), ", (SELECT GROUP_CONCAT(HEX(r.reference)) FROM {job_references} r WHERE r.job = j.id) AS refs "),
+            concat!("SELECT ", columns!(jobs "j."), ", ", job_refs!(), " AS refs "),
             "FROM {jobs} j ",
             $($rest)+
         )
     };
 }
-pub(super) use select;
+
+/// The references of job `j`, as one value.
+macro_rules! job_refs {
+    () => {
+        "(SELECT GROUP_CONCAT(HEX(r.reference)) FROM {job_references} r WHERE r.job = j.id)"
+    };
+}
+pub(super) use job_refs;
 
 /// Another attempt at the post of a job (tenant, job, tenant, tenant, tenant), that may come to something or has: one that
 /// was made later and has not ended without a post, or an earlier one that was found to be out.

@@ -11,7 +11,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::jobs::{job_row, select};
+use super::jobs::{job_refs, job_row};
 use super::*;
 use crate::store::columns::columns;
 
@@ -496,9 +496,17 @@ impl Mysql {
         };
         let id = &id;
         let look = [
-            "SELECT (SELECT id FROM {jobs} WHERE tenant = ? AND held_channel = ?),
-             (SELECT value FROM {meta} WHERE name = ?), ",
+            concat!(
+                "SELECT ",
+                columns!(jobs "j."),
+                ", ",
+                job_refs!(),
+                " AS refs,
+                 (SELECT id FROM {jobs} WHERE tenant = ? AND held_channel = ?) AS held,
+                 (SELECT value FROM {meta} WHERE name = ?) AS known, "
+            ),
             self.naming.sql(),
+            " AS here FROM {jobs} j WHERE j.id = ? AND j.wake_at <= ? FOR UPDATE",
         ]
         .concat();
         let taken: Result<Taken> = write!(self, db => {
@@ -531,12 +539,17 @@ impl Mysql {
             }
             // A statement of its own: it sees what was committed before the channel was ours. It also looks whether this is
             // the server on which these tables were last used.
-            let (held, known, here): (Option<Text>, Option<Text>, Text) = sqlx::query_as(self.sql(&look))
+            let row = sqlx::query(self.sql(&look))
                 .bind(tenant)
                 .bind(channel)
                 .bind(failover::TIMELINE)
-                .fetch_one(&mut *db)
+                .bind(id)
+                .bind(ask.now)
+                .fetch_optional(&mut *db)
                 .await?;
+            let Some(row) = row else { return Ok(Taken::No) };
+            let (held, known): (Option<Text>, Option<Text>) = (row.try_get("held")?, row.try_get("known")?);
+            let here: Text = row.try_get("here")?;
             if !known.is_some_and(|known| failover::is_same(&known.0, &here.0)) {
                 return Ok(Taken::Elsewhere);
             }
@@ -567,17 +580,20 @@ impl Mysql {
             if taken.rows_affected() == 0 {
                 return Ok(Taken::No);
             }
-            let row = sqlx::query(self.sql(select!("WHERE j.id = ?"))).bind(id).fetch_one(&mut *db).await?;
-            for (table, column) in [("{channel_fairness}", "at"), ("{channel_queue}", "turn_at")] {
-                let noted = ["UPDATE ", table, " SET ", column, " = ? WHERE tenant = ? AND channel = ?"].concat();
-                sqlx::query(self.sql(&noted)).bind(turn).bind(tenant).bind(channel).execute(&mut *db).await?;
-            }
-            // The last, because others of the tenant wait for it.
-            sqlx::query(self.sql("UPDATE {tenant_queue} SET turn_at = ? WHERE tenant = ?"))
-                .bind(turn)
-                .bind(tenant)
-                .execute(&mut *db)
-                .await?;
+            // The last, because others of the tenant wait for it. In this order, in which everybody locks these tables.
+            sqlx::query(self.sql(
+                "UPDATE {channel_fairness} f
+                 STRAIGHT_JOIN {channel_queue} q ON q.tenant = f.tenant AND q.channel = f.channel
+                 STRAIGHT_JOIN {tenant_queue} t ON t.tenant = f.tenant
+                 SET f.at = ?, q.turn_at = ?, t.turn_at = ? WHERE f.tenant = ? AND f.channel = ?",
+            ))
+            .bind(turn)
+            .bind(turn)
+            .bind(turn)
+            .bind(tenant)
+            .bind(channel)
+            .execute(&mut *db)
+            .await?;
             Ok(Taken::Row(row))
         });
         let row = match taken? {
@@ -588,7 +604,8 @@ impl Mysql {
                 return Ok(None);
             }
         };
-        let lease = Lease { fence: row.try_get("fence").map_err(failure)? };
+        // The row is from before it was taken, which is the next number.
+        let lease = Lease { fence: row.try_get::<i64, _>("fence").map_err(failure)?.saturating_add(1) };
         let held =
             row::read("jobs", &row, |row| Ok((row::parsed::<TenantId>(row, "tenant")?, job_row(row)?)));
         match held {

@@ -78,6 +78,17 @@ pub(crate) async fn policy(block: &Block) -> Result<()> {
     Ok(())
 }
 
+/// A file of signers is accepted; from then on what is fetched must be signed.
+pub(crate) async fn signers(block: &Block) -> Result<()> {
+    let stage = Stage::with_app().await?;
+    std::fs::write(stage.path("providers.toml"), &block.text)?;
+    stage.say("--providers providers.toml providers list").await?.done();
+    std::fs::write(stage.path("providers.toml"), block.text.replace("issuer", "vouches"))?;
+    let refused = stage.say("--providers providers.toml providers list").await?;
+    ensure!(refused.code != 0 && refused.stderr.contains("vouches"), "a member that is unknown: {refused:?}");
+    Ok(())
+}
+
 /// A shell in the stage's folder, which finds the built programs. What else a block uses, `tools.sh` installs.
 fn bash(stage: &Stage, script: &str) -> Command {
     let programs = stage.program().parent().unwrap_or(stage.program()).display().to_string();
