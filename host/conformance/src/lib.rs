@@ -30,13 +30,15 @@ mod rule;
 mod server;
 mod stage;
 mod storage;
+mod tape;
 mod wire;
 
 pub use description::Description;
-pub use recording::{Difference, Recording, Replay, record, replay};
+pub use recording::{Recording, Replay, record, replay};
 pub use report::{Line, Report, Verdict};
 pub use rule::{Needs, RULES, Rule, rule};
 pub use social_channel_runtime::CONTRACT;
+pub use tape::Difference;
 
 use social_channel_runtime::{Engine, ErrorKind, Provider, Result};
 

@@ -17,9 +17,9 @@ use url::Url;
 
 use crate::description::Description;
 use crate::fault::Points;
-use crate::recording::Tape;
 use crate::server::Running;
 use crate::storage::Storage;
+use crate::tape::Tape;
 use crate::wire::Wire;
 
 /// The longest that is waited for in real time, where the server's clock cannot be moved.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -16,7 +16,7 @@ use social_channel_runtime::net::{HttpBody, HttpClient, HttpFailure};
 
 use crate::description::{Publish, RequestPattern};
 use crate::fault::{Kind, Points, Strike};
-use crate::recording::Tape;
+use crate::tape::{Tape, full};
 
 /// What all requests are answered, instead of being sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,10 +182,6 @@ impl Wire {
         }
         Ok(response.map(|body| body.map_err(|error| HttpFailure::Broken(error.to_string())).boxed_unsync()))
     }
-}
-
-pub(crate) fn full(bytes: Bytes) -> HttpBody {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// Whether an address is on this machine.

@@ -58,8 +58,8 @@ pub const CRATES: &[Crate] = &[
         root: "host/conformance/src/lib.rs",
         layers: &[
             layer("vocabulary", &["description", "fault", "report", "rule"]),
-            layer("stage", &["server", "stage", "storage", "wire"]),
-            layer("check", &["account", "alone", "drive", "post", "lib"]),
+            layer("stage", &["server", "stage", "storage", "tape", "wire"]),
+            layer("check", &["account", "alone", "drive", "post", "recording", "lib"]),
         ],
     },
     Crate {
@@ -67,7 +67,7 @@ pub const CRATES: &[Crate] = &[
         root: "host/registry/src/lib.rs",
         layers: &[
             layer("vocabulary", &["credentials", "error", "key", "manifest", "reference"]),
-            layer("signature", &["signature", "trust"]),
+            layer("signature", &["identity", "signature", "trust"]),
             layer("client", &["client", "oci", "push", "lib"]),
         ],
     },

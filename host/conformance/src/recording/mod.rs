@@ -5,26 +5,21 @@
 //! says where it asks or answers otherwise. A recording holds no secrets: values that are named or used as one are replaced,
 //! the same everywhere, and of a request stands only its form.
 
-mod difference;
 mod journey;
-mod secrets;
-mod tape;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use social_channel_runtime::clock::{Clock as _, SystemClock, rfc3339};
 use social_channel_runtime::model::Post;
 use social_channel_runtime::net::ConnectTo;
 use social_channel_runtime::{Engine, Error, ErrorKind, Provider, Result};
 
-use self::secrets::Secrets;
-pub(crate) use self::tape::Tape;
 use crate::description::{App, Connect, Description, Publish, Server};
 use crate::stage::Stage;
+use crate::tape::{self, Body, Difference, Exchange, Form, Part, Secrets, Tape};
 
 /// The form of the file. A reader refuses one that it does not know.
 const FORM: u32 = 1;
@@ -52,55 +47,6 @@ pub struct Recording {
     parts: Vec<Part>,
 }
 
-/// A part of the journey: what was asked of the network, and what the provider said in the end.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Part {
-    name: String,
-    /// Milliseconds since 1970.
-    at: i64,
-    exchanges: Vec<Exchange>,
-    /// What the platform's page sent back, for each consent.
-    callbacks: Vec<Vec<(String, String)>>,
-    answer: Value,
-    /// What the provider wrote to standard error: for its author, and not kept.
-    #[serde(skip)]
-    printed: Vec<String>,
-}
-
-/// One request and its answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Exchange {
-    request: Form,
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Body,
-}
-
-/// The form of a request: no value of it is kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Form {
-    method: String,
-    /// Origin and path.
-    url: String,
-    /// Names.
-    query: Vec<String>,
-    /// Names.
-    headers: Vec<String>,
-    content_type: Option<String>,
-    /// Members of JSON, names of a form, or the length of anything else.
-    body: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Body {
-    Text(String),
-    Base64(String),
-}
-
 /// What a replay found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Replay {
@@ -112,15 +58,6 @@ pub struct Replay {
     pub parts: Vec<String>,
     /// Where the two differ, in words; empty: they do the same.
     pub differences: Vec<Difference>,
-}
-
-/// One difference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// The part of the journey.
-    pub part: String,
-    /// What differs.
-    pub what: String,
 }
 
 impl Recording {
@@ -234,7 +171,7 @@ pub async fn record(engine: &Engine, component: &[u8], description: &Description
     let secret_settings = provider.descriptor().settings.iter().filter(|field| field.kind == "secret");
     secrets.add(secret_settings.filter_map(|field| settings.get(&field.name)));
     // Said only if the provider declares its fields; a wrong declaration must not let one through.
-    secrets.add(settings.iter().filter(|(name, _)| secrets::is_secret(name)).map(|(_, value)| value));
+    secrets.add(settings.iter().filter(|(name, _)| tape::is_secret(name)).map(|(_, value)| value));
     journey::drive(&stage, description).await?;
     secrets.add(&stage.secrets());
     let (parts, seen) = tape.written();

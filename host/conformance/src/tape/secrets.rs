@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use social_channel_runtime::{Error, ErrorKind, Result};
 use url::form_urlencoded::byte_serialize;
-
-use super::Recording;
 
 /// Shorter values stand in ordinary words, and nothing that opens an account is so short.
 const SHORTEST: usize = 6;
@@ -14,7 +14,7 @@ const SHORTEST: usize = 6;
 const NAMES: [&str; 7] = ["token", "secret", "password", "jwt", "assertion", "cookie", "verifier"];
 
 /// Whether a value with this name is one.
-pub(super) fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     NAMES.iter().any(|end| name.ends_with(end))
 }
@@ -37,21 +37,21 @@ pub(super) fn named(value: &Value, found: &mut Vec<String>) {
 
 /// Secrets, and what stands in their places.
 #[derive(Default)]
-pub(super) struct Secrets(BTreeMap<String, String>);
+pub(crate) struct Secrets(BTreeMap<String, String>);
 
 impl Secrets {
-    pub(super) fn add<'a>(&mut self, secrets: impl IntoIterator<Item = &'a String>) {
+    pub(crate) fn add<'a>(&mut self, secrets: impl IntoIterator<Item = &'a String>) {
         for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
             let number = self.0.len() + 1;
             self.0.entry(secret.clone()).or_insert_with(|| placeholder(secret, number));
         }
     }
 
-    /// The recording without them.
-    pub(super) fn cut(&self, recording: &Recording) -> Result<Recording> {
+    /// A document without them.
+    pub(crate) fn cut<T: Serialize + DeserializeOwned>(&self, document: &T) -> Result<T> {
         let failed =
             |error| Error::new(ErrorKind::Internal, "the recording cannot be written").with_source(error);
-        let mut document = serde_json::to_value(recording).map_err(failed)?;
+        let mut document = serde_json::to_value(document).map_err(failed)?;
         // A long one may contain a short one.
         let mut secrets: Vec<(&String, &String)> = self.0.iter().collect();
         secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));

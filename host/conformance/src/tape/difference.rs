@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Form;
+use super::part::Form;
 
 /// Values are shown to this length.
 const SHOWN: usize = 80;

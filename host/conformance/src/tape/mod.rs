@@ -1,5 +1,9 @@
 //! What stands between a provider and the test server while it is recorded, and in the server's place when it is replayed.
 
+mod difference;
+mod part;
+mod secrets;
+
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,14 +12,24 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Full};
+use serde::Serialize;
 use serde_json::Value;
 use social_channel_runtime::net::{HttpBody, HttpFailure};
 use social_channel_runtime::{Error, ErrorKind, Result};
 use url::form_urlencoded;
 
-use super::{Body, Difference, Exchange, Form, Part, difference, secrets};
-use crate::wire::full;
+pub(crate) use self::part::{Body, Exchange, Form, Part};
+pub(crate) use self::secrets::{Secrets, is_secret};
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The part of the journey.
+    pub part: String,
+    /// What differs.
+    pub what: String,
+}
 
 /// Headers of an answer that say nothing to a provider, or hold a secret.
 const DROPPED: [header::HeaderName; 6] = [
@@ -53,11 +67,11 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    pub(super) fn recorder() -> Self {
+    pub(crate) fn recorder() -> Self {
         Tape { recorded: None, inner: Mutex::default() }
     }
 
-    pub(super) fn player(parts: Vec<Part>) -> Self {
+    pub(crate) fn player(parts: Vec<Part>) -> Self {
         Tape { recorded: Some(parts), inner: Mutex::default() }
     }
 
@@ -129,7 +143,7 @@ impl Tape {
     }
 
     /// Something that belongs to the last part.
-    pub(super) fn note(&self, what: String) {
+    pub(crate) fn note(&self, what: String) {
         let mut inner = self.inner();
         let part = inner.parts.last().map(|part| part.name.clone()).unwrap_or_default();
         let difference = Difference { part, what };
@@ -231,13 +245,13 @@ impl Tape {
     }
 
     /// What was written, and the secrets that were seen.
-    pub(super) fn written(&self) -> (Vec<Part>, Vec<String>) {
+    pub(crate) fn written(&self) -> (Vec<Part>, Vec<String>) {
         let inner = self.inner();
         (inner.parts.clone(), inner.secrets.clone())
     }
 
     /// The names of the parts that were played, and all differences from the recording.
-    pub(super) fn compared(&self) -> (Vec<String>, Vec<Difference>) {
+    pub(crate) fn compared(&self) -> (Vec<String>, Vec<Difference>) {
         let inner = self.inner();
         let mut differences = inner.differences.clone();
         let mut names: Vec<String> = inner.parts.iter().map(|part| part.name.clone()).collect();
@@ -316,11 +330,16 @@ fn form(parts: &Parts, body: &[u8]) -> Form {
     }
 }
 
-pub(super) fn encoded(bytes: &[u8]) -> String {
+/// A body that is there as a whole.
+pub(crate) fn full(bytes: Bytes) -> HttpBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+pub(crate) fn encoded(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-pub(super) fn decoded(text: &str) -> Result<Vec<u8>> {
+pub(crate) fn decoded(text: &str) -> Result<Vec<u8>> {
     STANDARD.decode(text).map_err(|error| {
         Error::new(ErrorKind::InvalidArgument, "the recording holds base64 that is none").with_source(error)
     })
