@@ -17,6 +17,9 @@ const KEPT_TABLE: usize = 64 << 10;
 const KEPT_STACK: usize = 64 << 10;
 /// What must be returned is returned for so many at once.
 const DECOMMITS: usize = 32;
+/// Memories, tables and stacks beyond those of all calls: what another thread is just returning to the kernel, a batch in each
+/// thread, is nobody's for that moment, and a call that has its place must not fail for it.
+const SPARE: u32 = 8 * DECOMMITS as u32;
 
 /// How the memory of instances is reserved, which compiled code depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +47,9 @@ pub(crate) fn config(limits: &Limits, room: Room, runs: bool) -> Config {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(calls)
             .total_core_instances(calls.saturating_mul(INSTANCES_PER_CALL))
-            .total_memories(calls.saturating_mul(MEMORIES_PER_CALL))
-            .total_tables(calls.saturating_mul(MEMORIES_PER_CALL))
-            .total_stacks(calls.saturating_mul(STACKS_PER_CALL))
+            .total_memories(calls.saturating_mul(MEMORIES_PER_CALL).saturating_add(SPARE))
+            .total_tables(calls.saturating_mul(MEMORIES_PER_CALL).saturating_add(SPARE))
+            .total_stacks(calls.saturating_mul(STACKS_PER_CALL).saturating_add(SPARE))
             .max_memory_size(limits.memory)
             .table_elements(limits.table_elements)
             .linear_memory_keep_resident(KEPT_MEMORY)

@@ -1551,6 +1551,27 @@ class Profile:
 
 
 @dataclass(kw_only=True)
+class ProviderIdentity:
+    """An identity that may sign providers."""
+
+    identity: str = ''
+    """As the certificate has it, exactly: an address of e-mail, or a URL such as
+    `https://github.com/acme/bluesky/.github/workflows/release.yml@refs/heads/main`."""
+
+    issuer: str = ''
+    """Who vouches for it, for example `https://token.actions.githubusercontent.com`."""
+
+    name: str = ''
+    """What the operator calls it. Empty: the identity itself."""
+
+    references: list[str] = field(default_factory=list)
+    """Beginnings of references that it may sign for, such as `ghcr.io/acme/`. Empty: all."""
+
+    trusted_root: str | None = None
+    """The `trusted_root.json` of a Sigstore of one's own. Absent: the public one."""
+
+
+@dataclass(kw_only=True)
 class ProviderInfo:
     """A component, as it is shown."""
 
@@ -1630,16 +1651,20 @@ class ProviderPolicy:
     credentials: str | None = None
     """Names and passwords of registries: a file as Docker's `config.json`. Programs named in it are not started."""
 
+    identities: list[ProviderIdentity] = field(default_factory=list)
+    """Who may sign images without a key of their own (Sigstore's keyless signing): a workflow or a person,
+    proven by a certificate that holds for minutes and by a public log."""
+
     keys: list[ProviderKey] = field(default_factory=list)
-    """Who may sign."""
+    """Who may sign, by a key."""
 
     plain_http: bool = False
     """Registries of this machine (`localhost`) are spoken to without TLS."""
 
     signed: RequiredSignature | None = None
-    """What must be signed by one of `keys`, when it is fetched and whenever it is loaded: `fetched` (what comes
-    from a registry or a URL; the default with keys), `all` (files, too) or `nothing` (the default without
-    keys)."""
+    """What must be signed by one of `keys` or `identities`, when it is fetched and whenever it is loaded:
+    `fetched` (what comes from a registry or a URL; the default with keys), `all` (files, too) or `nothing`
+    (the default without keys)."""
 
 
 @dataclass(kw_only=True)
@@ -1647,10 +1672,16 @@ class ProviderSigner:
     """Who signed a component."""
 
     key: str
-    """The fingerprint of their key: SHA-256, as 64 hexadecimal digits."""
+    """The fingerprint of their key, or what stands for their identity: SHA-256, as 64 hexadecimal digits."""
 
     name: str
     """What the operator calls them."""
+
+    identity: str | None = None
+    """Their identity, if they have no key: an address of e-mail, or the URL of a workflow."""
+
+    issuer: str | None = None
+    """Who vouches for the identity."""
 
 
 @dataclass(kw_only=True)
