@@ -16,12 +16,12 @@ pub(crate) async fn measure(files: &[String]) -> Result<()> {
     );
     for file in files {
         let bytes = std::fs::read(file).with_context(|| format!("{file} cannot be read"))?;
-        // Beside the program: compiled code is not kept in a folder that everybody may write to.
+        // Beside the program, in a folder that the engine makes: compiled code is not kept where others may enter.
         let own = std::env::current_exe()?;
         let cache = tempfile::tempdir_in(own.parent().context("no folder")?)?;
         let engine = || {
             Engine::new(EngineOptions {
-                cache_dir: Some(cache.path().to_owned()),
+                cache_dir: Some(cache.path().join("code")),
                 cache_key: Some([7; 32]),
                 ..EngineOptions::default()
             })
