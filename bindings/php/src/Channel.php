@@ -53,6 +53,14 @@ final readonly class Channel implements \JsonSerializable
         public int $connectedAt,
         /** When the connection ends unless it is renewed; seconds since 1970. */
         public ?int $connectionEndsAt,
+        /** The handle, without `@`: tells accounts of one name apart. Null until the platform told it. */
+        public ?string $username = null,
+        /** `person`, `page`, `organisation`, `group`, `channel`, or the platform's own term. Null: the provider does not say. */
+        public ?string $kind = null,
+        /** The platform's id of the account that this one belongs to, as a page belongs to an organisation. */
+        public ?string $parentId = null,
+        /** Who connected it; null: a caller without a name. */
+        public ?string $connectedBy = null,
     ) {
     }
 

@@ -211,9 +211,12 @@ impl Session {
         if channels.iter().any(|channel| channel.id == name) {
             return Ok(self.tenant.channel(name).await?);
         }
-        let mut named = channels
-            .into_iter()
-            .filter(|channel| channel.display_name.eq_ignore_ascii_case(name) || channel.account_id == name);
+        let handle = name.strip_prefix('@').unwrap_or(name);
+        let mut named = channels.into_iter().filter(|channel| {
+            channel.display_name.eq_ignore_ascii_case(name)
+                || channel.account_id == name
+                || channel.username.as_ref().is_some_and(|username| username.eq_ignore_ascii_case(handle))
+        });
         match (named.next(), named.next()) {
             (Some(one), None) => Ok(one),
             // The library's own error.

@@ -52,6 +52,15 @@ pub struct Channel {
     pub account_id: String,
     /// May change at the platform.
     pub display_name: String,
+    /// The handle, without `@`: tells accounts of one name apart. Absent until the platform told it.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// `person`, `page`, `organisation`, `group`, `channel`, or the platform's own term. Absent: the provider does not say.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// The platform's id of the account that this one belongs to, as a page belongs to an organisation.
+    #[serde(default)]
+    pub parent_id: Option<String>,
     /// May stop working after some hours.
     pub avatar_url: Option<String>,
     /// Permissions granted.
@@ -101,6 +110,9 @@ impl Channel {
             app: row.app.clone(),
             account_id: row.account.clone(),
             display_name: row.display_name.clone(),
+            username: row.username.clone(),
+            kind: row.kind.clone(),
+            parent_id: row.parent_id.clone(),
             avatar_url: row.avatar_url.clone(),
             scopes: row.scopes.clone(),
             missing_scopes: row.missing_scopes.clone(),
@@ -287,6 +299,9 @@ impl Accounts {
             app: app.to_owned(),
             account: connection.account.id.clone(),
             display_name: connection.display_name.clone(),
+            username: connection.username.clone(),
+            kind: connection.kind.clone(),
+            parent_id: connection.parent_id.clone(),
             avatar_url: connection.avatar_url.clone(),
             grant: connection.grant.clone(),
             scopes: connection.account.scopes.clone(),

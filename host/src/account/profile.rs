@@ -21,21 +21,23 @@ impl Accounts {
     pub(crate) async fn profile(self: &Arc<Self>, tenant: &TenantId, channel: &str) -> Result<Profile> {
         let row = self.row(tenant, channel).await?;
         let app = self.apps.of_account(tenant, &row).await?;
-        let (known_name, had_picture, looked_at) =
-            (row.display_name.clone(), row.avatar_url.is_some(), row.looked_at);
+        let known = (row.display_name.clone(), row.username.clone(), row.avatar_url.is_some());
+        let looked_at = row.looked_at;
         let ask = |provider: Provider, context: CallContext, account| -> BoxFuture<'static, _> {
             Box::pin(async move { provider.get_profile(context, &account).await })
         };
         let profile = self.call_with(tenant, row, &app, None, &ask).await?;
         let now = self.clock.now_ms();
         // URLs of pictures are signed and differ each time: another one is news only once the stored one grows old.
-        let is_news = known_name != profile.display_name
-            || had_picture != profile.avatar_url.is_some()
+        let told = profile.username.clone().or_else(|| known.1.clone());
+        let is_news = known != (profile.display_name.clone(), told, profile.avatar_url.is_some())
             || now.saturating_sub(looked_at) >= millis(FRESH) / 2;
         if is_news {
             let (name, picture) = (profile.display_name.as_str(), profile.avatar_url.as_deref());
+            let username = profile.username.as_deref();
             // A failure costs a fresh picture, so it is only noted.
-            if let Err(error) = self.store.set_account_profile(tenant, channel, name, picture, now).await {
+            if let Err(error) = self.store.set_account_profile(tenant, channel, name, username, picture, now).await
+            {
                 tracing::warn!(channel, %error, "a channel's name and picture could not be kept");
             }
         }

@@ -16,7 +16,7 @@ macro_rules! columns {
         columns!(@ $of "channel" "tenant" "app" "account" "display_name" "avatar_url" "consent_group" "credentials"
             "credentials_revision" "issued_at" "scopes" "missing_scopes" "expires_at_s" "refresh_expires_at_s"
             "refresh_due_at" "health" "health_detail" "connected_at" "connected_by" "updated_at" "looked_at"
-            "posts_sampled_at" "fence")
+            "posts_sampled_at" "fence" "username" "kind" "parent_id")
     };
     (jobs $of:literal) => {
         columns!(@ $of "id" "tenant" "app" "channel" "digest" "moved_from" "request" "request_hash" "idempotency_key"

@@ -31,6 +31,7 @@ macro_rules! conformance {
                 numbers_of_posts_are_asked_for_once_and_kept_where_they_move,
                 what_was_under_way_for_an_ended_connection_counts_for_nothing_in_the_next,
                 name_and_picture_are_those_that_were_read_last,
+                what_tells_accounts_of_one_name_apart_is_kept,
                 a_refresh_that_was_overtaken_by_a_reconnect_stores_nothing,
                 refreshes_and_reconnects_at_once_leave_no_credentials_made_from_older_ones,
                 one_of_many_refreshers_holds_an_account,
@@ -250,6 +251,9 @@ impl Opened {
             app: "app".to_owned(),
             account: account.to_owned(),
             display_name: account.to_owned(),
+            username: None,
+            kind: None,
+            parent_id: None,
             avatar_url: None,
             grant: None,
             scopes: Vec::new(),
@@ -746,14 +750,15 @@ async fn name_and_picture_are_those_that_were_read_last(db: &Opened) {
     let now = db.now();
     assert!(db.one.accounts_to_look_at(now - 1_000).await.unwrap().is_empty(), "a consent tells them");
     assert_eq!(db.one.accounts_to_look_at(db.now()).await.unwrap(), [(tenant().clone(), "ch".to_owned())]);
-    db.one.set_account_profile(tenant(), "ch", "New", Some("https://p/new"), now + 5_000).await.unwrap();
+    let picture = Some("https://p/new");
+    db.one.set_account_profile(tenant(), "ch", "New", Some("new.name"), picture, now + 5_000).await.unwrap();
     let other: TenantId = "other".parse().unwrap();
-    db.one.set_account_profile(&other, "ch", "Another's", None, now).await.unwrap();
+    db.one.set_account_profile(&other, "ch", "Another's", Some("other"), None, now).await.unwrap();
     let shown = async || {
         let row = db.other.account(tenant(), "ch").await.unwrap().unwrap();
-        (row.display_name, row.avatar_url, row.looked_at)
+        (row.display_name, row.username, row.avatar_url, row.looked_at)
     };
-    let seen = ("New".to_owned(), Some("https://p/new".to_owned()), now + 5_000);
+    let seen = ("New".to_owned(), Some("new.name".to_owned()), picture.map(str::to_owned), now + 5_000);
     assert_eq!(shown().await, seen);
     assert!(db.one.accounts_to_look_at(now + 4_999).await.unwrap().is_empty());
     // A refresh brings the name of the day of the consent.
@@ -769,6 +774,37 @@ async fn name_and_picture_are_those_that_were_read_last(db: &Opened) {
     let (health, revision) = (Health::NeedsReconnect, row.credentials_revision);
     assert!(db.one.set_account_health(tenant(), "ch", health, None, revision, now).await.unwrap());
     assert!(db.one.accounts_to_look_at(i64::MAX).await.unwrap().is_empty());
+}
+
+async fn what_tells_accounts_of_one_name_apart_is_kept(db: &Opened) {
+    db.with_app().await;
+    let connect = async |username: Option<&str>, kind: Option<&str>, parent: Option<&str>| {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let (username, kind, parent_id) = (owned(username), owned(kind), owned(parent));
+        let new = NewAccount { username, kind, parent_id, ..db.account("ch", "42") };
+        db.one.connect_account(tenant(), &new, &|channel| Ok(sealed(channel))).await.unwrap();
+    };
+    let shown = async || {
+        let row = db.other.account(tenant(), "ch").await.unwrap().unwrap();
+        let listed = db.other.accounts(tenant()).await.unwrap().remove(0);
+        let all = (row.username, row.kind, row.parent_id);
+        assert_eq!((listed.username, listed.kind, listed.parent_id), all);
+        all
+    };
+    let told = |username: &str, kind: Option<&str>, parent: Option<&str>| {
+        (Some(username.to_owned()), kind.map(str::to_owned), parent.map(str::to_owned))
+    };
+    connect(None, Some("page"), Some("7")).await;
+    assert_eq!(shown().await, (None, Some("page".to_owned()), Some("7".to_owned())));
+    let now = db.now();
+    db.one.set_account_profile(tenant(), "ch", "Kitchen", Some("kitchen"), None, now).await.unwrap();
+    assert_eq!(shown().await, told("kitchen", Some("page"), Some("7")));
+    // A profile that lacks a permission, and a consent that does not name it, leave what is known.
+    db.one.set_account_profile(tenant(), "ch", "Kitchen", None, None, now).await.unwrap();
+    connect(None, None, None).await;
+    assert_eq!(shown().await, told("kitchen", None, None));
+    connect(Some("bakery"), Some("person"), None).await;
+    assert_eq!(shown().await, told("bakery", Some("person"), None));
 }
 
 async fn a_refresh_that_was_overtaken_by_a_reconnect_stores_nothing(db: &Opened) {
@@ -2096,6 +2132,9 @@ async fn walk(db: &Opened) -> (Vec<String>, Vec<Vec<OutboxRow>>) {
         let new = NewAccount {
             app: app.to_owned(),
             display_name: format!("name {}", next(3)),
+            username: (next(2) == 0).then(|| format!("handle {}", next(2))),
+            kind: (next(2) == 0).then(|| "page".to_owned()),
+            parent_id: (next(3) == 0).then(|| "parent".to_owned()),
             health: healths[next(2)],
             health_detail: (next(2) == 0).then(|| "detail".to_owned()),
             now,
@@ -2129,7 +2168,8 @@ async fn walk(db: &Opened) -> (Vec<String>, Vec<Vec<OutboxRow>>) {
                 format!("health {}", noted.await.unwrap())
             }
             4 => {
-                db.one.set_account_profile(tenant, &channel, "profile", None, now).await.unwrap();
+                db.one.let username = (next(2) == 0).then_some("profile");
+                db.one.set_account_profile(tenant, &channel, "profile", username, None, now).await.unwrap();
                 let begun = db.one.begin_post_samples(tenant, &channel, now, now).await.unwrap();
                 format!("looked at {begun}")
             }
@@ -2239,6 +2279,9 @@ async fn walk(db: &Opened) -> (Vec<String>, Vec<Vec<OutboxRow>>) {
         // Ids differ.
         events.iter_mut().for_each(|event| event.id.clear());
         told.push(events);
+        for row in db.other.accounts(tenant).await.unwrap() {
+            said.push(format!("{} {:?} {:?} {:?}", row.display_name, row.username, row.kind, row.parent_id));
+        }
     }
     (said, told)
 }

@@ -234,12 +234,13 @@ pub(crate) trait AccountStore: Send + Sync {
     ) -> Result<bool>;
     /// Over all tenants: those that need no person first, and whose name and picture were read before an instant.
     async fn accounts_to_look_at(&self, before: i64) -> Result<Vec<(TenantId, String)>>;
-    /// Notes how the account is called and what it looks like now.
+    /// Notes how the account is called and what it looks like now. A username that is not told stays as it was.
     async fn set_account_profile(
         &self,
         tenant: &TenantId,
         channel: &str,
         display_name: &str,
+        username: Option<&str>,
         avatar_url: Option<&str>,
         now: i64,
     ) -> Result<()>;

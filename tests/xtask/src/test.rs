@@ -118,14 +118,15 @@ fn store() -> Result<()> {
 /// Providers from a real OCI registry. Also a part of `rust`.
 fn registry() -> Result<()> {
     run::script(crate::REGISTRY)?;
-    run::cargo(["test", "--test", "registry", "--", "--nocapture"])
+    run::cargo(["test", "--test", "registry", "--", "--nocapture"])?;
+    run::cargo(["test", "--test", "cli", "registry", "--", "--nocapture"])
 }
 
 /// A second network: its own servers, a provider for them, its sign-in page in a browser, and providers that are swapped while
 /// posts of both networks are under way.
 fn bluesky() -> Result<()> {
     run::script(crate::BLUESKY)?;
-    run::cargo(["test", "--test", "bluesky", "--test", "swap", "--", "--include-ignored"])?;
+    run::cargo(["test", "--test", "library", "--test", "cli", "--", "--include-ignored", "bluesky", "swap"])?;
     run::run(Command::new(run::root().join("tests/browser/run.sh")).arg("bluesky"))
 }
 

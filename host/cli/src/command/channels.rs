@@ -14,7 +14,7 @@ use crate::session::Session;
 pub(crate) struct Flags {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Only this channel, in full: its id, or its account's name
+    /// Only this channel, in full: its id, or its account's name or @username
     channel: Option<String>,
 }
 
@@ -44,13 +44,14 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
             vec![
                 channel.id.clone(),
                 channel.display_name.clone(),
+                channel.username.as_ref().map(|name| format!("@{name}")).unwrap_or_default(),
                 channel.app.clone(),
                 health(channel.health).to_owned(),
                 instant(channel.connected_at),
                 about.unwrap_or_default(),
             ]
         });
-        let columns = ["CHANNEL", "ACCOUNT", "APP", "HEALTH", "CONNECTED", ""].map(Column::Text);
+        let columns = ["CHANNEL", "ACCOUNT", "USERNAME", "APP", "HEALTH", "CONNECTED", ""].map(Column::Text);
         table(&columns, rows.collect())
     })?;
     Ok(0)

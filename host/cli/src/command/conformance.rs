@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use social_channel_conformance::{Description, Recording, Report, check, record, replay};
+use social_channel_conformance::{Description, Recording, check, record, replay};
 
 use crate::failure::unreadable;
 use crate::input;
@@ -53,7 +53,7 @@ pub(crate) async fn run(session: &Session, flags: &Flags) -> Result<u8> {
         write(path, &progress::testing(session.output, recording).await?.document())?;
         session.output.note(&format!("what the server answered stands in {}", path.display()));
     }
-    session.output.answer::<Report>(&report, |report| {
+    session.output.answer(&report, |report| {
         report.text().lines().map(plain).collect::<Vec<_>>().join("\n")
     })?;
     Ok(u8::from(!report.passed()))

@@ -12,7 +12,7 @@ use crate::session::Session;
 /// Flags of `list`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// The channel: its id, or its account's name; optional if there is only one
+    /// The channel: its id, or its account's name or @username; optional if there is only one
     channel: Option<String>,
     /// Posts per page
     #[arg(long, value_name = "N", default_value_t = 20)]

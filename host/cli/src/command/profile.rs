@@ -10,7 +10,7 @@ use crate::session::Session;
 /// Flags of `profile`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// The channel: its id, or its account's name; optional if there is only one
+    /// The channel: its id, or its account's name or @username; optional if there is only one
     channel: Option<String>,
 }
 

@@ -18,7 +18,7 @@ use crate::session::{Session, warn_of_mappings};
 /// Flags of `publish`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// The channel: its id, or its account's name
+    /// The channel: its id, or its account's name or @username
     channel: String,
     /// A file, an https URL, or `upload:ID` for an upload of the service
     media: Vec<String>,

@@ -37,6 +37,7 @@ pub(super) async fn drive(stage: &Stage, description: &Description) -> Result<()
         "display_name": connection.display_name,
         "username": connection.username,
         "kind": connection.kind,
+        "parent_id": connection.parent_id,
         "missing_scopes": connection.missing_scopes,
     }));
     let account = refresh(stage, connection.account).await;

@@ -158,8 +158,8 @@ impl Replay {
 /// the server with it.
 ///
 /// # Errors
-/// If the component cannot be loaded, the server cannot be started, or no account can be connected; `LimitExceeded` if the
-/// media of the description are larger than 8 MiB.
+/// If the component cannot be loaded, the server cannot be started, or no account can be connected; `InvalidArgument` if a
+/// secret is too short to be told from ordinary text, `LimitExceeded` if the media of the description are larger than 8 MiB.
 pub async fn record(engine: &Engine, component: &[u8], description: &Description) -> Result<Recording> {
     let provider = Provider::load(engine, component).await?;
     let media = media(description)?;
@@ -168,8 +168,9 @@ pub async fn record(engine: &Engine, component: &[u8], description: &Description
     let server = stage.server.clone().ok_or_else(|| Error::new(ErrorKind::Internal, "no server"))?;
     let settings = server.settings.clone();
     let mut secrets = Secrets::default();
-    let secret_settings = provider.descriptor().settings.iter().filter(|field| field.kind == "secret");
-    secrets.add(secret_settings.filter_map(|field| settings.get(&field.name)));
+    let descriptor = provider.descriptor();
+    secrets.declared(&descriptor.settings, &settings)?;
+    secrets.declared(&descriptor.connect_inputs, &description.connect.inputs)?;
     // Said only if the provider declares its fields; a wrong declaration must not let one through.
     secrets.add(settings.iter().filter(|(name, _)| tape::is_secret(name)).map(|(_, value)| value));
     journey::drive(&stage, description).await?;

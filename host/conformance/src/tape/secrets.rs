@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use social_channel_runtime::model::Field;
 use social_channel_runtime::{Error, ErrorKind, Result};
 use url::form_urlencoded::byte_serialize;
 
@@ -40,6 +41,27 @@ pub(super) fn named(value: &Value, found: &mut Vec<String>) {
 pub(crate) struct Secrets(BTreeMap<String, String>);
 
 impl Secrets {
+    /// The values of those fields that are declared as secrets.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for one that cannot be cut out.
+    pub(crate) fn declared(&mut self, fields: &[Field], values: &BTreeMap<String, String>) -> Result<()> {
+        for field in fields.iter().filter(|field| field.kind == "secret") {
+            let Some(value) = values.get(&field.name).filter(|value| !value.is_empty()) else { continue };
+            if value.len() < SHORTEST {
+                let message = format!(
+                    "the secret `{}` is shorter than {SHORTEST} bytes, so it cannot be told from other text and cut out of a recording",
+                    field.name
+                );
+                return Err(Error::new(ErrorKind::InvalidArgument, message)
+                    .with_field(field.name.as_str())
+                    .with_remedy("Give the test server a longer one."));
+            }
+            self.add([value]);
+        }
+        Ok(())
+    }
+
     pub(crate) fn add<'a>(&mut self, secrets: impl IntoIterator<Item = &'a String>) {
         for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
             let number = self.0.len() + 1;

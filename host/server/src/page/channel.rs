@@ -98,6 +98,9 @@ fn head(frame: &Frame, channel: &Channel, profile: Result<&Profile, &Error>) -> 
     let known = profile.ok();
     let name = known.map_or(channel.display_name.as_str(), |profile| profile.display_name.as_str());
     let picture = known.and_then(|profile| profile.avatar_url.as_deref()).or(channel.avatar_url.as_deref());
+    // As it was last told, if the profile cannot be read now.
+    let username = known.and_then(|profile| profile.username.as_deref()).or(channel.username.as_deref());
+    let url = known.and_then(|profile| profile.url.as_deref()).and_then(part::https);
     html! {
         section.profile.card {
             (part::avatar(frame.picture(&channel.app, picture), name))
@@ -106,11 +109,13 @@ fn head(frame: &Frame, channel: &Channel, profile: Result<&Profile, &Error>) -> 
                     (name)
                     @if known.and_then(|profile| profile.verified) == Some(true) { " " span.badge.good { "✓ Verified" } }
                 }
-                @if let Some(profile) = known {
+                @if username.is_some() || url.is_some() {
                     p.quiet {
-                        @if let Some(username) = &profile.username { "@" (username) }
-                        @if let Some(url) = profile.url.as_deref().and_then(part::https) { @if profile.username.is_some() { " · " } (part::outward(Some(url), "Open the profile")) }
+                        @if let Some(username) = username { "@" (username) }
+                        @if let Some(url) = url { @if username.is_some() { " · " } (part::outward(Some(url), "Open the profile")) }
                     }
+                }
+                @if let Some(profile) = known {
                     @if let Some(bio) = &profile.bio { p.bio { (bio) } }
                 }
                 p { (part::health(channel.health)) @if let Some(detail) = &channel.health_detail { " " (part::sentence(detail)) } }

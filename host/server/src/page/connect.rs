@@ -113,6 +113,7 @@ fn row(
             div.who {
                 h3 { a href={"/channels/" (channel.id)} { (channel.display_name) } }
                 p.fine {
+                    @if let Some(username) = &channel.username { "@" (username) " · " }
                     @if let Some(app) = app { (provider_name(providers, app)) " · " (app::label(app)) } @else { (channel.app) }
                     @if let Some(count) = followers { " · " (part::short_number(count)) @if count == 1 { " follower" } @else { " followers" } }
                     @if let Some(at) = posted { " · last post " (part::moment(at)) }

@@ -330,7 +330,7 @@ pub(super) fn choice(others: &[Channel], chosen: &[String]) -> Markup {
                     @for channel in first.into_iter().chain(rest).take(OFFERED) {
                         label.check {
                             input type="checkbox" name="also" value=(channel.id) checked[chosen.contains(&channel.id)];
-                            span { (channel.display_name) " " span.quiet { (channel.app) } @if channel.health == Health::NeedsReconnect { " " (part::health(channel.health)) } }
+                            span { (channel.display_name) " " span.quiet { @if let Some(username) = &channel.username { "@" (username) " · " } (channel.app) } @if channel.health == Health::NeedsReconnect { " " (part::health(channel.health)) } }
                         }
                     }
                 }

@@ -107,6 +107,7 @@ fn cards(frame: &Frame, channels: &[Channel], followers: &BTreeMap<String, u64>)
                             (part::avatar(frame.picture(&channel.app, channel.avatar_url.as_deref()), &channel.display_name))
                             div.who {
                                 h3 { a href={"/channels/" (channel.id)} { (channel.display_name) } }
+                                @if let Some(username) = &channel.username { p.fine { "@" (username) } }
                                 @if let Some(count) = followers.get(&channel.id) { p.fine { (part::short_number(*count)) " followers" } }
                                 @if channel.health == Health::Active { a.button href={"/channels/" (channel.id) "/publish"} { "Publish" span.hidden { " on " (channel.display_name) } } }
                                 @else { (part::health(channel.health)) }

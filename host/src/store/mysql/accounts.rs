@@ -27,6 +27,9 @@ fn account_row(row: &MySqlRow) -> sqlx::Result<AccountRow> {
         app_revision: row.try_get("app_revision")?,
         account: text(row, "account")?,
         display_name: text(row, "display_name")?,
+        username: texts(row, "username")?,
+        kind: texts(row, "kind")?,
+        parent_id: texts(row, "parent_id")?,
         avatar_url: texts(row, "avatar_url")?,
         grant: texts(row, "consent_group")?,
         credentials: Sealed(row.try_get("credentials")?),
@@ -197,11 +200,15 @@ impl AccountStore for Mysql {
                     .bind(&account.connected_by)
                     .bind(account.now)
                     .bind(account.now)
+                    .bind(&account.username)
+                    .bind(&account.kind)
+                    .bind(&account.parent_id)
             });
             let set = "display_name = ?, avatar_url = ?, consent_group = ?, credentials = ?,
                  credentials_revision = credentials_revision + 1, issued_at = ?, scopes = ?, missing_scopes = ?,
                  expires_at_s = ?, refresh_expires_at_s = ?, refresh_due_at = ?, health_detail = ?, connected_by = ?,
-                 updated_at = ?, looked_at = ?, fence = fence + 1, lease_owner = NULL, lease_until = 0";
+                 updated_at = ?, looked_at = ?, username = COALESCE(?, username), kind = ?, parent_id = ?,
+                 fence = fence + 1, lease_owner = NULL, lease_until = 0";
             let to = (account.health, Some(account.now));
             self.tables.write_channel(&mut *db, (&channel, before.as_ref()), to, set, bind).await?;
             let paused = sqlx::query(self.sql(
@@ -319,14 +326,16 @@ impl AccountStore for Mysql {
         tenant: &TenantId,
         channel: &str,
         display_name: &str,
+        username: Option<&str>,
         avatar_url: Option<&str>,
         now: i64,
     ) -> Result<()> {
         // What a power cut takes back is read again at the next look.
         write!(self for tenant.as_str(), db => {
-            sqlx::query(self.sql("UPDATE {accounts} SET display_name = ?, avatar_url = ?, looked_at = ?
-                 WHERE tenant = ? AND channel = ?"))
+            sqlx::query(self.sql("UPDATE {accounts} SET display_name = ?, username = COALESCE(?, username), avatar_url = ?,
+                 looked_at = ? WHERE tenant = ? AND channel = ?"))
                 .bind(display_name)
+                .bind(username)
                 .bind(avatar_url)
                 .bind(now)
                 .bind(tenant.as_str())

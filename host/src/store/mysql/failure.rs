@@ -27,7 +27,7 @@ impl DriverRow for MySqlRow {
 }
 
 /// The server's number of an error. The numbers of MySQL and MariaDB below 1900 mean the same.
-fn number(error: &sqlx::Error) -> Option<u16> {
+pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     let sqlx::Error::Database(inner) = error else { return None };
     Some(inner.try_downcast_ref::<MySqlDatabaseError>()?.number())
 }

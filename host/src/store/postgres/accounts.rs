@@ -35,6 +35,9 @@ fn account_row(row: &PgRow) -> sqlx::Result<AccountRow> {
         app_revision: row.try_get("app_revision")?,
         account: row.try_get("account")?,
         display_name: row.try_get("display_name")?,
+        username: row.try_get("username")?,
+        kind: row.try_get("kind")?,
+        parent_id: row.try_get("parent_id")?,
         avatar_url: row.try_get("avatar_url")?,
         grant: row.try_get("consent_group")?,
         credentials: Sealed(row.try_get("credentials")?),
@@ -255,8 +258,9 @@ impl AccountStore for Postgres {
                 "INSERT INTO accounts AS a (channel, tenant, app, account, display_name, avatar_url, consent_group,
                  credentials, credentials_revision, issued_at, scopes, missing_scopes, expires_at_s,
                  refresh_expires_at_s, refresh_due_at, health, health_detail, connected_at, connected_by, updated_at,
-                 looked_at, fence)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9 + 1, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22 + 1)
+                 looked_at, fence, username, kind, parent_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9 + 1, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                 $21, $22 + 1, $23, $24, $25)
                  ON CONFLICT (tenant, app, account) DO UPDATE SET
                  display_name = excluded.display_name, avatar_url = excluded.avatar_url,
                  consent_group = excluded.consent_group, credentials = excluded.credentials,
@@ -265,7 +269,8 @@ impl AccountStore for Postgres {
                  expires_at_s = excluded.expires_at_s, refresh_expires_at_s = excluded.refresh_expires_at_s,
                  refresh_due_at = excluded.refresh_due_at, health = excluded.health,
                  health_detail = excluded.health_detail, connected_at = excluded.connected_at,
-                 connected_by = excluded.connected_by,
+                 connected_by = excluded.connected_by, username = coalesce(excluded.username, a.username),
+                 kind = excluded.kind, parent_id = excluded.parent_id,
                  updated_at = excluded.updated_at, looked_at = excluded.looked_at, fence = a.fence + 1, lease_owner = NULL,
                  lease_until = 0",
             )
@@ -291,6 +296,9 @@ impl AccountStore for Postgres {
             .bind(account.now)
             .bind(account.now)
             .bind(fence)
+            .bind(texts(account.username.as_deref()))
+            .bind(texts(account.kind.as_deref()))
+            .bind(texts(account.parent_id.as_deref()))
             .execute(&mut *db)
             .await?;
             sqlx::query(
@@ -411,16 +419,18 @@ impl AccountStore for Postgres {
         tenant: &TenantId,
         channel: &str,
         display_name: &str,
+        username: Option<&str>,
         avatar_url: Option<&str>,
         now: i64,
     ) -> Result<()> {
         // What a power cut takes back is read again at the next look.
         write_relaxed!(self for tenant.as_str(), db => {
             sqlx::query(
-                "UPDATE accounts SET display_name = $1, avatar_url = $2, looked_at = $3
-                 WHERE tenant = $4 AND channel = $5",
+                "UPDATE accounts SET display_name = $1, username = coalesce($2, username), avatar_url = $3,
+                 looked_at = $4 WHERE tenant = $5 AND channel = $6",
             )
                 .bind(text(display_name))
+                .bind(texts(username))
                 .bind(texts(avatar_url))
                 .bind(now)
                 .bind(tenant.as_str())

@@ -35,6 +35,9 @@ fn account_row(row: &SqliteRow) -> sqlx::Result<AccountRow> {
         app_revision: row.try_get("app_revision")?,
         account: row.try_get("account")?,
         display_name: row.try_get("display_name")?,
+        username: row.try_get("username")?,
+        kind: row.try_get("kind")?,
+        parent_id: row.try_get("parent_id")?,
         avatar_url: row.try_get("avatar_url")?,
         grant: row.try_get("consent_group")?,
         credentials: Sealed(row.try_get("credentials")?),
@@ -66,6 +69,9 @@ fn directly_read(row: &rusqlite::Row<'_>) -> rusqlite::Result<AccountRow> {
         app_revision: row.get("app_revision")?,
         account: row.get("account")?,
         display_name: row.get("display_name")?,
+        username: row.get("username")?,
+        kind: row.get("kind")?,
+        parent_id: row.get("parent_id")?,
         avatar_url: row.get("avatar_url")?,
         grant: row.get("consent_group")?,
         credentials: Sealed(row.get("credentials")?),
@@ -275,8 +281,8 @@ impl AccountStore for Sqlite {
                 "INSERT INTO accounts (channel, tenant, app, account, display_name, avatar_url, consent_group,
                  credentials, credentials_revision, issued_at, scopes, missing_scopes, expires_at_s,
                  refresh_expires_at_s, refresh_due_at, health, health_detail, connected_at, connected_by, updated_at,
-                 looked_at, fence)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ? + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1)
+                 looked_at, fence, username, kind, parent_id)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ? + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1, ?, ?, ?)
                  ON CONFLICT (tenant, app, account) DO UPDATE SET
                  display_name = excluded.display_name, avatar_url = excluded.avatar_url,
                  consent_group = excluded.consent_group, credentials = excluded.credentials,
@@ -285,7 +291,8 @@ impl AccountStore for Sqlite {
                  expires_at_s = excluded.expires_at_s, refresh_expires_at_s = excluded.refresh_expires_at_s,
                  refresh_due_at = excluded.refresh_due_at, health = excluded.health,
                  health_detail = excluded.health_detail, connected_at = excluded.connected_at,
-                 connected_by = excluded.connected_by,
+                 connected_by = excluded.connected_by, username = coalesce(excluded.username, username),
+                 kind = excluded.kind, parent_id = excluded.parent_id,
                  updated_at = excluded.updated_at, looked_at = excluded.looked_at, fence = fence + 1, lease_owner = NULL, lease_until = 0",
             )
             .bind(&channel)
@@ -310,6 +317,9 @@ impl AccountStore for Sqlite {
             .bind(account.now)
             .bind(account.now)
             .bind(fence)
+            .bind(&account.username)
+            .bind(&account.kind)
+            .bind(&account.parent_id)
             .execute(&mut *db)
             .await?;
             sqlx::query(
@@ -422,16 +432,18 @@ impl AccountStore for Sqlite {
         tenant: &TenantId,
         channel: &str,
         display_name: &str,
+        username: Option<&str>,
         avatar_url: Option<&str>,
         now: i64,
     ) -> Result<()> {
         // What a power cut takes back is read again at the next look.
         write_relaxed!(self for tenant.as_str(), db => {
             sqlx::query(
-                "UPDATE accounts SET display_name = ?, avatar_url = ?, looked_at = ?
-                 WHERE tenant = ? AND channel = ?",
+                "UPDATE accounts SET display_name = ?, username = coalesce(?, username), avatar_url = ?,
+                 looked_at = ? WHERE tenant = ? AND channel = ?",
             )
                 .bind(display_name)
+                .bind(username)
                 .bind(avatar_url)
                 .bind(now)
                 .bind(tenant.as_str())
