@@ -53,9 +53,9 @@ pub(crate) async fn run(session: &Session, flags: &Flags) -> Result<u8> {
         write(path, &progress::testing(session.output, recording).await?.document())?;
         session.output.note(&format!("what the server answered stands in {}", path.display()));
     }
-    session.output.answer(&report, |report| {
-        report.text().lines().map(plain).collect::<Vec<_>>().join("\n")
-    })?;
+    session
+        .output
+        .answer(&report, |report| report.text().lines().map(plain).collect::<Vec<_>>().join("\n"))?;
     Ok(u8::from(!report.passed()))
 }
 

@@ -1,7 +1,7 @@
 //! The store in one SQLite file, shared by any number of processes on one machine.
 //!
-//! WAL for readers beside a writer, `synchronous=FULL` because an intent must be on disk before its call,
-//! `BEGIN IMMEDIATE` for every write, so that a transaction does not fail late because of another writer.
+//! WAL for readers beside a writer; a write ends when the log is on the disk (`log`), because an intent must be there before
+//! its call; `BEGIN IMMEDIATE` for every write, so that a transaction does not fail late because of another writer.
 
 /// Runs one write transaction: `write!(store for tenant, db => { … Ok(value) })`; without a tenant it is the host's own.
 /// The block must await only the database. A macro, because the bound "an async closure whose future is `Send`" is not
@@ -11,8 +11,12 @@ macro_rules! write {
         write!($store for "", $db => $work)
     };
     ($store:ident for $line:expr, $db:ident => $work:block) => {{
-        let _turn = $store.turn($line).await?;
-        write_on!($store.writer.acquire().await.map_err(failure)?, $db => $work)
+        let done = write_relaxed!($store for $line, $db => $work);
+        // The next one writes meanwhile.
+        match done {
+            Ok(value) => $store.flush().await.map(|()| value),
+            Err(error) => Err(error),
+        }
     }};
 }
 
@@ -21,8 +25,7 @@ macro_rules! write {
 macro_rules! write_relaxed {
     ($store:ident for $line:expr, $db:ident => $work:block) => {{
         let _turn = $store.turn($line).await?;
-        let pool = $store.relaxed.as_ref().unwrap_or(&$store.writer);
-        write_on!(pool.acquire().await.map_err(failure)?, $db => $work)
+        write_on!($store.writer.acquire().await.map_err(failure)?, $db => $work)
     }};
 }
 
@@ -31,8 +34,7 @@ macro_rules! write_relaxed {
 macro_rules! write_one_relaxed {
     ($store:ident for $line:expr, $db:ident => $work:block) => {{
         let _turn = $store.turn($line).await?;
-        let pool = $store.relaxed.as_ref().unwrap_or(&$store.writer);
-        let mut connection = pool.acquire().await.map_err(failure)?;
+        let mut connection = $store.writer.acquire().await.map_err(failure)?;
         let done: sqlx::Result<_> = {
             let $db: &mut SqliteConnection = &mut connection;
             async { $work }.await
@@ -83,6 +85,7 @@ mod failure;
 mod jobs;
 mod kv;
 mod lease_clock;
+mod log;
 mod media;
 mod outbox;
 pub(crate) mod process;
@@ -112,6 +115,7 @@ use self::direct::Direct;
 pub(crate) use self::disk::{doubt, is_shared};
 use self::failure::{failure, is_doubted, is_suspect};
 use self::lease_clock::LeaseClock;
+use self::log::Log;
 use super::schema::{OLDEST, SchemaStep, check_newer};
 use super::*;
 
@@ -147,9 +151,9 @@ pub(crate) struct Sqlite {
     reading: Fair,
     /// One connection.
     writer: SqlitePool,
-    /// One connection with deferred disk writes, None in memory, where nothing is durable.
-    relaxed: Option<SqlitePool>,
-    /// One of the two writes: writers of a process queue here fairly, instead of polling the file lock.
+    /// None in memory, where nothing is durable.
+    log: Option<Log>,
+    /// Writers of a process queue here fairly, instead of polling the file lock.
     writing: Fair,
     /// The clock for the expiry of values.
     clock: Arc<dyn Clock>,
@@ -170,7 +174,7 @@ impl Sqlite {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let opening = |error: Error| Error {
@@ -186,12 +190,10 @@ impl Sqlite {
             pool.clone().max_connections(1).connect_with(options.clone()).await.map_err(connecting)?;
         restrict_to_owner(path)?;
         migrate(&writer, steps).await.map_err(opening)?;
-        let relaxed = options.clone().synchronous(SqliteSynchronous::Normal);
-        let relaxed = pool.clone().max_connections(1).connect_with(relaxed).await.map_err(connecting)?;
         let readers =
             pool.max_connections(READERS).connect_with(options.read_only(true)).await.map_err(connecting)?;
-        let direct = Some(Direct::new(path));
-        Sqlite { direct, ..Sqlite::new(readers, writer, Some(relaxed), clock) }.agreed().await
+        let (direct, log) = (Some(Direct::new(path)), Some(Log::of(path)));
+        Sqlite { direct, log, ..Sqlite::new(readers, writer, clock) }.agreed().await
     }
 
     /// A database that ends with the process, for tests and trials.
@@ -206,22 +208,17 @@ impl Sqlite {
             .await
             .map_err(failure)?;
         migrate(&pool, &SCHEMA).await?;
-        Sqlite::new(pool.clone(), pool, None, clock).agreed().await
+        Sqlite::new(pool.clone(), pool, clock).agreed().await
     }
 
-    fn new(
-        readers: SqlitePool,
-        writer: SqlitePool,
-        relaxed: Option<SqlitePool>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    fn new(readers: SqlitePool, writer: SqlitePool, clock: Arc<dyn Clock>) -> Self {
         let places = usize::try_from(READERS).unwrap_or(1);
         Sqlite {
             readers,
             direct: None,
             reading: Fair::new(Bounds { what: "reads", places, waiting: WAITING, patience: BUSY_TIMEOUT }),
             writer,
-            relaxed,
+            log: None,
             writing: Fair::new(Bounds {
                 what: "writes",
                 places: 1,
@@ -236,6 +233,14 @@ impl Sqlite {
     /// The turn of a tenant's write.
     async fn turn(&self, line: &str) -> Result<Place> {
         self.writing.enter(line).await.map_err(busy)
+    }
+
+    /// Returns when everything that was written before is on the disk.
+    async fn flush(&self) -> Result<()> {
+        match &self.log {
+            Some(log) => log.flush().await,
+            None => Ok(()),
+        }
     }
 
     /// A connection for a tenant's read.
@@ -405,7 +410,7 @@ impl MetaStore for Sqlite {
         let (version, mode, damage, orphans) = asked.await.map_err(failure)?;
         let mut found = vec![
             good(format!("SQLite has the schema of version {version}, as this program")),
-            good(format!("what is stored is on the disk (journal {mode}, synchronous FULL)")),
+            good(format!("what is stored is on the disk (journal {mode})")),
         ];
         if damage != ["ok"] {
             found.push(Finding {
@@ -518,7 +523,7 @@ impl MetaStore for Sqlite {
         if let Some(direct) = &self.direct {
             direct.close();
         }
-        for pool in [Some(&self.readers), Some(&self.writer), self.relaxed.as_ref()].into_iter().flatten() {
+        for pool in [&self.readers, &self.writer] {
             pool.close().await;
         }
     }
@@ -684,29 +689,39 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(social_channel_runtime::clock::SystemClock);
         let store = Sqlite::open(&folder.path().join("database.sqlite"), clock).await.unwrap();
-        // The second one does not fit into the pages that the first one leaves free.
-        for (pool, size) in [(&store.writer, 1 << 20), (store.relaxed.as_ref().unwrap(), 4 << 20)] {
-            let large = vec![0; size];
-            // As many pages as there are: to SQLite the disk is full, and it rolls back by itself.
-            sqlx::raw_sql("PRAGMA max_page_count = 1").execute(pool).await.unwrap();
-            let fill = async || {
-                let turn = pool.acquire().await.map_err(failure)?;
-                write_on!(turn, db => {
-                    sqlx::query("INSERT INTO meta (key, value) VALUES ('large', ?)")
-                        .bind(&large)
-                        .execute(&mut *db)
-                        .await
-                        .map(drop)
-                })
-            };
-            for _ in 0..3 {
-                let full: Result<()> = fill().await;
-                assert_eq!(full.unwrap_err().message, "the disk is full");
-                sqlx::raw_sql("PRAGMA max_page_count = 1").execute(pool).await.unwrap();
-            }
-            sqlx::raw_sql("PRAGMA max_page_count = 1000000").execute(pool).await.unwrap();
-            fill().await.unwrap();
-            sqlx::raw_sql("DELETE FROM meta WHERE key = 'large'").execute(pool).await.unwrap();
+        let large = vec![0; 1 << 20];
+        // As many pages as there are: to SQLite the disk is full, and it rolls back by itself.
+        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(store.set_meta("large", &large).await.unwrap_err().message, "the disk is full");
+            sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
         }
+        sqlx::raw_sql("PRAGMA max_page_count = 1000000").execute(&store.writer).await.unwrap();
+        store.set_meta("large", &large).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_write_waits_for_the_disk_unless_it_may_be_lost_and_events_are_on_the_disk_before_they_are_read() {
+        let (db, path) = opened(&[]).await;
+        let store = Sqlite::open(&path, db.clock.clone()).await.unwrap();
+        let log = store.log.as_ref().unwrap();
+        let asked = async |work: futures::future::BoxFuture<'_, ()>| {
+            let before = log.asked();
+            work.await;
+            log.asked() - before
+        };
+        let tenant = TenantId::default();
+        assert_eq!(asked(Box::pin(async { store.set_meta("key", b"value").await.unwrap() })).await, 1);
+        let looked = async { store.set_account_profile(&tenant, "ch", "name", None, None, 1).await.unwrap() };
+        assert_eq!(asked(Box::pin(looked)).await, 0);
+        let read = async || drop(store.outbox(&tenant, 0, 9).await.unwrap());
+        assert_eq!(asked(Box::pin(read())).await, 0, "there are none");
+        let event = "INSERT INTO outbox (id, tenant, kind, at) VALUES ('e', ?, 'channel.connected', 1)";
+        sqlx::query(event).bind(tenant.as_str()).execute(&store.writer).await.unwrap();
+        assert_eq!(asked(Box::pin(read())).await, 1);
+        // The log is where it is flushed.
+        assert!(path.with_extension("sqlite-wal").metadata().unwrap().len() > 0);
+        let own: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.writer).await.unwrap();
+        assert_eq!(own, 1, "a commit waits for nothing itself");
     }
 }

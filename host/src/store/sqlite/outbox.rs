@@ -96,6 +96,9 @@ impl OutboxStore for Sqlite {
         .fetch_all(&mut *reader)
         .await
         .map_err(failure)?;
+        // Whoever got an event asks for those behind it: none of them may be gone after a power failure, and its number be
+        // another one's.
+        self.flush().await?;
         let last = rows.last().filter(|_| rows.len() == limit as usize);
         let read = last.and_then(|row| row.try_get("number").ok()).unwrap_or(head);
         Ok(OutboxPage { events: row::all("outbox", &rows, event), read, head })

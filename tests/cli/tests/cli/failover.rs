@@ -4,9 +4,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::machines::{connect, published, service, workers};
 use cli_tests::Stage;
 use library_tests::until;
-use crate::machines::{connect, published, service, workers};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 

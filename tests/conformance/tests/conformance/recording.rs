@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::shared::{description, engine, guest, tiktok_server};
 use conformance_tests::{HANDLE, PASSWORD};
 use serde_json::Value;
-use crate::shared::{description, engine, guest, tiktok_server};
 use social_channel_conformance::{Description, Recording, record, replay};
 
 /// The recording as it comes back from its file, after a change.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use bluesky_server::{Account, Server};
 use crate::gate::{Gate, Stop};
+use bluesky_server::{Account, Server};
 use library_tests::{CALLBACK, OWNER, builder, component, until};
 use serde_json::{Value, json};
 use social_channel::model::{ListQuery, Media, OptionValue, Part, Post};
