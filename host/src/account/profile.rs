@@ -36,7 +36,8 @@ impl Accounts {
             let (name, picture) = (profile.display_name.as_str(), profile.avatar_url.as_deref());
             let username = profile.username.as_deref();
             // A failure costs a fresh picture, so it is only noted.
-            if let Err(error) = self.store.set_account_profile(tenant, channel, name, username, picture, now).await
+            if let Err(error) =
+                self.store.set_account_profile(tenant, channel, name, username, picture, now).await
             {
                 tracing::warn!(channel, %error, "a channel's name and picture could not be kept");
             }

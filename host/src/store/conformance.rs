@@ -2168,7 +2168,7 @@ async fn walk(db: &Opened) -> (Vec<String>, Vec<Vec<OutboxRow>>) {
                 format!("health {}", noted.await.unwrap())
             }
             4 => {
-                db.one.let username = (next(2) == 0).then_some("profile");
+                let username = (next(2) == 0).then_some("profile");
                 db.one.set_account_profile(tenant, &channel, "profile", username, None, now).await.unwrap();
                 let begun = db.one.begin_post_samples(tenant, &channel, now, now).await.unwrap();
                 format!("looked at {begun}")

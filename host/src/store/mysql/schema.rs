@@ -278,7 +278,9 @@ mod unit {
             let text: String = step.sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
             let statements: Vec<&str> = text.split_terminator(';').map(str::trim).collect();
             // A single one that adds columns fails without a change where they are.
-            let adds = |it: &str| it.starts_with("ALTER TABLE {") && it.split(',').all(|part| part.contains("ADD COLUMN "));
+            let adds = |it: &str| {
+                it.starts_with("ALTER TABLE {") && it.split(',').all(|part| part.contains("ADD COLUMN "))
+            };
             let again = |it: &&str| it.starts_with("CREATE TABLE IF NOT EXISTS {");
             assert!(
                 statements.iter().all(again) || (statements.len() == 1 && adds(statements[0])),

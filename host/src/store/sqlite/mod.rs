@@ -701,7 +701,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_waits_for_the_disk_unless_it_may_be_lost_and_events_are_on_the_disk_before_they_are_read() {
+    async fn a_write_waits_for_the_disk_unless_it_may_be_lost_and_events_are_on_the_disk_before_they_are_read()
+     {
         let (db, path) = opened(&[]).await;
         let store = Sqlite::open(&path, db.clock.clone()).await.unwrap();
         let log = store.log.as_ref().unwrap();
