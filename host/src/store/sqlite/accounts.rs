@@ -460,7 +460,7 @@ impl AccountStore for Sqlite {
         channel: &str,
         length: Duration,
     ) -> Result<Option<Lease>> {
-        write!(self for tenant.as_str(), db => {
+        write_relaxed!(self for tenant.as_str(), db => {
             let row = sqlx::query("SELECT lease_owner, lease_until FROM accounts WHERE tenant = ? AND channel = ?")
                 .bind(tenant.as_str())
                 .bind(channel)
@@ -488,7 +488,7 @@ impl AccountStore for Sqlite {
     }
 
     async fn release_account(&self, tenant: &TenantId, channel: &str, lease: &Lease) -> Result<()> {
-        write!(self for tenant.as_str(), db => {
+        write_relaxed!(self for tenant.as_str(), db => {
             sqlx::query(
                 "UPDATE accounts SET lease_owner = NULL, lease_until = 0
                  WHERE tenant = ? AND channel = ? AND fence = ?",

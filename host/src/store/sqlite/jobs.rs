@@ -351,7 +351,7 @@ impl JobStore for Sqlite {
     }
 
     async fn extend_job(&self, id: &str, lease: &Lease, length: Duration) -> Result<Option<JobSignals>> {
-        write!(self, db => {
+        write_relaxed!(self, db => {
             let row = sqlx::query(concat!(
                 "UPDATE jobs SET lease_until = ? WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL RETURNING ",
                 signals!()
@@ -492,7 +492,7 @@ impl JobStore for Sqlite {
     }
 
     async fn put_off_job(&self, id: &str, lease: &Lease, until: i64) -> Result<()> {
-        write!(self, db => {
+        write_relaxed!(self, db => {
             sqlx::query(
                 "UPDATE jobs SET wake_at = max(wake_at, ?), lease_owner = NULL
                  WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL",

@@ -20,9 +20,12 @@ macro_rules! write {
     }};
 }
 
-/// The same for writes that a power failure may lose: they are visible to every process at once, also if this
-/// process dies, but do not wait for the disk. Later durable writes include them.
+/// The same for writes that a power failure may lose, such as leases, whose holders it ends too: they are visible to every
+/// process at once, also if this process dies, but do not wait for the disk. Later durable writes include them.
 macro_rules! write_relaxed {
+    ($store:ident, $db:ident => $work:block) => {
+        write_relaxed!($store for "", $db => $work)
+    };
     ($store:ident for $line:expr, $db:ident => $work:block) => {{
         let _turn = $store.turn($line).await?;
         write_on!($store.writer.acquire().await.map_err(failure)?, $db => $work)

@@ -253,7 +253,7 @@ impl EndpointStore for Sqlite {
         if due.is_none() {
             return Ok(None);
         }
-        write!(self, db => {
+        write_relaxed!(self, db => {
             let rows = sqlx::query(FREE).bind(now).bind(now).fetch_all(&mut *db).await?;
             let free = rows.iter().find_map(|row| {
                 let holder: Option<String> = row.try_get(1).ok()?;
@@ -309,7 +309,7 @@ impl EndpointStore for Sqlite {
     }
 
     async fn extend_endpoint(&self, id: &str, lease: &Lease, length: Duration) -> Result<bool> {
-        write!(self, db => {
+        write_relaxed!(self, db => {
             let done = sqlx::query(
                 "UPDATE endpoints SET lease_until = ? WHERE id = ? AND fence = ? AND lease_owner IS NOT NULL
                  AND disabled_at IS NULL",
@@ -437,7 +437,7 @@ impl EndpointStore for Sqlite {
     }
 
     async fn release_endpoint(&self, id: &str, lease: &Lease) -> Result<()> {
-        write!(self, db => {
+        write_relaxed!(self, db => {
             let held = sqlx::query("UPDATE endpoints SET lease_owner = NULL WHERE id = ? AND fence = ?")
                 .bind(id)
                 .bind(lease.fence)

@@ -174,7 +174,7 @@ impl Sqlite {
     }
 
     async fn take(&self, ask: &AskForJob<'_>, leases: &Leases, id: i64) -> Result<Found> {
-        write!(self, db => {
+        write_relaxed!(self, db => {
             let row = sqlx::query(select!("WHERE j.rowid = ?")).bind(id).fetch_optional(&mut *db).await?;
             let Some(row) = row else { return Ok(Found::Passed) };
             let owned = |row: &SqliteRow| {
