@@ -165,6 +165,16 @@ class Channel:
     health_detail: str | None = None
     """The reason for the health, and what to do."""
 
+    kind: str | None = None
+    """`person`, `page`, `organisation`, `group`, `channel`, or the platform's own term. Absent: the provider
+    does not say."""
+
+    parent_id: str | None = None
+    """The platform's id of the account that this one belongs to, as a page belongs to an organisation."""
+
+    username: str | None = None
+    """The handle, without `@`: tells accounts of one name apart. Absent until the platform told it."""
+
     warning: str | None = None
     """A warning before the connection ends."""
 

@@ -281,7 +281,10 @@ mod unit {
             let adds = |it: &str| {
                 it.starts_with("ALTER TABLE {") && it.split(',').all(|part| part.contains("ADD COLUMN "))
             };
-            let again = |it: &&str| it.starts_with("CREATE TABLE IF NOT EXISTS {");
+            let again = |it: &&str| {
+                it.starts_with("CREATE TABLE IF NOT EXISTS {")
+                    || (it.starts_with("INSERT INTO {") && it.contains("ON DUPLICATE KEY UPDATE"))
+            };
             assert!(
                 statements.iter().all(again) || (statements.len() == 1 && adds(statements[0])),
                 "{}",

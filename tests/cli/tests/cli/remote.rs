@@ -363,7 +363,7 @@ async fn the_units_of_the_example_share_database_and_bucket() {
     let mut services = Vec::new();
     for machine in ["one", "two"] {
         let command = unit(&stage, "social-channel-web@.service", machine, &blob);
-        services.push(machines::served(command).await);
+        services.push(crate::machines::served(command).await);
     }
     let workers: Vec<Program> = ["one", "two"]
         .map(|machine| {

@@ -164,7 +164,7 @@ async fn photos_are_published_by_a_service_with_its_simulator() {
     let back = page.headers()["location"].to_str().unwrap().split_once('?').unwrap().1.to_owned();
     let connected = ask(send("/connects/complete", json!({"owner": "me", "callback": back}))).await;
     let channel = connected["channel"]["id"].as_str().unwrap().to_owned();
-    let photo = include_bytes!("../../../host/runtime/fixtures/media/photo.jpg");
+    let photo = include_bytes!("../../../../host/runtime/fixtures/media/photo.jpg");
     let upload = client.post(format!("{api}/uploads")).header("content-type", "image/jpeg").body(&photo[..]);
     let upload = ask(upload).await;
     let post = json!({

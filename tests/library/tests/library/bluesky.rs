@@ -89,7 +89,7 @@ impl Stage {
             panic!("a browser was expected");
         };
         assert!(url.starts_with(&self.gate.origin), "{url}");
-        let callback = gate::sign_in(&server().pds, &url, &self.account).await;
+        let callback = crate::gate::sign_in(&server().pds, &url, &self.account).await;
         match self.tenant.complete_connect(OWNER, callback).await.unwrap() {
             Connected::Channel(channel) => channel,
             other => panic!("one account was expected, not {other:?}"),
