@@ -39,19 +39,23 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
         if channels.is_empty() {
             return "no account is connected; connect one with `social-channel connect`".to_owned();
         }
+        // Only where a network has them.
+        let usernames = channels.iter().any(|channel| channel.username.is_some());
         let rows = channels.iter().map(|channel| {
             let about = channel.health_detail.clone().or_else(|| channel.warning.clone());
-            vec![
-                channel.id.clone(),
-                channel.display_name.clone(),
-                channel.username.as_ref().map(|name| format!("@{name}")).unwrap_or_default(),
+            let username = channel.username.as_ref().map(|name| format!("@{name}")).unwrap_or_default();
+            let head = [channel.id.clone(), channel.display_name.clone()];
+            let rest = [
                 channel.app.clone(),
                 health(channel.health).to_owned(),
                 instant(channel.connected_at),
                 about.unwrap_or_default(),
-            ]
+            ];
+            head.into_iter().chain(usernames.then_some(username)).chain(rest).collect()
         });
-        let columns = ["CHANNEL", "ACCOUNT", "USERNAME", "APP", "HEALTH", "CONNECTED", ""].map(Column::Text);
+        let columns = ["CHANNEL", "ACCOUNT"].into_iter().chain(usernames.then_some("USERNAME"));
+        let columns: Vec<Column> =
+            columns.chain(["APP", "HEALTH", "CONNECTED", ""]).map(Column::Text).collect();
         table(&columns, rows.collect())
     })?;
     Ok(0)

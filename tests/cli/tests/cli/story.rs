@@ -36,6 +36,10 @@ async fn the_story_reads_well() {
 
     snapshot!(&stage, "channels", stage.say("channels").await.unwrap());
     snapshot!(&stage, "profile", stage.say("profile").await.unwrap());
+    // Now its handle is known, and it can be called by that.
+    let named = stage.say("channels @Demo.Kitchen").await.unwrap().done();
+    assert!(named.stdout.contains("@demo.kitchen"), "{}", named.stdout);
+    snapshot!(&stage, "channels-known", stage.say("channels").await.unwrap());
     snapshot!(&stage, "stats", stage.say("stats").await.unwrap());
     snapshot!(&stage, "list", stage.say("list --limit 3 --pages 2").await.unwrap());
     snapshot!(&stage, "form", stage.say("form").await.unwrap());

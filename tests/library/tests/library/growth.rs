@@ -89,12 +89,20 @@ async fn a_question_is_asked_until_it_is_answered_and_each_answer_counts_once() 
 async fn accounts_of_one_name_are_told_apart() {
     let scene = Scene::of("test_provider").await;
     scene.behave("two-accounts").await;
-    let Connect::Done(Connected::Choose { candidates, .. }) = scene.begin(&[]).await else {
+    let Connect::Done(Connected::Choose { choice, candidates }) = scene.begin(&[]).await else {
         panic!("two accounts are expected")
     };
     assert_eq!(candidates[0].username.as_deref(), Some("tester"));
     assert_eq!(candidates[0].kind.as_deref(), Some("page"));
     assert_eq!(candidates[0].parent_id.as_deref(), Some("organisation-1"));
+    // The channel keeps what the person chose by.
+    let tenant = scene.host.tenant(TenantId::default());
+    let channel = tenant.choose_account(OWNER, &choice, &candidates[0].account_id).await.unwrap();
+    assert_eq!(
+        (&channel.username, &channel.kind, &channel.parent_id),
+        (&candidates[0].username, &candidates[0].kind, &candidates[0].parent_id)
+    );
+    assert_eq!(tenant.channels().await.unwrap(), [channel]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,9 @@ async fn an_account_is_connected_read_and_published_to() {
 
     let profile = stage.tenant.profile(&channel.id).await.unwrap();
     assert_eq!(profile.username.as_deref(), Some("demo.kitchen"));
+    // The channel keeps it, for a list that asks no network.
+    assert_eq!(channel.username, None);
+    assert_eq!(stage.tenant.channel(&channel.id).await.unwrap().username, profile.username);
     let stats = stage.tenant.stats(&channel.id).await.unwrap();
     assert!(stats.followers.is_some());
     assert_eq!(stats.posts, Some(57));
