@@ -59,6 +59,10 @@ pub fn callback_query(address: &str) -> Vec<(String, String)> {
 }
 
 /// The next step of a consent.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made once a consent; a box would be in the way of whoever matches it"
+)]
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Connect {
@@ -90,6 +94,10 @@ pub struct Question {
 }
 
 /// The result of a consent.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made once a consent; a box would be in the way of whoever matches it"
+)]
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Connected {

@@ -171,9 +171,11 @@ async fn apply(
     )))
     .await?;
     for (index, step) in steps.iter().enumerate().skip(done) {
-        match db.execute(sqlx::raw_sql(tables.sql(step.sql))).await {
-            Err(error) if number(&error) == Some(DUPLICATE_COLUMN) => {}
-            done => drop(done?),
+        let done = db.execute(sqlx::raw_sql(tables.sql(step.sql))).await;
+        if let Err(error) = done
+            && number(&error) != Some(DUPLICATE_COLUMN)
+        {
+            return Err(error);
         }
         if index == 0 {
             let rows: Vec<String> = (0..LOCKS).map(|number| format!("({number})")).collect();
