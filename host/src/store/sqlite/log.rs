@@ -12,10 +12,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use social_channel_runtime::error::{Error, Result};
+use social_channel_runtime::error::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 
-use super::failure::failure;
+/// The log's file.
+fn file(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-wal");
+    PathBuf::from(path)
+}
 
 /// The log of one database.
 pub(super) struct Log {
@@ -35,9 +40,7 @@ struct Done {
 
 impl Log {
     pub(super) fn of(database: &Path) -> Self {
-        let mut path = database.as_os_str().to_owned();
-        path.push("-wal");
-        let path = PathBuf::from(path);
+        let path = file(database);
         Log::new(move || sync(&path))
     }
 
@@ -59,7 +62,7 @@ impl Log {
             let sync = self.sync.clone();
             let synced = tokio::task::spawn_blocking(move || sync()).await.map_err(io::Error::other);
             if let Err(error) = synced.and_then(|synced| synced) {
-                done.failed = Some((until, failure(sqlx::Error::Io(error))));
+                done.failed = Some((until, failing(error)));
             }
             done.until = until;
         }
@@ -73,6 +76,15 @@ impl Log {
     pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
     }
+}
+
+/// Nothing is taken back, so that it may be there.
+fn failing(error: io::Error) -> Error {
+    let message =
+        format!("the disk fails ({error}), so what was stored last may be lost when the machine stops");
+    Error::new(ErrorKind::Unavailable, message)
+        .with_remedy("check the disk, and look whether it is there before doing it again")
+        .with_source(error)
 }
 
 /// By its name each time: SQLite makes another file after all processes have closed the database. On Windows only a file
@@ -141,6 +153,19 @@ mod tests {
         }
     }
 
+    /// A wrong name would be a file that is not there, which counts as flushed.
+    #[tokio::test]
+    async fn the_file_that_is_flushed_is_the_one_that_sqlite_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(social_channel_runtime::clock::SystemClock);
+        for name in ["database.sqlite", "no-suffix", "ü.db"] {
+            let path = folder.path().join(name);
+            let store = crate::store::Sqlite::open(&path, clock.clone()).await.unwrap();
+            assert!(file(&path).metadata().unwrap().len() > 0, "{name}");
+            store.flush().await.unwrap();
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn who_asks_during_a_flush_waits_for_the_next_one_and_all_of_them_for_the_same() {
         let disk = Arc::new(Disk::default());
@@ -170,7 +195,8 @@ mod tests {
         let later = ask(&log);
         until_asked(&log, 2).await;
         disk.let_go(u64::MAX);
-        assert!(first.await.unwrap().is_err());
+        let error = first.await.unwrap().unwrap_err();
+        assert!(error.message.contains("may be lost") && error.remedy.is_some(), "{error:?}");
         later.await.unwrap().unwrap();
     }
 

@@ -723,8 +723,12 @@ mod tests {
         let event = "INSERT INTO outbox (id, tenant, kind, at) VALUES ('e', ?, 'channel.connected', 1)";
         sqlx::query(event).bind(tenant.as_str()).execute(&store.writer).await.unwrap();
         assert_eq!(asked(Box::pin(read())).await, 1);
-        // The log is where it is flushed.
-        assert!(path.with_extension("sqlite-wal").metadata().unwrap().len() > 0);
+        // An address is taken together with what is sent to it.
+        let address = "INSERT INTO endpoints (id, tenant, target, description, position, due_at, created_at, updated_at)
+            VALUES ('ep', ?, x'00', '', 0, 1, 1, 1)";
+        sqlx::query(address).bind(tenant.as_str()).execute(&store.writer).await.unwrap();
+        let take = async { assert!(store.acquire_endpoint(9, BUSY_TIMEOUT).await.unwrap().is_some()) };
+        assert_eq!(asked(Box::pin(take)).await, 1);
         let own: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.writer).await.unwrap();
         assert_eq!(own, 1, "a commit waits for nothing itself");
     }

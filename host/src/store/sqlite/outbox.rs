@@ -253,7 +253,8 @@ impl EndpointStore for Sqlite {
         if due.is_none() {
             return Ok(None);
         }
-        write_relaxed!(self, db => {
+        // What is due is sent next: an event of which somebody was told must not be lost, and its number be another one's.
+        write!(self, db => {
             let rows = sqlx::query(FREE).bind(now).bind(now).fetch_all(&mut *db).await?;
             let free = rows.iter().find_map(|row| {
                 let holder: Option<String> = row.try_get(1).ok()?;
