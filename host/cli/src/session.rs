@@ -193,7 +193,7 @@ impl Session {
         Ok(Session { tenant: host.tenant(global.tenant.clone()), output: place.output, host, place })
     }
 
-    /// A channel by its id or its account's name; without a name, the only channel.
+    /// A channel by its id or its account's name or username; without a name, the only channel.
     pub(crate) async fn channel(&self, name: Option<&str>) -> Result<Channel> {
         let channels = self.tenant.channels().await?;
         let Some(name) = name else {
@@ -211,11 +211,8 @@ impl Session {
         if channels.iter().any(|channel| channel.id == name) {
             return Ok(self.tenant.channel(name).await?);
         }
-        let handle = name.strip_prefix('@').unwrap_or(name);
         let mut named = channels.into_iter().filter(|channel| {
-            channel.display_name.eq_ignore_ascii_case(name)
-                || channel.account_id == name
-                || channel.username.as_ref().is_some_and(|username| username.eq_ignore_ascii_case(handle))
+            is_called(name, &channel.account_id, &channel.display_name, channel.username.as_deref())
         });
         match (named.next(), named.next()) {
             (Some(one), None) => Ok(one),
@@ -228,6 +225,14 @@ impl Session {
             .into()),
         }
     }
+}
+
+/// Whether a person who writes this means the account: its platform's id, its name or its username.
+pub(crate) fn is_called(name: &str, account_id: &str, display_name: &str, username: Option<&str>) -> bool {
+    let handle = name.strip_prefix('@').unwrap_or(name);
+    account_id == name
+        || display_name.eq_ignore_ascii_case(name)
+        || username.is_some_and(|username| username.eq_ignore_ascii_case(handle))
 }
 
 /// Warns about mapped origins, because tokens are sent to them.

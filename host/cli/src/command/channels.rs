@@ -8,6 +8,9 @@ use crate::global::Global;
 use crate::output::{Column, channel, health, instant, table};
 use crate::session::Session;
 
+/// The place of a column that is left out where nobody has one.
+const USERNAME: usize = 2;
+
 /// Flags of `channels`.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -39,23 +42,29 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> Result<u8> {
         if channels.is_empty() {
             return "no account is connected; connect one with `social-channel connect`".to_owned();
         }
-        // Only where a network has them.
         let usernames = channels.iter().any(|channel| channel.username.is_some());
         let rows = channels.iter().map(|channel| {
             let about = channel.health_detail.clone().or_else(|| channel.warning.clone());
             let username = channel.username.as_ref().map(|name| format!("@{name}")).unwrap_or_default();
-            let head = [channel.id.clone(), channel.display_name.clone()];
-            let rest = [
+            let mut row = vec![
+                channel.id.clone(),
+                channel.display_name.clone(),
+                username,
                 channel.app.clone(),
                 health(channel.health).to_owned(),
                 instant(channel.connected_at),
                 about.unwrap_or_default(),
             ];
-            head.into_iter().chain(usernames.then_some(username)).chain(rest).collect()
+            if !usernames {
+                row.remove(USERNAME);
+            }
+            row
         });
-        let columns = ["CHANNEL", "ACCOUNT"].into_iter().chain(usernames.then_some("USERNAME"));
-        let columns: Vec<Column> =
-            columns.chain(["APP", "HEALTH", "CONNECTED", ""]).map(Column::Text).collect();
+        let mut columns =
+            ["CHANNEL", "ACCOUNT", "USERNAME", "APP", "HEALTH", "CONNECTED", ""].map(Column::Text).to_vec();
+        if !usernames {
+            columns.remove(USERNAME);
+        }
         table(&columns, rows.collect())
     })?;
     Ok(0)

@@ -17,7 +17,7 @@ use crate::failure::{Stopped, wrong};
 use crate::global::Global;
 use crate::loopback::{Callback, Loopback, Page};
 use crate::output::{Format, channel, plain};
-use crate::session::{Session, warn_of_mappings};
+use crate::session::{Session, is_called, warn_of_mappings};
 use crate::{browser, input, signal, variable};
 
 /// Anyone who has the database and its key may complete a consent of this command.
@@ -46,7 +46,7 @@ pub(crate) struct Flags {
     /// Always so
     #[arg(long, hide = true)]
     choose_account: bool,
-    /// If there are several accounts, connect this one, by its id or name
+    /// If there are several accounts, connect this one, by its id, name or @username
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
     /// A value that the provider needs before the consent, for example a server name. A secret, such as a refresh token
@@ -340,10 +340,13 @@ async fn answer(session: &Session, question: Question) -> Result<Connected> {
 
 /// Picks one of several accounts that a consent returned.
 async fn pick(session: &Session, flags: &Flags, choice: &str, candidates: &[Candidate]) -> Result<Channel> {
-    let named = flags.account.as_deref().map(|name| {
-        candidates
+    let named = flags.account.as_deref().and_then(|name| {
+        let mut called = candidates
             .iter()
-            .position(|one| one.account_id == name || one.display_name.eq_ignore_ascii_case(name))
+            .enumerate()
+            .filter(|(_, one)| is_called(name, &one.account_id, &one.display_name, one.username.as_deref()));
+        // Of two accounts of one name the person chooses.
+        called.next().map(|(number, _)| number).filter(|_| called.next().is_none())
     });
     let names: Vec<String> = candidates
         .iter()
@@ -353,7 +356,7 @@ async fn pick(session: &Session, flags: &Flags, choice: &str, candidates: &[Cand
         })
         .collect();
     let number = match named {
-        Some(Some(number)) => number,
+        Some(number) => number,
         None if input::can_ask() => input::choose("which account", &names)?,
         _ => {
             return Err(wrong(

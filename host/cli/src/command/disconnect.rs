@@ -18,7 +18,7 @@ const LOOKED_FOR: u32 = 500;
 /// Flags of `disconnect`.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// Its id, or its account's name
+    /// Its id, or its account's name or @username
     channel: String,
     /// Do not ask
     #[arg(short, long)]

@@ -248,3 +248,23 @@ async fn a_consent_asks_which_account() {
         child.wait().await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_accounts_the_named_one_is_connected_and_of_two_of_one_name_none() {
+    let stage = Stage::empty().await.unwrap();
+    let component = component("test_provider").unwrap();
+    stage.run(["providers", "add", component.to_str().unwrap()]).await.unwrap().done();
+    stage.say("apps add test --callback http://127.0.0.1:*/back").await.unwrap().done();
+    stage.say("settings set test behaviour two-accounts").await.unwrap().done();
+    let connect = async |account: &str| stage.run(["connect", "test", "--account", account]).await.unwrap();
+    let both = connect("@tester").await;
+    assert_ne!(both.code, 0, "{both:?}");
+    assert!(both.stderr.contains("Account one (one, @tester)"), "{both:?}");
+    assert!(stage.say("channels --format json").await.unwrap().json().as_array().unwrap().is_empty());
+    connect("account two").await.done();
+    let channels = stage.say("channels --format json").await.unwrap().json();
+    assert_eq!(channels[0]["account_id"], "two", "{channels}");
+    // Now only one is called so.
+    let shown = stage.say("channels @tester").await.unwrap().done();
+    assert!(shown.stdout.contains("organisation-1"), "{}", shown.stdout);
+}
