@@ -4,11 +4,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::machines::{connect, published, service, workers};
 use cli_tests::Stage;
 use library_tests::until;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use crate::machines::{connect, published, service, workers};
 
 /// Below the platform's limit of six posts a minute and account.
 const POSTS_OF_AN_ACCOUNT: usize = 5;

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::machines::{Program, connect, published, service, workers};
 use cli_tests::{Stage, browser, finish};
 use futures::future::join_all;
 use library_tests::until;
+
+use crate::machines::{Program, connect, published, service, workers};
 
 /// Of the callers with one expired account.
 const PROCESSES: usize = 6;

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::shared::{description, engine, guest, tiktok_server};
 use conformance_tests::{HANDLE, PASSWORD};
 use serde_json::Value;
 use social_channel_conformance::{Description, Recording, record, replay};
+
+use crate::shared::{description, engine, guest, tiktok_server};
 
 /// The recording as it comes back from its file, after a change.
 fn reread(recording: &Recording, change: impl FnOnce(&mut Value)) -> Recording {

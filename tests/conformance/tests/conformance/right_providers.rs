@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use crate::shared::{engine, guest, tiktok_server};
 use social_channel_conformance::{Description, Report, Verdict, check};
+
+use crate::shared::{engine, guest, tiktok_server};
 
 /// That it keeps them, and that no other rules than these were left out.
 fn keeps(report: &Report, not_checked: &[&str]) {

@@ -2,8 +2,9 @@
 //!
 //! `tests/guests/wrong-provider` is all of them; it posts to the small network of this crate.
 
-use crate::shared::{description, engine, guest};
 use social_channel_conformance::{Description, RULES, Report, Verdict, check};
+
+use crate::shared::{description, engine, guest};
 
 /// How a provider has to post to break a rule: after a step announced as `once`, where the rule is about that.
 fn way(rule: &str) -> &'static str {

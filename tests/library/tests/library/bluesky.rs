@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use crate::gate::{Gate, Stop};
 use bluesky_server::{Account, Server};
 use library_tests::{CALLBACK, OWNER, builder, component, until};
 use serde_json::{Value, json};
@@ -14,6 +13,8 @@ use social_channel::{
     AppConfig, Channel, Connect, ConnectOptions, Connected, ErrorKind, Health, Host, Job, JobStatus,
     PublishRequest, SettingValue, Tenant, TenantId,
 };
+
+use crate::gate::{Gate, Stop};
 
 const APP: &str = "bluesky";
 const NEEDED: &str = "needs Bluesky's servers: `cargo xtask test bluesky`";
