@@ -255,15 +255,16 @@ fn privacy_notice(audited: Option<bool>, public_account: Option<bool>) -> Option
 
 async fn quotas<E: Environment>(environment: &E, account: &Account, settings: &Settings) -> Vec<Quota> {
     let mut quotas = Vec::new();
-    for (limit, label, cost) in [
-        (&quota::POSTS, "Posts a day", Some(1)),
-        (&quota::VIDEO_INIT, "Videos begun a minute", Some(1)),
-        (&quota::PHOTO_INIT, "Photo posts begun a minute", Some(1)),
-        (&quota::CREATOR_INFO, "Forms a minute", None),
-        (&quota::STATUS, "Looks at a post's status a minute", None),
-    ] {
-        // An allowance that cannot be read is left out, because unknown is not zero.
-        if let Some((used, resets_at)) = quota::used(environment, limit, &account.id).await {
+    // Allowances that cannot be read are left out, because unknown is not zero.
+    if let Some(ledgers) = quota::publishing(environment, &account.id).await {
+        for (limit, label, cost) in [
+            (&quota::POSTS, "Posts a day", Some(1)),
+            (&quota::VIDEO_INIT, "Videos begun a minute", Some(1)),
+            (&quota::PHOTO_INIT, "Photo posts begun a minute", Some(1)),
+            (&quota::CREATOR_INFO, "Forms a minute", None),
+            (&quota::STATUS, "Looks at a post's status a minute", None),
+        ] {
+            let (used, resets_at) = ledgers.used(limit, environment.now_ms());
             let maximum = Some(limit.maximum);
             quotas.push(Quota { used, maximum, resets_at, cost, ..Quota::new(limit.name, label) });
         }

@@ -5,6 +5,7 @@
 //! (that would look like abuse). TikTok's 429 always corrects the ledger. If storage fails, the ledger allows
 //! everything and TikTok decides.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,12 @@ pub(crate) const STATUS: Limit = a_minute("status", 30);
 /// and never enforced.
 pub(crate) const POSTS: Limit = Limit { name: "posts-per-day", maximum: 15, window: DAY, sample: 1 };
 
+/// What a publish and its form count. They are kept in one value, because the form shows them all and a publish needs
+/// several: each value costs a read of the host's database.
+const PUBLISHING: [&Limit; 5] = [&POSTS, &VIDEO_INIT, &PHOTO_INIT, &CREATOR_INFO, &STATUS];
+/// Kept alone, because reads happen beside a publish.
+const READING: [&Limit; 3] = [&USER_INFO, &VIDEO_LIST, &VIDEO_QUERY];
+
 #[derive(Default, Serialize, Deserialize)]
 struct Ledger {
     /// Instants in milliseconds, oldest first, and how many calls each stands for.
@@ -61,12 +68,6 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn read(bytes: Option<&[u8]>, limit: &Limit, now: u64) -> Self {
-        let mut ledger: Self = bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
-        ledger.calls.retain(|(at, _)| at.saturating_add(limit.window) > now);
-        ledger
-    }
-
     fn used(&self) -> u64 {
         self.calls.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
@@ -80,20 +81,58 @@ impl Ledger {
         let oldest = self.calls.first().map_or(now, |(at, _)| *at);
         closed.max((oldest + limit.window).saturating_sub(now)).max(1)
     }
+}
 
-    fn bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+/// The ledgers of one value, by the names of their limits.
+#[derive(Default)]
+pub(crate) struct Ledgers(BTreeMap<String, Ledger>);
+
+impl Ledgers {
+    /// Without what has left its window.
+    fn read(bytes: Option<&[u8]>, now: u64) -> Self {
+        let mut ledgers: BTreeMap<String, Ledger> =
+            bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+        ledgers.retain(|name, ledger| {
+            let Some(limit) = limit(name) else { return false };
+            ledger.calls.retain(|(at, _)| at.saturating_add(limit.window) > now);
+            !ledger.calls.is_empty() || ledger.closed_until > now
+        });
+        Ledgers(ledgers)
     }
 
-    fn ttl(&self, limit: &Limit, now: u64) -> Option<u64> {
-        Some(limit.window.max(self.closed_until.saturating_sub(now)))
+    fn of(&mut self, limit: &Limit) -> &mut Ledger {
+        self.0.entry(limit.name.to_owned()).or_default()
+    }
+
+    fn write<T>(&self, now: u64, result: T) -> Change<T> {
+        let ends = self.0.iter().filter_map(|(name, ledger)| {
+            let (last, _) = ledger.calls.last().unwrap_or(&(0, 0));
+            Some(last.saturating_add(limit(name)?.window).max(ledger.closed_until))
+        });
+        let ttl = ends.max().unwrap_or_default().saturating_sub(now).max(1);
+        Change::Write(serde_json::to_vec(&self.0).unwrap_or_default(), Some(ttl), result)
+    }
+
+    /// The number used, and when the first place becomes free (unix seconds).
+    pub(crate) fn used(&self, limit: &Limit, now: u64) -> (u64, Option<u64>) {
+        let Some(ledger) = self.0.get(limit.name) else { return (0, None) };
+        if ledger.closed_until > now {
+            return (ledger.used().max(limit.maximum), Some(ledger.closed_until.div_ceil(1000)));
+        }
+        (ledger.used(), ledger.calls.first().map(|(at, _)| (at + limit.window).div_ceil(1000)))
     }
 }
 
+fn limit(name: &str) -> Option<&'static Limit> {
+    PUBLISHING.into_iter().chain(READING).find(|limit| limit.name == name)
+}
+
 fn key(limit: &Limit, account: &str) -> String {
+    let is_publishing = PUBLISHING.iter().any(|other| other.name == limit.name);
+    let name = if is_publishing { "publishing" } else { limit.name };
     // Storage keys have at most 512 bytes, and TikTok's account ids have unknown length.
     let account: String = account.chars().take(100).collect();
-    format!("quota/{}/{account}", limit.name)
+    format!("quota/{name}/{account}")
 }
 
 /// Takes one call from the allowance, or returns how many milliseconds to wait. Returns the instant at which it was
@@ -109,11 +148,12 @@ pub(crate) async fn take<E: Environment>(
     }
     let now = environment.now_ms();
     let taken = update(environment, &key(limit, account), |bytes| {
-        let mut ledger = Ledger::read(bytes, limit, now);
+        let mut ledgers = Ledgers::read(bytes, now);
+        let ledger = ledgers.of(limit);
         match ledger.wait(limit, now) {
             0 => {
                 ledger.calls.push((now, sample));
-                Change::Write(ledger.bytes(), ledger.ttl(limit, now), Ok(Some(now)))
+                ledgers.write(now, Ok(Some(now)))
             }
             wait => Change::Keep(Err(wait)),
         }
@@ -130,13 +170,14 @@ pub(crate) async fn arrived<E: Environment>(environment: &E, limit: &Limit, acco
     }
     // If storing fails, it only costs one refused request later.
     let _ = update(environment, &key(limit, account), |bytes| {
-        let mut ledger = Ledger::read(bytes, limit, now);
+        let mut ledgers = Ledgers::read(bytes, now);
+        let ledger = ledgers.of(limit);
         let Some(index) = ledger.calls.iter().rposition(|(at, _)| *at <= counted) else {
             return Change::Keep(());
         };
         let (_, count) = ledger.calls.remove(index);
         ledger.calls.push((now, count));
-        Change::Write(ledger.bytes(), ledger.ttl(limit, now), ())
+        ledgers.write(now, ())
     })
     .await;
 }
@@ -144,8 +185,8 @@ pub(crate) async fn arrived<E: Environment>(environment: &E, limit: &Limit, acco
 /// Waits until the last counted call is this many milliseconds ago.
 pub(crate) async fn space<E: Environment>(environment: &E, limit: &Limit, account: &str, distance: u64) {
     let now = environment.now_ms();
-    let entry = environment.storage_get(&key(limit, account)).await.ok().flatten();
-    let ledger = Ledger::read(entry.as_ref().map(|entry| entry.value.as_slice()), limit, now);
+    let mut ledgers = read(environment, limit, account).await.unwrap_or_default();
+    let ledger = ledgers.of(limit);
     // If another process's clock is ahead, one interval is still enough.
     let wait = ledger.calls.last().map_or(0, |(at, _)| (at + distance).saturating_sub(now)).min(distance);
     if wait > 0 {
@@ -158,26 +199,23 @@ pub(crate) async fn close<E: Environment>(environment: &E, limit: &Limit, accoun
     let now = environment.now_ms();
     // If storing fails, it only costs one refused request later.
     let _ = update(environment, &key(limit, account), |bytes| {
-        let mut ledger = Ledger::read(bytes, limit, now);
+        let mut ledgers = Ledgers::read(bytes, now);
+        let ledger = ledgers.of(limit);
         ledger.closed_until = ledger.closed_until.max(now + milliseconds);
-        Change::Write(ledger.bytes(), ledger.ttl(limit, now), ())
+        ledgers.write(now, ())
     })
     .await;
 }
 
-/// The number used, and when the first place becomes free (unix seconds). None: it cannot be read now.
-pub(crate) async fn used<E: Environment>(
-    environment: &E,
-    limit: &Limit,
-    account: &str,
-) -> Option<(u64, Option<u64>)> {
-    let now = environment.now_ms();
+/// The ledgers of what a publish and its form count. None: they cannot be read now.
+pub(crate) async fn publishing<E: Environment>(environment: &E, account: &str) -> Option<Ledgers> {
+    read(environment, &POSTS, account).await
+}
+
+/// The ledgers that are kept in one value with that of `limit`.
+async fn read<E: Environment>(environment: &E, limit: &Limit, account: &str) -> Option<Ledgers> {
     let entry = environment.storage_get(&key(limit, account)).await.ok()?;
-    let ledger = Ledger::read(entry.as_ref().map(|entry| entry.value.as_slice()), limit, now);
-    if ledger.closed_until > now {
-        return Some((ledger.used().max(limit.maximum), Some(ledger.closed_until.div_ceil(1000))));
-    }
-    Some((ledger.used(), ledger.calls.first().map(|(at, _)| (at + limit.window).div_ceil(1000))))
+    Some(Ledgers::read(entry.as_ref().map(|entry| entry.value.as_slice()), environment.now_ms()))
 }
 
 /// Makes a call within an allowance.
@@ -274,6 +312,28 @@ mod tests {
     }
 
     #[test]
+    fn each_limit_of_a_value_has_its_own_window() {
+        let environment = FakeEnvironment::new();
+        let used = || {
+            let (ledgers, now) = (run(publishing(&environment, "a")).unwrap(), environment.now_ms());
+            PUBLISHING.map(|limit| ledgers.used(limit, now).0)
+        };
+        for limit in PUBLISHING {
+            run(take(&environment, limit, "a")).unwrap();
+        }
+        assert_eq!(used(), [1; 5]);
+        environment.advance_ms(MINUTE + UNDER_WAY);
+        assert_eq!(used(), [1, 0, 0, 0, 0]);
+        // What another one writes keeps it.
+        run(take(&environment, &STATUS, "a")).unwrap();
+        environment.advance_ms(DAY - MINUTE - UNDER_WAY - 1);
+        assert_eq!(used(), [1, 0, 0, 0, 0]);
+        environment.advance_ms(1);
+        assert_eq!(used(), [0; 5]);
+        assert_eq!(run(environment.storage_get(&key(&STATUS, "a"))).unwrap(), None, "nothing stays for ever");
+    }
+
+    #[test]
     fn a_call_that_was_long_under_way_counts_from_its_end() {
         let environment = FakeEnvironment::new();
         let slow = || async {
@@ -307,7 +367,7 @@ mod tests {
             run(take(&environment, &VIDEO_INIT, "a")).unwrap();
         }
         // An unknown value is not shown as zero.
-        assert_eq!(run(used(&environment, &VIDEO_INIT, "a")), None);
+        assert!(run(publishing(&environment, "a")).is_none());
         assert_eq!(run(users(&environment, "a")), None);
     }
 

@@ -37,6 +37,10 @@ const EVENTS: i64 = 200_000;
 /// The minimum time between two polls, because each poll reads all followed jobs.
 const CALM: Duration = Duration::from_millis(100);
 
+/// How long it holds that the tenants beside those that have their share have nothing due. The end of each run of a tenant
+/// that fills a worker would look for others again.
+const NOTHING_BESIDE: Duration = Duration::from_millis(50);
+
 /// A job whose run has begun.
 struct Taken {
     tenant: TenantId,
@@ -226,13 +230,24 @@ impl Publisher {
         let due_only = longest.filter(Duration::is_zero).map(|_| self.clock.now_ms());
         let mut begun = 0;
         let mut runs = Runs::new(self.options.at_once);
+        // The tenants beside which nothing was due, and until when that holds.
+        let mut nothing_beside: Option<(Vec<TenantId>, Instant)> = None;
         loop {
             let woken = self.wake.woken();
             let time_is_up = end.is_some_and(|end| Instant::now() >= end);
             let mut found = false;
+            let mut look = next_look();
             while !self.lifetime.is_stopping() && runs.has_room() && (!time_is_up || due_only.is_some()) {
                 let due = due_only.unwrap_or_else(|| self.clock.now_ms());
-                let taken = match self.take(due, None, runs.served()).await {
+                let served = runs.served();
+                if let Some((tenants, until)) = &nothing_beside
+                    && Instant::now() < *until
+                    && tenants.iter().all(|tenant| served.contains(tenant))
+                {
+                    look = look.min(until.saturating_duration_since(Instant::now()));
+                    break;
+                }
+                let taken = match self.take(due, None, served.clone()).await {
                     Ok(taken) => taken,
                     // A long-running worker retries while the database is locked; a single round returns the error.
                     Err(error) if longest.is_none() => {
@@ -241,7 +256,10 @@ impl Publisher {
                     }
                     Err(error) => return Err(error),
                 };
-                let Some(taken) = taken else { break };
+                let Some(taken) = taken else {
+                    nothing_beside = (!served.is_empty()).then(|| (served, Instant::now() + NOTHING_BESIDE));
+                    break;
+                };
                 found = true;
                 begun += 1;
                 runs.push(taken.tenant, taken.run);
@@ -252,7 +270,7 @@ impl Publisher {
             tokio::select! {
                 Some(_) = runs.next(), if !runs.is_empty() => {}
                 () = woken, if !self.lifetime.is_stopping() => {}
-                () = tokio::time::sleep(next_look()) => {}
+                () = tokio::time::sleep(look) => {}
             }
         }
     }

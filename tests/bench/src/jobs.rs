@@ -1,7 +1,8 @@
 //! How many jobs a second one to six worker processes run, on each database, and where the time goes. A job is an upload of
 //! one chunk of 4 KiB to a platform that completes at once, so that only the cost of the job remains.
 //!
-//! `jobs [DATABASE...] [--workers N] [--statements]`. Workers begin with all jobs due. A provider asks for the state of a post five seconds after its
+//! `jobs [DATABASE...] [--workers N] [--statements] [--socket]`; the last reaches PostgreSQL by its socket, as on one machine.
+//! Workers begin with all jobs due. A provider asks for the state of a post five seconds after its
 //! upload; a worker runs other jobs meanwhile, and the time after the last upload counts.
 
 use std::path::Path;
@@ -25,12 +26,13 @@ pub(crate) async fn measure(arguments: &[String]) -> Result<()> {
     let mut databases = Vec::new();
     let mut counts = vec![1, 2, 4, 6];
     // Which statements PostgreSQL spends its time on.
-    let mut statements = false;
+    let (mut statements, mut socket) = (false, false);
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--workers" => counts = vec![words.next().context("how many workers?")?.parse()?],
             "--statements" => statements = true,
+            "--socket" => socket = true,
             name => databases.push(name.to_owned()),
         }
     }
@@ -41,13 +43,13 @@ pub(crate) async fn measure(arguments: &[String]) -> Result<()> {
     let all = ["sqlite", "postgres", "mariadb"].map(str::to_owned);
     for name in if databases.is_empty() { &all[..] } else { &databases } {
         for workers in &counts {
-            run(name, *workers, statements).await?;
+            run(name, *workers, statements, socket).await?;
         }
     }
     Ok(())
 }
 
-async fn run(name: &str, count: usize, statements: bool) -> Result<()> {
+async fn run(name: &str, count: usize, statements: bool, socket: bool) -> Result<()> {
     let mut server = None;
     let stage = Stage::in_world_and_folder(fast_world_of(ACCOUNTS), |builder, folder| {
         let settings: &[&str] = if statements {
@@ -55,7 +57,10 @@ async fn run(name: &str, count: usize, statements: bool) -> Result<()> {
         } else {
             &[]
         };
-        server = Some(Database::start_with(name.parse::<Kind>()?, folder, settings)?);
+        let started = server.insert(Database::start_with(name.parse::<Kind>()?, folder, settings)?);
+        if socket {
+            started.by_socket(folder)?;
+        }
         Ok(database::choose(builder.background(false), folder))
     })
     .await?;
@@ -106,6 +111,9 @@ async fn run(name: &str, count: usize, statements: bool) -> Result<()> {
     }
     drop(workers);
     if let (true, Some(Database::Postgres(server))) = (statements, &server) {
+        let calls = server.run("SELECT sum(calls) FROM pg_stat_statements WHERE toplevel")?;
+        // With the few that look whether a job has ended.
+        println!("{:.1} round trips a job", calls.trim().parse::<f64>()? / jobs.len() as f64);
         println!("{}", server.run(
             "SELECT round(total_exec_time::numeric) || ' ms, ' || calls || ' calls, ' || rows || ' rows: ' ||
              regexp_replace(left(query, 150), '\\s+', ' ', 'g') FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 30",

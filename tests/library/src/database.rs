@@ -86,6 +86,17 @@ impl Database {
         })
     }
 
+    /// Lets all processes of the folder reach PostgreSQL by its socket.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub fn by_socket(&self, folder: &Path) -> Result<()> {
+        if let Database::Postgres(server) = self {
+            std::fs::write(folder.join(ADDRESS), server.url_by_socket())?;
+        }
+        Ok(())
+    }
+
     /// Kills the server with all that is under way, and starts it again. False: there is none.
     ///
     /// # Errors

@@ -152,6 +152,11 @@ impl Server {
         self.url_of("postgres")
     }
 
+    /// The same by the server's socket, without TCP.
+    pub fn url_by_socket(&self) -> String {
+        format!("{}?host={}", self.url(), self.process.folder().display())
+    }
+
     /// The same for another database.
     pub fn url_of(&self, database: &str) -> String {
         format!("postgres://postgres:{}@127.0.0.1:{}/{database}", self.password, self.port)

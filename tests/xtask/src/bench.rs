@@ -51,7 +51,9 @@ fn peers() -> Result<()> {
         found.with_context(|| format!("{program} is missing: install {needs}"))?;
     }
     run::run(Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]))?;
-    run::cargo(["build", "--release"])?;
+    // What the bench runs, and PHP loads.
+    let bins = ["bench", "tiktok-simulator", "social-channel"].map(|bin| ["--bin", bin]);
+    run::cargo(["build", "--release", "--lib"].into_iter().chain(bins.into_iter().flatten()))?;
     let folder = run::root().join("tests/bench/peers");
     let target = run::target().join("peers");
     let build = |manifest: &str| {

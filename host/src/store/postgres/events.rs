@@ -39,7 +39,8 @@ impl EventStore for Postgres {
     async fn insert_event(&self, event: &EventRow) -> Result<bool> {
         let fresh: Result<bool> = write!(self for &event.app, db => {
             // A step that stores this reference, or another one of this account, comes before or after all of this.
-            lock(&mut *db, meeting(&event.app, event.reference.as_deref(), event.account.as_deref())).await?;
+            let (reference, account) = (texts(event.reference.as_deref()), texts(event.account.as_deref()));
+            lock(&mut *db, meeting(&event.app, reference.as_deref(), account.as_deref())).await?;
             let fresh = sqlx::query(
                 "INSERT INTO events (app, id, reference, account, evidence, received_at, taken)
                  VALUES ($1, $2, $3, $4, $5, $6, false) ON CONFLICT (app, id) DO NOTHING",
@@ -145,21 +146,11 @@ impl EventStore for Postgres {
     }
 
     async fn waiting_event(&self, job: &str) -> Result<Option<WaitingEvent>> {
-        let matched = read!(self for "", db => {
-            sqlx::query(
-                "SELECT id, app || '/' || id AS row, evidence FROM events WHERE job = $1 AND NOT taken ORDER BY seq",
-            )
-            .bind(job)
-            .fetch_all(&mut *db)
-            .await
-        })?;
-        if let Some(event) = row::all("events", &matched, waiting).into_iter().next() {
-            return Ok(Some(event));
-        }
-        // When the event arrived, several publishes could match; by now the others have their references.
+        // When an event arrived, several publishes could match; by now the others have their references.
         let rows = read!(self for "", db => {
             sqlx::query(concat!(
-                "SELECT e.id, e.app || '/' || e.id AS row, e.evidence FROM jobs j
+                "SELECT id, app || '/' || id AS row, evidence, 1 AS turn, seq FROM events WHERE job = $1 AND NOT taken
+                 UNION ALL SELECT e.id, e.app || '/' || e.id, e.evidence, 2, e.seq FROM jobs j
                  JOIN accounts a ON a.channel = j.channel AND a.tenant = j.tenant
                  JOIN events e ON e.app = j.app AND e.account = a.account AND e.received_at >= j.sent_at
                  WHERE j.id = $1 AND e.job IS NULL AND NOT e.taken AND e.reference IS NOT NULL AND ",
@@ -167,7 +158,7 @@ impl EventStore for Postgres {
                 " AND NOT EXISTS (SELECT 1 FROM jobs o JOIN accounts b ON b.channel = o.channel AND b.tenant = o.tenant
                  WHERE o.app = j.app AND b.account = a.account AND o.id <> j.id AND ",
                 lost!("o"),
-                ") ORDER BY e.seq"
+                ") ORDER BY turn, seq"
             ))
             .bind(job)
             .fetch_all(&mut *db)

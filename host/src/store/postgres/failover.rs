@@ -15,9 +15,3 @@ pub(super) async fn settle(db: &mut PgConnection) -> sqlx::Result<()> {
     }
     Ok(())
 }
-
-/// The commit that follows waits for the standby as long as that takes: when a time limit ends such a wait, the commit
-/// counts as done, and the standby may lack it.
-pub(super) async fn wait_for_standby(db: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(db).await.map(drop)
-}

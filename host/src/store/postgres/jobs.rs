@@ -2,7 +2,6 @@
 
 use sqlx::postgres::PgRow;
 
-use super::failover::wait_for_standby;
 use super::*;
 use crate::store::columns::columns;
 
@@ -458,30 +457,7 @@ impl JobStore for Postgres {
         update: &JobUpdate,
         now: i64,
     ) -> Result<Option<JobSignals>> {
-        let waits = update.non_idempotent && update.interrupted;
-        let stored: Result<Option<JobSignals>> = match &update.reference {
-            None if !waits => write_one!(self for "", db => { step(db, id, lease, update, now).await }),
-            reference => write!(self, db => {
-                // A webhook that names this reference, or this account, comes before or after all of this.
-                if let Some(reference) = reference {
-                    let of: Option<(String, Option<String>)> = sqlx::query_as(
-                        "SELECT j.app, a.account FROM jobs j
-                         LEFT JOIN accounts a ON a.tenant = j.tenant AND a.channel = j.channel WHERE j.id = $1",
-                    )
-                    .bind(text(id))
-                    .fetch_optional(&mut *db)
-                    .await?;
-                    if let Some((app, account)) = of {
-                        lock(&mut *db, meeting(&app, Some(reference), account.as_deref())).await?;
-                    }
-                }
-                let held = step(&mut *db, id, lease, update, now).await?;
-                if waits {
-                    wait_for_standby(&mut *db).await?;
-                }
-                Ok(held)
-            }),
-        };
+        let stored = write_one!(self for "", db => { step(db, id, lease, update, now).await });
         // A reader of events may wait in another process.
         if update.status != JobStatus::Active || update.url.is_some() {
             self.bell.ring();

@@ -1,7 +1,9 @@
 //! Which due job is next.
 //!
 //! The tables `tenant_queue` and `channel_queue` follow the jobs by triggers, so that the choice reads a few entries of
-//! an index, however many jobs are due. The search locks nothing; the function `take_job` decides.
+//! an index, however many jobs are due. The search locks nothing; the function `take_job` decides, in the same statement.
+
+use sqlx::postgres::PgRow;
 
 use super::jobs::job_row;
 use super::*;
@@ -30,53 +32,85 @@ macro_rules! channel_free {
 /// The tenants that have a job to take, ordered by the longest wait: since the first of their jobs was due, or since
 /// one of their channels last had its turn. A turn may be later than `$1`, where the clock was set back. The time in
 /// `tenant_queue` may be too early: then nothing is due, and it must be raised (`stale`).
-pub(super) const NEXT_TENANTS: &str = concat!(
-    "SELECT c.tenant, c.first_due IS NULL OR c.first_due > $1 AS stale FROM (
-       SELECT t.tenant, t.turn_at, (SELECT q.due_at FROM channel_queue q
-           WHERE q.tenant = t.tenant AND q.due_at IS NOT NULL ORDER BY q.due_at LIMIT 1) AS first_due
-       FROM tenant_queue t
-       WHERE t.due_at IS NOT NULL AND t.due_at <= $1
-       AND greatest(t.due_at, t.turn_at) <= greatest($1, (SELECT max(turn_at) FROM tenant_queue))
-       AND t.tenant <> ALL($2)
-       AND (coalesce((SELECT q.due_at FROM channel_queue q
-           WHERE q.tenant = t.tenant AND q.due_at IS NOT NULL ORDER BY q.due_at LIMIT 1), 9223372036854775807) > $1
-         OR (SELECT true FROM channel_queue q WHERE q.tenant = t.tenant AND q.due_at <= $1 AND ",
-    channel_free!("q"),
-    " LIMIT 1))
-       ORDER BY greatest(t.due_at, t.turn_at) LIMIT $3) c
-     ORDER BY greatest(c.first_due, c.turn_at)"
-);
+macro_rules! next_tenants {
+    () => {
+        concat!(
+            "SELECT c.tenant, c.first_due IS NULL OR c.first_due > $1 AS stale FROM (
+               SELECT t.tenant, t.turn_at, (SELECT q.due_at FROM channel_queue q
+                   WHERE q.tenant = t.tenant AND q.due_at IS NOT NULL ORDER BY q.due_at LIMIT 1) AS first_due
+               FROM tenant_queue t
+               WHERE t.due_at IS NOT NULL AND t.due_at <= $1
+               AND greatest(t.due_at, t.turn_at) <= greatest($1, (SELECT max(turn_at) FROM tenant_queue))
+               AND t.tenant <> ALL($2)
+               AND (coalesce((SELECT q.due_at FROM channel_queue q
+                   WHERE q.tenant = t.tenant AND q.due_at IS NOT NULL ORDER BY q.due_at LIMIT 1), 9223372036854775807) > $1
+                 OR (SELECT true FROM channel_queue q WHERE q.tenant = t.tenant AND q.due_at <= $1 AND ",
+            channel_free!("q"),
+            " LIMIT 1))
+               ORDER BY greatest(t.due_at, t.turn_at) LIMIT $3) c
+             ORDER BY greatest(c.first_due, c.turn_at)"
+        )
+    };
+}
+pub(super) const NEXT_TENANTS: &str = next_tenants!();
 
-/// The jobs that are next in one tenant, a few of each weight, because other workers take the first ones at the same moment:
-/// of the channels that wait longest the job that was due first. A step of weight counts as much as `$3` of waiting.
-pub(super) const NEXT_JOBS: &str = concat!(
-    "WITH RECURSIVE weights (weight) AS (
-       SELECT min(q.weight) FROM channel_queue q WHERE q.tenant = $2 AND q.due_at IS NOT NULL
-       UNION ALL SELECT (SELECT min(q.weight) FROM channel_queue q
-         WHERE q.tenant = $2 AND q.due_at IS NOT NULL AND q.weight > w.weight)
-       FROM weights w WHERE w.weight IS NOT NULL)
-     SELECT j.id FROM weights w
-     CROSS JOIN LATERAL (SELECT q.channel, greatest(q.due_at, q.turn_at) AS since FROM channel_queue q
-       WHERE q.tenant = $2 AND q.weight = w.weight AND q.due_at IS NOT NULL AND q.due_at <= $1
-       AND greatest(q.due_at, q.turn_at) <= greatest($1, (SELECT turn_at FROM tenant_queue WHERE tenant = $2))
-       AND ",
-    channel_free!("q"),
-    " ORDER BY greatest(q.due_at, q.turn_at) LIMIT 4) f
-     CROSS JOIN LATERAL (SELECT j.id, j.created_at FROM jobs j
-       WHERE j.tenant = $2 AND j.channel = f.channel AND j.weight = w.weight AND j.wake_at <= $1
-       ORDER BY j.wake_at, j.created_at LIMIT 1) j
-     WHERE w.weight IS NOT NULL
-     ORDER BY f.since - w.weight * $3, j.created_at, j.id"
+/// The jobs that are next in the tenant `t`, a few of each weight, because other workers take the first ones at the same
+/// moment: of the channels that wait longest the job that was due first. A step of weight counts as much as `$4` of waiting.
+macro_rules! next_jobs {
+    () => {
+        concat!(
+            "WITH RECURSIVE weights (weight) AS (
+               SELECT min(q.weight) FROM channel_queue q WHERE q.tenant = t.tenant AND q.due_at IS NOT NULL
+               UNION ALL SELECT (SELECT min(q.weight) FROM channel_queue q
+                 WHERE q.tenant = t.tenant AND q.due_at IS NOT NULL AND q.weight > w.weight)
+               FROM weights w WHERE w.weight IS NOT NULL)
+             SELECT j.id FROM weights w
+             CROSS JOIN LATERAL (SELECT q.channel, greatest(q.due_at, q.turn_at) AS since FROM channel_queue q
+               WHERE q.tenant = t.tenant AND q.weight = w.weight AND q.due_at IS NOT NULL AND q.due_at <= $1
+               AND greatest(q.due_at, q.turn_at)
+                 <= greatest($1, (SELECT turn_at FROM tenant_queue WHERE tenant = t.tenant))
+               AND ",
+            channel_free!("q"),
+            " ORDER BY greatest(q.due_at, q.turn_at) LIMIT 4) f
+             CROSS JOIN LATERAL (SELECT j.id, j.created_at FROM jobs j
+               WHERE j.tenant = t.tenant AND j.channel = f.channel AND j.weight = w.weight AND j.wake_at <= $1
+               ORDER BY j.wake_at, j.created_at LIMIT 1) j
+             WHERE w.weight IS NOT NULL
+             ORDER BY f.since - w.weight * $4, j.created_at, j.id"
+        )
+    };
+}
+
+/// Takes the first of the jobs that `of` finds, unless another worker came first: then the one after it.
+macro_rules! take {
+    ($($of:expr),+) => {
+        concat!(
+            concat!("SELECT ", columns!(jobs "j."), ", ARRAY(SELECT r.reference FROM job_references r WHERE r.job = j.id) AS refs
+             FROM "),
+            $($of,)+
+            " CROSS JOIN LATERAL take_job(found.id, $1, $5, $6, $7) j LIMIT 1"
+        )
+    };
+}
+
+/// Takes the job that is next. Each of these subqueries is ordered, and read no further than the first job that is taken.
+pub(super) const TAKE_NEXT: &str = take!(
+    "(",
+    next_tenants!(),
+    ") t CROSS JOIN LATERAL (SELECT n.id FROM (",
+    next_jobs!(),
+    ") n WHERE NOT t.stale) found"
 );
 
 /// The same choice among a few known jobs `$2`.
-const NEXT_AMONG: &str = concat!(
-    "SELECT j.id FROM jobs j
+const TAKE_AMONG: &str = take!(
+    "(SELECT j.id FROM jobs j
      LEFT JOIN tenant_queue t ON t.tenant = j.tenant
      LEFT JOIN channel_fairness c ON c.tenant = j.tenant AND c.channel = j.channel
      WHERE j.id = ANY($2) AND j.wake_at <= $1 AND ",
     channel_free!("j"),
-    " ORDER BY greatest(t.due_at, t.turn_at), greatest(j.wake_at, c.at) - j.weight * $3, j.created_at, j.id"
+    " ORDER BY greatest(t.due_at, t.turn_at), greatest(j.wake_at, c.at) - j.weight * $4, j.created_at, j.id
+     LIMIT $3) found"
 );
 
 /// Entries of `channel_queue` that are not as the jobs say, in one snapshot. Jobs and entries change in the same
@@ -97,70 +131,75 @@ pub(super) const DAMAGED_COUNTS: &str = "SELECT coalesce(j.tenant, c.tenant)
     ON c.tenant = j.tenant
     WHERE coalesce(c.open, 0) <> coalesce(j.open, 0) OR coalesce(c.kept, 0) <> coalesce(j.kept, 0)";
 
+/// The tenants that are to be left out.
+fn served<'a>(ask: &'a AskForJob<'_>) -> Vec<Cow<'a, str>> {
+    ask.without.iter().map(|tenant| Cow::Borrowed(tenant.as_str())).collect()
+}
+
 impl Postgres {
     /// Takes the next due job.
     pub(super) async fn take_next(&self, ask: &AskForJob<'_>) -> Result<Option<(TenantId, JobRow, Lease)>> {
         for _ in 0..SEARCHES {
-            let found = match ask.only {
-                Some(ids) => read!(self for "", db => {
-                    sqlx::query_scalar(NEXT_AMONG)
-                        .bind(ask.now)
-                        .bind(ids.iter().map(|id| text(id)).collect::<Vec<_>>())
-                        .bind(PRIORITY_STEP)
-                        .fetch_all(&mut *db)
-                        .await
-                })?,
-                None => self.next_jobs(ask).await?,
-            };
-            if found.is_empty() {
-                return Ok(None);
-            }
-            let found: Vec<String> = found;
-            for id in found {
-                if let Some(taken) = self.take(ask, &id).await? {
-                    return Ok(Some(taken));
+            if let Some(row) = self.take(ask).await? {
+                let lease = Lease { fence: row.try_get("fence").map_err(failure)? };
+                let held = row::read("jobs", &row, |row| {
+                    Ok((row::parsed::<TenantId>(row, "tenant")?, job_row(row)?))
+                });
+                match held {
+                    Ok((tenant, job)) => return Ok(Some((tenant, job, lease))),
+                    Err(error) => {
+                        row::skip(&error);
+                        // Not in the way of the others, and looked at again after the time of a lease.
+                        let id: String = row.try_get("id").map_err(failure)?;
+                        let until = ask.now.saturating_add(millis(ask.length));
+                        self.put_off_job(&id, &lease, until).await?;
+                    }
                 }
+            } else if ask.only.is_some() || !self.has_next(ask).await? {
+                return Ok(None);
             }
         }
         Ok(None)
     }
 
-    /// The jobs of the first tenant that has some to take.
-    async fn next_jobs(&self, ask: &AskForJob<'_>) -> Result<Vec<String>> {
-        let without: Vec<String> = ask.without.iter().map(|tenant| tenant.as_str().to_owned()).collect();
-        loop {
-            let tenants: Vec<(String, bool)> = read!(self for "", db => {
-                sqlx::query_as(NEXT_TENANTS)
-                    .bind(ask.now)
-                    .bind(&without)
-                    .bind(TENANTS)
-                    .fetch_all(&mut *db)
-                    .await
-            })?;
-            let mut raised = 0_usize;
-            for (tenant, is_stale) in &tenants {
-                if *is_stale {
-                    self.raise(tenant).await?;
-                    raised += 1;
-                    continue;
-                }
-                let jobs: Vec<String> = read!(self for "", db => {
-                    sqlx::query_scalar(NEXT_JOBS)
-                        .bind(ask.now)
-                        .bind(tenant)
-                        .bind(PRIORITY_STEP)
-                        .fetch_all(&mut *db)
-                        .await
-                })?;
-                if !jobs.is_empty() {
-                    return Ok(jobs);
-                }
-            }
-            // Only a page of stale ones hides others. They are not on the next one.
-            if raised == 0 || tenants.len() < usize::try_from(TENANTS).unwrap_or(usize::MAX) {
-                return Ok(Vec::new());
+    /// Takes the first of the due jobs that no other worker takes.
+    async fn take(&self, ask: &AskForJob<'_>) -> Result<Option<PgRow>> {
+        // Not the time that was asked for: a round of all that is due keeps that to its end.
+        let turn = self.clock.now_ms().max(ask.now);
+        let (statement, among, most) = match ask.only {
+            Some(ids) => (TAKE_AMONG, ids.iter().map(|id| text(id)).collect(), i64::MAX),
+            None => (TAKE_NEXT, served(ask), TENANTS),
+        };
+        // Run again after a lost answer, it takes another one: then the lease that nobody knows of ends by itself.
+        write_one!(self for "", db => {
+            sqlx::query(statement)
+                .bind(ask.now)
+                .bind(&among)
+                .bind(most)
+                .bind(PRIORITY_STEP)
+                .bind(&self.owner)
+                .bind(millis(ask.length))
+                .bind(turn)
+                .fetch_optional(&mut *db)
+                .await
+        })
+    }
+
+    /// Whether there may be a job although none was taken: others took those that were found, or what the times in
+    /// `tenant_queue` promised was not there, and hid what is.
+    async fn has_next(&self, ask: &AskForJob<'_>) -> Result<bool> {
+        let served = served(ask);
+        let tenants: Vec<(String, bool)> = read!(self for "", db => {
+            sqlx::query_as(NEXT_TENANTS).bind(ask.now).bind(&served).bind(TENANTS).fetch_all(&mut *db).await
+        })?;
+        let mut may_be = tenants.len() >= usize::try_from(TENANTS).unwrap_or(usize::MAX);
+        for (tenant, is_stale) in &tenants {
+            match is_stale {
+                true => self.raise(tenant).await?,
+                false => may_be = true,
             }
         }
+        Ok(may_be)
     }
 
     /// Makes a tenant due when the first of its jobs is. A time that is too early only costs a look.
@@ -168,39 +207,6 @@ impl Postgres {
         write_relaxed!(self for "", db => {
             sqlx::query("SELECT raise_tenant($1)").bind(tenant).execute(&mut *db).await.map(drop)
         })
-    }
-
-    /// Takes the job, if it is still there to take.
-    async fn take(&self, ask: &AskForJob<'_>, id: &str) -> Result<Option<(TenantId, JobRow, Lease)>> {
-        // Not the time that was asked for: a round of all that is due keeps that to its end.
-        let turn = self.clock.now_ms().max(ask.now);
-        // Run again after a lost answer, it takes nothing: then the lease that nobody knows of ends by itself.
-        let row = write_one!(self for "", db => {
-            sqlx::query(
-                concat!("SELECT ", columns!(jobs "j."), ", ARRAY(SELECT r.reference FROM job_references r WHERE r.job = j.id) AS refs
-                 FROM take_job($1, $2, $3, $4, $5) j"),
-            )
-            .bind(text(id))
-            .bind(ask.now)
-            .bind(&self.owner)
-            .bind(millis(ask.length))
-            .bind(turn)
-            .fetch_optional(&mut *db)
-            .await
-        })?;
-        let Some(row) = row else { return Ok(None) };
-        let lease = Lease { fence: row.try_get("fence").map_err(failure)? };
-        let held =
-            row::read("jobs", &row, |row| Ok((row::parsed::<TenantId>(row, "tenant")?, job_row(row)?)));
-        match held {
-            Ok((tenant, job)) => Ok(Some((tenant, job, lease))),
-            Err(error) => {
-                row::skip(&error);
-                // Not in the way of the others, and looked at again after the time of a lease.
-                self.put_off_job(id, &lease, ask.now.saturating_add(millis(ask.length))).await?;
-                Ok(None)
-            }
-        }
     }
 
     /// Makes the queues agree with the jobs, and forgets entries of channels for which nothing waits.

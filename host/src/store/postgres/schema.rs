@@ -11,12 +11,13 @@ use crate::store::remote::{CONNECTING, Tries};
 use crate::store::schema::{OLDEST, SchemaStep, check_newer};
 
 /// Applied in order; the table `schema_version` counts them. Forward only.
-pub(super) const SCHEMAS: [SchemaStep; 5] = [
+pub(super) const SCHEMAS: [SchemaStep; 6] = [
     SchemaStep::alone(1, include_str!("schema_1.sql")),
     SchemaStep::alone(2, include_str!("schema_2.sql")),
     SchemaStep::alone(3, include_str!("schema_3.sql")),
     SchemaStep { sql: include_str!("schema_4.sql"), oldest: 3 },
     SchemaStep { sql: include_str!("schema_5.sql"), oldest: 3 },
+    SchemaStep { sql: include_str!("schema_6.sql"), oldest: 3 },
 ];
 
 /// Every column of the schema, as `table.column`.

@@ -34,11 +34,12 @@ const KNOWN: [&str; 12] = [
 ];
 
 /// Settings of the server for each connection, unless the URL has other values.
-const SERVER: [(&str, &str); 9] = [
+const SERVER: [(&str, &str); 10] = [
     ("search_path", SCHEMA),
     // Also of a statement that is a transaction by itself.
     ("default_transaction_isolation", "read committed"),
-    // Statements take milliseconds; those of an upgrade of the schema have their own.
+    // Statements take milliseconds; those of an upgrade of the schema have their own. It ends no wait of a commit for a
+    // standby.
     ("statement_timeout", "30s"),
     ("lock_timeout", "20s"),
     // A process that is stopped in the middle of a transaction holds up the others no longer than this.
@@ -48,6 +49,8 @@ const SERVER: [(&str, &str); 9] = [
     ("tcp_keepalives_interval", "10"),
     ("tcp_keepalives_count", "3"),
     ("client_min_messages", "warning"),
+    // To compile a statement takes longer than to run it.
+    ("jit", "off"),
 ];
 
 /// How to connect.

@@ -57,7 +57,8 @@ fn a_publish_that_paused_looks_again_what_the_account_offers() {
 fn a_cap_that_tiktok_names_shows_in_the_ledger() {
     let mut drive = Drive::video(1000);
     drive.json(403, &failure("spam_risk_too_many_posts")).go();
-    let (used, resets_at) = run(quota::used(&drive.environment, &quota::POSTS, "open-1")).unwrap();
+    let ledgers = run(quota::publishing(&drive.environment, "open-1")).unwrap();
+    let (used, resets_at) = ledgers.used(&quota::POSTS, drive.environment.now_ms());
     assert_eq!(used, 15);
     assert!(resets_at.is_some_and(|at| at > drive.environment.now()));
 }
