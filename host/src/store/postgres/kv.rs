@@ -12,12 +12,12 @@ const VALUES_PER_APP: i64 = 10_000;
 /// 10,000th of it are not added up, so together it is at most twice this. Calls at the same moment may each be let in.
 const BYTES_PER_APP: i64 = 32 << 20;
 
-/// Replaces a value that has the version `$5`, without waiting for the disk as [`write_relaxed`]. The version is drawn once
+/// Replaces a value that has the version `$5` (NULL: any), without waiting for the disk as [`write_relaxed`]. The version is drawn once
 /// the row is ours, because a row that changed meanwhile is judged again.
 const REPLACE: &str = "UPDATE provider_values v
     SET value = $3, version = nextval('provider_values_version'), expires_at = $4
     FROM (SELECT set_config('synchronous_commit', 'off', true)) relaxed
-    WHERE v.app = $1 AND v.key = $2 AND v.version = $5 AND (v.expires_at IS NULL OR v.expires_at > $6)
+    WHERE v.app = $1 AND v.key = $2 AND ($5::bigint IS NULL OR v.version = $5) AND (v.expires_at IS NULL OR v.expires_at > $6)
     RETURNING v.version";
 
 /// The result of a conditional write.
@@ -66,21 +66,25 @@ impl Postgres {
         // Small values are bounded by their number alone, so counters and ledgers pay nothing for a sum.
         let size = i64::try_from(value.len()).unwrap_or(i64::MAX);
         let is_small = size <= BYTES_PER_APP / VALUES_PER_APP;
-        if let Some(version) = if_version.filter(|version| is_small && *version > 0) {
-            // Most writes: the next state of a ledger, in one statement. Where it is run again after a lost answer, its own
-            // version is a conflict, and whoever writes looks again.
+        if is_small && if_version != Some(0) {
+            // Most writes: the next state of what is there, in one statement. Where it is run again after a lost answer, its
+            // own version is a conflict, and whoever writes looks again.
             let written: Option<i64> = write_one!(self for app, db => {
                 sqlx::query_scalar(REPLACE)
                     .bind(text(app))
                     .bind(key.as_bytes())
                     .bind(value)
                     .bind(expires_at)
-                    .bind(version.cast_signed())
+                    .bind(if_version.map(u64::cast_signed))
                     .bind(now)
                     .fetch_optional(&mut *db)
                     .await
             })?;
-            return Ok(written.map_or(Set::Conflict, |version| Set::Written(version.cast_unsigned())));
+            match written {
+                Some(version) => return Ok(Set::Written(version.cast_unsigned())),
+                None if if_version.is_some() => return Ok(Set::Conflict),
+                None => {}
+            }
         }
         let written: i64 = write_one!(self for app, db => {
             sqlx::query_scalar("SELECT set_value($1, $2, $3, $4, $5, $6, $7, $8)")
