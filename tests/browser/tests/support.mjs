@@ -114,6 +114,8 @@ export async function publishPage(at, { mode = "live", account, kind = "video", 
 
 /** Chooses the sample video and waits until the service has it. */
 export async function choose({ set, page }, file = set.video) {
+  // A page that a link has opened may not run its script yet, which shows this and then hears of the file.
+  await page.locator(".scripted:has(#file)").waitFor();
   await page.locator("#file").setInputFiles(file);
   await page.getByText("Uploaded, not sent").waitFor();
 }
