@@ -12,11 +12,10 @@ const VALUES_PER_APP: i64 = 10_000;
 /// 10,000th of it are not added up, so together it is at most twice this.
 const BYTES_PER_APP: i64 = 32 << 20;
 
-/// Replaces a value that has a version. Two statements, each a transaction: what they say needs no transaction around both,
-/// because each writer draws its number after it read the version that it replaces, so the next one is always greater.
-const REPLACE: &str = "UPDATE counters SET value = value + 1 WHERE name = 'provider_values';
-    UPDATE provider_values SET value = ?, expires_at = ?,
-    version = (SELECT value FROM counters WHERE name = 'provider_values')
+/// Replaces a value that has a version, in one statement and so in one transaction: a trigger sets the counter to the new
+/// version.
+const REPLACE: &str = "UPDATE provider_values SET value = ?, expires_at = ?,
+    version = (SELECT value + 1 FROM counters WHERE name = 'provider_values')
     WHERE app = ? AND key = ? AND version = ? AND (expires_at IS NULL OR expires_at > ?) RETURNING version";
 
 /// The result of a conditional write.

@@ -124,7 +124,7 @@ use super::*;
 
 /// Applied in order; `PRAGMA user_version` counts them. sqlx's own migrator does not lock SQLite, and
 /// two processes may start at once.
-const SCHEMA: [SchemaStep; 9] = [
+const SCHEMA: [SchemaStep; 10] = [
     SchemaStep::alone(1, include_str!("schema_1.sql")),
     SchemaStep::alone(2, include_str!("schema_2.sql")),
     SchemaStep::alone(3, include_str!("schema_3.sql")),
@@ -134,6 +134,7 @@ const SCHEMA: [SchemaStep; 9] = [
     SchemaStep::alone(7, include_str!("schema_7.sql")),
     SchemaStep::alone(8, include_str!("schema_8.sql")),
     SchemaStep { sql: include_str!("schema_9.sql"), oldest: 8 },
+    SchemaStep { sql: include_str!("schema_10.sql"), oldest: 8 },
 ];
 
 /// How long one process waits for another's write. Transactions are small, so a longer wait means a disk problem.
